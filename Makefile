@@ -1,0 +1,38 @@
+# `make run` starts the server, `make test` does all that CI does. `make help` lists the rest.
+.PHONY: help run test check soak bench lock
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# Set on the command line only; what the environment holds under these names is not meant for us.
+HOST :=
+PORT :=
+ARGS :=
+
+help:  ## this list
+	@awk -F ':  ## ' '/^[a-z]+:  ## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+run:  ## set up, install the starter model, serve   (PORT=8000 HOST=127.0.0.1 ARGS="--log-level debug")
+	@scripts/setup.sh
+	@exec .venv/bin/mlx-gui start --starter $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(ARGS)
+
+test:  ## everything that CI runs   (ARGS="-k name" for some)
+	@scripts/setup.sh --test
+	@scripts/check.sh
+	@scripts/npm.sh test --silent
+	@.venv/bin/python -m pytest $(ARGS)
+
+check:  ## lint, types, layers, documents
+	@scripts/setup.sh --test
+	@scripts/check.sh
+
+soak:  ## storms and soaks in full
+	@scripts/setup.sh --test
+	@.venv/bin/python -m pytest -m soak $(ARGS)
+
+bench:  ## measure against the plain libraries
+	@scripts/setup.sh --test
+	@.venv/bin/python -m bench $(ARGS)
+
+lock:  ## pin the dependencies anew   (UPGRADE=1 for newer releases)
+	@scripts/setup.sh
+	@scripts/lock.sh

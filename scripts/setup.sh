@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Makes .venv hold the pinned dependencies and this clone; with --test, what the tests need too.
+# A run that finds everything in place takes well under a second and needs no network.
+set -euo pipefail
+exec </dev/null
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+PATH=$PATH:/usr/sbin:/sbin
+with_tests=${1:-}
+
+main() {
+    check_machine
+    local host_python
+    host_python=$(find_python)
+    make_venv "$host_python"
+    install_pins run requirements/build.txt requirements/run.txt
+    [ -z "$with_tests" ] || install_pins test requirements/test.txt
+    install_package
+    .venv/bin/python -m compileall -q src
+    [ -z "$with_tests" ] || need_chromium
+}
+
+check_machine() {
+    case "$(uname -s) $(uname -m)" in
+        "Darwin arm64")
+            at_least 14 "$(sw_vers -productVersion)" || fail "MLX needs macOS 14 or newer." ;;
+        "Linux x86_64" | "Linux aarch64")
+            at_least 2.35 "$(getconf GNU_LIBC_VERSION 2>/dev/null | cut -d ' ' -f 2)" ||
+                fail "MLX needs glibc 2.35 or newer, as in Debian 12 and Ubuntu 22.04." ;;
+        *) fail "MLX has no build for $(uname -sm): use a Mac with Apple silicon, or Linux on x86-64 or arm64." ;;
+    esac
+}
+
+# Prints the interpreter below any active environment: .venv may be active and about to be remade.
+find_python() {
+    local name
+    for name in "${PYTHON:-python3}" python3.13 python3.12 python3.11 python3.14; do
+        "$name" -c 'import sys; assert sys.version_info >= (3, 11); print(sys._base_executable)' \
+            2>/dev/null && return
+    done
+    fail "mlx-gui needs Python 3.11 or newer. Install one, or name it: make ... PYTHON=/path/to/python3.12"
+}
+
+# The environment's scripts name its own folder, so a moved clone or another Python starts afresh.
+make_venv() {
+    local identity
+    identity=$(pwd -P; "$1" -c 'import sys; print(sys.base_prefix, sys.version)')
+    is_done venv "$identity" && return
+    "$1" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv ||
+        fail "This Python cannot make environments. On Debian and Ubuntu: apt install python3-venv"
+    say "creating .venv with $("$1" --version); the first time takes a minute or two"
+    "$1" -m venv --clear .venv
+    mark_done venv "$identity"
+}
+
+install_pins() {
+    local stage=$1 pins
+    shift
+    pins=$(cksum "$@")
+    is_done "$stage" "$pins" && return
+    [ "$stage" = test ] || want_openblas
+    local file
+    for file in "$@"; do
+        say "installing $file"
+        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+            --require-hashes --no-deps --only-binary :all: --requirement "$file"
+    done
+    mark_done "$stage" "$pins"
+}
+
+# The package's build hook also builds the web interface, so a change of its sources counts.
+install_package() {
+    local sources
+    sources=$(find pyproject.toml hatch_build.py web \
+        \( -name node_modules -o -name .cache \) -prune -o -type f -exec cksum {} + | sort)
+    [ -d src/mlx_gui/web/static ] && is_done package "$sources" && return
+    say "installing mlx-gui and building its web interface"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+        --no-deps --no-build-isolation --editable .
+    mark_done package "$sources"
+}
+
+# MLX computes about ten times faster on a Linux CPU when it finds OpenBLAS; it runs without.
+want_openblas() {
+    [ "$(uname -s)" = Linux ] || return 0
+    case "$(ldconfig -p 2>/dev/null)" in *libopenblas.so.0*) return 0 ;; esac
+    apt_install libopenblas0-pthread ||
+        say "going on without OpenBLAS: models run several times slower on the CPU. On Debian and Ubuntu: apt install libopenblas0-pthread"
+}
+
+need_chromium() {
+    local name
+    for name in chromium chromium-browser google-chrome; do
+        if command -v "$name" >/dev/null; then return; fi
+    done
+    [ ! -d "/Applications/Google Chrome.app" ] || return 0
+    apt_install chromium fonts-dejavu-core ||
+        fail "The browser tests need Chromium or Chrome. On Debian: apt install chromium fonts-dejavu-core"
+}
+
+apt_install() {
+    command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || return 1
+    say "installing $* with apt-get"
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install --quiet --quiet --yes
+        --no-install-recommends -o DPkg::Lock::Timeout=120 "$@")
+    "${install[@]}" >/dev/null 2>&1 || { apt-get update --quiet --quiet && "${install[@]}" >/dev/null; }
+}
+
+at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
+
+is_done() { [ "$(cat ".venv/.done-$1" 2>/dev/null)" = "$2" ]; }
+
+mark_done() { printf '%s\n' "$2" >".venv/.done-$1"; }
+
+say() { echo "setup: $*" >&2; }
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+main
