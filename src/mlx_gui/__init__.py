@@ -1,0 +1,1 @@
+"""mlx-gui: a private AI server on Apple's MLX."""

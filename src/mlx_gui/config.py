@@ -1,0 +1,373 @@
+"""The settings: one table of rows, and the frozen Config that comes out of it.
+
+A value's source is the last of default < file < interface < environment < command line that names
+it. Environment names, flags, `config.toml` keys, the settings page and the reference all come from
+the rows.
+"""
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import platformdirs
+
+Source = Literal["default", "file", "interface", "environment", "command line"]
+Value = str | int | float | bool | tuple[str, ...]
+ENVIRONMENT_PREFIX = "MLX_GUI_"
+CONFIG_FILE = "config.toml"
+
+
+class SettingsError(ValueError):
+    """A key nobody knows or a value out of bounds; the message says what to write instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row. `default` None means: computed from the data directory by `resolve`.
+
+    A list is an array in `config.toml`; in the environment and on the command line it is one text
+    whose members are set apart by `separator`. What is not `in_data_dir` decides where that
+    directory is, so neither the file nor the interface, which lie in it, can set it.
+    """
+
+    name: str
+    type: Literal["text", "integer", "number", "switch", "list"]
+    default: Value | None
+    help: str
+    _: KW_ONLY
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    choices: tuple[str, ...] = ()
+    separator: str = ","
+    in_data_dir: bool = True
+    restart: bool = True
+
+    @property
+    def environment_name(self) -> str:
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def unit(self) -> Literal["bytes", "s", "tokens", ""]:
+        """Names end in their unit."""
+        suffix = self.name.rpartition("_")[2]
+        return suffix if suffix in ("bytes", "s", "tokens") else ""
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("host", "text", "127.0.0.1", "Address to listen on."),
+    Setting("port", "integer", 8000, "Port to listen on; 0 takes a free one.", bounds=(0, 65535)),
+    Setting(
+        "data_dir", "text", None, "Folder of the database, models and caches.", in_data_dir=False
+    ),
+    Setting(
+        "model_dirs",
+        "list",
+        None,
+        "Folders searched for models; the default is `models/` in the data directory and the "
+        "Hugging Face cache.",
+        separator=os.pathsep,
+    ),
+    Setting("max_loaded_models", "integer", 3, "Models kept in memory at once.", bounds=(1, 64)),
+    Setting(
+        "memory_limit_bytes",
+        "integer",
+        0,
+        "Memory that models may use; 0 decides by the device.",
+        bounds=(0, 2**50),
+    ),
+    Setting(
+        "keep_alive_s",
+        "integer",
+        900,
+        "Time a model stays loaded after its last request; 0 unloads at once, -1 never.",
+        bounds=(-1, 10 * 365 * 86_400),
+    ),
+    Setting(
+        "slots",
+        "integer",
+        0,
+        "Sequences a model decodes together; 0 decides by the device.",
+        bounds=(0, 256),
+    ),
+    Setting(
+        "max_context_tokens",
+        "integer",
+        8192,
+        "Longest context that models are loaded with, prompt and answer together.",
+        bounds=(16, 10_000_000),
+    ),
+    Setting(
+        "max_queue", "integer", 256, "Requests that may wait for one model.", bounds=(1, 100_000)
+    ),
+    Setting("queue_timeout_s", "number", 300.0, "Longest wait in the queue.", bounds=(0.1, 86_400)),
+    Setting(
+        "load_timeout_s", "number", 600.0, "Longest time a load may take.", bounds=(0.1, 86_400)
+    ),
+    Setting(
+        "health_timeout_s",
+        "number",
+        5.0,
+        "Time a worker may take to answer a ping.",
+        bounds=(0.1, 600),
+    ),
+    Setting(
+        "client_stall_s",
+        "number",
+        30.0,
+        "A client that takes nothing for this long is cancelled.",
+        bounds=(0.1, 3600),
+    ),
+    Setting(
+        "stream_commit_s",
+        "number",
+        5.0,
+        "Time after which a stream's status line is sent although its request still waits.",
+        bounds=(0, 600),
+    ),
+    Setting(
+        "shutdown_grace_s",
+        "number",
+        30.0,
+        "Time that running answers get when the server stops.",
+        bounds=(0, 3600),
+    ),
+    Setting(
+        "max_body_bytes", "integer", 16 * 1024 * 1024, "Largest request body.", bounds=(1024, 2**40)
+    ),
+    Setting(
+        "allowed_hosts",
+        "list",
+        (),
+        "Host names besides loopback that requests may address; guards against DNS rebinding.",
+    ),
+    Setting(
+        "log_level",
+        "text",
+        "info",
+        "Least level that is logged.",
+        choices=("debug", "info", "warning", "error"),
+    ),
+    Setting("offline", "switch", False, "Never reach out to the network."),
+    Setting(
+        "blas",
+        "text",
+        "auto",
+        "CPU matrix library of workers: `auto`, `off`, or the path of a CBLAS library.",
+    ),
+    Setting(
+        "engine",
+        "text",
+        "mlx",
+        "`mlx`, or `fake`: scripted answers without any model, for tests and interface work.",
+        choices=("mlx", "fake"),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings, resolved. `sources` tells for each name where its value came from."""
+
+    host: str
+    port: int
+    data_dir: Path
+    model_dirs: tuple[Path, ...]
+    max_loaded_models: int
+    memory_limit_bytes: int
+    keep_alive_s: int
+    slots: int
+    max_context_tokens: int
+    max_queue: int
+    queue_timeout_s: float
+    load_timeout_s: float
+    health_timeout_s: float
+    client_stall_s: float
+    stream_commit_s: float
+    shutdown_grace_s: float
+    max_body_bytes: int
+    allowed_hosts: tuple[str, ...]
+    log_level: str
+    offline: bool
+    blas: str
+    engine: str
+    sources: Mapping[str, Source]
+
+
+def resolve(
+    *,
+    flags: Mapping[str, object],
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """Every setting with its source; raises SettingsError for the first that cannot stand.
+
+    `flags` are by setting name, as text or typed, None where a flag was not given; `environment`
+    is the process's own when None; `overrides` are the interface's, out of the store.
+    """
+    variables = os.environ if environment is None else environment
+    ours = {key: text for key, text in variables.items() if key.startswith(ENVIRONMENT_PREFIX)}
+    given = {name: raw for name, raw in flags.items() if raw is not None}
+    from_environment = _checked(ours, source="environment", place="in the environment")
+    from_flags = _checked(given, source="command line", place="on the command line")
+
+    chosen = from_flags.get("data_dir", from_environment.get("data_dir"))
+    data_dir = platformdirs.user_data_path("mlx-gui") if chosen is None else _folder(str(chosen))
+    path = data_dir / CONFIG_FILE
+    layers: tuple[tuple[Source, Mapping[str, Value]], ...] = (
+        ("default", {row.name: row.default for row in SETTINGS if row.default is not None}),
+        ("file", _checked(_file(path), source="file", place=f"in {path}")),
+        ("interface", _checked(overrides or {}, source="interface", place="in the interface")),
+        ("environment", from_environment),
+        ("command line", from_flags),
+    )
+    values: dict[str, Any] = {}
+    sources: dict[str, Source] = dict.fromkeys((row.name for row in SETTINGS), "default")
+    for source, found in layers:
+        values.update(found)
+        sources.update(dict.fromkeys(found, source))
+
+    values["data_dir"] = data_dir
+    if "model_dirs" in values:
+        values["model_dirs"] = tuple(map(_folder, values["model_dirs"]))
+    else:
+        values["model_dirs"] = (data_dir / "models", _hub_cache(variables))
+    return Config(**values, sources=sources)
+
+
+def _file(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError as error:
+        raise SettingsError(f"The folder {text!r} cannot be found: {error}") from error
+
+
+def _hub_cache(variables: Mapping[str, str]) -> Path:
+    """Where huggingface_hub keeps models, by its own rules."""
+    if cache := variables.get("HF_HUB_CACHE"):
+        return _folder(cache)
+    if home := variables.get("HF_HOME"):
+        return _folder(home) / "hub"
+    return _folder(variables.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
+
+
+def _checked(found: Mapping[str, object], *, source: Source, place: str) -> dict[str, Value]:
+    """The values of `found` by setting name; `place` says in messages where they stand."""
+    in_environment = source == "environment"
+    textual = in_environment or source == "command line"
+    rows = {row.environment_name if in_environment else row.name: row for row in SETTINGS}
+    values: dict[str, Value] = {}
+    for key, raw in found.items():
+        row = rows.get(key)
+        if row is None:
+            raise SettingsError(f"{key} {place} is not a setting. {_advice(key, list(rows))}")
+        if not (row.in_data_dir or textual):
+            raise SettingsError(
+                f"{key} cannot be set {place}, which lies in the data directory itself; "
+                f"set {row.environment_name} in the environment."
+            )
+        try:
+            values[row.name] = _value(row, _from_text(row, raw) if textual else raw)
+        except _Unfit as unfit:
+            raise SettingsError(
+                f"{key} {place} is {_shown(raw)}, but must be {unfit}. {row.help}"
+            ) from None
+    return values
+
+
+def _advice(key: str, known: list[str]) -> str:
+    import difflib  # only a refusal needs it
+
+    spelled = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(key.casefold(), spelled, n=1)
+    return f"Did you mean {spelled[near[0]]}?" if near else f"Known are {', '.join(known)}."
+
+
+def _shown(raw: object) -> str:
+    text = repr(raw)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+class _Unfit(Exception):
+    """Its text is what the value must be instead."""
+
+
+_SWITCHES: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
+
+def _from_text(row: Setting, raw: object) -> object:
+    """`raw` typed as a file would hold it; what cannot be is left for `_value` to refuse."""
+    if not isinstance(raw, str):
+        return raw
+    text = raw.strip()
+    try:
+        match row.type:
+            case "text":
+                return text
+            case "integer":
+                return int(text)
+            case "number":
+                return float(text)
+            case "switch":
+                return _SWITCHES[text.lower()]
+            case "list":
+                return [part for part in map(str.strip, text.split(row.separator)) if part]
+    except (ValueError, KeyError):
+        return raw
+
+
+def _value(row: Setting, raw: object) -> Value:
+    match row.type:
+        case "text":
+            return _text(row, raw)
+        case "list":
+            if not isinstance(raw, list | tuple):
+                raise _Unfit("a list of texts")
+            return tuple(_text(row, member) for member in cast("list[object]", raw))
+        case "switch":
+            if not isinstance(raw, bool):
+                raise _Unfit("true or false")
+            return raw
+        case "integer":
+            if not isinstance(raw, int) or isinstance(raw, bool) or not _within(row, raw):
+                raise _Unfit(f"a whole number {_bounds(row)}")
+            return raw
+        case "number":
+            if not isinstance(raw, int | float) or isinstance(raw, bool) or not _within(row, raw):
+                raise _Unfit(f"a number {_bounds(row)}")
+            return float(raw)
+
+
+def _text(row: Setting, raw: object) -> str:
+    if row.choices and raw not in row.choices:
+        raise _Unfit("one of " + ", ".join(row.choices))
+    if not isinstance(raw, str) or not raw or not raw.isprintable():
+        raise _Unfit("a text of printable characters")
+    return raw
+
+
+def _within(row: Setting, number: float) -> bool:
+    """False for NaN, too: no comparison with it holds."""
+    low, high = row.bounds
+    return low <= number <= high
+
+
+def _bounds(row: Setting) -> str:
+    low, high = row.bounds
+    return f"from {low} to {high}"

@@ -1,0 +1,93 @@
+"""Models as plain data: what lies on disk, what exactly is resident, what it needs."""
+
+import hashlib
+from typing import Literal
+
+import msgspec
+
+Kind = Literal["text"]
+Capability = Literal["chat"]
+WeightForm = Literal["stored", "float32", "float32-scales"]
+"""How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""
+
+WorkerState = Literal["stopped", "starting", "loading", "ready", "stopping", "failed"]
+
+
+class ModelFacts(msgspec.Struct, frozen=True):
+    """What the files of a model folder say, read without loading anything.
+
+    `parameter_count` counts the unpacked parameters, `stored_bytes` the tensors on disk,
+    `float16_bytes` those of them that are 16-bit floats, scales and biases included,
+    `largest_tensor_parameters` the unpacked parameters of the largest one.
+    `kv_bytes_per_token` is for 16-bit values; `activations_per_token` counts the values that one
+    layer holds for a token while a prompt is read.
+    """
+
+    kind: Kind
+    model_type: str
+    capabilities: tuple[Capability, ...]
+    context_length: int | None
+    parameter_count: int
+    stored_bytes: int
+    largest_tensor_parameters: int
+    kv_bytes_per_token: int
+    quantization: str | None = None
+    has_chat_template: bool = False
+    float16_bytes: int = 0
+    activations_per_token: int = 0
+
+
+class Model(msgspec.Struct, frozen=True):
+    """An installed model: its id, where it lies, and what its files say.
+
+    `problem` is the sentence why it cannot be served, None exactly if it can; `facts` are there
+    whenever the files could be read, so an unsupported model may have both.
+    """
+
+    id: str
+    path: str
+    facts: ModelFacts | None
+    problem: str | None
+    disk_bytes: int
+    discovered_at: str
+
+
+class LoadSpec(msgspec.Struct, frozen=True):
+    """What exactly is resident. Two requests share a worker exactly if their specs are equal.
+
+    `context` bounds prompt plus answer in tokens, `slots` the sequences decoded together.
+    """
+
+    model_id: str
+    path: str
+    kind: Kind
+    engine: str
+    weight_form: WeightForm
+    context: int
+    slots: int
+
+    def key(self) -> str:
+        """A short stable digest of the spec; measurements are stored under it."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+
+class MemoryNeed(msgspec.Struct, frozen=True):
+    """Bytes that a LoadSpec takes once it is loaded, and at the worst moment of loading."""
+
+    weights_bytes: int
+    kv_bytes: int
+    overhead_bytes: int
+    load_peak_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.weights_bytes + self.kv_bytes + self.overhead_bytes
+
+
+class MemoryUse(msgspec.Struct, frozen=True):
+    """What a worker measured of itself: MLX's own counters and the process's resident set."""
+
+    active_bytes: int
+    cache_bytes: int
+    peak_bytes: int
+    rss_bytes: int

@@ -1,0 +1,64 @@
+"""The tables as the newest revision leaves them."""
+
+from sqlalchemy import Column, Float, ForeignKey, Integer, MetaData, String, Table
+
+REVISIONS = ("0001", "0002")
+"""Every revision in order; each has its file in `migrations/versions`."""
+
+METADATA = MetaData(
+    # A constraint without a name could not be changed by a later revision.
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+models = Table(
+    "models",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("discovered_at", String, nullable=False),
+)
+
+locations = Table(
+    "locations",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column(
+        "model_id", Integer, ForeignKey("models.id", ondelete="CASCADE"), nullable=False, index=True
+    ),
+    Column("path", String, nullable=False, unique=True),
+    Column("seen_at", String, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Column("changed_at", String, nullable=False),
+)
+
+measurements = Table(
+    "measurements",
+    METADATA,
+    Column("spec_key", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("active_bytes", Integer, nullable=False),
+    Column("cache_bytes", Integer, nullable=False),
+    Column("peak_bytes", Integer, nullable=False),
+    Column("rss_bytes", Integer, nullable=False),
+    Column("load_ms", Float, nullable=False),
+    Column("measured_at", String, nullable=False),
+)
+
+devices = Table(
+    "devices",
+    METADATA,
+    Column("fingerprint", String, primary_key=True),
+    Column("facts", String, nullable=False),
+    Column("probed_at", String, nullable=False),
+)

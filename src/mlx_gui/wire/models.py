@@ -1,0 +1,103 @@
+"""The JSON of models, their residency and their health."""
+
+from typing import Literal
+
+from pydantic import BaseModel
+
+from mlx_gui.core.model import Capability, Kind, WeightForm
+
+State = Literal["not_loaded", "queued", "loading", "ready", "busy", "unloading", "failed"]
+
+
+class ErrorBody(BaseModel):
+    """An error as every family outside OpenAI's shape carries it."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+class MemoryUseBody(BaseModel):
+    """Bytes that a resident model takes; `other_bytes` is interpreter, libraries and buffers."""
+
+    weights_bytes: int
+    kv_bytes: int
+    other_bytes: int
+    total_bytes: int
+
+
+class ModelObject(BaseModel):
+    """One installed model; a superset of what OpenAI's and Anthropic's clients read.
+
+    `problem` says why the model cannot be served; `state` is `failed` only after a load failed.
+    """
+
+    id: str
+    object: Literal["model"] = "model"
+    type: Literal["model"] = "model"
+    created: int
+    created_at: str
+    owned_by: str
+    display_name: str
+    kind: Kind | None
+    model_type: str | None
+    capabilities: list[Capability]
+    context_length: int | None
+    parameter_count: int | None
+    quantization: str | None
+    disk_bytes: int
+    path: str
+    supported: bool
+    problem: str | None
+    state: State
+    load_progress: float | None = None
+    load_stage: str | None = None
+    memory: MemoryUseBody | None = None
+    active: int = 0
+    queued: int = 0
+    last_used_at: str | None = None
+    expires_at: str | None = None
+    error: ErrorBody | None = None
+
+
+class ModelList(BaseModel):
+    """All installed models, in one page; the cursor fields are for Anthropic's client."""
+
+    object: Literal["list"] = "list"
+    data: list[ModelObject]
+    has_more: bool = False
+    first_id: str | None = None
+    last_id: str | None = None
+
+
+class LoadResult(BaseModel):
+    """What `load` answers: the model, now ready, and how long it took."""
+
+    model: ModelObject
+    already_loaded: bool
+    duration_ms: float
+
+
+class LoadAccepted(BaseModel):
+    """What `load` answers at once with `wait=false`; the model's state tells how it goes on."""
+
+    status: Literal["loading"] = "loading"
+
+
+class UnloadResult(BaseModel):
+    """What `unload` answers. `freed_bytes` is the resident set of the worker that ended."""
+
+    model: ModelObject
+    was_loaded: bool
+    freed_bytes: int
+
+
+class ModelHealth(BaseModel):
+    """`healthy` means that the thread which drives MLX answered a ping just now."""
+
+    model: str
+    state: State
+    healthy: bool
+    ping_ms: float | None
+    reason: str | None
+    weight_form: WeightForm | None = None

@@ -1,0 +1,98 @@
+"""What each group of tables keeps."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, update
+
+from mlx_gui.core.device import BlasFacts, DeviceFacts
+from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.store.connections import engine
+from mlx_gui.store.devices import recall_device, remember_device
+from mlx_gui.store.measurements import Measurement, last_measurement, record_measurement
+from mlx_gui.store.migrate import migrate
+from mlx_gui.store.models import record_found
+from mlx_gui.store.schema import devices
+from mlx_gui.store.settings import clear_override, override, overrides
+
+FACTS = DeviceFacts(
+    backend="cpu",
+    name="a processor",
+    memory_bytes=8_000_000_000,
+    working_set_bytes=None,
+    versions={"mlx": "0.32.4"},
+    text_model_types=("llama", "qwen3"),
+    blas=BlasFacts("libopenblas.so.0", None),
+)
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", 8192, 8)
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[Connection]:
+    path = tmp_path / "some.db"
+    migrate(path)
+    database = engine(path, pool_size=1, pragmas=("foreign_keys=ON",))
+    with database.begin() as opened:
+        yield opened
+    database.dispose()
+
+
+def test_models_keep_id_and_discovery_across_scans(connection: Connection) -> None:
+    first = record_found(connection, [("org/one", "/a/org/one"), ("two", "/a/two")], now="day 1")
+    again = record_found(connection, [("org/one", "/a/org/one"), ("three", "/a/3")], now="day 2")
+    assert first == {"org/one": "day 1", "two": "day 1"}
+    assert again == {"org/one": "day 1", "two": "day 1", "three": "day 2"}
+    ids = connection.exec_driver_sql("SELECT id, name FROM models ORDER BY id").all()
+    assert [tuple(row) for row in ids] == [(1, "org/one"), (2, "two"), (3, "three")]
+
+
+def test_a_model_has_a_location_for_each_folder_it_was_seen_in(connection: Connection) -> None:
+    record_found(connection, [("one", "/a/one"), ("one", "/b/one")], now="day 1")
+    record_found(connection, [("one", "/b/one")], now="day 2")
+    record_found(connection, [("other", "/a/one")], now="day 3")
+    query = "SELECT name, path, seen_at FROM locations JOIN models ON models.id = model_id"
+    assert sorted(tuple(row) for row in connection.exec_driver_sql(query)) == [
+        ("one", "/b/one", "day 2"),
+        ("other", "/a/one", "day 3"),
+    ]
+
+
+def test_a_scan_that_finds_nothing_forgets_nothing(connection: Connection) -> None:
+    record_found(connection, [("one", "/a/one")], now="day 1")
+    assert record_found(connection, [], now="day 2") == {"one": "day 1"}
+
+
+def test_overrides_come_back_as_they_were_set(connection: Connection) -> None:
+    values = {"port": 1, "queue_timeout_s": 0.5, "offline": True, "allowed_hosts": ["a", "b"]}
+    for name, value in values.items():
+        override(connection, name, value=value, now="now")
+    override(connection, "port", value=2, now="later")
+    assert overrides(connection) == values | {"port": 2}
+    clear_override(connection, "port")
+    clear_override(connection, "port")
+    assert "port" not in overrides(connection)
+
+
+def test_the_last_measurement_of_a_spec_is_kept(connection: Connection) -> None:
+    assert last_measurement(connection, SPEC) is None
+    for load_ms in (900.0, 800.5):
+        measured = Measurement(MemoryUse(1, 2, 3, 4), load_ms)
+        record_measurement(connection, SPEC, measured=measured, now="now")
+    assert last_measurement(connection, SPEC) == Measurement(MemoryUse(1, 2, 3, 4), 800.5)
+    other = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", 8192, 8)
+    assert last_measurement(connection, other) is None
+
+
+def test_only_the_present_device_is_remembered(connection: Connection) -> None:
+    assert recall_device(connection, "one") is None
+    remember_device(connection, "one", facts=FACTS, now="now")
+    assert recall_device(connection, "one") == FACTS
+    remember_device(connection, "two", facts=FACTS, now="now")
+    assert recall_device(connection, "one") is None
+
+
+def test_facts_of_an_older_shape_are_probed_again(connection: Connection) -> None:
+    remember_device(connection, "one", facts=FACTS, now="now")
+    connection.execute(update(devices).values(facts='{"backend": "abacus"}'))
+    assert recall_device(connection, "one") is None

@@ -1,0 +1,54 @@
+"""What each program of the package loads, watched in a fresh interpreter."""
+
+import subprocess
+import sys
+
+import pytest
+
+MODEL_LIBRARIES = ["mlx", "mlx_lm", "transformers", "tokenizers", "numpy"]
+
+CHILD = """
+import importlib, sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {blocked!r}:
+            raise ImportError(name + " is blocked here")
+
+sys.meta_path.insert(0, Blocked())
+importlib.import_module({module!r})
+print(*(name for name in {watched!r} if name in sys.modules))
+"""
+
+
+def import_in_child(
+    module: str, *, blocked: list[str] | None = None, watched: list[str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The child's run; its output names those of `watched` that the import loaded."""
+    code = CHILD.format(module=module, blocked=blocked or [], watched=watched or [])
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("module", ["mlx_gui.app", "mlx_gui.serve", "mlx_gui.cli.main"])
+def test_the_control_plane_starts_without_the_model_libraries(module: str) -> None:
+    child = import_in_child(module, blocked=MODEL_LIBRARIES)
+    assert child.returncode == 0, child.stderr
+
+
+@pytest.mark.parametrize("library", MODEL_LIBRARIES)
+def test_a_blocked_library_cannot_be_imported(library: str) -> None:
+    child = import_in_child(library, blocked=MODEL_LIBRARIES)
+    assert f"ImportError: {library} is blocked here" in child.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "unloaded"),
+    [
+        ("mlx_gui.cli.main", ["fastapi", "uvicorn", "sqlalchemy", "alembic", "httpx"]),
+        ("mlx_gui.serve", ["alembic"]),
+    ],
+)
+def test_a_start_does_not_wait_for_what_it_may_not_need(module: str, unloaded: list[str]) -> None:
+    child = import_in_child(module, watched=unloaded)
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.split() == []
