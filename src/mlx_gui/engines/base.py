@@ -1,0 +1,92 @@
+"""The protocol between the worker's loop and an engine.
+
+One engine drives one model. `load`, `admit`, `step`, `cancel`, `reclaim`, `memory` and `close` are
+called on the worker's main thread only, the one thread that ever touches MLX; `prepare` is called
+on the preparation thread, beside it, and hands over ids, numpy arrays and bytes, never MLX arrays.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from mlx_gui.core.generation import GenerateRequest, GenerationEvent
+from mlx_gui.core.model import LoadSpec, MemoryUse
+
+LoadReport = Callable[[str, int, int], None]
+"""Called during a load with stage, bytes done and bytes in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedRequest:
+    """A request that passed every check: what `admit` takes. `payload` is the engine's own."""
+
+    request_id: str
+    request: GenerateRequest
+    prompt_tokens: int
+    payload: Any
+
+
+@dataclass(frozen=True, slots=True)
+class StepEvents:
+    """What one step brought for one request."""
+
+    request_id: str
+    events: tuple[GenerationEvent, ...]
+
+
+class Engine(Protocol):
+    """What every engine can do. Errors are members of the tree in `core.errors`."""
+
+    def load(self, spec: LoadSpec, report: LoadReport) -> None:
+        """Make the model resident. Raises LoadFailed or ModelUnsupported with the reason."""
+        ...
+
+    def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
+        """Template, tokenise and check one request; the only method of the preparation thread.
+
+        Raises InvalidRequest and its kin; nothing that this lets through may hurt MLX.
+        """
+        ...
+
+    def admit(self, prepared: PreparedRequest) -> None:
+        """Take a prepared request in; it advances with the next `step`."""
+        ...
+
+    def step(self) -> list[StepEvents]:
+        """One decode step for all sequences and at most one prefill chunk.
+
+        Returns an empty list when nothing was there to do. Every request ends by Usage or Failed.
+        """
+        ...
+
+    def cancel(self, request_id: str) -> list[StepEvents]:
+        """Drop a request now; returns its Done(cancelled) and Usage, or nothing if it is unknown."""
+        ...
+
+    def busy(self) -> bool:
+        """Whether `step` has work."""
+        ...
+
+    def credits(self) -> int:
+        """Sequences that this engine takes at once, running ones included."""
+        ...
+
+    def context(self) -> int:
+        """Tokens of prompt and answer together that one sequence may have."""
+        ...
+
+    def reclaim(self, wanted_bytes: int) -> int:
+        """Free caches until `wanted_bytes` came back or nothing is left; returns bytes freed."""
+        ...
+
+    def memory(self) -> MemoryUse:
+        """What the process holds right now."""
+        ...
+
+    def close(self) -> None:
+        """Give up the model. The worker ends right after."""
+        ...
+
+
+EngineFactory = Callable[[Mapping[str, str]], Engine]
+"""An engine module's `create(options)`."""

@@ -1,0 +1,1 @@
+"""Foreign weight files become MLX folders."""

@@ -1,0 +1,142 @@
+"""Tries a BLAS in a process of its own before a worker trusts it.
+
+Old builds of OpenBLAS crash or compute nonsense on processors that they do not know.
+"""
+
+import ctypes
+import hashlib
+import os
+import random
+import signal
+import tempfile
+from collections.abc import Callable
+from operator import mul
+from pathlib import Path
+
+_LIMIT_S = 20
+_GOOD, _WRONG, _UNUSABLE = 0, 1, 2
+_ROW_MAJOR, _AS_IS, _TRANSPOSED = 101, 111, 112
+
+_SHAPES = (
+    # rows, columns, depth, whether the second factor is transposed: as MLX calls sgemm
+    (1, 600, 576, True),
+    (1, 64, 300, False),
+    (3, 130, 77, True),
+    (8, 96, 200, True),
+    (8, 70, 41, False),
+    (33, 70, 17, True),
+    (128, 192, 576, True),
+    (128, 64, 150, False),
+)
+
+
+def problem_with(library: Path, *, folder: Path, cpu: str) -> str | None:
+    """Why `library` cannot be used on this processor, or None when it computes right.
+
+    The verdict is kept in `folder` for as long as file and processor stay the same.
+    """
+    try:
+        stamp = f"{library}\0{library.stat().st_mtime_ns}\0{cpu}"
+    except OSError as error:
+        return f"{library} cannot be read: {error.strerror}."
+    verdict = folder / f"verdict-{hashlib.sha256(stamp.encode()).hexdigest()[:16]}.txt"
+    try:
+        return verdict.read_text(encoding="utf-8") or None
+    except OSError:
+        problem, lasting = _try(library)
+    if lasting:
+        _write(verdict, problem or "")
+    return problem
+
+
+def _try(library: Path) -> tuple[str | None, bool]:
+    """The problem, and whether it would be the same the next time.
+
+    A fork serves here although threads may run: the child only calls C and leaves by `_exit`.
+    """
+    child = os.fork()
+    if child == 0:
+        code = _UNUSABLE
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(_LIMIT_S)
+            code = _trial(library)
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        name = signal.Signals(os.WTERMSIG(status)).name
+        lasting = name not in ("SIGALRM", "SIGKILL", "SIGTERM")
+        return f"{library} ended a trial product by {name}.", lasting
+    match os.WEXITSTATUS(status):
+        case 0:
+            return None, True
+        case 1:
+            return f"{library} computes wrong products on this processor.", True
+        case _:
+            return f"{library} is not a library with cblas_sgemm.", True
+
+
+def _trial(library: Path) -> int:
+    try:
+        sgemm = ctypes.CDLL(str(library)).cblas_sgemm
+    except (OSError, AttributeError):
+        return _UNUSABLE
+    sgemm.restype = None
+    number, size, pointer = ctypes.c_float, ctypes.c_int, ctypes.POINTER(ctypes.c_float)
+    sgemm.argtypes = [
+        *[size] * 6, number, pointer, size, pointer, size, number, pointer, size,
+    ]  # fmt: skip
+    source = random.Random(0)
+    right = all(_is_right(sgemm, source, *shape) for shape in _SHAPES)
+    return _GOOD if right else _WRONG
+
+
+def _is_right(
+    sgemm: Callable[..., None],
+    source: random.Random,
+    rows: int,
+    columns: int,
+    depth: int,
+    transposed: bool,
+) -> bool:
+    """Whether one product is exact.
+
+    The numbers are small and whole, so that every order of summing gives the same float32. Compared
+    are the products with a vector, C v with A (B v): any wrong element shows, and nobody has to
+    multiply matrices in Python.
+    """
+
+    def whole(count: int, limit: int) -> list[float]:
+        return [float(n) for n in source.choices(range(-limit, limit + 1), k=count)]
+
+    a, b = whole(rows * depth, 3), whole(depth * columns, 3)
+    vector = whole(columns, 1000)
+    product = (ctypes.c_float * (rows * columns))(*[float("nan")] * (rows * columns))
+    sgemm(
+        _ROW_MAJOR, _AS_IS, _TRANSPOSED if transposed else _AS_IS, rows, columns, depth,
+        1.0, (ctypes.c_float * len(a))(*a), depth,
+        (ctypes.c_float * len(b))(*b), depth if transposed else columns,
+        0.0, product, columns,
+    )  # fmt: skip
+    if transposed:
+        b_vector = [sum(map(mul, b[i::depth], vector)) for i in range(depth)]
+    else:
+        b_vector = _times(b, vector)
+    return _times(list(product), vector) == _times(a, b_vector)
+
+
+def _times(matrix: list[float], vector: list[float]) -> list[float]:
+    width = len(vector)
+    return [
+        sum(map(mul, matrix[start : start + width], vector))
+        for start in range(0, len(matrix), width)
+    ]
+
+
+def _write(file: Path, text: str) -> None:
+    with tempfile.NamedTemporaryFile(
+        "w", encoding="utf-8", dir=file.parent, delete=False
+    ) as unfinished:
+        unfinished.write(text)
+    os.replace(unfinished.name, file)

@@ -1,0 +1,106 @@
+"""The device as data: what MLX runs on here, and what that asks of a process.
+
+Nothing here imports MLX at the top: `prepare_process` must run before anything does.
+"""
+
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from types import MappingProxyType
+
+from mlx_gui.core.device import Backend, BlasFacts, DeviceFacts
+from mlx_gui.engines.cpu.blas import cpu_name, open_blas
+from mlx_gui.engines.text.architectures import supported_model_types
+
+_CUDA_PACKAGES = ("mlx-cuda-12", "mlx-cuda-13")
+_REPORTED_PACKAGES = ("mlx", "mlx-lm", "transformers", "tokenizers")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What suits a backend.
+
+    A prefill chunk has at most `prefill_rows * prefill_tokens` tokens; no decode step waits for
+    more than one. A processor gains nothing from several short prompts at once, so it reads one
+    after the other and keeps the wait short. `cache_bytes` bounds the memory that MLX keeps for
+    reuse; None leaves MLX's own bound.
+    """
+
+    prefill_rows: int
+    prefill_tokens: int
+    cache_bytes: int | None
+
+
+LIMITS = MappingProxyType(
+    {
+        "cpu": Limits(prefill_rows=1, prefill_tokens=128, cache_bytes=None),
+        "metal": Limits(prefill_rows=4, prefill_tokens=512, cache_bytes=1 << 30),
+        "cuda": Limits(prefill_rows=4, prefill_tokens=512, cache_bytes=1 << 30),
+    }
+)
+
+
+def prepare_process(blas: str, cache_dir: Path) -> BlasFacts:
+    """Make this process ready for MLX; first thing in a child, before anything imports `mlx.core`.
+
+    `blas` is the setting of that name; trials and builds are kept in `cache_dir`.
+    """
+    facts = BlasFacts(None, None)
+    if sys.platform == "linux" and not _has_any(_CUDA_PACKAGES):
+        facts = open_blas(blas, cache_dir)
+
+    import mlx.core as mx
+
+    current = backend()
+    if current == "cpu":
+        # On a processor MLX would write C++ and call a compiler in the middle of an answer, once
+        # for every new temperature; nothing gets faster by it.
+        mx.disable_compile()
+    if (cache_bytes := LIMITS[current].cache_bytes) is not None:
+        mx.set_cache_limit(cache_bytes)
+    return facts
+
+
+def backend() -> Backend:
+    """What MLX computes on by default in this process."""
+    import mlx.core as mx
+
+    if mx.default_device().type == mx.DeviceType.cpu:
+        return "cpu"
+    return "metal" if mx.metal.is_available() else "cuda"
+
+
+def probe(blas: str, cache_dir: Path) -> DeviceFacts:
+    """The device's facts, from a process that was not prepared yet."""
+    blas_facts = prepare_process(blas, cache_dir)
+
+    import mlx.core as mx
+
+    current = backend()
+    device = mx.device_info(mx.default_device())
+    key = "max_recommended_working_set_size" if current == "metal" else "total_memory"
+    return DeviceFacts(
+        backend=current,
+        name=cpu_name() if current == "cpu" else str(device.get("device_name", current)),
+        memory_bytes=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        working_set_bytes=int(device[key]) if key in device else None,
+        versions={
+            "python": platform.python_version(),
+            **{package: version(package) for package in _REPORTED_PACKAGES},
+        },
+        text_model_types=supported_model_types(),
+        blas=blas_facts if current == "cpu" else None,
+    )
+
+
+def _has_any(packages: tuple[str, ...]) -> bool:
+    for package in packages:
+        try:
+            version(package)
+        except PackageNotFoundError:
+            continue
+        return True
+    return False

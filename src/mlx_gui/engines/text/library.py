@@ -1,0 +1,41 @@
+"""mlx-lm, imported without the harm that its import does.
+
+`mlx_lm.utils` sets the limits on open files to 2048 and 4096: it would lower a higher hard limit
+for good, and it fails where the hard limit is below that.
+"""
+
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def _open_file_limits_kept() -> Iterator[None]:
+    setrlimit = resource.setrlimit
+    resource.setrlimit = lambda *_: None
+    try:
+        yield
+    finally:
+        resource.setrlimit = setrlimit
+
+
+with _open_file_limits_kept():
+    from mlx_lm.generate import BatchGenerator, StopSequences
+    from mlx_lm.models.cache import make_prompt_cache
+    from mlx_lm.models.mla import MultiLinear, QuantizedMultiLinear
+    from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
+    from mlx_lm.tokenizer_utils import TokenizerWrapper
+    from mlx_lm.utils import load_model, load_tokenizer
+
+__all__ = [
+    "BatchGenerator",
+    "MultiLinear",
+    "QuantizedMultiLinear",
+    "QuantizedSwitchLinear",
+    "StopSequences",
+    "SwitchLinear",
+    "TokenizerWrapper",
+    "load_model",
+    "load_tokenizer",
+    "make_prompt_cache",
+]

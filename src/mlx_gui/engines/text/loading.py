@@ -1,0 +1,136 @@
+"""Loads a model folder; whatever is wrong with it becomes one sentence."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.nn as nn
+
+from mlx_gui.core.errors import LoadFailed, ModelUnsupported
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import LoadReport
+from mlx_gui.engines.text.architectures import supported_model_types
+from mlx_gui.engines.text.library import (
+    TokenizerWrapper,
+    load_model,
+    load_tokenizer,
+    make_prompt_cache,
+)
+from mlx_gui.engines.text.weights import hold_weights
+
+_REASON_CHARACTERS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in memory. `vocabulary` is the number of ids that it has embeddings for."""
+
+    model: nn.Module
+    tokenizer: TokenizerWrapper
+    vocabulary: int
+    generation_config: Mapping[str, Any]
+
+
+def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
+    """The model of `spec`, held as it says. Raises LoadFailed or ModelUnsupported."""
+    folder = Path(spec.path)
+    # Looked at first: mlx-lm would ask the hub for a path that does not exist.
+    config = _read_json(folder / "config.json", spec.model_id)
+    _check_supported(config, spec.model_id)
+    try:
+        model, config = load_model(folder, lazy=True, model_config=_rope_settings(config))
+        hold_weights(model, spec.weight_form, report)
+    # What a model file raises over a broken folder is up to its author.
+    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise LoadFailed(
+            f"Loading the weights of {spec.model_id} failed: {_reason(error)}",
+            hint="Remove the model and install it again; its files may be incomplete.",
+        ) from error
+    if not all(hasattr(cache, "merge") for cache in make_prompt_cache(model)):
+        raise ModelUnsupported(
+            f"The architecture {config['model_type']} of {spec.model_id} cannot serve several "
+            "sequences at once yet."
+        )
+    return LoadedModel(
+        model,
+        _load_tokenizer(folder, config, spec.model_id),
+        _vocabulary(model),
+        _read_json(folder / "generation_config.json", spec.model_id, needed=False),
+    )
+
+
+def _check_supported(config: Mapping[str, Any], model_id: str) -> None:
+    model_type = config.get("model_type")
+    if model_type not in supported_model_types():
+        raise ModelUnsupported(
+            f"The architecture {model_type} of {model_id} is not supported.",
+            hint="A newer mlx-lm may know it.",
+        )
+    if "model_file" in config:
+        raise ModelUnsupported(
+            f"{model_id} brings its own program code ({config['model_file']}), which is never run."
+        )
+
+
+def _rope_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Rotary settings where mlx-lm looks for them.
+
+    transformers 5 writes them below `rope_parameters`, in some models for each type of layer. Half
+    of mlx-lm's models look beside it only and would use a default without a word.
+    """
+    nested = config.get("rope_parameters")
+    if not isinstance(nested, dict):
+        return {}
+    local = nested.get("sliding_attention", {})
+    main = nested.get("full_attention", nested)
+    found = {
+        "rope_theta": main.get("rope_theta"),
+        "rope_local_base_freq": local.get("rope_theta"),
+        "rope_scaling": main if main.get("rope_type", "default") != "default" else None,
+    }
+    return {key: value for key, value in found.items() if value and not config.get(key)}
+
+
+def _load_tokenizer(folder: Path, config: Mapping[str, Any], model_id: str) -> TokenizerWrapper:
+    try:
+        return load_tokenizer(folder, eos_token_ids=config.get("eos_token_id"))
+    except (ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise LoadFailed(
+            f"{model_id} has no usable tokenizer: {_reason(error)}",
+            hint="The folder needs tokenizer.json and tokenizer_config.json.",
+        ) from error
+
+
+def _vocabulary(model: nn.Module) -> int:
+    """Rows of the largest embedding, which is that of the tokens."""
+    rows = [
+        layer["weight"].shape[0]
+        for _, layer in model.named_modules()
+        if isinstance(layer, nn.Embedding | nn.QuantizedEmbedding)
+    ]
+    return max(rows)
+
+
+def _read_json(file: Path, model_id: str, *, needed: bool = True) -> dict[str, Any]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        if not needed:
+            return {}
+        raise LoadFailed(f"{model_id} has no {file.name} in {file.parent}.") from error
+    except (OSError, ValueError) as error:
+        raise LoadFailed(f"{file.name} of {model_id} cannot be read: {error}.") from error
+    if not isinstance(content, dict):
+        raise LoadFailed(f"{file.name} of {model_id} holds no settings.")
+    return content
+
+
+def _reason(error: Exception) -> str:
+    """The error on one line; some list every tensor of the model."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, KeyError):
+        text = f"{text} is missing"
+    cut = len(text) > _REASON_CHARACTERS
+    return f"{text[:_REASON_CHARACTERS]}…" if cut else text

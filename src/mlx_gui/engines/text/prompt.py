@@ -1,0 +1,98 @@
+"""Requests become token ids: template, tokenise, check. Runs on the preparation thread."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from jinja2 import TemplateError
+
+from mlx_gui.core.errors import CapabilityMissing, ContextTooLong, InvalidRequest
+from mlx_gui.core.generation import GenerateRequest, ImagePart, Message
+from mlx_gui.engines.base import PreparedRequest
+from mlx_gui.engines.text.library import TokenizerWrapper
+from mlx_gui.engines.text.loading import LoadedModel
+from mlx_gui.engines.text.sampling import Choice, resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What the engine takes in: ids that the model has, and an answer that fits the context."""
+
+    ids: tuple[int, ...]
+    max_tokens: int
+    choice: Choice
+
+
+class Preparation:
+    """Owns a tokenizer: the thread that detokenises has another."""
+
+    def __init__(self, loaded: LoadedModel, context: int) -> None:
+        self._tokenizer: TokenizerWrapper = copy.deepcopy(loaded.tokenizer)
+        self._vocabulary = loaded.vocabulary
+        self._generation_config: Mapping[str, Any] = loaded.generation_config
+        self._context = context
+
+    def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
+        """The request as ids. Raises InvalidRequest or a kind of it."""
+        if not request.messages:
+            raise InvalidRequest(
+                "There are no messages.", hint="Send at least one message.", param="messages"
+            )
+        ids = self._tokenise([_plain(message) for message in request.messages])
+        self._check(ids)
+        room = self._context - len(ids)
+        payload = Prompt(
+            ids=tuple(ids),
+            max_tokens=min(request.max_tokens or room, room),
+            choice=resolve(request.sampling, self._generation_config),
+        )
+        return PreparedRequest(request_id, request, len(ids), payload)
+
+    def _tokenise(self, messages: list[dict[str, str]]) -> list[int]:
+        try:
+            if not self._tokenizer.has_chat_template:
+                return self._tokenizer.encode(_without_template(messages))
+            return self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
+        except TemplateError as error:
+            raise InvalidRequest(
+                f"The model's chat template refuses these messages: {error.message or error}",
+                hint="Change the roles or their order to what this model was trained with.",
+                param="messages",
+            ) from error
+
+    def _check(self, ids: Sequence[int]) -> None:
+        if not ids:
+            raise InvalidRequest("The messages give an empty prompt.", param="messages")
+        # MLX reads beyond the embedding without a word, or ends the process.
+        if max(ids) >= self._vocabulary or min(ids) < 0:
+            raise InvalidRequest(
+                f"The prompt holds the token {max(ids)}; the model has {self._vocabulary} tokens.",
+                hint="The model's tokenizer does not belong to its weights; install it again.",
+            )
+        if len(ids) >= self._context:
+            raise ContextTooLong(
+                f"The prompt has {len(ids)} tokens, the context holds {self._context}.",
+                hint="Shorten the conversation or load the model with a longer context.",
+                details={"prompt_tokens": len(ids), "context_tokens": self._context},
+            )
+
+
+def _plain(message: Message) -> dict[str, str]:
+    """A message as templates take it: most want the content as one string."""
+    if any(isinstance(part, ImagePart) for part in message.parts):
+        raise CapabilityMissing(
+            "This model reads text only, and a message holds a picture.",
+            hint="Choose a model with the capability vision.",
+        )
+    plain = {"role": message.role, "content": message.text()}
+    return plain if message.name is None else {**plain, "name": message.name}
+
+
+def _without_template(messages: list[dict[str, str]]) -> str:
+    """The format for base models, which have no template: one paragraph a turn.
+
+    A model that only continues text continues this as the assistant's turn.
+    """
+    turns = [f"{message['role']}: {message['content']}" for message in messages]
+    return "\n\n".join([*turns, "assistant:"])

@@ -1,0 +1,126 @@
+"""Brings a model's weights into memory in the form that its device computes with fastest.
+
+On a processor quantised and 16-bit products are slow loops, while float32 goes to BLAS; and packed
+weights with 16-bit scales are slower by far than the same with float32 scales.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import mlx.core as mx
+import mlx.nn as nn
+from mlx.utils import tree_flatten, tree_unflatten
+
+from mlx_gui.core.model import WeightForm
+from mlx_gui.engines.base import LoadReport
+from mlx_gui.engines.text.library import (
+    MultiLinear,
+    QuantizedMultiLinear,
+    QuantizedSwitchLinear,
+    SwitchLinear,
+)
+
+_Dense = Callable[[mx.array], nn.Module]
+
+# The dense shells take lazy random weights, which nobody ever computes.
+_DENSE: Mapping[type[nn.Module], _Dense] = MappingProxyType(
+    {
+        nn.QuantizedLinear: lambda w: nn.Linear(w.shape[1], w.shape[0], bias=False),
+        nn.QuantizedEmbedding: lambda w: nn.Embedding(*w.shape),
+        QuantizedSwitchLinear: lambda w: SwitchLinear(
+            w.shape[2], w.shape[1], w.shape[0], bias=False
+        ),
+        QuantizedMultiLinear: lambda w: MultiLinear(w.shape[2], w.shape[1], w.shape[0]),
+    }
+)
+
+
+def hold_weights(model: nn.Module, form: WeightForm, report: LoadReport) -> None:
+    """Read the lazily loaded parameters of `model` and hold them in `form`.
+
+    Goes tensor by tensor, so that besides what is held already only one tensor is in memory twice.
+    Without quantised layers `float32-scales` is the same as `float32`. Raises RuntimeError when the
+    files cannot be read.
+    """
+    packed = [
+        (path, layer)
+        for path, layer in model.named_modules()
+        if form == "float32" and type(layer) in _DENSE
+    ]
+    names = {path for path, _ in packed}
+    plain = [
+        (path, array)
+        for path, array in tree_flatten(model.parameters())
+        if path.rpartition(".")[0] not in names or path.endswith(".bias")
+    ]
+    progress = _Progress(
+        report,
+        sum(_dense_bytes(layer) for _, layer in packed)
+        + sum(array.size * _dtype(array, form).size for _, array in plain),
+    )
+    # What is named in a list stays in memory, so the lists shrink with the work.
+    packed.reverse()
+    while packed:
+        path, layer = packed.pop()
+        dense = _dense(layer)
+        model.update_modules(tree_unflatten([(path, dense)]))
+        progress.add(dense["weight"].nbytes)
+    plain.reverse()
+    while plain:
+        path, array = plain.pop()
+        array = array.astype(_dtype(array, form))
+        mx.eval(array)
+        model.update(tree_unflatten([(path, array)]))
+        progress.add(array.nbytes)
+
+
+def _dtype(array: mx.array, form: WeightForm) -> mx.Dtype:
+    is_short = array.dtype in (mx.float16, mx.bfloat16)
+    return mx.float32 if is_short and form != "stored" else array.dtype
+
+
+def _dense_bytes(layer: nn.Module) -> int:
+    values_per_word = 32 // layer.bits
+    return layer["weight"].size * values_per_word * mx.float32.size
+
+
+def _dense(layer: nn.Module) -> nn.Module:
+    """The layer with plain float32 weights; an additive bias stays as it is."""
+    scales, biases = layer["scales"], layer.get("biases")
+    if layer.mode == "affine":
+        # Dequantised in the dtype of the scales, 16-bit ones would round every weight.
+        scales, biases = scales.astype(mx.float32), biases.astype(mx.float32)
+    weight = mx.dequantize(
+        layer["weight"],
+        scales,
+        biases,
+        layer.group_size,
+        layer.bits,
+        mode=layer.mode,
+        global_scale=layer.get("global_scale"),
+        dtype=mx.float32,
+    )
+    mx.eval(weight)
+    dense = _DENSE[type(layer)](weight)
+    dense.weight = weight
+    if "bias" in layer:
+        dense.bias = layer["bias"]
+    return dense
+
+
+class _Progress:
+    """Reports at most once a percent: a model has thousands of tensors."""
+
+    def __init__(self, report: LoadReport, total_bytes: int) -> None:
+        self._report = report
+        self._total_bytes = total_bytes
+        self._done_bytes = 0
+        self._reported_bytes = 0
+        report("weights", 0, total_bytes)
+
+    def add(self, count_bytes: int) -> None:
+        self._done_bytes += count_bytes
+        news_bytes = self._done_bytes - self._reported_bytes
+        if news_bytes * 100 >= self._total_bytes or self._done_bytes == self._total_bytes:
+            self._report("weights", self._done_bytes, self._total_bytes)
+            self._reported_bytes = self._done_bytes

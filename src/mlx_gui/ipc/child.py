@@ -1,0 +1,138 @@
+"""The supervised child: every process that the control plane starts is one of these."""
+
+import asyncio
+import contextlib
+import signal
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from mlx_gui.ipc.channel import AsyncChannel, ProtocolError
+from mlx_gui.ipc.messages import PROTOCOL_VERSION, FromChild, Hello, Stop, ToChild
+from mlx_gui.ipc.spawn import Role, spawn
+
+_TAIL_LINES = 60
+_LINE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class ChildExit:
+    """How a child ended. `reason` is a sentence part: "was killed by signal 9 (SIGKILL)"."""
+
+    returncode: int
+    reason: str
+    output_tail: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        return self.returncode == 0
+
+
+class Child:
+    """A child process, its channel and the tail of what it printed."""
+
+    def __init__(self, process: asyncio.subprocess.Process, channel: AsyncChannel) -> None:
+        self._process = process
+        self._channel = channel
+        self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
+        self._tail_task = asyncio.create_task(self._keep_tail(), name=f"tail-{process.pid}")
+        self._protocol_problem: str | None = None
+        self._exit = asyncio.create_task(self._await_exit(), name=f"exit-{process.pid}")
+
+    @classmethod
+    async def start(cls, role: Role, first: ToChild, environment: Mapping[str, str]) -> "Child":
+        """A child of `role` that has been sent its first message. Raises OSError."""
+        process, sock = await spawn(role, environment)
+        child = cls(process, await AsyncChannel.open(sock))
+        child.send(first)
+        return child
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, message: ToChild) -> None:
+        """Queue a message; silent when the child is gone."""
+        self._channel.send(message)
+
+    async def messages(self) -> AsyncIterator[FromChild]:
+        """Everything the child says after its hello, until it is gone or breaks the protocol."""
+        try:
+            while batch := await self._channel.receive():
+                for message in batch:
+                    if isinstance(message, Hello):
+                        self._check(message)
+                    else:
+                        yield message
+        except ProtocolError as error:
+            self._protocol_problem = f"broke the protocol: {error}"
+            self.signal(signal.SIGKILL)
+
+    async def wait(self) -> ChildExit:
+        """How the child ended, once it has."""
+        return await asyncio.shield(self._exit)
+
+    async def stop(self, *, ask_s: float, terminate_s: float) -> ChildExit:
+        """End the child: ask, then terminate, then kill. Returns how it ended."""
+        self.send(Stop())
+        for patience_s, harder in ((ask_s, signal.SIGTERM), (terminate_s, signal.SIGKILL)):
+            try:
+                return await asyncio.wait_for(self.wait(), patience_s)
+            except TimeoutError:
+                self.signal(harder)
+        return await self.wait()
+
+    def signal(self, number: int) -> None:
+        """Send a signal; silent when the process has ended."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+    async def _await_exit(self) -> ChildExit:
+        returncode = await self._process.wait()
+        # A grandchild may hold the pipe open: the tail is a help, not worth waiting for.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tail_task, timeout=1)
+        self._channel.close()
+        tail = tuple(self._tail)
+        reason = self._protocol_problem or describe_exit(returncode, tail)
+        return ChildExit(returncode, reason, tail)
+
+    def _check(self, hello: Hello) -> None:
+        if hello.protocol != PROTOCOL_VERSION:
+            raise ProtocolError(f"it speaks version {hello.protocol}, we speak {PROTOCOL_VERSION}")
+
+    async def _keep_tail(self) -> None:
+        stream = self._process.stdout
+        if stream is None:
+            return
+        rest = b""
+        while data := await stream.read(_LINE_BYTES):
+            *lines, rest = (rest + data).split(b"\n")
+            self._tail.extend(line.decode(errors="replace").rstrip() for line in lines)
+            rest = rest[-_LINE_BYTES:]
+        if rest:
+            self._tail.append(rest.decode(errors="replace"))
+
+
+def describe_exit(returncode: int, output_tail: tuple[str, ...]) -> str:
+    """Why a process ended, as the end of a sentence that begins with its name."""
+    said = " ".join(output_tail[-20:])
+    if returncode == -signal.SIGKILL:
+        return "was killed by the system or by hand (SIGKILL), most often for lack of memory"
+    if "command buffer" in said.lower() and "metal" in said.lower():
+        return "was ended by a Metal command buffer error"
+    if "std::bad_alloc" in said or "MemoryError" in said or "Unable to allocate" in said:
+        return "ran out of memory"
+    if returncode < 0:
+        return f"was killed by signal {-returncode} ({_signal_name(-returncode)})"
+    if returncode == 0:
+        return "ended by itself"
+    last = next((line for line in reversed(output_tail) if line.strip()), "")
+    return f"ended with code {returncode}" + (f": {last.strip()[:300]}" if last else "")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return "unknown"

@@ -1,0 +1,145 @@
+"""The typed messages between the control plane and its children, by receiver.
+
+    control plane ──StartWorker──▶ worker     one engine, one model
+                  ◀─Hello, LoadProgress, Ready | StartFailed─
+                  ──Generate, Cancel, Ping, Stop──▶
+                  ◀─Output, Pong─
+
+    control plane ──StartJob──▶ job child     probe, convert: one result, then it ends
+                  ◀─Hello, JobProgress, JobDone | StartFailed─
+
+The first message of either side names the protocol version; another version is refused. End of file
+on the channel means that the other side is gone.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.generation import GenerateRequest, GenerationEvent
+from mlx_gui.core.model import LoadSpec, MemoryUse
+
+PROTOCOL_VERSION = 1
+
+
+class StartWorker(msgspec.Struct, frozen=True, tag="start_worker"):
+    """Load `spec` and serve it. `options` are the engine's own (the fake engine's script)."""
+
+    protocol: int
+    spec: LoadSpec
+    blas: str
+    cache_dir: str
+    options: dict[str, str] = {}
+
+
+class StartJob(msgspec.Struct, frozen=True, tag="start_job"):
+    """Do one piece of work and end."""
+
+    protocol: int
+    job: Literal["probe", "convert-gguf"]
+    blas: str
+    cache_dir: str
+    arguments: dict[str, str] = {}
+
+
+class Generate(msgspec.Struct, frozen=True, tag="generate"):
+    """Start a request; its events come back under `request_id`."""
+
+    request_id: str
+    request: GenerateRequest
+
+
+class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
+    """Stop a request; unknown ids are ignored, because the end may be on its way."""
+
+    request_id: str
+
+
+class Ping(msgspec.Struct, frozen=True, tag="ping"):
+    """Answered by the thread that drives MLX, so that an answer proves that it is alive."""
+
+    nonce: int
+
+
+class Stop(msgspec.Struct, frozen=True, tag="stop"):
+    """End after what runs is cancelled."""
+
+
+class Hello(msgspec.Struct, frozen=True, tag="hello"):
+    """First message of every child."""
+
+    protocol: int
+    pid: int
+
+
+class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
+    """`done_bytes` of `total_bytes` of the weights are in the form that the engine holds."""
+
+    stage: str
+    done_bytes: int
+    total_bytes: int
+
+
+class Ready(msgspec.Struct, frozen=True, tag="ready"):
+    """The model is loaded; the worker takes `credits` sequences at once."""
+
+    credits: int
+    context: int
+    memory: MemoryUse
+    load_ms: float
+
+
+class StartFailed(msgspec.Struct, frozen=True, tag="start_failed"):
+    """Neither loaded nor done; the child ends after this."""
+
+    error: ErrorInfo
+
+
+class RequestEvents(msgspec.Struct, frozen=True):
+    """What happened to one request in one step."""
+
+    request_id: str
+    events: tuple[GenerationEvent, ...]
+
+
+class Output(msgspec.Struct, frozen=True, tag="output"):
+    """What one step brought, for all requests that it advanced."""
+
+    requests: tuple[RequestEvents, ...]
+
+
+class Pong(msgspec.Struct, frozen=True, tag="pong"):
+    """The answer to a ping, with what the worker holds right now."""
+
+    nonce: int
+    memory: MemoryUse
+
+
+class JobProgress(msgspec.Struct, frozen=True, tag="job_progress"):
+    """How far a job is; units are the job's own."""
+
+    stage: str
+    done: int
+    total: int
+
+
+class JobDone(msgspec.Struct, frozen=True, tag="job_done"):
+    """A job's result as JSON; the job names its type."""
+
+    result: bytes
+
+
+class Part(msgspec.Struct, frozen=True, tag="part"):
+    """One piece of a message larger than a frame; the channel takes apart and puts together."""
+
+    transfer: int
+    index: int
+    last: bool
+    data: bytes
+
+
+ToChild = StartWorker | StartJob | Generate | Cancel | Ping | Stop | Part
+FromChild = (
+    Hello | LoadProgress | Ready | StartFailed | Output | Pong | JobProgress | JobDone | Part
+)

@@ -1,0 +1,57 @@
+"""A child of the worker tower: says hello, reads its first message, becomes worker or job."""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import traceback
+
+from mlx_gui.ipc.channel import BlockingChannel
+from mlx_gui.ipc.messages import PROTOCOL_VERSION, Hello, StartJob, StartWorker
+
+
+def main(argv: list[str]) -> None:
+    """Run the role that `argv` names, on the channel that it names; never returns.
+
+    The process ends by `os._exit`: falling off the interpreter while MLX is busy aborts.
+    """
+    parser = argparse.ArgumentParser(prog="mlx-gui")
+    parser.add_argument("--role", required=True, choices=("worker", "job"))
+    parser.add_argument("--channel", required=True, type=int)
+    arguments = parser.parse_args(argv)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        code = _serve(BlockingChannel(socket.socket(fileno=arguments.channel)))
+    except Exception:  # noqa: BLE001 - the last resort of a process
+        traceback.print_exc()
+        code = 70
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _serve(channel: BlockingChannel) -> int:
+    channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
+    first = channel.receive()
+    if isinstance(first, StartWorker | StartJob) and first.protocol != PROTOCOL_VERSION:
+        print(f"protocol {first.protocol} is asked for, {PROTOCOL_VERSION} is spoken")  # noqa: T201
+        return 64
+    match first:
+        case StartWorker():
+            from mlx_gui.worker.loop import run_worker
+
+            return run_worker(channel, first)
+        case StartJob():
+            from mlx_gui.worker.jobs import run_job
+
+            return run_job(channel, first)
+        case None:
+            return 0
+        case _:
+            print(f"the first message was {type(first).__name__}")  # noqa: T201
+            return 64
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,44 @@
+"""Work that needs MLX but serves nobody: one job, one result, one process."""
+
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.ipc.channel import BlockingChannel
+from mlx_gui.ipc.messages import JobDone, JobProgress, StartFailed, StartJob
+
+
+def run_job(channel: BlockingChannel, start: StartJob) -> int:
+    """Do the job and send its result; returns the exit code."""
+    threading.Thread(target=_end_with, args=(channel,), name="receiver", daemon=True).start()
+
+    def report(stage: str, done: int, total: int) -> None:
+        channel.send(JobProgress(stage, done, total))
+
+    try:
+        match start.job:
+            case "probe":
+                from mlx_gui.engines.device import probe
+
+                result = msgspec.json.encode(probe(start.blas, Path(start.cache_dir)))
+            case "convert-gguf":
+                from mlx_gui.engines.convert.gguf import convert
+                from mlx_gui.engines.device import prepare_process
+
+                prepare_process(start.blas, Path(start.cache_dir))
+                convert(Path(start.arguments["source"]), Path(start.arguments["out"]), report)
+                result = b"null"
+    except MlxGuiError as error:
+        channel.send(StartFailed(error.info()))
+        return 1
+    channel.send(JobDone(result))
+    return 0
+
+
+def _end_with(channel: BlockingChannel) -> None:
+    """A job takes no further messages: a Stop or the control plane's end is the end of it."""
+    channel.receive()
+    os._exit(0)

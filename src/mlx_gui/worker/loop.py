@@ -1,0 +1,130 @@
+"""The worker's main thread: drives one engine, and nothing else touches MLX.
+
+Three threads. The *receiver* reads the channel; end of file ends the process at once. The
+*preparation thread* templates, tokenises and checks. The main thread admits, steps and cancels.
+
+A cancel goes two ways: straight to the main thread, which frees a running sequence within one
+step, and through the preparation queue, so that it also reaches a request that was still being
+prepared when the first one passed it. Cancelling an unknown request is harmless.
+
+What a load raises outside the error tree, and what a step raises, ends the process: the control
+plane reads the last line of the traceback, and a fresh process is the surest repair.
+"""
+
+import importlib
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import cast
+
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.engines.base import Engine, EngineFactory, PreparedRequest, StepEvents
+from mlx_gui.engines.device import prepare_process
+from mlx_gui.ipc.channel import BlockingChannel
+from mlx_gui.ipc.messages import (
+    Cancel,
+    Generate,
+    LoadProgress,
+    Output,
+    Ping,
+    Pong,
+    Ready,
+    RequestEvents,
+    StartFailed,
+    StartWorker,
+    Stop,
+    ToChild,
+)
+from mlx_gui.worker.guard import guarded
+from mlx_gui.worker.preparation import prepare_requests
+
+Inbox = queue.SimpleQueue[ToChild | PreparedRequest]
+
+
+def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
+    """Load the model and serve it until told to stop; returns the exit code."""
+    inbox: Inbox = queue.SimpleQueue()
+    to_prepare: queue.SimpleQueue[Generate | Cancel] = queue.SimpleQueue()
+    threading.Thread(
+        target=_receive, args=(channel, inbox, to_prepare), name="receiver", daemon=True
+    ).start()
+    try:
+        engine, ready = _load(channel, start)
+    except MlxGuiError as error:
+        channel.send(StartFailed(error.info()))
+        return 1
+    threading.Thread(
+        target=prepare_requests,
+        args=(engine, to_prepare, inbox, channel),
+        name="preparation",
+        daemon=True,
+    ).start()
+    channel.send(ready)
+    _drive(engine, inbox, channel)
+    engine.close()
+    return 0
+
+
+def _load(channel: BlockingChannel, start: StartWorker) -> tuple[Engine, Ready]:
+    began_s = time.monotonic()
+    prepare_process(start.blas, Path(start.cache_dir))
+    module = importlib.import_module(start.spec.engine)
+    create = cast(EngineFactory, module.create)
+    engine = create(start.options)
+
+    def report(stage: str, done_bytes: int, total_bytes: int) -> None:
+        channel.send(LoadProgress(stage, done_bytes, total_bytes))
+
+    engine.load(start.spec, report)
+    load_ms = (time.monotonic() - began_s) * 1000
+    return engine, Ready(engine.credits(), engine.context(), engine.memory(), load_ms)
+
+
+def _receive(
+    channel: BlockingChannel, inbox: Inbox, to_prepare: "queue.SimpleQueue[Generate | Cancel]"
+) -> None:
+    """The receiver thread. The control plane gone means that nobody needs this process."""
+    while (message := channel.receive()) is not None:
+        if isinstance(message, Generate | Cancel):
+            to_prepare.put(message)
+        if not isinstance(message, Generate):
+            inbox.put(message)
+    os._exit(0)
+
+
+def _drive(engine: Engine, inbox: Inbox, channel: BlockingChannel) -> None:
+    """Serve until a Stop arrives. Waits for messages only while the engine has nothing to do."""
+    while True:
+        for message in _drain(inbox, wait=not engine.busy()):
+            match message:
+                case PreparedRequest(request_id):
+                    guarded(channel, request_id, partial(engine.admit, message))
+                case Cancel(request_id):
+                    _send(channel, engine.cancel(request_id))
+                case Ping(nonce):
+                    channel.send(Pong(nonce, engine.memory()))
+                case Stop():
+                    return
+                case _:
+                    pass
+        if engine.busy():
+            _send(channel, engine.step())
+
+
+def _drain(inbox: Inbox, *, wait: bool) -> Iterable[ToChild | PreparedRequest]:
+    if wait:
+        yield inbox.get()
+    while True:
+        try:
+            yield inbox.get_nowait()
+        except queue.Empty:
+            return
+
+
+def _send(channel: BlockingChannel, stepped: list[StepEvents]) -> None:
+    if stepped:
+        channel.send(Output(tuple(RequestEvents(s.request_id, s.events) for s in stepped)))

@@ -1,0 +1,207 @@
+"""An engine in a child process: MLX and its BLAS stay out of the test process."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from mlx_gui.core.generation import (
+    Delta,
+    Done,
+    GenerateRequest,
+    GenerationEvent,
+    Message,
+    TextPart,
+    Usage,
+)
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.core.worker_env import worker_environment
+from mlx_gui.engines.base import PreparedRequest, StepEvents
+
+ROOT = Path(__file__).parents[2]
+DEADLINE_S = 300
+CACHE = Path(os.environ.get("MLX_GUI_TEST_CACHE") or ROOT / ".cache").absolute() / "engines"
+
+
+class Child:
+    """A process that calls functions and engine methods for us, all on its main thread."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What `function` returns there; what it raises there is raised here."""
+        self._connection.send((function, arguments))
+        if not self._connection.poll(DEADLINE_S):
+            raise TimeoutError(f"{function} took more than {DEADLINE_S} s")
+        succeeded, result = self._connection.recv()
+        if not succeeded:
+            raise result
+        return result
+
+
+@contextmanager
+def child(*, mlx: bool = True) -> Iterator[Child]:
+    """A running child; with `mlx`, it is prepared for MLX as a worker is."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "tests.engines.remote", str(theirs.fileno()), str(int(mlx))],
+            cwd=ROOT,
+            env={**os.environ, **worker_environment(sys.platform)},
+            pass_fds=(theirs.fileno(),),
+        )
+    with process, Connection(ours.detach()) as connection:
+        yield Child(connection)
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came back for one request."""
+
+    events: list[GenerationEvent] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, Delta))
+
+    @property
+    def finish_reason(self) -> str:
+        return next(event.finish_reason for event in self.events if isinstance(event, Done))
+
+    @property
+    def usage(self) -> Usage:
+        last = self.events[-1]
+        assert isinstance(last, Usage)
+        return last
+
+    def outcome(self) -> tuple[str, str, int]:
+        """All that must not depend on what else runs."""
+        return self.text, self.finish_reason, self.usage.completion_tokens
+
+
+class RemoteEngine:
+    """The text engine in a child, with one model at a time."""
+
+    def __init__(self, process: Child) -> None:
+        self.child = process
+        self.progress: list[tuple[str, int, int]] = []
+
+    def load(self, folder: Path, **settings: Any) -> "RemoteEngine":
+        """Load `folder` in place of what was loaded; `settings` go into the LoadSpec."""
+        spec = LoadSpec(
+            **{
+                "model_id": f"test/{folder.name}",
+                "path": str(folder),
+                "kind": "text",
+                "engine": "mlx_gui.engines.text.engine",
+                "weight_form": "float32",
+                "context": 512,
+                "slots": 4,
+                **settings,
+            }
+        )
+        self.progress = self.child.call(_load, spec)
+        return self
+
+    def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
+        return self.child.call(_method, "prepare", request_id, request)
+
+    def admit(self, request_id: str, request: GenerateRequest) -> None:
+        self.child.call(_method, "admit", self.prepare(request_id, request))
+
+    def step(self) -> list[StepEvents]:
+        return self.child.call(_method, "step")
+
+    def cancel(self, request_id: str) -> list[StepEvents]:
+        return self.child.call(_method, "cancel", request_id)
+
+    def __getattr__(self, method: str) -> Any:
+        return partial(self.child.call, _method, method)
+
+    def drain(self, replies: dict[str, Reply] | None = None) -> dict[str, Reply]:
+        """Step until nothing is left to do."""
+        replies = {} if replies is None else replies
+        while self.child.call(_method, "busy"):
+            gather(replies, self.step())
+        return replies
+
+    def answer(self, request: GenerateRequest) -> Reply:
+        """The reply to one request, alone."""
+        self.admit("alone", request)
+        return self.drain()["alone"]
+
+    def answers(self, requests: Sequence[GenerateRequest]) -> list[Reply]:
+        """The replies to requests that are admitted together."""
+        for index, request in enumerate(requests):
+            self.admit(str(index), request)
+        replies = self.drain()
+        return [replies[str(index)] for index in range(len(requests))]
+
+
+def gather(replies: dict[str, Reply], stepped: list[StepEvents]) -> None:
+    """Adds what one step brought."""
+    for step in stepped:
+        replies.setdefault(step.request_id, Reply()).events.extend(step.events)
+
+
+def ask(*texts: str, **settings: Any) -> GenerateRequest:
+    """A conversation that `texts` alternate in, the user first."""
+    roles = ("user", "assistant")
+    messages = tuple(
+        Message(roles[index % 2], (TextPart(text),)) for index, text in enumerate(texts)
+    )
+    return GenerateRequest(messages, **settings)
+
+
+# In the child
+
+
+_engines: list[Any] = []
+
+
+def _load(spec: LoadSpec) -> list[tuple[str, int, int]]:
+    from mlx_gui.engines.text.engine import create
+
+    while _engines:
+        _engines.pop().close()
+    engine = create({})
+    progress: list[tuple[str, int, int]] = []
+    engine.load(spec, lambda *step: progress.append(step))
+    _engines.append(engine)
+    return progress
+
+
+def _method(name: str, *arguments: Any) -> Any:
+    return getattr(_engines[0], name)(*arguments)
+
+
+def _serve(connection: Connection) -> None:
+    while True:
+        try:
+            function, arguments = connection.recv()
+        except EOFError:
+            os._exit(0)
+        try:
+            answer = (True, function(*arguments))
+        except Exception as error:  # noqa: BLE001 - the test process decides what it means
+            answer = (False, error)
+        connection.send(answer)
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "1":
+        from mlx_gui.engines.device import prepare_process
+
+        prepare_process("auto", CACHE)
+    # Under its own name: what the test process pickles must be this module's, not __main__'s.
+    from tests.engines import remote
+
+    remote._serve(Connection(int(sys.argv[1])))

@@ -1,0 +1,1 @@
+"""Tiny checkpoints in the layout of the real repositories, random or trained."""

@@ -1,0 +1,23 @@
+"""Builds checkpoints: `python -m tests.zoo NAME... [--out DIR]`, each into DIR/NAME."""
+
+import argparse
+from pathlib import Path
+
+from tests.zoo.backend import prepare_process
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.zoo")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a family, or one plus '-trained'")
+    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR")
+    arguments = parser.parse_args()
+
+    prepare_process()
+    from tests.zoo.checkpoints import build
+
+    for name in arguments.names:
+        build(name, arguments.out / name)
+
+
+if __name__ == "__main__":
+    main()

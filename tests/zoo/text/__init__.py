@@ -1,0 +1,1 @@
+"""The text families: tokenizer, chat template and config.json, as in the real repositories."""
