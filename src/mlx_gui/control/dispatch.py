@@ -1,0 +1,36 @@
+"""What the API families call: a request in, the stream of its events out."""
+
+from collections.abc import AsyncGenerator
+
+from mlx_gui.control.device import DeviceProbe
+from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
+from mlx_gui.core.model import Model
+
+
+class Dispatch:
+    """Leads requests to the run loop and brings their events back."""
+
+    def __init__(self, run_loop: RunLoop, device: DeviceProbe) -> None:
+        self._run_loop = run_loop
+        self._device = device
+
+    async def generate(
+        self, model: Model, request: GenerateRequest, *, request_id: str
+    ) -> AsyncGenerator[GenerationEvent]:
+        """The events of `request`, up to and including Usage or Failed.
+
+        Raises at the first step when the request is refused at once. Closing the generator early
+        cancels the request: its sequence leaves the engine within one step.
+        """
+        await self._device.ensure()
+        mailbox = await self._run_loop.submit(request_id, model, request)
+        ended = False
+        try:
+            while not ended:
+                event = await mailbox.get()
+                ended = isinstance(event, Usage | Failed)
+                yield event
+        finally:
+            if not ended:
+                self._run_loop.abandon(request_id)

@@ -1,0 +1,50 @@
+"""Runs a job of the worker tower in a child process."""
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from mlx_gui.control.worker_process import WorkerSettings
+from mlx_gui.core.errors import WorkerFailed, from_info
+from mlx_gui.ipc.child import Child
+from mlx_gui.ipc.messages import PROTOCOL_VERSION, JobDone, JobProgress, StartFailed, StartJob
+
+_STOP_ASK_S = 1.0
+_STOP_TERMINATE_S = 3.0
+
+
+def _ignore(stage: str, done: int, total: int) -> None:
+    """The progress report of a caller that wants none."""
+
+
+async def run_job(
+    job: Literal["probe", "convert-gguf"],
+    arguments: Mapping[str, str],
+    settings: WorkerSettings,
+    report: Callable[[str, int, int], None] = _ignore,
+) -> bytes:
+    """The job's result as JSON. Cancelling ends the child.
+
+    Raises the job's own error, or WorkerFailed when its process ended without a result.
+    """
+    start = StartJob(PROTOCOL_VERSION, job, settings.blas, settings.cache_dir, dict(arguments))
+    try:
+        child = await Child.start("job", start, settings.environment)
+    except OSError as problem:
+        raise WorkerFailed(f"The job {job} could not be started: {problem}") from problem
+    result: bytes | None = None
+    try:
+        async for message in child.messages():
+            match message:
+                case JobProgress(stage, done, total):
+                    report(stage, done, total)
+                case JobDone(value):
+                    result = value
+                case StartFailed(error):
+                    raise from_info(error)
+                case _:
+                    pass
+    finally:
+        exit_ = await child.stop(ask_s=_STOP_ASK_S, terminate_s=_STOP_TERMINATE_S)
+    if result is None:
+        raise WorkerFailed(f"The process of the job {job} {exit_.reason}.")
+    return result

@@ -1,0 +1,92 @@
+"""Fake effects for the run loop: workers without processes, driven by the test."""
+
+from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
+from mlx_gui.core.errors import ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
+from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage
+from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model, ModelFacts
+from mlx_gui.ipc.child import ChildExit
+from mlx_gui.ipc.messages import LoadProgress, Pong, Ready
+
+FACTS = ModelFacts("text", "fake", ("chat",), 4096, 1, 1, 1, 1)
+REQUEST = GenerateRequest(())
+
+
+def model(name: str) -> Model:
+    return Model(name, "", FACTS, None, 0, "2026-01-01T00:00:00+00:00")
+
+
+def need(total_bytes: int) -> MemoryNeed:
+    return MemoryNeed(total_bytes, 0, 0, total_bytes)
+
+
+class ScriptedWorker:
+    """What `WorkerProcess` is to the run loop; the test says when things happen."""
+
+    def __init__(self, spec: LoadSpec, observer: WorkerObserver) -> None:
+        self.spec = spec
+        self.phase: WorkerPhase = "loading"
+        self.ready: Ready | None = None
+        self.memory: MemoryUse | None = None
+        self.progress: LoadProgress | None = None
+        self.exit: ChildExit | None = None
+        self.pid = None
+        self.running: dict[str, Mailbox] = {}
+        self.stops = 0
+        self._observer = observer
+
+    def become_ready(self) -> None:
+        self.phase = "ready"
+        self.memory = MemoryUse(0, 0, 0, 0)
+        self.ready = Ready(self.spec.slots, self.spec.context, self.memory, 1.0)
+        self._observer.worker_ready(self)  # pyright: ignore[reportArgumentType]
+
+    def finish(self, request_id: str) -> None:
+        mailbox = self.running.pop(request_id)
+        for event in (Delta(0, "text"), Done(0, "stop"), Usage(1, 1)):
+            mailbox.put(event)
+        self._observer.request_ended(self, request_id, True)  # pyright: ignore[reportArgumentType]
+
+    def end(self, error: MlxGuiError | None = None) -> None:
+        """The process is gone; with `error` nobody had asked for that."""
+        self.phase = "stopped"
+        told = error or WorkerFailed("unloaded")
+        for request_id, mailbox in self.running.items():
+            mailbox.put(Failed(told.info()))
+            self._observer.request_ended(self, request_id, False)  # pyright: ignore[reportArgumentType]
+        self.running.clear()
+        self._observer.worker_exited(self, error)  # pyright: ignore[reportArgumentType]
+
+    def crash(self) -> None:
+        name = self.spec.model_id
+        self.end(LoadFailed(name) if self.ready is None else WorkerFailed(name))
+
+    # --- what the run loop calls ---
+
+    def generate(self, request_id: str, request: GenerateRequest, mailbox: Mailbox) -> None:
+        self.running[request_id] = mailbox
+
+    def cancel(self, request_id: str) -> None:
+        if (mailbox := self.running.pop(request_id, None)) is not None:
+            mailbox.put(Done(0, "cancelled"))
+            mailbox.put(Usage(1, 0))
+            self._observer.request_ended(self, request_id, True)  # pyright: ignore[reportArgumentType]
+
+    def measure(self) -> None:
+        pass
+
+    async def ping(self, timeout_s: float) -> Pong:
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        self.phase = "stopping"
+        self.stops += 1
+
+    async def wait(self) -> None:
+        if self.phase != "stopped":
+            self.end()
+
+
+def error_of(mailbox_event: object) -> ErrorInfo:
+    assert isinstance(mailbox_event, Failed)
+    return mailbox_event.error

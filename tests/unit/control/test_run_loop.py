@@ -1,0 +1,365 @@
+"""The run loop over fake effects: every request is answered once, leased models stay."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mlx_gui.control.bus import EventBus
+from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.planning import Plan
+from mlx_gui.control.run_loop import RunLoop, RunLoopSettings
+from mlx_gui.control.worker_process import WorkerObserver
+from mlx_gui.core.errors import (
+    Conflict,
+    LoadFailed,
+    MlxGuiError,
+    ModelTooLarge,
+    QueueFull,
+    ShuttingDown,
+)
+from mlx_gui.core.generation import Failed, GenerationEvent, Loading, Queued, Usage
+from mlx_gui.core.model import LoadSpec, Model
+from tests.unit.control.fakes import REQUEST, ScriptedWorker, error_of, model, need
+
+DEADLINE_S = 30
+
+
+class Stage:
+    """A run loop with scripted workers."""
+
+    def __init__(self, *, max_models: int = 2, slots: int = 2, **limits: Any) -> None:
+        self.workers: list[ScriptedWorker] = []
+        self.slots = slots
+        values: dict[str, Any] = {
+            "max_queue": 100,
+            "queue_timeout_s": 1000.0,
+            "load_timeout_s": 1000.0,
+            "keep_alive_s": -1,
+            "client_stall_s": 1000.0,
+            **limits,
+        }
+        self.loop = RunLoop(
+            RunLoopSettings(max_models=max_models, **values),
+            plan=self._plan,
+            budget_bytes=lambda: 100,
+            start_worker=self._start,
+            bus=EventBus(),
+        )
+
+    def _plan(self, wanted: Model) -> Plan:
+        size = 1000 if wanted.id == "huge" else 10
+        spec = LoadSpec(wanted.id, "", "text", "fake", "stored", 64, self.slots)
+        return Plan(spec, need(size))
+
+    def _start(self, spec: LoadSpec, observer: WorkerObserver) -> Any:
+        alive = [w for w in self.workers if w.phase != "stopped" and w.spec == spec]
+        assert not alive, "nothing loads twice"
+        self.workers.append(ScriptedWorker(spec, observer))
+        return self.workers[-1]
+
+    def worker(self, name: str) -> ScriptedWorker:
+        return next(w for w in reversed(self.workers) if w.spec.model_id == name)
+
+    async def settle(self) -> None:
+        """Until the loop has handled everything that was posted."""
+        while not self.loop._inbox.empty():  # pyright: ignore[reportPrivateUsage]
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+def play(scenario: Callable[[Stage], Awaitable[None]], **options: Any) -> None:
+    async def run() -> None:
+        stage = Stage(**options)
+        task = asyncio.create_task(stage.loop.run())
+        try:
+            await asyncio.wait_for(scenario(stage), DEADLINE_S)
+        finally:
+            task.cancel()
+
+    asyncio.run(run())
+
+
+async def terminal(mailbox: Mailbox) -> GenerationEvent:
+    while True:
+        event = await mailbox.get()
+        if isinstance(event, Usage | Failed):
+            return event
+
+
+def test_a_request_loads_its_model_and_a_second_one_joins_the_load() -> None:
+    async def scenario(stage: Stage) -> None:
+        first = await stage.loop.submit("1", model("a"), REQUEST)
+        second = await stage.loop.submit("2", model("a"), REQUEST)
+        assert len(stage.workers) == 1
+        stage.worker("a").become_ready()
+        await stage.settle()
+        assert set(stage.worker("a").running) == {"1", "2"}
+        for request_id in ("1", "2"):
+            stage.worker("a").finish(request_id)
+        assert isinstance(await terminal(first), Usage)
+        assert isinstance(await terminal(second), Usage)
+
+    play(scenario)
+
+
+def test_a_request_beyond_the_credits_waits_and_is_seen_waiting() -> None:
+    async def scenario(stage: Stage) -> None:
+        boxes = [await stage.loop.submit(str(i), model("a"), REQUEST) for i in range(3)]
+        stage.worker("a").become_ready()
+        await stage.settle()
+        snapshot = stage.loop.snapshot()
+        assert [(q.request_id, q.position) for q in snapshot.queue] == [("2", 1)]
+        assert snapshot.models["a"].active == 2
+        stage.worker("a").finish("0")
+        await stage.settle()
+        assert set(stage.worker("a").running) == {"1", "2"}
+        assert isinstance(await boxes[2].get(), Queued)
+
+    play(scenario)
+
+
+def test_the_count_limit_evicts_the_least_recently_used_idle_model() -> None:
+    async def scenario(stage: Stage) -> None:
+        for name in ("a", "b"):
+            loading = asyncio.create_task(stage.loop.load(model(name)))
+            await asyncio.sleep(0)
+            await stage.settle()
+            stage.worker(name).become_ready()
+            await loading
+        await stage.loop.submit("1", model("c"), REQUEST)
+        assert stage.worker("a").phase == "stopping"
+        assert stage.worker("b").phase == "ready"
+        stage.worker("a").end()
+        await stage.settle()
+        assert stage.worker("c").phase == "loading"
+
+    play(scenario)
+
+
+def test_a_leased_model_is_not_evicted_and_the_other_waits_for_it() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        waiting = await stage.loop.submit("2", model("b"), REQUEST)
+        assert stage.worker("a").phase == "ready"
+        stage.worker("a").finish("1")
+        await stage.settle()
+        assert stage.worker("a").phase == "stopping"
+        stage.worker("a").end()
+        await stage.settle()
+        stage.worker("b").become_ready()
+        await stage.settle()
+        stage.worker("b").finish("2")
+        assert isinstance(await terminal(waiting), Usage)
+
+    play(scenario, max_models=1)
+
+
+def test_a_crash_fails_its_requests_and_the_next_one_loads_again() -> None:
+    async def scenario(stage: Stage) -> None:
+        lost = await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.worker("a").crash()
+        assert error_of(await terminal(lost)).code == "worker_failed"
+        found = await stage.loop.submit("2", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.worker("a").finish("2")
+        assert isinstance(await terminal(found), Usage)
+        assert len(stage.workers) == 2
+
+    play(scenario)
+
+
+def test_a_load_that_fails_answers_everybody_and_three_in_a_row_refuse_at_once() -> None:
+    async def scenario(stage: Stage) -> None:
+        for attempt in range(3):
+            mailbox = await stage.loop.submit(str(attempt), model("a"), REQUEST)
+            stage.worker("a").crash()
+            assert error_of(await terminal(mailbox)).code == "load_failed"
+            await stage.settle()
+        with pytest.raises(LoadFailed, match="3 times"):
+            await stage.loop.submit("x", model("a"), REQUEST)
+        assert stage.loop.snapshot().models["a"].state == "failed"
+        loading = asyncio.create_task(stage.loop.load(model("a")))
+        await asyncio.sleep(0)
+        await stage.settle()
+        stage.worker("a").become_ready()
+        assert not (await loading).already_loaded
+
+    play(scenario)
+
+
+def test_a_model_that_can_never_fit_is_refused_with_the_numbers() -> None:
+    async def scenario(stage: Stage) -> None:
+        with pytest.raises(ModelTooLarge):
+            await stage.loop.load(model("huge"))
+        mailbox = await stage.loop.submit("1", model("huge"), REQUEST)
+        assert error_of(await terminal(mailbox)).code == "model_too_large"
+
+    play(scenario)
+
+
+def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:
+    async def scenario(stage: Stage) -> None:
+        for i in range(3):
+            await stage.loop.submit(str(i), model("a"), REQUEST)
+        with pytest.raises(QueueFull) as refused:
+            await stage.loop.submit("x", model("a"), REQUEST)
+        assert refused.value.retry_after_s
+
+    play(scenario, max_queue=3)
+
+
+def test_an_abandoned_request_leaves_the_queue_or_the_worker() -> None:
+    async def scenario(stage: Stage) -> None:
+        for i in range(3):
+            await stage.loop.submit(str(i), model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.loop.abandon("2")
+        await stage.settle()
+        assert stage.loop.snapshot().queue == ()
+        stage.loop.abandon("0")
+        await stage.settle()
+        assert set(stage.worker("a").running) == {"1"}
+        assert stage.loop.snapshot().models["a"].active == 1
+
+    play(scenario)
+
+
+def test_waiting_and_loading_have_their_limits_in_time() -> None:
+    async def scenario(stage: Stage) -> None:
+        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        assert error_of(await terminal(mailbox)).code == "queue_timeout"
+        with pytest.raises(MlxGuiError) as timed_out:
+            await stage.loop.load(model("b"))
+        assert timed_out.value.code == "load_timeout"
+        assert stage.worker("b").phase == "stopping"
+
+    play(scenario, queue_timeout_s=0.01, load_timeout_s=0.05)
+
+
+def test_an_idle_model_leaves_when_its_keep_alive_is_over() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        assert stage.worker("a").phase == "ready"
+        stage.worker("a").finish("1")
+        while stage.worker("a").phase == "ready":
+            await asyncio.sleep(0)
+
+    play(scenario, keep_alive_s=0)
+
+
+def test_an_unload_is_refused_while_the_model_answers_unless_forced() -> None:
+    async def scenario(stage: Stage) -> None:
+        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        with pytest.raises(Conflict, match="1 requests"):
+            await stage.loop.unload(model("a"))
+        unloading = asyncio.create_task(stage.loop.unload(model("a"), force=True))
+        await asyncio.sleep(0)
+        await stage.settle()
+        stage.worker("a").end()
+        assert (await unloading).was_loaded
+        assert error_of(await terminal(mailbox)).code == "worker_failed"
+        assert not (await stage.loop.unload(model("a"))).was_loaded
+
+    play(scenario)
+
+
+def test_progress_of_a_load_reaches_those_who_wait() -> None:
+    from mlx_gui.ipc.messages import LoadProgress
+
+    async def scenario(stage: Stage) -> None:
+        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        worker = stage.worker("a")
+        worker.progress = LoadProgress("weights", 1, 4)
+        stage.loop.worker_progressed(worker)  # pyright: ignore[reportArgumentType]
+        assert await mailbox.get() == Queued(1)
+        assert await mailbox.get() == Loading(0.25, "weights")
+
+    play(scenario)
+
+
+def test_a_shutdown_lets_answers_finish_and_refuses_what_is_new() -> None:
+    async def scenario(stage: Stage) -> None:
+        running = await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        queued = await stage.loop.submit("2", model("b"), REQUEST)
+        ending = asyncio.create_task(stage.loop.shutdown(grace_s=DEADLINE_S))
+        await asyncio.sleep(0)
+        await stage.settle()
+        assert error_of(await terminal(queued)).code == "shutting_down"
+        with pytest.raises(ShuttingDown):
+            await stage.loop.submit("3", model("a"), REQUEST)
+        stage.worker("a").finish("1")
+        await ending
+        assert isinstance(await terminal(running), Usage)
+        assert all(worker.phase == "stopped" for worker in stage.workers)
+
+    play(scenario, max_models=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32), actions=st.integers(20, 150))
+def test_in_any_order_of_events_every_request_ends_exactly_once(seed: int, actions: int) -> None:
+    dice = random.Random(seed)
+
+    async def scenario(stage: Stage) -> None:
+        boxes: dict[str, Mailbox] = {}
+        abandoned: set[str] = set()
+        for step in range(actions):
+            alive = [w for w in stage.workers if w.phase != "stopped"]
+            assert len(alive) <= 2, "the count limit holds"
+            match dice.choice(("submit", "submit", "ready", "finish", "finish", "abandon", "end")):
+                case "submit":
+                    name = dice.choice("abcd")
+                    try:
+                        boxes[str(step)] = await stage.loop.submit(str(step), model(name), REQUEST)
+                    except LoadFailed:
+                        waiter = asyncio.ensure_future(stage.loop.load(model(name)))
+                        waiter.add_done_callback(lambda done: done.exception())
+                case "ready":
+                    for worker in (w for w in alive if w.phase == "loading"):
+                        worker.become_ready()
+                        break
+                case "finish":
+                    busy = [w for w in alive if w.running and w.phase == "ready"]
+                    if busy:
+                        worker = dice.choice(busy)
+                        worker.finish(dice.choice(list(worker.running)))
+                case "abandon":
+                    if boxes:
+                        abandoned.add(dice.choice(list(boxes)))
+                        for request_id in abandoned:
+                            stage.loop.abandon(request_id)
+                case _:
+                    if alive:
+                        worker = dice.choice(alive)
+                        if worker.phase == "stopping":
+                            assert not worker.running, "a leased worker is never evicted"
+                            worker.end()
+                        elif dice.random() < 0.3:
+                            worker.crash()
+            await stage.settle()
+        await stage.loop.shutdown(grace_s=0)
+        await stage.settle()
+        snapshot = stage.loop.snapshot()
+        assert snapshot.queue == ()
+        assert all(view.active == 0 for view in snapshot.models.values())
+        open_boxes = {name for name, mailbox in boxes.items() if not mailbox.closed}
+        assert open_boxes <= abandoned
+
+    play(scenario)
