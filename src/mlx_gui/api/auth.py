@@ -1,0 +1,66 @@
+"""Who asks, and what they may do."""
+
+import hmac
+import ipaddress
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, get_args
+
+from fastapi import Depends, Request
+
+from mlx_gui.api.services import InjectedServices
+from mlx_gui.core.errors import Forbidden, Unauthenticated
+
+AccessScope = Literal["inference", "models:read", "models:manage", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The author of a request. Requests of one `tenant` share queue turns and caches."""
+
+    id: str
+    tenant: str
+    scopes: frozenset[AccessScope]
+
+
+LOCAL = Principal("local", "local", frozenset(get_args(AccessScope)))
+
+
+async def authenticate(request: Request, services: InjectedServices) -> Principal:
+    """The request's principal.
+
+    From this machine everything is open, whatever key is sent: official clients insist on sending
+    one, so a wrong one means nothing there. From elsewhere the local token is required. Raises
+    Unauthenticated.
+    """
+    if _is_local(request) or _has_token(request, services.local_token):
+        return LOCAL
+    raise Unauthenticated(
+        "This request needs a key.",
+        hint="Send `Authorization: Bearer KEY`; on the server's own machine none is needed.",
+    )
+
+
+def requires(scope: AccessScope) -> Any:
+    """A dependency that gives the principal, which has `scope`. Raises Forbidden."""
+
+    async def authorize(who: Annotated[Principal, Depends(authenticate)]) -> Principal:
+        if scope not in who.scopes:
+            raise Forbidden(
+                f"The key {who.id} lacks the scope {scope}.", hint="Use a key that has it."
+            )
+        return who
+
+    return Depends(authorize)
+
+
+def _is_local(request: Request) -> bool:
+    if request.client is None:
+        return True
+    address = ipaddress.ip_address(request.client.host.partition("%")[0])
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def _has_token(request: Request, token: str) -> bool:
+    scheme, _, key = request.headers.get("authorization", "").partition(" ")
+    return scheme.lower() == "bearer" and hmac.compare_digest(key.encode(), token.encode())

@@ -1,0 +1,77 @@
+"""The outermost layer: request ids, one log line a request, and an answer to what nobody caught."""
+
+import re
+import time
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mlx_gui.api.errors import ErrorResponses
+from mlx_gui.core.errors import InternalError
+
+REQUEST_ID_HEADER = "x-request-id"
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Border:
+    """ASGI middleware; the request id is in `scope["state"]["request_id"]` and on every log line.
+
+    It is the client's own if that is sane, so it names a request for people but may not be unique.
+    """
+
+    def __init__(self, app: ASGIApp, *, errors: ErrorResponses) -> None:
+        self.app = app
+        self._errors = errors
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        state: dict[str, Any] = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        started_at_s = time.perf_counter()
+        status: int | None = None
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                await self.app(scope, receive, send_with_id)
+            except Exception:
+                log.exception("request_crashed")
+                if status is None:
+                    error = InternalError(
+                        "The server failed to answer this request.",
+                        hint="The server's log has the reason under this request id.",
+                    )
+                    await self._errors.response(scope, error)(scope, receive, send_with_id)
+            _log_end(scope, status=status, duration_s=time.perf_counter() - started_at_s)
+
+
+def _request_id(scope: Scope) -> str:
+    asked = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
+    return asked if _SANE_REQUEST_ID.fullmatch(asked) else uuid4().hex
+
+
+def _log_end(scope: Scope, *, status: int | None, duration_s: float) -> None:
+    unremarkable = scope["method"] in ("GET", "HEAD") and status is not None and status < 400
+    write = log.debug if unremarkable else log.info
+    write(
+        "request_finished",
+        method=scope["method"],
+        path=scope["path"],
+        status=status,
+        error=scope["state"].get("error_code"),
+        duration_ms=round(duration_s * 1000, 1),
+    )

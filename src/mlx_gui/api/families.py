@@ -1,0 +1,39 @@
+"""The table of API families, and what puts them onto the application."""
+
+from fastapi import FastAPI
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+
+from mlx_gui.api.border import Border
+from mlx_gui.api.errors import ErrorResponses
+from mlx_gui.api.family import Family
+from mlx_gui.api.guard import Guard
+from mlx_gui.api.manage.events import routes as events
+from mlx_gui.api.manage.models import routes as residency
+from mlx_gui.api.manage.status import routes as status
+from mlx_gui.api.openai.chat import routes as chat
+from mlx_gui.api.openai.errors import error_body
+from mlx_gui.api.openai.models import routes as models
+from mlx_gui.api.openapi import describe
+from mlx_gui.api.services import Services
+
+# Routes match in this order: what follows a model's name in a path comes before the name alone.
+FAMILIES = (
+    Family("manage", "/", (residency.router, status.router, events.router), error_body),
+    Family("openai", "/v1/", (models.router, chat.router), error_body),
+)
+
+
+def install(app: FastAPI, services: Services) -> None:
+    """Add every family's routes to `app`, and before them what no request passes without."""
+    app.state.services = services
+    app.router.redirect_slashes = False
+    for family in FAMILIES:
+        for router in family.routers:
+            app.include_router(router)
+    errors = ErrorResponses(FAMILIES)
+    errors.install(app)
+    describe(app)
+    # The last one added is the first to see a request.
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=services.config.max_body_bytes)
+    app.add_middleware(Guard, config=services.config, errors=errors)
+    app.add_middleware(Border, errors=errors)

@@ -1,0 +1,21 @@
+"""What an outside API consists of, as the table of families sees it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastapi import APIRouter
+
+from mlx_gui.core.errors import MlxGuiError
+
+ErrorBody = Callable[[MlxGuiError, str], bytes]
+"""An error and its request id as the JSON that this family's clients read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One outside API: its routes, and how errors on paths below `prefix` look."""
+
+    name: str
+    prefix: str
+    routers: tuple[APIRouter, ...]
+    error_body: ErrorBody

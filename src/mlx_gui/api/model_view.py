@@ -1,0 +1,89 @@
+"""Installed models and their residency as the JSON that every family shows of them."""
+
+from datetime import UTC, datetime
+from typing import overload
+
+from mlx_gui.control.entry import ResidencySnapshot, ResidentView
+from mlx_gui.core.model import Model
+from mlx_gui.wire.models import ErrorBody, MemoryUseBody, ModelList, ModelObject
+
+
+def model_list(models: tuple[Model, ...], snapshot: ResidencySnapshot) -> ModelList:
+    """All installed models."""
+    data = [model_object(model, snapshot.models.get(model.id)) for model in models]
+    return ModelList(
+        data=data,
+        first_id=data[0].id if data else None,
+        last_id=data[-1].id if data else None,
+    )
+
+
+def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
+    """One installed model, with what the run loop says of it if it ever came up there."""
+    owner, _, name = model.id.rpartition("/")
+    facts = model.facts
+    shown = ModelObject(
+        id=model.id,
+        created=int(datetime.fromisoformat(model.discovered_at).timestamp()),
+        created_at=model.discovered_at,
+        owned_by=owner or "local",
+        display_name=name,
+        kind=facts.kind if facts else None,
+        model_type=facts.model_type if facts else None,
+        capabilities=list(facts.capabilities) if facts else [],
+        context_length=facts.context_length if facts else None,
+        parameter_count=facts.parameter_count if facts else None,
+        quantization=facts.quantization if facts else None,
+        disk_bytes=model.disk_bytes,
+        path=model.path,
+        supported=model.problem is None,
+        problem=model.problem,
+        state="not_loaded",
+    )
+    if resident is None:
+        return shown
+    error = resident.error
+    return shown.model_copy(
+        update={
+            "state": resident.state,
+            "load_progress": resident.load_progress,
+            "load_stage": resident.load_stage,
+            "memory": memory_use(resident),
+            "active": resident.active,
+            "queued": resident.queued,
+            "last_used_at": utc_time(resident.last_used_at),
+            "expires_at": utc_time(resident.expires_at),
+            "error": error and ErrorBody(code=error.code, message=error.message, hint=error.hint),
+        }
+    )
+
+
+def memory_use(resident: ResidentView) -> MemoryUseBody | None:
+    """What a model's worker holds, as it last measured; None before it did.
+
+    MLX counts weights and KV cache together; the plan says how much of it are weights.
+    """
+    measured = resident.memory
+    if measured is None:
+        return None
+    planned_bytes = resident.need.weights_bytes if resident.need else measured.active_bytes
+    weights_bytes = min(planned_bytes, measured.active_bytes)
+    total_bytes = max(measured.rss_bytes, measured.active_bytes + measured.cache_bytes)
+    return MemoryUseBody(
+        weights_bytes=weights_bytes,
+        kv_bytes=measured.active_bytes - weights_bytes,
+        other_bytes=total_bytes - measured.active_bytes,
+        total_bytes=total_bytes,
+    )
+
+
+@overload
+def utc_time(unix_s: float) -> str: ...
+@overload
+def utc_time(unix_s: None) -> None: ...
+def utc_time(unix_s: float | None) -> str | None:
+    """Unix time as ISO 8601 with milliseconds."""
+    if unix_s is None:
+        return None
+    moment = datetime.fromtimestamp(unix_s, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

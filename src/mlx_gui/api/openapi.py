@@ -1,0 +1,54 @@
+"""`/openapi.json`: what FastAPI finds by itself, and the events of streams, which it cannot see."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
+from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.status import (
+    HelloEvent,
+    ManagerStatus,
+    MemoryStatus,
+    RemovedModel,
+    SnapshotEvent,
+)
+
+_REFERENCE = "#/components/schemas/{model}"
+STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
+    ("/v1/chat/completions", "post", (ChatCompletionChunk,)),
+    (
+        "/v1/events",
+        "get",
+        (HelloEvent, SnapshotEvent, ModelObject, RemovedModel, MemoryStatus, ManagerStatus),
+    ),
+)
+"""Path, method and the JSON of each event's data."""
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app.openapi` name the events of the streams as well."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _with_streams(plain())
+        return app.openapi_schema
+
+    app.openapi = openapi
+
+
+def _with_streams(document: dict[str, Any]) -> dict[str, Any]:
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    for path, method, events in STREAMED:
+        _, definitions = models_json_schema(
+            [(event, "serialization") for event in events], ref_template=_REFERENCE
+        )
+        for name, schema in definitions["$defs"].items():
+            schemas.setdefault(name, schema)
+        references = [{"$ref": _REFERENCE.format(model=event.__name__)} for event in events]
+        answer = document["paths"][path][method]["responses"]["200"]
+        answer.setdefault("content", {})["text/event-stream"] = {"schema": {"anyOf": references}}
+    return document

@@ -1,0 +1,42 @@
+"""The parts of the program that routes use, and how a route gets them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from mlx_gui.catalog.library import Library
+from mlx_gui.config import Config
+from mlx_gui.control.bus import EventBus
+from mlx_gui.control.device import DeviceProbe
+from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.memory import MemorySampler
+from mlx_gui.control.run_loop import RunLoop
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One instance a server, built by the composition root. `started_at` is Unix time."""
+
+    config: Config
+    library: Library
+    run_loop: RunLoop
+    dispatch: Dispatch
+    bus: EventBus
+    sampler: MemorySampler
+    device: DeviceProbe
+    boot_id: str
+    started_at: float
+    address: Callable[[], str]
+    ready: Callable[[], bool]
+    ui_build: Callable[[], str | None]
+    local_token: str
+
+
+async def services(request: Request) -> Services:
+    """The running server's parts."""
+    return cast(Services, request.app.state.services)
+
+
+InjectedServices = Annotated[Services, Depends(services)]

@@ -1,0 +1,88 @@
+"""Request bodies: strict JSON in, readable sentences about what is wrong with it out."""
+
+import json
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any, cast
+
+import msgspec
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from mlx_gui.core.errors import InvalidRequest
+
+_HINT = "/docs describes the fields of this request."
+_LONGEST_SHOWN_VALUE = 40
+_PREDICATES = {
+    "missing": "is required",
+    "model_type": "should be an object",
+    "model_attributes_type": "should be an object",
+}
+_SUBJECTS = ("Input should ", "List should ", "String should ")
+
+
+class StrictJsonRoute(APIRoute):
+    """A route whose body must be JSON to the letter: no NaN, no broken UTF-8, no bottomless pit."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def handle_strictly(request: Request) -> Response:
+            return await handle(_StrictJsonRequest(request.scope, request.receive))
+
+        return handle_strictly
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of `body`. Raises json.JSONDecodeError, which FastAPI knows, with the reason."""
+    try:
+        return msgspec.json.decode(body)
+    except RecursionError:
+        raise json.JSONDecodeError("it is nested too deeply", "", 0) from None
+    except UnicodeDecodeError as error:
+        raise json.JSONDecodeError(f"byte {error.start} is not UTF-8", "", 0) from None
+    except msgspec.MsgspecError as error:
+        raise json.JSONDecodeError(str(error), "", 0) from None
+
+
+def invalid_request(problems: Sequence[Mapping[str, Any]]) -> InvalidRequest:
+    """The first of pydantic's `problems` as an error that names the field and the value."""
+    problem = problems[0]
+    if problem["type"] == "json_invalid":
+        return InvalidRequest(
+            f"The body is not valid JSON: {problem['ctx']['error']}.",
+            hint="Send one UTF-8 JSON object; NaN and Infinity are not JSON.",
+        )
+    param = _param(problem["loc"])
+    subject = f"`{param}`" if param else "The body"
+    return InvalidRequest(f"{subject} {_predicate(problem)}.", hint=_HINT, param=param or None)
+
+
+class _StrictJsonRequest(Request):
+    async def json(self) -> Any:
+        return parse_json(await self.body())
+
+
+def _param(location: Sequence[str | int]) -> str:
+    """`("body", "messages", 0, "content")` as `messages[0].content`."""
+    path = ""
+    for step in location[1:]:
+        path += f"[{step}]" if isinstance(step, int) else f".{step}" if path else step
+    return path
+
+
+def _predicate(problem: Mapping[str, Any]) -> str:
+    if known := _PREDICATES.get(problem["type"]):
+        return known
+    message = cast(str, problem["msg"])
+    for subject in _SUBJECTS:
+        if message.startswith(subject):
+            return f"should {message.removeprefix(subject)}{_shown(problem.get('input'))}"
+    return f"is not valid: {message}"
+
+
+def _shown(value: Any) -> str:
+    """The refused value where it is short; prompts and lists are not repeated."""
+    if value is None or isinstance(value, bool | int | float | str):
+        text = json.dumps(value, ensure_ascii=False)
+        return f", not {text}" if len(text) <= _LONGEST_SHOWN_VALUE else ""
+    return f", not {'a list' if isinstance(value, list) else 'an object'}"

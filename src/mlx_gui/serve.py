@@ -1,0 +1,176 @@
+"""Runs the server: bind, boot, serve, and an ordered end.
+
+The end, on SIGTERM or Ctrl-C: new requests are refused, running answers finish within
+`shutdown_grace_s`, workers end, connections close, exit code 0. A second signal cuts it short.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+import webbrowser
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+
+import structlog
+import uvicorn
+import uvloop
+
+from mlx_gui.app import Application, worker_settings
+from mlx_gui.config import Config, resolve
+from mlx_gui.control.device import probe_once
+from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.runtime import Runtime
+from mlx_gui.logging import configure
+from mlx_gui.progress import progress_line
+from mlx_gui.store.data_dir import hold
+from mlx_gui.store.database import Store
+from mlx_gui.store.errors import StoreError
+from mlx_gui.store.runtime import publish, withdraw
+from mlx_gui.store.settings import overrides
+from mlx_gui.version import __version__
+
+log = structlog.get_logger(__name__)
+
+_CONNECTION_CLOSE_S = 3
+_BACKLOG = 2048
+
+
+def run(flags: Mapping[str, object], *, starter: bool = False, open_browser: bool = False) -> int:
+    """Serve until a signal ends it; returns the exit code.
+
+    `flags` are settings of the command line by name. With `starter`, the embedded starter model is
+    installed first, with progress on the terminal. Raises SettingsError.
+    """
+    config = resolve(flags=flags)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_run(config, flags, starter=starter, open_browser=open_browser))
+    except (StoreError, MlxGuiError) as error:
+        _complain(error.message, error.hint)
+        return 1
+
+
+def probe_device(config: Config) -> DeviceFacts:
+    """What a fresh probe child says of this machine; for `mlx-gui doctor`, without any server."""
+    return asyncio.run(probe_once(worker_settings(config)))
+
+
+async def _run(
+    config: Config, flags: Mapping[str, object], *, starter: bool, open_browser: bool
+) -> int:
+    with hold(config.data_dir):
+        store = Store.open(config.data_dir)
+        try:
+            if changed := await store.read(overrides):
+                config = resolve(flags=flags, overrides=changed)
+            configure(config.log_level)
+            return await _serve(config, store, starter=starter, open_browser=open_browser)
+        finally:
+            store.close()
+
+
+async def _serve(config: Config, store: Store, *, starter: bool, open_browser: bool) -> int:
+    try:
+        sock = _listen(config.host, config.port)
+    except OSError as error:
+        _complain(
+            f"Cannot listen on {config.host}:{config.port}: {error.strerror}.",
+            "Choose another port with --port, or stop the program that uses it.",
+        )
+        return 1
+    address = _address(sock)
+    application = Application(config, store, address=address)
+    if starter:
+        with progress_line() as report:
+            await application.install_starter(report)
+    application.start()
+    server = _Server(application, config)
+    runtime = Runtime(address, os.getpid(), __version__, application.local_token)
+    publish(config.data_dir, runtime)
+    log.info("listening", address=address, data_dir=str(config.data_dir))
+    if open_browser:
+        webbrowser.open(f"{address}/admin/")
+    try:
+        await server.serve(sockets=[sock])
+    finally:
+        withdraw(config.data_dir)
+        await application.close()
+    log.info("stopped")
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, with the drain of `Application` before its own shutdown."""
+
+    def __init__(self, application: Application, config: Config) -> None:
+        super().__init__(
+            uvicorn.Config(
+                application.asgi,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=_CONNECTION_CLOSE_S,
+                backlog=_BACKLOG,
+            )
+        )
+        self._application = application
+        self._grace_s = config.shutdown_grace_s
+        self._ending: asyncio.Task[None] | None = None
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Both signals mean the same: an orderly end, or at once when it has begun already."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._on_signal, number)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
+    def _on_signal(self, number: int) -> None:
+        if self._ending is None:
+            log.info("stopping", signal=signal.Signals(number).name, grace_s=self._grace_s)
+            self._ending = asyncio.create_task(self._end())
+        else:
+            self._ending.cancel()
+            self.force_exit = self.should_exit = True
+
+    async def _end(self) -> None:
+        try:
+            await self._application.drain(self._grace_s)
+        finally:
+            self.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    sock.listen(_BACKLOG)
+    sock.set_inheritable(False)
+    return sock
+
+
+def _address(sock: socket.socket) -> str:
+    """The URL that reaches `sock` from this machine."""
+    host, port = sock.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):
+        host = "127.0.0.1" if host == "0.0.0.0" else "[::1]"
+    elif ":" in host:
+        host = f"[{host}]"
+    return f"http://{host}:{port}"
+
+
+def _complain(message: str, hint: str) -> None:
+    print(f"mlx-gui: {message} {hint}".rstrip(), file=sys.stderr)  # noqa: T201

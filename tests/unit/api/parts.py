@@ -1,0 +1,182 @@
+"""The HTTP layer over scripted parts: a real server on a port of its own, in this process."""
+
+import socket
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import uvicorn
+from fastapi import FastAPI
+
+from mlx_gui.api.families import install
+from mlx_gui.api.services import Services
+from mlx_gui.config import Config, resolve
+from mlx_gui.control.bus import EventBus
+from mlx_gui.control.device import DeviceProbe
+from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.memory import MemorySampler
+from mlx_gui.control.run_loop import RunLoop, RunLoopSettings
+from mlx_gui.core.errors import ModelNotFound
+from mlx_gui.core.generation import (
+    Delta,
+    Done,
+    GenerateRequest,
+    GenerationEvent,
+    Prefill,
+    Prepared,
+    Usage,
+)
+from mlx_gui.core.model import Model, ModelFacts
+
+DEADLINE_S = 20
+
+Script = Callable[[GenerateRequest], AsyncGenerator[GenerationEvent]]
+
+MODEL = Model(
+    id="org/one",
+    path="/models/org/one",
+    facts=ModelFacts(
+        kind="text",
+        model_type="llama",
+        capabilities=("chat",),
+        context_length=4096,
+        parameter_count=135_000_000,
+        stored_bytes=270_000_000,
+        largest_tensor_parameters=28_000_000,
+        kv_bytes_per_token=23_040,
+    ),
+    problem=None,
+    disk_bytes=271_000_000,
+    discovered_at="2026-01-02T03:04:05+00:00",
+)
+
+
+async def say_hello(_: GenerateRequest) -> AsyncGenerator[GenerationEvent]:
+    """The events of a plain good answer."""
+    yield Prepared(prompt_tokens=3)
+    yield Prefill(3, 3, cached=2)
+    yield Delta(0, "Hello")
+    yield Delta(0, " there")
+    yield Done(0, "stop")
+    yield Usage(prompt_tokens=3, completion_tokens=2, cached_tokens=2)
+
+
+@dataclass
+class ScriptedDispatch:
+    """Answers every request by `script`, and keeps what was asked."""
+
+    script: Script = say_hello
+    asked: list[GenerateRequest] = field(default_factory=list[GenerateRequest])
+    closed: threading.Event = field(default_factory=threading.Event)
+    """Set when a generator has ended, in whatever way."""
+
+    async def generate(
+        self, model: Model, request: GenerateRequest, *, request_id: str
+    ) -> AsyncGenerator[GenerationEvent]:
+        self.asked.append(request)
+        try:
+            async for event in self.script(request):
+                yield event
+        finally:
+            self.closed.set()
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A server that runs, and who answers there."""
+
+    address: str
+    dispatch: ScriptedDispatch
+
+
+class Shelf:
+    """A library of what the test puts there."""
+
+    def __init__(self, *models: Model) -> None:
+        self.present = list(models)
+
+    def models(self) -> tuple[Model, ...]:
+        return tuple(self.present)
+
+    def resolve(self, name: str) -> Model:
+        for model in self.present:
+            if model.id == name:
+                return model
+        raise ModelNotFound(f"The model '{name}' is not installed.", hint="Install it.")
+
+    async def rescan(self) -> tuple[Model, ...]:
+        return self.models()
+
+
+async def _nothing(*_: object) -> None:
+    return None
+
+
+def _never(*_: object) -> Any:
+    raise AssertionError("no part of the HTTP layer's own tests loads a model")
+
+
+def config(data_dir: Path, **settings: object) -> Config:
+    """The defaults, with `settings` as flags."""
+    return resolve(flags={"data_dir": str(data_dir), **settings}, environment={})
+
+
+def services(
+    settings: Config, *, dispatch: ScriptedDispatch | None = None, shelf: Shelf | None = None
+) -> Services:
+    """Real parts, except that the library and the answers are scripted."""
+    bus = EventBus()
+    run_loop = RunLoop(
+        RunLoopSettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
+        plan=_never,
+        budget_bytes=_never,
+        start_worker=_never,
+        bus=bus,
+    )
+    return Services(
+        config=settings,
+        library=cast(Any, shelf or Shelf(MODEL)),
+        run_loop=run_loop,
+        dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
+        bus=bus,
+        sampler=MemorySampler(partial(bus.publish, "memory")),
+        device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
+        boot_id="boot",
+        started_at=time.time(),
+        address=lambda: "http://127.0.0.1:8000",
+        ready=lambda: True,
+        ui_build=lambda: None,
+        local_token="secret-token",
+    )
+
+
+def application(parts: Services) -> FastAPI:
+    """All families over `parts`, as the composition root installs them."""
+    app = FastAPI(docs_url=None, redoc_url=None)
+    install(app, parts)
+    return app
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """The address at which `app` is served, by the real HTTP server in a thread."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5
+        )
+    )
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(DEADLINE_S)
+        listener.close()
+        assert not thread.is_alive(), "the server did not stop"

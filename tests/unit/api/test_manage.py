@@ -1,0 +1,147 @@
+"""Status and events of a server on which nothing is loaded."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from mlx_gui.core.model import Model
+from mlx_gui.version import __version__
+from mlx_gui.wire.models import ModelHealth, ModelList, ModelObject
+from mlx_gui.wire.status import (
+    HelloEvent,
+    ManagerStatus,
+    MemoryStatus,
+    SnapshotEvent,
+    SystemStatus,
+)
+from tests.unit.api.parts import MODEL, Shelf, application, config, services, serving
+
+TWO = msgspec.structs.replace(MODEL, id="org/two")
+BROKEN = msgspec.structs.replace(MODEL, id="org/broken", problem="Its weights are missing.")
+
+
+class ChangingShelf(Shelf):
+    """Takes over what the test laid out for the next scan."""
+
+    def __init__(self, *models: Model) -> None:
+        super().__init__(*models)
+        self.next: list[Model] = []
+        self.on_change = list[str]
+
+    async def rescan(self) -> tuple[Model, ...]:
+        self.present = self.next
+        self.on_change()
+        return self.models()
+
+
+@pytest.fixture
+def shelf() -> ChangingShelf:
+    return ChangingShelf(MODEL, BROKEN)
+
+
+@pytest.fixture
+def server(tmp_path: Path, shelf: ChangingShelf) -> Iterator[httpx.Client]:
+    parts = services(config(tmp_path), shelf=shelf)
+
+    def publish() -> list[str]:
+        parts.bus.publish("models")
+        parts.bus.publish("memory")
+        parts.bus.publish("manager")
+        return []
+
+    shelf.on_change = publish
+    with serving(application(parts)) as address, httpx.Client(base_url=address) as client:
+        yield client
+
+
+def events(lines: Iterator[str]) -> Iterator[tuple[str, str, Any]]:
+    """Name, id and data of each event."""
+    fields: dict[str, str] = {}
+    for line in lines:
+        if line:
+            name, _, value = line.partition(": ")
+            fields[name] = value
+        elif "data" in fields:
+            yield fields["event"], fields["id"], json.loads(fields["data"])
+            fields = {}
+
+
+def test_health_and_readiness_are_told(server: httpx.Client) -> None:
+    expected = {"status": "ok", "version": __version__}
+
+    assert server.get("/health").json() == expected
+    assert server.get("/ready").json() == expected
+
+
+def test_the_system_status_is_whole_before_the_device_is_known(
+    server: httpx.Client, tmp_path: Path
+) -> None:
+    status = SystemStatus.model_validate_json(server.get("/v1/system/status").content)
+
+    assert status.device is None
+    assert status.server.data_dir == str(tmp_path)
+    assert status.disk.total_bytes > status.disk.free_bytes > 0
+    assert status.memory.total_bytes >= status.memory.budget_bytes > 0
+    assert status.versions["mlx-gui"] == __version__
+
+
+def test_the_manager_has_nothing_loaded(server: httpx.Client) -> None:
+    status = ManagerStatus.model_validate_json(server.get("/v1/manager/status").content)
+
+    assert (status.loaded_models, status.queue, status.max_loaded_models) == ([], [], 3)
+
+
+@pytest.mark.parametrize("path", ["/v1/models/org/one", "/v1/models/org%2Fone"])
+def test_a_model_is_found_by_its_id_in_the_path(server: httpx.Client, path: str) -> None:
+    assert ModelObject.model_validate_json(server.get(path).content).id == "org/one"
+
+
+def test_a_model_that_is_not_loaded_is_not_healthy(server: httpx.Client) -> None:
+    health = ModelHealth.model_validate_json(server.get("/v1/models/org/one/health").content)
+
+    assert (health.state, health.healthy, health.ping_ms) == ("not_loaded", False, None)
+    assert health.reason == "org/one is not loaded."
+
+
+def test_a_rescan_answers_what_is_there_now(server: httpx.Client, shelf: ChangingShelf) -> None:
+    shelf.next = [TWO]
+
+    listed = ModelList.model_validate_json(server.post("/v1/models/rescan").content)
+
+    assert [model.id for model in listed.data] == ["org/two"]
+    assert server.get("/v1/models").json() == listed.model_dump()
+
+
+def test_events_begin_with_everything_and_go_on_with_what_changed(
+    server: httpx.Client, shelf: ChangingShelf
+) -> None:
+    with server.stream("GET", "/v1/events") as answer:
+        stream = events(answer.iter_lines())
+        hello = next(stream)
+        snapshot = next(stream)
+        shelf.next = [MODEL, TWO]
+        server.post("/v1/models/rescan")
+        changes = [next(stream) for _ in range(5)]
+
+    assert hello[0] == "hello"
+    assert HelloEvent.model_validate(hello[2]).boot_id == "boot"
+    assert snapshot[0] == "snapshot"
+    shown = SnapshotEvent.model_validate(snapshot[2])
+    assert [model.id for model in shown.models] == ["org/one", "org/broken"]
+    assert [name for name, _, _ in changes] == [
+        "model_removed",
+        "model",
+        "model",
+        "memory",
+        "manager",
+    ]
+    assert changes[0][2] == {"id": "org/broken"}
+    assert ModelObject.model_validate(changes[2][2]).id == "org/two"
+    MemoryStatus.model_validate(changes[3][2])
+    ids = [hello[1], snapshot[1], *(event_id for _, event_id, _ in changes)]
+    assert ids == [f"boot-{number}" for number in range(1, 8)]

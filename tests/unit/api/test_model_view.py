@@ -1,0 +1,172 @@
+"""Models, memory and queue as the API shows them."""
+
+import msgspec
+import pytest
+
+from mlx_gui.api.manage.status.translate import manager_status, memory_status
+from mlx_gui.api.model_view import memory_use, model_list, model_object, utc_time
+from mlx_gui.control.entry import QueuedView, ResidencySnapshot, ResidentView
+from mlx_gui.control.memory import MemoryReading
+from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse
+from mlx_gui.wire.models import MemoryUseBody
+from tests.unit.api.parts import MODEL
+
+NOTHING = ResidencySnapshot({}, (), stopping=False)
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", 4096, 4)
+READY = ResidentView(
+    model_id="org/one",
+    state="busy",
+    pid=42,
+    spec=SPEC,
+    need=MemoryNeed(600, 100, 50, 900),
+    memory=MemoryUse(active_bytes=700, cache_bytes=50, peak_bytes=900, rss_bytes=1000),
+    active=2,
+    queued=1,
+    loads=3,
+    last_used_at=1_700_000_000.5,
+    expires_at=1_700_000_900.0,
+    load_progress=None,
+    load_stage=None,
+    error=None,
+)
+
+
+def test_a_model_that_was_never_loaded_shows_its_files() -> None:
+    shown = model_object(MODEL, None)
+
+    assert shown.model_dump(exclude_defaults=True) == {
+        "id": "org/one",
+        "created": 1767323045,
+        "created_at": "2026-01-02T03:04:05+00:00",
+        "owned_by": "org",
+        "display_name": "one",
+        "kind": "text",
+        "model_type": "llama",
+        "capabilities": ["chat"],
+        "context_length": 4096,
+        "parameter_count": 135_000_000,
+        "quantization": None,
+        "disk_bytes": 271_000_000,
+        "path": "/models/org/one",
+        "supported": True,
+        "problem": None,
+        "state": "not_loaded",
+    }
+
+
+def test_a_broken_model_shows_its_reason_and_an_unnamed_owner_is_local() -> None:
+    broken = msgspec.structs.replace(MODEL, id="alone", facts=None, problem="No config.json.")
+
+    shown = model_object(broken, None)
+
+    assert (shown.supported, shown.problem, shown.kind) == (False, "No config.json.", None)
+    assert (shown.owned_by, shown.display_name, shown.capabilities) == ("local", "alone", [])
+
+
+def test_a_resident_model_shows_what_the_run_loop_says() -> None:
+    shown = model_object(MODEL, READY)
+
+    assert (shown.state, shown.active, shown.queued) == ("busy", 2, 1)
+    assert shown.last_used_at == "2023-11-14T22:13:20.500Z"
+    assert shown.expires_at == "2023-11-14T22:28:20.000Z"
+    assert shown.memory == MemoryUseBody(
+        weights_bytes=600, kv_bytes=100, other_bytes=300, total_bytes=1000
+    )
+    assert shown.error is None
+
+
+def test_a_failed_load_shows_its_error() -> None:
+    failed = ResidentView(
+        "org/one", "failed", None, None, None, None, 0, 0, 0, None, None, None, None,
+        ErrorInfo("load_failed", "It is damaged.", "Install it again."),
+    )  # fmt: skip
+
+    error = model_object(MODEL, failed).error
+
+    assert error is not None
+    assert error.model_dump() == {
+        "code": "load_failed",
+        "message": "It is damaged.",
+        "hint": "Install it again.",
+    }
+
+
+@pytest.mark.parametrize(
+    ("use", "weights_bytes", "kv_bytes", "other_bytes"),
+    [
+        (MemoryUse(500, 0, 500, 800), 500, 0, 300),
+        (MemoryUse(700, 400, 900, 100), 600, 100, 400),
+        (MemoryUse(0, 0, 0, 80), 0, 0, 80),
+    ],
+)
+def test_the_parts_of_a_models_memory_always_add_up(
+    use: MemoryUse, weights_bytes: int, kv_bytes: int, other_bytes: int
+) -> None:
+    view = ResidentView(
+        "org/one", "ready", 1, SPEC, READY.need, use, 0, 0, 1, None, None, None, None, None
+    )
+
+    shown = memory_use(view)
+
+    assert shown is not None
+    assert (shown.weights_bytes, shown.kv_bytes, shown.other_bytes) == (
+        weights_bytes,
+        kv_bytes,
+        other_bytes,
+    )
+    assert shown.total_bytes == weights_bytes + kv_bytes + other_bytes
+
+
+def test_a_list_names_its_ends() -> None:
+    second = msgspec.structs.replace(MODEL, id="org/two")
+
+    both = model_list((MODEL, second), ResidencySnapshot({"org/two": READY}, (), stopping=False))
+
+    assert (both.first_id, both.last_id, both.has_more) == ("org/one", "org/two", False)
+    assert [model.state for model in both.data] == ["not_loaded", "busy"]
+    assert model_list((), NOTHING).first_id is None
+
+
+def test_the_manager_shows_who_is_resident_and_who_waits() -> None:
+    gone = ResidentView(
+        "org/gone", "not_loaded", None, None, None, None, 0, 0, 1, None, None, None, None, None
+    )
+    waiting = QueuedView("request-1", "org/one", 1, 0.25)
+    snapshot = ResidencySnapshot({"org/one": READY, "org/gone": gone}, (waiting,), stopping=False)
+
+    status = manager_status(snapshot, max_loaded_models=3)
+
+    (loaded,) = status.loaded_models
+    assert (loaded.id, loaded.pid, loaded.slots, loaded.loads) == ("org/one", 42, 4, 3)
+    assert (loaded.weight_form, loaded.context) == ("float32", 4096)
+    assert (status.active_requests, status.queued_requests) == (2, 1)
+    assert status.queue[0].model_dump() == {
+        "request_id": "request-1",
+        "model": "org/one",
+        "position": 1,
+        "waiting_ms": 250.0,
+    }
+
+
+def test_memory_is_split_between_models_others_and_what_is_free() -> None:
+    snapshot = ResidencySnapshot({"org/one": READY}, (), stopping=False)
+
+    status = memory_status(MemoryReading(10_000, 4_000, "normal"), snapshot, budget_bytes=7_000)
+
+    assert status.used_by_models_bytes == 1_000
+    assert status.other_apps_bytes == 5_000
+    assert [segment.model_id for segment in status.segments] == ["org/one"]
+
+
+def test_memory_of_others_is_never_negative() -> None:
+    snapshot = ResidencySnapshot({"org/one": READY}, (), stopping=False)
+
+    status = memory_status(MemoryReading(1_200, 400, "warn"), snapshot, budget_bytes=700)
+
+    assert status.other_apps_bytes == 0
+
+
+def test_times_are_utc() -> None:
+    assert utc_time(0.0) == "1970-01-01T00:00:00.000Z"
+    assert utc_time(None) is None
