@@ -1,0 +1,103 @@
+"""The command line: the list of commands, and what to do with their errors.
+
+A command's module is imported when the command is called, so `mlx-gui --help` stays quick. Each
+module has a function `command`; its signature and docstring are the command's options and help.
+"""
+
+import inspect
+import os
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from mlx_gui.config import SettingsError
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.version import __version__
+
+COMMANDS: Mapping[str, str] = {
+    "start": "Start the server.",
+    "status": "Show the server, the machine and its memory.",
+    "list": "List the installed models.",
+    "ps": "List the models in memory.",
+    "load": "Load a model into memory.",
+    "unload": "Unload a model from memory.",
+    "run": "Chat with a model in the terminal.",
+    "config": "Show every setting, its value and where it comes from.",
+    "doctor": "Examine this machine and say what to do about what is wrong.",
+    "version": "Show the versions of mlx-gui and of what it computes with.",
+}
+
+
+def run_command_line() -> None:
+    """Run what `sys.argv` asks for. Ends with SystemExit: 1 after an error, 2 for wrong usage."""
+    try:
+        build_command_line().main(prog_name="mlx-gui")
+    except SettingsError as error:
+        _end(str(error), "", code=2)
+    except MlxGuiError as error:
+        _end(error.message, error.hint, code=1)
+
+
+def build_command_line() -> TyperGroup:
+    """All commands under one group, none of their modules imported yet."""
+    root = typer.Typer(rich_markup_mode=None, no_args_is_help=True)
+    root.callback()(_root)
+    group = get_command(root)
+    assert isinstance(group, TyperGroup)
+    for name, summary in COMMANDS.items():
+        group.add_command(LazyCommand(name, summary))
+    return group
+
+
+class LazyCommand(TyperCommand):
+    """A row of the command list, which stands for the command until somebody calls it."""
+
+    def __init__(self, name: str, summary: str) -> None:
+        super().__init__(name, help=summary, rich_markup_mode=None)
+        self._row = (name, summary)
+
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
+        return self.resolve().make_context(info_name, args, *rest, **extra)
+
+    def resolve(self) -> Any:
+        """The command itself, from its module."""
+        name, summary = self._row
+        function = import_module(f"mlx_gui.cli.{name}").command
+        details = inspect.getdoc(function)
+        app = typer.Typer(rich_markup_mode=None, add_completion=False)
+        app.command(name, help=f"{summary}\n\n{details}" if details else summary)(function)
+        return get_command(app)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mlx-gui {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", is_eager=True, callback=_say_version, help="Show the version and exit."
+        ),
+    ] = False,
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="Print without colours, as NO_COLOR=1 does.")
+    ] = False,
+) -> None:
+    """A private AI server for this machine: MLX models behind OpenAI endpoints."""
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+
+
+def _end(message: str, hint: str, *, code: int) -> NoReturn:
+    from mlx_gui.cli.output import report_error
+
+    report_error(message, hint)
+    raise SystemExit(code)

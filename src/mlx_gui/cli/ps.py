@@ -1,0 +1,49 @@
+"""`mlx-gui ps`."""
+
+from datetime import UTC, datetime
+
+from mlx_gui.cli.connection import connect
+from mlx_gui.cli.options import DataDir, Json, Url
+from mlx_gui.cli.output import console, plain_table, write_json
+from mlx_gui.core.units import format_bytes, format_duration
+from mlx_gui.wire.status import LoadedModel
+
+
+def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
+    with connect(url, data_dir) as client:
+        status = client.manager()
+    if json:
+        write_json(status)
+    elif not status.loaded_models:
+        console().print("No model is in memory.")
+    else:
+        columns = (
+            "Model", "State", ">Process", ">Memory", ">Context", ">Running", ">Waiting", "Unloads",
+        )  # fmt: skip
+        table = plain_table(*columns, wraps="Model")
+        now = datetime.now(UTC)
+        for model in status.loaded_models:
+            table.add_row(*loaded_row(model, now))
+        console().print(table)
+
+
+def loaded_row(model: LoadedModel, now: datetime) -> tuple[str, ...]:
+    """Model, state, process, memory, context, running of slots, waiting, time until it unloads."""
+    return (
+        model.id,
+        model.state,
+        "-" if model.pid is None else str(model.pid),
+        "-" if model.memory is None else format_bytes(model.memory.total_bytes),
+        "-" if model.context is None else f"{model.context:,}",
+        f"{model.active} of {model.slots}",
+        str(model.queued),
+        time_left(model.expires_at, now),
+    )
+
+
+def time_left(expires_at: str | None, now: datetime) -> str:
+    """How long a keep-alive still lasts, in words."""
+    if expires_at is None:
+        return "-"
+    left_s = (datetime.fromisoformat(expires_at) - now).total_seconds()
+    return f"in {format_duration(left_s)}" if left_s > 0 else "now"

@@ -1,0 +1,269 @@
+"""The command line against a real server with the fake engine, in pipes and in a terminal."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+DEADLINE_S = 60
+PROGRAM = [sys.executable, "-m", "mlx_gui"]
+# Becomes the leader of a session that has the terminal on descriptor 0, then the program.
+BECOME = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
+IN_TERMINAL = [sys.executable, "-c", BECOME, *PROGRAM]
+ENDLESS = '{"fake": {"text": "tick", "repeat": 2000, "delay_ms": 10}}'
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    ours = {name: text for name, text in os.environ.items() if not name.startswith("MLX_GUI_")}
+    data_dir = str(tmp_path_factory.mktemp("data"))
+    return ours | {"MLX_GUI_DATA_DIR": data_dir, "TERM": "dumb", "NO_COLOR": "1"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """A server, ready; its log is read so that it never has to wait for anyone."""
+    with subprocess.Popen(
+        [*PROGRAM, "start", "--engine", "fake", "--port", "0"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        too_late = threading.Timer(DEADLINE_S, process.kill)
+        too_late.start()
+        assert process.stdout is not None
+        assert any('"event": "ready"' in line for line in process.stdout), "the server ended"
+        too_late.cancel()
+        reader = threading.Thread(target=process.stdout.read)
+        reader.start()
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 0
+        reader.join(DEADLINE_S)
+
+
+@pytest.fixture
+def mlx_gui(environment: dict[str, str]) -> Run:
+    """Runs a command to its end; nothing is typed or piped in unless `stdin` says so."""
+
+    def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*PROGRAM, *arguments],
+            env=environment | variables,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+        )
+
+    return run
+
+
+class Terminal:
+    """A program in a terminal of its own."""
+
+    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            [*IN_TERMINAL, *arguments], env=environment, stdin=theirs, stdout=theirs, stderr=theirs
+        )
+        os.close(theirs)
+        self._unread = ""
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def read_until(self, wanted: str) -> str:
+        """What was shown up to and with `wanted`."""
+        deadline_s = time.monotonic() + DEADLINE_S
+        while wanted not in self._unread:
+            left_s = deadline_s - time.monotonic()
+            ready, _, _ = select.select([self._ours], [], [], max(left_s, 0))
+            assert ready, f"{wanted!r} did not come, but {self._unread!r}"
+            self._unread += os.read(self._ours, 65536).decode(errors="replace")
+        seen, _, self._unread = self._unread.partition(wanted)
+        return seen + wanted
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(DEADLINE_S)
+        os.close(self._ours)
+
+
+@pytest.fixture
+def terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
+    opened: list[Terminal] = []
+
+    def open_terminal(*arguments: str) -> Terminal:
+        opened.append(Terminal(list(arguments), environment))
+        return opened[-1]
+
+    yield open_terminal
+    for each in opened:
+        each.close()
+
+
+def test_a_model_is_loaded_listed_asked_and_unloaded(mlx_gui: Run) -> None:
+    loaded = mlx_gui("load", "echo")
+    assert loaded.stdout.startswith("fake/echo is ready after ")
+    assert mlx_gui("load", "echo").stdout.startswith("fake/echo was already loaded")
+    assert "fake/echo" in mlx_gui("ps").stdout
+    states = {m["id"]: m["state"] for m in json.loads(mlx_gui("list", "--json").stdout)["data"]}
+    assert states["fake/echo"] == "ready"
+    assert mlx_gui("run", "echo", "Hello there").stdout == "You said: Hello there\n"
+    assert mlx_gui("unload", "fake/echo").stdout.startswith("fake/echo is unloaded; ")
+    assert mlx_gui("unload", "fake/echo").stdout == "fake/echo was not loaded.\n"
+    assert mlx_gui("ps").stdout == "No model is in memory.\n"
+
+
+def test_every_report_can_be_read_by_a_script(mlx_gui: Run, environment: dict[str, str]) -> None:
+    status = json.loads(mlx_gui("status", "--json").stdout)
+    assert status["system"]["server"]["data_dir"] == environment["MLX_GUI_DATA_DIR"]
+    assert status["manager"]["loaded_models"] == []
+    assert json.loads(mlx_gui("ps", "--json").stdout) == status["manager"]
+    assert json.loads(mlx_gui("load", "echo", "--json").stdout)["model"]["state"] == "ready"
+    assert json.loads(mlx_gui("unload", "echo", "--json").stdout)["was_loaded"]
+    assert len(json.loads(mlx_gui("list", "--rescan", "--json").stdout)["data"]) > 1
+
+
+def test_a_server_is_found_by_its_address_too(mlx_gui: Run, tmp_path: Path) -> None:
+    address = json.loads(mlx_gui("status", "--json").stdout)["system"]["server"]["address"]
+    elsewhere = ("--data-dir", str(tmp_path))
+    assert mlx_gui("list", *elsewhere).returncode == 1
+    assert mlx_gui("list", "--url", address, *elsewhere).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["load", "nobody/nothing"], "nobody/nothing"),
+        (["run", "nobody/nothing", "Hello"], "nobody/nothing"),
+        (["load", "broken"], "its weights are broken"),
+        (["run", "echo", "Hello", "--temperature", "9"], "temperature"),
+        (["run", "crash", "Hello"], "worker of fake/crash"),
+    ],
+)
+def test_a_refusal_is_one_line_on_stderr(mlx_gui: Run, arguments: list[str], said: str) -> None:
+    refused = mlx_gui(*arguments)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert refused.stderr.startswith("Error: ")
+    assert refused.stderr.count("\n") == 1
+
+
+def test_what_is_piped_in_is_the_question(mlx_gui: Run) -> None:
+    assert mlx_gui("run", "echo", stdin="From a pipe\n").stdout == "You said: From a pipe\n"
+    both = mlx_gui("run", "echo", "Translate:", stdin="Guten Tag\n")
+    assert both.stdout == "You said: Translate:\n\nGuten Tag\n"
+
+
+def test_a_pipe_without_a_question_is_wrong_usage(mlx_gui: Run) -> None:
+    assert mlx_gui("run", "echo", stdin=" \n").returncode == 2
+
+
+def test_the_pace_is_told_apart_from_the_answer(mlx_gui: Run) -> None:
+    answered = mlx_gui("run", "echo", "One two", "--verbose")
+    assert answered.stdout == "You said: One two\n"
+    assert "4 tokens after a prompt of " in answered.stderr
+
+
+def test_a_reader_that_leaves_is_no_error(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "run", "echo", ENDLESS],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(4) == b"tick"
+        process.stdout.close()
+        assert process.wait(DEADLINE_S) == 1
+        assert process.stderr.read() == b""
+
+
+def test_ctrl_c_ends_a_single_question_with_its_code(environment: dict[str, str]) -> None:
+    with subprocess.Popen(
+        [*PROGRAM, "run", "echo", ENDLESS],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.read(4) == b"tick"
+        process.send_signal(signal.SIGINT)
+        assert (b"tick" + process.stdout.read()).endswith(b"tick\n")
+        assert process.wait(DEADLINE_S) == 130
+
+
+def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(
+    terminal: Callable[..., Terminal], mlx_gui: Run
+) -> None:
+    chat = terminal("run", "echo")
+    chat.read_until(">>> ")
+    chat.type(ENDLESS + "\n")
+    chat.read_until("tick tick")
+    chat.type("\x03")
+    chat.read_until(">>> ")
+    chat.type("Still there?\n")
+    assert "tick" not in chat.read_until("You said: Still there?")
+    chat.read_until(">>> ")
+    assert json.loads(mlx_gui("ps", "--json").stdout)["active_requests"] == 0
+    chat.type("/bye\n")
+    assert chat.process.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.parametrize("keys", ["\x04", "\x03|\x03", "/bye\n"])
+def test_a_chat_is_left_by_key_or_by_word(terminal: Callable[..., Terminal], keys: str) -> None:
+    chat = terminal("run", "echo")
+    for key in keys.split("|"):
+        chat.read_until(">>> ")
+        chat.type(key)
+    assert chat.process.wait(DEADLINE_S) == 0
+
+
+def test_an_error_inside_a_chat_does_not_end_it(terminal: Callable[..., Terminal]) -> None:
+    chat = terminal("run", "echo")
+    chat.read_until(">>> ")
+    chat.type('{"fake": {"fail_after": 1, "text": "Begun and broken"}}\n')
+    chat.read_until("Error: ")
+    chat.read_until(">>> ")
+    chat.type("Again\n")
+    chat.read_until("You said: Again")
+
+
+def test_the_shell_completes_commands_and_model_names(environment: dict[str, str]) -> None:
+    def complete(words: str) -> list[str]:
+        asked = {
+            "_MLX_GUI_COMPLETE": "complete_bash",
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(len(words.split(" ")) - 1),
+        }
+        done = subprocess.run(
+            PROGRAM, env=environment | asked, capture_output=True, text=True, timeout=DEADLINE_S
+        )
+        return done.stdout.split()
+
+    assert complete("mlx-gui un") == ["unload"]
+    assert complete("mlx-gui load fake/e") == ["fake/echo"]
+    assert complete("mlx-gui load nobody/") == []
+
+
+def test_doctor_finds_this_machine_fit_for_work(mlx_gui: Run) -> None:
+    examined = mlx_gui("doctor", "--json", MLX_GUI_PORT="0", MLX_GUI_OFFLINE="on")
+    assert examined.returncode == 0, examined.stdout
+    found = {each["topic"]: each for each in json.loads(examined.stdout)}
+    assert found["Backend"]["level"] == "ok"

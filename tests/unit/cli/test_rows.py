@@ -1,0 +1,205 @@
+"""What the commands print, from what the server answers."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from mlx_gui.cli.list import model_row, short_count
+from mlx_gui.cli.load import load_sentence
+from mlx_gui.cli.ps import loaded_row, time_left
+from mlx_gui.cli.run import pace_sentence, printable
+from mlx_gui.cli.status import status_rows
+from mlx_gui.cli.unload import unload_sentence
+from mlx_gui.client import ChatUsage
+from mlx_gui.wire.models import ErrorBody, LoadResult, MemoryUseBody, ModelObject, UnloadResult
+from mlx_gui.wire.status import (
+    DeviceStatus,
+    DiskStatus,
+    LoadedModel,
+    ManagerStatus,
+    MemoryStatus,
+    ServerStatus,
+    SystemStatus,
+)
+
+NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
+MODEL = ModelObject(
+    id="org/tiny",
+    created=0,
+    created_at="2025-03-01T12:00:00Z",
+    owned_by="org",
+    display_name="tiny",
+    kind="text",
+    model_type="llama",
+    capabilities=["chat"],
+    context_length=8192,
+    parameter_count=134_515_008,
+    quantization="4-bit",
+    disk_bytes=75_700_000,
+    path="/models/org/tiny",
+    supported=True,
+    problem=None,
+    state="not_loaded",
+)
+MEMORY = MemoryUseBody(weights_bytes=1, kv_bytes=2, other_bytes=3, total_bytes=412_000_000)
+LOADED = LoadedModel(
+    id="org/tiny",
+    state="busy",
+    pid=77,
+    memory=MEMORY,
+    slots=4,
+    active=2,
+    queued=1,
+    loads=1,
+    last_used_at=None,
+    expires_at="2025-03-01T12:14:03Z",
+    weight_form="float32",
+    context=8192,
+)
+
+
+def test_a_model_is_one_row() -> None:
+    row = ("org/tiny", "text", "135M", "4-bit", "75.7 MB", "8,192", "-")
+    assert model_row(MODEL) == row
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"state": "ready"}, "ready"),
+        ({"state": "loading", "load_progress": 0.426}, "loading, 43%"),
+        ({"problem": "config.json is missing."}, "cannot be served: config.json is missing."),
+        (
+            {"state": "failed", "error": ErrorBody(code="load_failed", message="It broke.")},
+            "failed: It broke.",
+        ),
+    ],
+)
+def test_the_last_column_says_how_a_model_is(change: dict[str, object], said: str) -> None:
+    assert model_row(MODEL.model_copy(update=change))[-1] == said
+
+
+def test_what_is_not_known_of_a_model_is_a_dash() -> None:
+    unknown = {"kind": None, "parameter_count": None, "quantization": None, "context_length": None}
+    row = model_row(MODEL.model_copy(update=unknown))
+    assert row == ("org/tiny", "-", "-", "-", "75.7 MB", "-", "-")
+
+
+@pytest.mark.parametrize(
+    ("count", "short"),
+    [(999, "999"), (1_500, "1.5K"), (134_515_008, "135M"), (23_572_403_200, "23.6B")],
+)
+def test_parameters_are_counted_in_three_digits(count: int, short: str) -> None:
+    assert short_count(count) == short
+
+
+def test_a_model_in_memory_is_one_row() -> None:
+    row = ("org/tiny", "busy", "77", "412.0 MB", "8,192", "2 of 4", "1", "in 14 min 3 s")
+    assert loaded_row(LOADED, NOW) == row
+
+
+def test_a_model_that_waits_for_its_worker_has_no_process() -> None:
+    waiting = LOADED.model_copy(
+        update={"pid": None, "memory": None, "context": None, "expires_at": None}
+    )
+    assert loaded_row(waiting, NOW) == (
+        "org/tiny", "busy", "-", "-", "-", "2 of 4", "1", "-",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "said"),
+    [
+        (None, "-"),
+        ("2025-03-01T12:00:05Z", "in 5.0 s"),
+        ("2025-03-01T14:00:00+01:00", "in 1 h"),
+        ("2025-03-01T11:59:00Z", "now"),
+    ],
+)
+def test_a_keep_alive_is_told_as_the_time_that_is_left(expires_at: str | None, said: str) -> None:
+    assert time_left(expires_at, NOW) == said
+
+
+def test_a_load_says_its_time_and_memory() -> None:
+    model = MODEL.model_copy(update={"memory": MEMORY})
+    fresh = LoadResult(model=model, already_loaded=False, duration_ms=1234)
+    assert load_sentence(fresh) == "org/tiny is ready after 1.2 s, 412.0 MB of memory."
+    again = LoadResult(model=MODEL, already_loaded=True, duration_ms=0)
+    assert load_sentence(again) == "org/tiny was already loaded."
+
+
+def test_an_unload_says_what_came_back() -> None:
+    gone = UnloadResult(model=MODEL, was_loaded=True, freed_bytes=412_000_000)
+    assert unload_sentence(gone) == "org/tiny is unloaded; 412.0 MB are free again."
+    never = UnloadResult(model=MODEL, was_loaded=False, freed_bytes=0)
+    assert unload_sentence(never) == "org/tiny was not loaded."
+
+
+def test_the_status_names_server_device_memory_and_work() -> None:
+    rows = dict(status_rows(SYSTEM, MANAGER))
+    assert rows["Server"] == "http://127.0.0.1:8000, version 0.1.0, process 5"
+    assert rows["Interface"] == "http://127.0.0.1:8000/admin"
+    assert rows["Running for"].startswith("1 h 30 min, since 2025-")
+    assert rows["Device"] == "Some CPU, cpu, libopenblas.so.0"
+    assert rows["Memory"] == "8.0 GB of 16.0 GB available, pressure normal"
+    assert rows["Models' budget"] == "412.0 MB of 10.0 GB in use"
+    assert rows["In memory"] == "1 of at most 3 models"
+    assert rows["Requests"] == "2 running, 1 waiting"
+
+
+def test_the_status_does_without_a_device_that_was_not_examined_yet() -> None:
+    rows = dict(status_rows(SYSTEM.model_copy(update={"device": None}), MANAGER))
+    assert rows["Device"] == "not examined yet"
+
+
+def test_the_pace_of_an_answer_leaves_the_first_token_out() -> None:
+    usage = ChatUsage(prompt_tokens=33, completion_tokens=11)
+    assert pace_sentence(usage, 0.214, 0.5) == (
+        "20.0 tok/s, 11 tokens after a prompt of 33, first token after 0.21 s"
+    )
+
+
+@pytest.mark.parametrize("tokens", [0, 1])
+def test_an_answer_of_one_token_has_no_pace(tokens: int) -> None:
+    usage = ChatUsage(prompt_tokens=3, completion_tokens=tokens)
+    assert "tok/s" not in pace_sentence(usage, 0.2, 0.0)
+
+
+def test_a_models_text_cannot_steer_the_terminal() -> None:
+    assert printable("a\x1b[2J\r\x07b\x9b31m\x7f\tc\nü") == "a[2Jb31m\tc\nü"
+
+
+SYSTEM = SystemStatus(
+    server=ServerStatus(
+        version="0.1.0",
+        boot_id="b",
+        pid=5,
+        started_at="2025-03-01T10:30:00Z",
+        uptime_s=5400,
+        address="http://127.0.0.1:8000",
+        data_dir="/data",
+        model_dirs=["/data/models"],
+        rss_bytes=90_000_000,
+    ),
+    device=DeviceStatus(
+        backend="cpu",
+        name="Some CPU",
+        memory_bytes=16_000_000_000,
+        working_set_bytes=None,
+        blas="libopenblas.so.0",
+    ),
+    memory=MemoryStatus(
+        total_bytes=16_000_000_000,
+        available_bytes=8_000_000_000,
+        other_apps_bytes=7_000_000_000,
+        budget_bytes=10_000_000_000,
+        used_by_models_bytes=412_000_000,
+        pressure="normal",
+        segments=[],
+    ),
+    disk=DiskStatus(path="/data", free_bytes=50_000_000_000, total_bytes=100_000_000_000),
+    versions={"mlx": "0.32.4"},
+)
+MANAGER = ManagerStatus(
+    loaded_models=[LOADED], queue=[], max_loaded_models=3, active_requests=2, queued_requests=1
+)
