@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
+
 DEADLINE_S = 60
 PROGRAM = [sys.executable, "-m", "mlx_gui"]
 # Becomes the leader of a session that has the terminal on descriptor 0, then the program.
@@ -221,7 +223,10 @@ def test_ctrl_c_stops_the_answer_and_the_chat_goes_on(
     chat.type("Still there?\n")
     assert "tick" not in chat.read_until("You said: Still there?")
     chat.read_until(">>> ")
-    assert json.loads(mlx_gui("ps", "--json").stdout)["active_requests"] == 0
+    wait_until(
+        lambda: json.loads(mlx_gui("ps", "--json").stdout)["active_requests"] == 0,
+        what="the end of the answer that was stopped",
+    )
     chat.type("/bye\n")
     assert chat.process.wait(DEADLINE_S) == 0
 

@@ -1,0 +1,105 @@
+"""The real server in a process of its own, as a user starts it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import msgspec
+
+from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
+from tests.support.waiting import wait_until
+
+START_DEADLINE_S = 90.0
+STOP_DEADLINE_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that was ready when the test got it. `log` has all that it wrote."""
+
+    address: str
+    token: str
+    data_dir: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def client(self) -> httpx.Client:
+        """An HTTP client of this server that waits as long as a slow machine may need."""
+        return httpx.Client(base_url=self.address, timeout=60, trust_env=False)
+
+    def stop(self) -> int:
+        """Ends the server as a user would; returns its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_DEADLINE_S)
+
+
+@contextmanager
+def running_server(
+    folder: Path, *, engine: str = "fake", settings: Mapping[str, object] | None = None
+) -> Iterator[Server]:
+    """A ready server on a free port, its data under `folder`; `settings` are by their names.
+
+    At the end it must stop cleanly, unless the test has ended it. Its log is printed, so that it
+    is shown where a test fails.
+    """
+    data_dir, log = folder / "data", folder / "server.log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "mlx_gui", "start"],
+            env=_environment(data_dir, {"engine": engine, "port": 0, **(settings or {})}),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        runtime = _wait_until_ready(process, data_dir, log)
+        server = Server(runtime.address, runtime.token, data_dir, log, process)
+        yield server
+        if process.poll() is None:
+            assert server.stop() == 0, "the server did not end cleanly"
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        print(f"--- {log}\n{log.read_text(errors='replace')}")
+
+
+def _environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, str]:
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("MLX_GUI_")
+    }
+    ours = {f"MLX_GUI_{name.upper()}": str(value) for name, value in settings.items()}
+    return {**inherited, **ours, "MLX_GUI_DATA_DIR": str(data_dir)}
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> Runtime:
+    path = data_dir / RUNTIME_FILE
+
+    def alive() -> None:
+        assert process.poll() is None, f"the server ended at once:\n{log.read_text()}"
+
+    def published() -> bool:
+        alive()
+        # One of a killed server may lie there still.
+        return path.exists() and _read(path).pid == process.pid
+
+    wait_until(published, what="runtime.json", deadline_s=START_DEADLINE_S)
+    runtime = _read(path)
+    with httpx.Client(base_url=runtime.address, trust_env=False) as client:
+
+        def ready() -> bool:
+            alive()
+            return client.get("/ready").status_code == 200
+
+        wait_until(ready, what="the server to be ready", deadline_s=START_DEADLINE_S)
+    return runtime
+
+
+def _read(path: Path) -> Runtime:
+    return msgspec.json.decode(path.read_bytes(), type=Runtime)
