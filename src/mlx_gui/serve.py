@@ -9,7 +9,6 @@ import os
 import signal
 import socket
 import sys
-import webbrowser
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
@@ -24,7 +23,6 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.runtime import Runtime
 from mlx_gui.logging import configure
-from mlx_gui.progress import progress_line
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
@@ -84,6 +82,8 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
     address = _address(sock)
     application = Application(config, store, address=address)
     if starter:
+        from mlx_gui.progress import progress_line  # draws with rich, which takes its time
+
         with progress_line() as report:
             await application.install_starter(report)
     application.start()
@@ -92,6 +92,8 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
     publish(config.data_dir, runtime)
     log.info("listening", address=address, data_dir=str(config.data_dir))
     if open_browser:
+        import webbrowser
+
         webbrowser.open(f"{address}/admin/")
     try:
         await server.serve(sockets=[sock])

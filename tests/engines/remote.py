@@ -172,7 +172,7 @@ def _load(spec: LoadSpec) -> list[tuple[str, int, int]]:
 
     while _engines:
         _engines.pop().close()
-    engine = create({})
+    engine = create()
     progress: list[tuple[str, int, int]] = []
     engine.load(spec, lambda *step: progress.append(step))
     _engines.append(engine)

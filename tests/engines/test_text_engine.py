@@ -108,10 +108,7 @@ def test_a_long_prompt_is_prefilled_in_chunks_while_another_answer_flows(
     while not any(isinstance(e, Delta) for step in trained.step() for e in step.events):
         pass
     trained.admit("long", greedy("fox " * 350))
-    steps = [
-        {step.request_id: step.events for step in trained.step()}
-        for _ in range(3)
-    ]
+    steps = [{step.request_id: step.events for step in trained.step()} for _ in range(3)]
     for step in steps:
         assert isinstance(step["long"][0], Prefill)
         assert isinstance(step["running"][0], Delta)
@@ -135,7 +132,8 @@ def test_a_cancelled_request_leaves_its_neighbour_untouched(trained: RemoteEngin
 def test_a_request_can_be_cancelled_before_its_first_step(trained: RemoteEngine) -> None:
     trained.admit("early", greedy("Hello"))
     (step,) = trained.cancel("early")
-    assert step.events == (Done(0, "cancelled"), Usage(trained.prepare("", greedy("Hello")).prompt_tokens, 0))
+    prompt_tokens = trained.prepare("", greedy("Hello")).prompt_tokens
+    assert step.events == (Done(0, "cancelled"), Usage(prompt_tokens, 0))
     assert not trained.busy()
 
 

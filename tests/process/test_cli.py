@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.support.waiting import wait_until
@@ -85,6 +86,9 @@ class Terminal:
         self._unread = ""
 
     def type(self, text: str) -> None:
+        # Python may miss a Ctrl-C that comes between the prompt and the wait for a key.
+        program = psutil.Process(self.process.pid)
+        wait_until(lambda: program.status() == psutil.STATUS_SLEEPING, what="a wait for keys")
         os.write(self._ours, text.encode())
 
     def read_until(self, wanted: str) -> str:

@@ -56,9 +56,13 @@ def requires(scope: AccessScope) -> Any:
 def _is_local(request: Request) -> bool:
     if request.client is None:
         return True
-    address = ipaddress.ip_address(request.client.host.partition("%")[0])
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+    try:
+        peer = ipaddress.ip_address(request.client.host)
+    except ValueError:
+        # A proxy on this machine may name its client as it likes.
+        return False
+    mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
+    return (mapped or peer).is_loopback
 
 
 def _has_token(request: Request, token: str) -> bool:

@@ -65,13 +65,14 @@ def _request_id(scope: Scope) -> str:
 
 
 def _log_end(scope: Scope, *, status: int | None, duration_s: float) -> None:
-    unremarkable = scope["method"] in ("GET", "HEAD") and status is not None and status < 400
+    error = scope["state"].get("error_code")
+    unremarkable = scope["method"] in ("GET", "HEAD") and error is None
     write = log.debug if unremarkable else log.info
     write(
         "request_finished",
         method=scope["method"],
         path=scope["path"],
         status=status,
-        error=scope["state"].get("error_code"),
+        error=error,
         duration_ms=round(duration_s * 1000, 1),
     )

@@ -18,7 +18,7 @@ from mlx_gui.api.services import Services
 
 # Routes match in this order: what follows a model's name in a path comes before the name alone.
 FAMILIES = (
-    Family("manage", "/", (residency.router, status.router, events.router), error_body),
+    Family("manage", "", (residency.router, status.router, events.router), error_body),
     Family("openai", "/v1/", (models.router, chat.router), error_body),
 )
 

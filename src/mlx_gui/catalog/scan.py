@@ -3,6 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,14 +71,18 @@ class _Listing:
 def _model_folders(
     root: Path, seen: set[tuple[int, int]], notes: list[str]
 ) -> Iterator[tuple[str, _Listing]]:
-    """Breadth first, so that what can be reached twice gets the name of its shortest path."""
+    """Breadth first, so that what can be reached twice gets the name of its shortest path.
+
+    `seen` holds the models of all roots; those below this one are added.
+    """
+    opened: set[tuple[int, int]] = set()
     entries_left = MAX_ENTRIES
     pending = deque([(root, 0)])
     while pending:
         folder, depth = pending.popleft()
         in_hub_cache = folder.name.startswith(_HUB_PREFIX)
         listing = _list(_hub_snapshot(folder) if in_hub_cache else folder, notes)
-        if listing is None or listing.identity in seen:
+        if listing is None or listing.identity in seen or listing.identity in opened:
             continue
         entries_left -= len(listing.files) + len(listing.folders)
         if entries_left < 0:
@@ -88,7 +93,7 @@ def _model_folders(
             yield _name(root, folder, depth), listing
         elif depth < MAX_DEPTH and not in_hub_cache and "model_index.json" not in listing.files:
             # Parts of a pipeline, which has a model_index.json, are no models of their own.
-            seen.add(listing.identity)
+            opened.add(listing.identity)
             pending.extend((folder / name, depth + 1) for name in listing.folders)
 
 
@@ -124,12 +129,13 @@ def _list(folder: Path, notes: list[str]) -> _Listing | None:
         stat = folder.stat()
         with os.scandir(folder) as entries:
             for entry in entries:
-                if entry.is_dir():
-                    if not entry.name.startswith(_SKIPPED_PREFIXES):
+                # A link may lead in a circle, or to where nobody may look.
+                with suppress(OSError):
+                    if not entry.is_dir():
+                        files.add(entry.name)
+                        file_bytes += entry.stat().st_size
+                    elif not entry.name.startswith(_SKIPPED_PREFIXES):
                         folders.append(entry.name)
-                else:
-                    files.add(entry.name)
-                    file_bytes += entry.stat().st_size if entry.is_file() else 0
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:

@@ -61,9 +61,9 @@ class LazyCommand(TyperCommand):
         self._row = (name, summary)
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
-        return self.resolve().make_context(info_name, args, *rest, **extra)
+        return self._resolve().make_context(info_name, args, *rest, **extra)
 
-    def resolve(self) -> Any:
+    def _resolve(self) -> Any:
         """The command itself, from its module."""
         name, summary = self._row
         function = import_module(f"mlx_gui.cli.{name}").command

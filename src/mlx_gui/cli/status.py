@@ -34,9 +34,9 @@ def status_rows(system: SystemStatus, manager: ManagerStatus) -> list[tuple[str,
     if system.device is None:
         rows.append(("Device", "not examined yet"))
     else:
-        device = system.device
-        blas = f", {device.blas}" if device.blas else ""
-        rows.append(("Device", f"{device.name}, {device.backend}{blas}"))
+        rows.append(("Device", f"{system.device.name}, {system.device.backend}"))
+        if system.device.blas is not None:
+            rows.append(("BLAS", system.device.blas))
     rows += [
         (
             "Memory",

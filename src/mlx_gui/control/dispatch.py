@@ -24,9 +24,9 @@ class Dispatch:
         cancels the request: its sequence leaves the engine within one step.
         """
         await self._device.ensure()
-        mailbox = await self._run_loop.submit(request_id, model, request)
         ended = False
         try:
+            mailbox = await self._run_loop.submit(request_id, model, request)
             while not ended:
                 event = await mailbox.get()
                 ended = isinstance(event, Usage | Failed)

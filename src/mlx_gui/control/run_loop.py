@@ -107,13 +107,13 @@ class RunLoop:
     async def load(self, model: Model) -> LoadOutcome:
         """Make `model` resident, joining a load under way. Raises what prevents it."""
         waiter: asyncio.Future[LoadOutcome] = asyncio.get_running_loop().create_future()
-        self._post(self._on_load, model, waiter)
+        await self._ask(self._on_load, model, waiter)
         return await waiter
 
     async def unload(self, model: Model, *, force: bool = False) -> UnloadOutcome:
         """End the model's worker. Raises Conflict while it answers, unless forced."""
         waiter: asyncio.Future[UnloadOutcome] = asyncio.get_running_loop().create_future()
-        self._post(self._on_unload, model, force, waiter)
+        await self._ask(self._on_unload, model, force, waiter)
         return await waiter
 
     async def ping(self, model_id: str, timeout_s: float) -> Pong:
@@ -143,6 +143,7 @@ class RunLoop:
                 self._advance()
             except Exception:
                 log.exception("run_loop_event_failed")
+                self._fail_stuck()
 
     async def shutdown(self, grace_s: float) -> None:
         """Refuse what is new, let running answers finish within `grace_s`, end every worker."""
@@ -208,8 +209,7 @@ class RunLoop:
 
     def _on_load(self, model: Model, waiter: asyncio.Future[LoadOutcome]) -> None:
         if self._stopping:
-            reject(waiter, ShuttingDown("The server is stopping.", retry_after_s=5))
-            return
+            raise ShuttingDown("The server is stopping.", retry_after_s=5)
         entry = self._entry(model)
         entry.failures_in_a_row = 0
         entry.error = None
@@ -230,13 +230,11 @@ class RunLoop:
             return
         waiting = len(entry.leases) + len(entry.queue)
         if waiting and not force:
-            error = Conflict(
+            raise Conflict(
                 f"{model.id} has {waiting} requests under way.",
                 hint="Unload it when they have finished, or with force=true to end them.",
                 details={"active": len(entry.leases), "queued": len(entry.queue)},
             )
-            reject(waiter, error)
-            return
         ended = Conflict(f"{model.id} was unloaded meanwhile.")
         entry.fail_waiting(ended)
         entry.unload_waiters.append(waiter)
@@ -335,6 +333,7 @@ class RunLoop:
 
     def _on_shutdown(self) -> None:
         self._stopping = True
+        self._bus.publish("manager")
         for entry in self._entries.values():
             entry.stop_expiry()
             entry.fail_waiting(ShuttingDown("The server is stopping.", retry_after_s=5))
@@ -391,7 +390,10 @@ class RunLoop:
         return tuple(
             Resident(
                 entry.model.id,
-                entry.plan.need.total_bytes,
+                # A load under way is counted at its worst moment.
+                entry.plan.need.total_bytes
+                if entry.worker.ready is not None
+                else max(entry.plan.need.total_bytes, entry.plan.need.load_peak_bytes),
                 idle=entry.idle,
                 leaving=entry.worker.phase in ("stopping", "stopped"),
                 last_used_s=entry.last_used_s,
@@ -432,6 +434,12 @@ class RunLoop:
             entry.expires_at = time.time() + keep_alive_s
             entry.expiry = loop.call_later(keep_alive_s, self._post, self._on_expiry, entry)
         self._changed(entry)
+
+    def _fail_stuck(self) -> None:
+        """After a fault of ours: nobody may wait for a load that could not even be begun."""
+        for entry in self._entries.values():
+            if entry.wanted:
+                entry.fail_waiting(InternalError("The model could not be loaded."))
 
     def _entry(self, model: Model) -> Entry:
         entry = self._entries.setdefault(model.id, Entry(model))

@@ -10,8 +10,6 @@ Capability = Literal["chat"]
 WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""
 
-WorkerState = Literal["stopped", "starting", "loading", "ready", "stopping", "failed"]
-
 
 class ModelFacts(msgspec.Struct, frozen=True):
     """What the files of a model folder say, read without loading anything.

@@ -5,7 +5,7 @@ called on the worker's main thread only, the one thread that ever touches MLX; `
 on the preparation thread, beside it, and hands over ids, numpy arrays and bytes, never MLX arrays.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -88,5 +88,5 @@ class Engine(Protocol):
         ...
 
 
-EngineFactory = Callable[[Mapping[str, str]], Engine]
-"""An engine module's `create(options)`."""
+EngineFactory = Callable[[], Engine]
+"""An engine module's `create`."""

@@ -23,22 +23,20 @@ _REPORTED_PACKAGES = ("mlx", "mlx-lm", "transformers", "tokenizers")
 class Limits:
     """What suits a backend.
 
-    A prefill chunk has at most `prefill_rows * prefill_tokens` tokens; no decode step waits for
-    more than one. A processor gains nothing from several short prompts at once, so it reads one
-    after the other and keeps the wait short. `cache_bytes` bounds the memory that MLX keeps for
-    reuse; None leaves MLX's own bound.
+    `prefill_tokens` are read between two decode steps at most, of one prompt at a time: long enough
+    to use the device well, short enough for running answers to keep flowing. `cache_bytes` bounds
+    the memory that MLX keeps for reuse; None leaves MLX's own bound.
     """
 
-    prefill_rows: int
     prefill_tokens: int
     cache_bytes: int | None
 
 
 LIMITS = MappingProxyType(
     {
-        "cpu": Limits(prefill_rows=1, prefill_tokens=128, cache_bytes=None),
-        "metal": Limits(prefill_rows=4, prefill_tokens=512, cache_bytes=1 << 30),
-        "cuda": Limits(prefill_rows=4, prefill_tokens=512, cache_bytes=1 << 30),
+        "cpu": Limits(prefill_tokens=128, cache_bytes=None),
+        "metal": Limits(prefill_tokens=512, cache_bytes=1 << 30),
+        "cuda": Limits(prefill_tokens=512, cache_bytes=1 << 30),
     }
 )
 

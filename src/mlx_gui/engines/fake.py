@@ -195,8 +195,8 @@ class FakeEngine:
         return events
 
 
-def create(options: Mapping[str, str]) -> Engine:
-    """A fake engine; it has no options of its own."""
+def create() -> Engine:
+    """A fake engine that has nothing loaded yet."""
     return FakeEngine()
 
 

@@ -9,6 +9,7 @@ import asyncio
 import itertools
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Generic, TypeVar
@@ -122,16 +123,22 @@ class BlockingChannel:
             with self._sending:
                 self._socket.sendall(frame)
 
+    def messages(self) -> Iterator[ToChild]:
+        """Messages as they come, until the control plane is gone or cannot be understood."""
+        while (message := self.receive()) is not None:
+            yield message
+
     def receive(self) -> ToChild | None:
-        """The next message; None once the control plane is gone. Raises ProtocolError."""
+        """The next message; None once there will be no more."""
         while not self._received:
             try:
                 data = self._socket.recv(_READ_BYTES)
-            except ConnectionError:
+                self._received = list(self._reader.feed(data))
+            except (ConnectionError, ProtocolError) as problem:
+                print(f"the channel is lost: {problem}", file=sys.stderr)  # noqa: T201
                 return None
             if not data:
                 return None
-            self._received = list(self._reader.feed(data))
         return self._received.pop(0)
 
 

@@ -24,13 +24,12 @@ PROTOCOL_VERSION = 1
 
 
 class StartWorker(msgspec.Struct, frozen=True, tag="start_worker"):
-    """Load `spec` and serve it. `options` are the engine's own (the fake engine's script)."""
+    """Load `spec` and serve it."""
 
     protocol: int
     spec: LoadSpec
     blas: str
     cache_dir: str
-    options: dict[str, str] = {}
 
 
 class StartJob(msgspec.Struct, frozen=True, tag="start_job"):
@@ -63,7 +62,7 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
-    """End after what runs is cancelled."""
+    """End at once; the control plane answers whatever was still running."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):

@@ -29,7 +29,8 @@ class MemoryUseBody(BaseModel):
 class ModelObject(BaseModel):
     """One installed model; a superset of what OpenAI's and Anthropic's clients read.
 
-    `problem` says why the model cannot be served; `state` is `failed` only after a load failed.
+    `problem` says why the model cannot be served; `state` is `failed` after a
+    load or a worker failed, until the next load.
     """
 
     id: str

@@ -74,7 +74,7 @@ def _load(channel: BlockingChannel, start: StartWorker) -> tuple[Engine, Ready]:
     prepare_process(start.blas, Path(start.cache_dir))
     module = importlib.import_module(start.spec.engine)
     create = cast(EngineFactory, module.create)
-    engine = create(start.options)
+    engine = create()
 
     def report(stage: str, done_bytes: int, total_bytes: int) -> None:
         channel.send(LoadProgress(stage, done_bytes, total_bytes))
@@ -88,7 +88,7 @@ def _receive(
     channel: BlockingChannel, inbox: Inbox, to_prepare: "queue.SimpleQueue[Generate | Cancel]"
 ) -> None:
     """The receiver thread. The control plane gone means that nobody needs this process."""
-    while (message := channel.receive()) is not None:
+    for message in channel.messages():
         if isinstance(message, Generate | Cancel):
             to_prepare.put(message)
         if not isinstance(message, Generate):

@@ -99,6 +99,7 @@ class Shelf:
 
     def __init__(self, *models: Model) -> None:
         self.present = list(models)
+        self.on_rescan: Callable[[], None] = _do_nothing
 
     def models(self) -> tuple[Model, ...]:
         return tuple(self.present)
@@ -110,7 +111,12 @@ class Shelf:
         raise ModelNotFound(f"The model '{name}' is not installed.", hint="Install it.")
 
     async def rescan(self) -> tuple[Model, ...]:
+        self.on_rescan()
         return self.models()
+
+
+def _do_nothing() -> None:
+    return None
 
 
 async def _nothing(*_: object) -> None:

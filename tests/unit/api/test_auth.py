@@ -33,7 +33,7 @@ def test_whoever_is_on_this_machine_may_do_all(
     assert who(tmp_path, peer=peer, authorization=authorization) == LOCAL
 
 
-@pytest.mark.parametrize("peer", ["192.168.1.9", "fe80::1%en0", "::ffff:10.0.0.1"])
+@pytest.mark.parametrize("peer", ["192.168.1.9", "fe80::1%en0", "::ffff:10.0.0.1", "unknown"])
 def test_from_elsewhere_the_token_is_needed(tmp_path: Path, peer: str) -> None:
     assert who(tmp_path, peer=peer, authorization="Bearer secret-token") == LOCAL
     for authorization in ("", "Bearer", "Bearer wrong", "Bearer sécret", "Basic secret-token"):

@@ -9,7 +9,6 @@ import httpx
 import msgspec
 import pytest
 
-from mlx_gui.core.model import Model
 from mlx_gui.version import __version__
 from mlx_gui.wire.models import ModelHealth, ModelList, ModelObject
 from mlx_gui.wire.status import (
@@ -25,36 +24,23 @@ TWO = msgspec.structs.replace(MODEL, id="org/two")
 BROKEN = msgspec.structs.replace(MODEL, id="org/broken", problem="Its weights are missing.")
 
 
-class ChangingShelf(Shelf):
-    """Takes over what the test laid out for the next scan."""
-
-    def __init__(self, *models: Model) -> None:
-        super().__init__(*models)
-        self.next: list[Model] = []
-        self.on_change = list[str]
-
-    async def rescan(self) -> tuple[Model, ...]:
-        self.present = self.next
-        self.on_change()
-        return self.models()
+@pytest.fixture
+def shelf() -> Shelf:
+    return Shelf(MODEL, BROKEN)
 
 
 @pytest.fixture
-def shelf() -> ChangingShelf:
-    return ChangingShelf(MODEL, BROKEN)
-
-
-@pytest.fixture
-def server(tmp_path: Path, shelf: ChangingShelf) -> Iterator[httpx.Client]:
+def server(tmp_path: Path, shelf: Shelf) -> Iterator[httpx.Client]:
+    """A server on which a rescan finds a second model instead of the broken one."""
     parts = services(config(tmp_path), shelf=shelf)
 
-    def publish() -> list[str]:
+    def find_others() -> None:
+        shelf.present = [MODEL, TWO]
         parts.bus.publish("models")
         parts.bus.publish("memory")
         parts.bus.publish("manager")
-        return []
 
-    shelf.on_change = publish
+    shelf.on_rescan = find_others
     with serving(application(parts)) as address, httpx.Client(base_url=address) as client:
         yield client
 
@@ -108,23 +94,18 @@ def test_a_model_that_is_not_loaded_is_not_healthy(server: httpx.Client) -> None
     assert health.reason == "org/one is not loaded."
 
 
-def test_a_rescan_answers_what_is_there_now(server: httpx.Client, shelf: ChangingShelf) -> None:
-    shelf.next = [TWO]
-
+def test_a_rescan_answers_what_is_there_now(server: httpx.Client) -> None:
     listed = ModelList.model_validate_json(server.post("/v1/models/rescan").content)
 
-    assert [model.id for model in listed.data] == ["org/two"]
+    assert [model.id for model in listed.data] == ["org/one", "org/two"]
     assert server.get("/v1/models").json() == listed.model_dump()
 
 
-def test_events_begin_with_everything_and_go_on_with_what_changed(
-    server: httpx.Client, shelf: ChangingShelf
-) -> None:
+def test_events_begin_with_everything_and_go_on_with_what_changed(server: httpx.Client) -> None:
     with server.stream("GET", "/v1/events") as answer:
         stream = events(answer.iter_lines())
         hello = next(stream)
         snapshot = next(stream)
-        shelf.next = [MODEL, TWO]
         server.post("/v1/models/rescan")
         changes = [next(stream) for _ in range(5)]
 

@@ -140,7 +140,8 @@ def test_the_status_names_server_device_memory_and_work() -> None:
     assert rows["Server"] == "http://127.0.0.1:8000, version 0.1.0, process 5"
     assert rows["Interface"] == "http://127.0.0.1:8000/admin"
     assert rows["Running for"].startswith("1 h 30 min, since 2025-")
-    assert rows["Device"] == "Some CPU, cpu, libopenblas.so.0"
+    assert rows["Device"] == "Some CPU, cpu"
+    assert rows["BLAS"] == "libopenblas.so.0"
     assert rows["Memory"] == "8.0 GB of 16.0 GB available, pressure normal"
     assert rows["Models' budget"] == "412.0 MB of 10.0 GB in use"
     assert rows["In memory"] == "1 of at most 3 models"

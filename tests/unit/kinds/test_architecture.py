@@ -125,13 +125,20 @@ ANYTHING = st.recursive(
 )
 
 
+OPTIONAL = (
+    "full_attention_interval",
+    "head_dim",
+    "layer_types",
+    "num_kv_shared_layers",
+    "quantization",
+    "text_config",
+)
+
+
 @settings(deadline=None, max_examples=150)
 @given(
     st.dictionaries(
-        st.sampled_from(
-            [*LLAMA, *LATENT, "text_config", "layer_types", "full_attention_interval"]
-            + ["num_kv_shared_layers", "quantization", "head_dim"]
-        ),
+        st.sampled_from([*LLAMA, *LATENT, *OPTIONAL]),
         ANYTHING,
     )
 )

@@ -25,6 +25,10 @@ def entry(**changes: object) -> bytes:
     return json.dumps({"w": plain | changes}).encode()
 
 
+def as_file(header: bytes) -> bytes:
+    return len(header).to_bytes(8, "little") + header
+
+
 def test_a_header_names_every_tensor(tmp_path: Path) -> None:
     assert read_header(write_safetensors(tmp_path / "model.safetensors")) == [
         Tensor("model.embed_tokens.weight", "BF16", (100, 64), 12_800),
@@ -81,42 +85,35 @@ def test_what_does_not_begin_like_safetensors_is_named(tmp_path: Path, content: 
         read_header(path)
 
 
-@settings(deadline=None, max_examples=200)
-@given(
-    st.binary(max_size=200)
-    | st.recursive(
-        st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["F32", "U8"]),
-        lambda inner: (
-            st.lists(inner, max_size=4)
-            | st.dictionaries(
-                st.sampled_from(["w", "dtype", "shape", "data_offsets", "__metadata__"]), inner
-            )
-        ),
-        max_leaves=12,
-    ).map(lambda value: json.dumps(value).encode())
-)
-@example(entry(shape=[2**63, 2**63]))
-@example(entry(data_offsets=[0, 10**30]))
-def test_any_header_is_read_or_refused_by_name(
-    tmp_path_factory: pytest.TempPathFactory, header: bytes
-) -> None:
-    path = write_raw_header(tmp_path_factory.getbasetemp() / "any.safetensors", header)
-    try:
-        tensors = read_header(path)
-    except DamagedFile:
-        return
-    assert sum(tensor.stored_bytes for tensor in tensors) == 0
+HEADERS = st.recursive(
+    st.none() | st.integers() | st.text(max_size=5) | st.sampled_from(["F32", "U8"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(["w", "dtype", "shape", "data_offsets", "__metadata__"]), inner
+        )
+    ),
+    max_leaves=12,
+).map(lambda value: json.dumps(value).encode())
 
 
-@settings(deadline=None, max_examples=100)
-@given(st.binary(max_size=64))
-def test_any_bytes_are_read_or_refused_by_name(
+@settings(deadline=None, max_examples=300)
+@given(st.binary(max_size=64) | (st.binary(max_size=200) | HEADERS).map(as_file))
+@example(as_file(entry(shape=[2**63, 2**63])))
+@example(as_file(entry(data_offsets=[0, 10**30])))
+def test_any_file_is_read_or_refused_by_name(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "any.safetensors"
     path.write_bytes(content)
-    with pytest.raises(DamagedFile, match="any.safetensors"):
-        read_header(path)
+    try:
+        tensors = read_header(path)
+    except DamagedFile as damage:
+        refusal = str(damage)
+    else:
+        refusal = ""
+        assert sum(tensor.stored_bytes for tensor in tensors) <= len(content)
+    assert refusal.startswith("any.safetensors") or not refusal
 
 
 def test_all_shards_are_read(tmp_path: Path) -> None:

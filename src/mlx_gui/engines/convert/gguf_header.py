@@ -48,7 +48,7 @@ class GgufHeader:
 
 
 def read_header(path: Path) -> GgufHeader:
-    """The header of `path`. Raises LoadFailed when it is not a whole GGUF file of version 2 or 3."""
+    """The header of `path`. Raises LoadFailed unless it is one of version 2 or 3."""
     try:
         with path.open("rb") as file:
             return _Reader(file).header()

@@ -2,15 +2,15 @@
 
 import gc
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
 import mlx.core as mx
 import psutil
 
 from mlx_gui.core.errors import WorkerFailed
-from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
+from mlx_gui.core.generation import Failed, FinishReason, GenerateRequest, GenerationEvent, Usage
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
 from mlx_gui.engines.device import LIMITS, backend
@@ -27,8 +27,8 @@ _MODEL_ERRORS = (
 )  # fmt: skip
 
 
-def create(options: Mapping[str, str]) -> Engine:
-    """An engine without a model yet; it has no options of its own."""
+def create() -> Engine:
+    """An engine without a model yet."""
     return TextEngine()
 
 
@@ -99,7 +99,8 @@ class TextEngine:
             events.setdefault(response.uid, []).append(sequence.prefilled(done_tokens, began_s))
         for response in tokens:
             sequence = self._running[response.uid]
-            told = sequence.token(response.token, response.finish_reason)
+            finish = cast(FinishReason | None, response.finish_reason)
+            told = sequence.token(response.token, finish)
             events.setdefault(response.uid, []).extend(told)
         stepped = [
             StepEvents(self._running[uid].request_id, tuple(told))
@@ -174,13 +175,12 @@ class TextEngine:
 
 
 def _generator(loaded: LoadedModel, spec: LoadSpec) -> BatchGenerator:
-    limits = LIMITS[backend()]
     return BatchGenerator(
         loaded.model,
         sampler=greedy,
         completion_batch_size=spec.slots,
-        prefill_batch_size=min(limits.prefill_rows, spec.slots),
-        prefill_step_size=limits.prefill_tokens,
+        prefill_batch_size=1,
+        prefill_step_size=LIMITS[backend()].prefill_tokens,
         # The stream of this thread: the generator's own belongs to the thread that imported it.
         stream=mx.default_stream(mx.default_device()),
     )

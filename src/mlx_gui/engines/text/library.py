@@ -5,12 +5,12 @@ for good, and it fails where the hard limit is below that.
 """
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 
 @contextmanager
-def _open_file_limits_kept() -> Iterator[None]:
+def _open_file_limits_kept() -> Generator[None]:
     setrlimit = resource.setrlimit
     resource.setrlimit = lambda *_: None
     try:

@@ -1,7 +1,9 @@
 """Loads a model folder; whatever is wrong with it becomes one sentence."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,26 +41,32 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
     # Looked at first: mlx-lm would ask the hub for a path that does not exist.
     config = _read_json(folder / "config.json", spec.model_id)
     _check_supported(config, spec.model_id)
-    try:
+    generation_config = _read_json(folder / "generation_config.json", spec.model_id, needed=False)
+    with _weight_errors(spec.model_id):
         model, config = load_model(folder, lazy=True, model_config=_rope_settings(config))
-        hold_weights(model, spec.weight_form, report)
-    # What a model file raises over a broken folder is up to its author.
-    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise LoadFailed(
-            f"Loading the weights of {spec.model_id} failed: {_reason(error)}",
-            hint="Remove the model and install it again; its files may be incomplete.",
-        ) from error
     if not all(hasattr(cache, "merge") for cache in make_prompt_cache(model)):
         raise ModelUnsupported(
             f"The architecture {config['model_type']} of {spec.model_id} cannot serve several "
             "sequences at once yet."
         )
-    return LoadedModel(
-        model,
-        _load_tokenizer(folder, config, spec.model_id),
-        _vocabulary(model),
-        _read_json(folder / "generation_config.json", spec.model_id, needed=False),
-    )
+    # The tokenizer takes as long as the weights of a small model, and needs no MLX.
+    with ThreadPoolExecutor(1, "tokenizer") as beside:
+        tokenizer = beside.submit(_load_tokenizer, folder, config, spec.model_id)
+        with _weight_errors(spec.model_id):
+            hold_weights(model, spec.weight_form, report)
+    return LoadedModel(model, tokenizer.result(), _vocabulary(model), generation_config)
+
+
+@contextmanager
+def _weight_errors(model_id: str) -> Generator[None]:
+    """What a model file raises over a broken folder is up to its author."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise LoadFailed(
+            f"Loading the weights of {model_id} failed: {_reason(error)}",
+            hint="Remove the model and install it again; its files may be incomplete.",
+        ) from error
 
 
 def _check_supported(config: Mapping[str, Any], model_id: str) -> None:

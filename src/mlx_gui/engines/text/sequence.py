@@ -50,9 +50,7 @@ class TextSequence:
         """The events that end an answer nobody waits for."""
         return [Done(0, "cancelled"), self._usage()]
 
-    def _end(
-        self, text: str, finish: FinishReason, *, flush: bool = True
-    ) -> list[GenerationEvent]:
+    def _end(self, text: str, finish: FinishReason, *, flush: bool = True) -> list[GenerationEvent]:
         if flush:
             rest, stopped = self._stops.feed(self._text.finish())
             text += rest

@@ -6,6 +6,7 @@ weights with 16-bit scales are slower by far than the same with float32 scales.
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, cast
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -48,9 +49,10 @@ def hold_weights(model: nn.Module, form: WeightForm, report: LoadReport) -> None
         if form == "float32" and type(layer) in _DENSE
     ]
     names = {path for path, _ in packed}
+    parameters = cast(list[tuple[str, mx.array]], tree_flatten(model.parameters()))
     plain = [
         (path, array)
-        for path, array in tree_flatten(model.parameters())
+        for path, array in parameters
         if path.rpartition(".")[0] not in names or path.endswith(".bias")
     ]
     progress = _Progress(
@@ -59,6 +61,7 @@ def hold_weights(model: nn.Module, form: WeightForm, report: LoadReport) -> None
         + sum(array.size * _dtype(array, form).size for _, array in plain),
     )
     # What is named in a list stays in memory, so the lists shrink with the work.
+    del parameters
     packed.reverse()
     while packed:
         path, layer = packed.pop()
@@ -79,12 +82,12 @@ def _dtype(array: mx.array, form: WeightForm) -> mx.Dtype:
     return mx.float32 if is_short and form != "stored" else array.dtype
 
 
-def _dense_bytes(layer: nn.Module) -> int:
-    values_per_word = 32 // layer.bits
-    return layer["weight"].size * values_per_word * mx.float32.size
+def _dense_bytes(layer: Any) -> int:
+    values = layer["weight"].nbytes * 8 // layer.bits
+    return values * mx.float32.size
 
 
-def _dense(layer: nn.Module) -> nn.Module:
+def _dense(layer: Any) -> nn.Module:
     """The layer with plain float32 weights; an additive bias stays as it is."""
     scales, biases = layer["scales"], layer.get("biases")
     if layer.mode == "affine":

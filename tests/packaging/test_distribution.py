@@ -1,0 +1,160 @@
+"""A release as a user meets it: built from the repository's files alone, run outside of them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILT_PAGE = "mlx_gui/web/static/index.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """The two archives, and the copy of the repository that they were built from."""
+
+    repository: Path
+    names: frozenset[str]
+    sdist: Path
+    wheel: Path
+
+
+@pytest.fixture(scope="module")
+def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
+    repository = tmp_path_factory.mktemp("build") / "a clone"
+    names = repository_files()
+    for name in names:
+        (repository / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, repository / name)
+    # The build requirements are the pinned ones of this environment, so no second set is fetched.
+    subprocess.run([sys.executable, "-m", "build", "--no-isolation", repository], check=True)
+    (sdist,) = repository.glob("dist/*.tar.gz")
+    (wheel,) = repository.glob("dist/*.whl")
+    return Distribution(repository, names, sdist, wheel)
+
+
+@pytest.fixture(scope="module")
+def program(distribution: Distribution, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`mlx-gui` in an environment where the wheel is installed and Node is not on the path.
+
+    The dependencies are this environment's own, put on the path after the wheel: installing the
+    same pinned files a second time would take minutes and show nothing. A path file's entry is
+    searched for modules only, so this environment's link to the clone is not followed.
+    """
+    environment = tmp_path_factory.mktemp("installed")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    install = ["install", "--quiet", "--no-deps", "--no-index", str(distribution.wheel)]
+    python = environment / "bin/python"
+    subprocess.run([sys.executable, "-m", "pip", "--python", python, *install], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    return environment / "bin/mlx-gui"
+
+
+@pytest.fixture
+def server(program: Path, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a server that runs the fake engine; the server must end well afterwards."""
+    port = free_port()
+    process = subprocess.Popen(
+        [program, "start", "--engine", "fake", "--port", str(port)],
+        cwd=tmp_path,
+        env=outside_environment(program) | {"MLX_GUI_DATA_DIR": str(tmp_path / "data")},
+    )
+    try:
+        # Each retry after a refused connection waits twice as long as the one before.
+        transport = httpx.HTTPTransport(retries=8)
+        with httpx.Client(transport=transport, base_url=f"http://127.0.0.1:{port}") as client:
+            yield client
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_the_sdist_carries_the_built_interface(distribution: Distribution) -> None:
+    with tarfile.open(distribution.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert f"src/{BUILT_PAGE}" in names
+    assert not any("node_modules" in name for name in names)
+
+
+def test_the_sdist_can_run_its_own_tests_and_set_itself_up(distribution: Distribution) -> None:
+    with tarfile.open(distribution.sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert distribution.names - names <= {".ci/run", ".gitignore", "CONTRIBUTING.md", "SECURITY.md"}
+
+
+def test_the_wheel_carries_the_built_interface_and_no_sources_of_it(
+    distribution: Distribution,
+) -> None:
+    with zipfile.ZipFile(distribution.wheel) as archive:
+        names = archive.namelist()
+    assert BUILT_PAGE in names
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"mlx_gui"}
+
+
+def test_a_build_changes_no_file_of_the_repository(distribution: Distribution) -> None:
+    changed = [
+        name
+        for name in distribution.names
+        if (distribution.repository / name).read_bytes() != (ROOT / name).read_bytes()
+    ]
+    assert changed == []
+
+
+def test_a_build_adds_only_ignored_files(distribution: Distribution) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=distribution.repository, check=True)
+    assert repository_files(distribution.repository) == distribution.names
+
+
+def test_the_installed_program_tells_its_version(program: Path, tmp_path: Path) -> None:
+    told = subprocess.run(
+        [program, "version"],
+        cwd=tmp_path,
+        env=outside_environment(program),
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "0.1.0" in told.stdout
+
+
+def test_the_installed_server_answers_with_its_interface(server: httpx.Client) -> None:
+    assert server.get("/health").status_code == 200
+    page = server.get("/admin", follow_redirects=True)
+    assert page.headers["content-type"].startswith("text/html")
+    assets = [a for a in page.text.split('"') if a.endswith((".js", ".css"))]
+    assert assets
+    assert {server.get(str(page.url.join(a))).status_code for a in assets} == {200}
+
+
+def repository_files(root: Path = ROOT) -> frozenset[str]:
+    """What a commit of the working tree would hold."""
+    listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listing, cwd=root, check=True, capture_output=True, text=True).stdout
+    return frozenset(name for name in names.split("\0") if name and (root / name).is_file())
+
+
+def outside_environment(program: Path) -> dict[str, str]:
+    """Nothing of this environment but the installed program; no Node, no compiler."""
+    unwanted = ("MLX_GUI_", "PYTHON", "VIRTUAL_ENV")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
+    return kept | {"PATH": str(program.parent)}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

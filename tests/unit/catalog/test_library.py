@@ -1,0 +1,155 @@
+"""The list of installed models over scans."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from mlx_gui.catalog.library import Library
+from mlx_gui.core.errors import InvalidRequest, ModelNotFound
+from mlx_gui.core.model import Model
+from mlx_gui.store.database import Store
+from tests.unit.kinds.folders import LLAMA, write_model
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store.open(tmp_path / "data")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def models_dir(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def library(store: Store, *model_dirs: Path, supported=(), changes=None, builtin=()) -> Library:
+    return Library(
+        store=store,
+        model_dirs=model_dirs,
+        supported=lambda: supported,
+        on_change=lambda: None if changes is None else changes.append(None),
+        builtin=builtin,
+    )
+
+
+def scanned(store: Store, models_dir: Path, **options) -> Library:
+    made = library(store, models_dir, **options)
+    asyncio.run(made.rescan())
+    return made
+
+
+def test_a_scan_lists_what_is_there_and_says_so(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "one")
+    changes: list[None] = []
+    made = library(store, models_dir, changes=changes)
+    assert made.models() == ()
+    found = asyncio.run(made.rescan())
+    assert [model.id for model in found] == ["org/one"]
+    assert made.models() == found
+    assert found[0].path == str(models_dir / "org" / "one")
+    assert found[0].problem is None
+    assert len(changes) == 1
+
+
+def test_a_model_that_went_and_came_back_keeps_its_date(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "one")
+    made = scanned(store, models_dir)
+    (before,) = made.models()
+    shutil.move(models_dir / "one", models_dir.parent / "away")
+    assert asyncio.run(made.rescan()) == ()
+    shutil.move(models_dir.parent / "away", models_dir / "one")
+    asyncio.run(
+        store.write(lambda c: c.exec_driver_sql("UPDATE models SET discovered_at = 'then'"))
+    )
+    (after,) = asyncio.run(made.rescan())
+    assert (before.id, after.discovered_at) == (after.id, "then")
+
+
+def test_several_scans_at_once_all_answer(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "one")
+
+    async def scan_thrice() -> list[tuple[Model, ...]]:
+        made = library(store, models_dir)
+        return await asyncio.gather(*(made.rescan() for _ in range(3)))
+
+    first, *rest = asyncio.run(scan_thrice())
+    assert len(first) == 1
+    assert rest == [first, first]
+
+
+def test_an_architecture_that_mlx_lm_lacks_is_named(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "known")
+    write_model(models_dir / "unknown", config={**LLAMA, "model_type": "foo"})
+    made = scanned(store, models_dir, supported=("llama", "qwen3"))
+    assert made.resolve("known").problem is None
+    unknown = made.resolve("unknown")
+    assert unknown.facts is not None
+    assert unknown.problem == (
+        f"The architecture 'foo' is not supported by mlx-lm {version('mlx-lm')}."
+    )
+
+
+def test_every_architecture_passes_until_the_device_is_known(
+    store: Store, models_dir: Path
+) -> None:
+    write_model(models_dir / "unknown", config={**LLAMA, "model_type": "foo"})
+    assert scanned(store, models_dir).resolve("unknown").problem is None
+
+
+def test_a_broken_model_is_listed_with_its_reason(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "broken")
+    (models_dir / "org" / "broken" / "config.json").write_text("{", encoding="utf-8")
+    model = scanned(store, models_dir).resolve("broken")
+    assert model.facts is None
+    assert "config.json is not valid JSON" in (model.problem or "")
+
+
+def test_models_go_by_their_id_or_a_short_name_of_their_own(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "one")
+    write_model(models_dir / "org" / "two")
+    write_model(models_dir / "else" / "two")
+    write_model(models_dir / "three")
+    write_model(models_dir / "org" / "three")
+    made = scanned(store, models_dir)
+    assert made.resolve("org/one").id == "org/one"
+    assert made.resolve("one").id == "org/one"
+    assert made.resolve("three").id == "three"
+    with pytest.raises(InvalidRequest) as caught:
+        made.resolve("two")
+    assert caught.value.message == "'two' may mean else/two or org/two."
+    assert caught.value.details == {"param": "model"}
+
+
+@pytest.mark.parametrize(
+    "name", ["org/smol2-instruct", "SMOL2", "smol2-instruc", "Smoll2-Instruct"]
+)
+def test_an_unknown_name_gets_the_nearest_ones(store: Store, models_dir: Path, name: str) -> None:
+    write_model(models_dir / "HuggingFaceTB" / "Smol2-Instruct")
+    write_model(models_dir / "org" / "quite-another")
+    with pytest.raises(ModelNotFound) as caught:
+        scanned(store, models_dir).resolve(name)
+    assert name in caught.value.message
+    assert caught.value.hint == "Did you mean HuggingFaceTB/Smol2-Instruct?"
+
+
+def test_a_name_like_no_other_gets_the_way_to_the_list(store: Store, models_dir: Path) -> None:
+    with pytest.raises(ModelNotFound, match="not installed") as empty:
+        scanned(store, models_dir).resolve("zzz")
+    assert "No models are installed" in empty.value.hint
+    write_model(models_dir / "one")
+    with pytest.raises(ModelNotFound) as caught:
+        scanned(store, models_dir).resolve("zzz")
+    assert "mlx-gui list" in caught.value.hint
+
+
+def test_builtin_models_stand_beside_the_found_ones(store: Store, models_dir: Path) -> None:
+    builtin = Model("a/builtin", "", None, None, 0, "2026-01-01T00:00:00+00:00")
+    write_model(models_dir / "Z")
+    made = library(store, models_dir, builtin=(builtin,))
+    assert made.models() == (builtin,)
+    assert [model.id for model in asyncio.run(made.rescan())] == ["Z", "a/builtin"]

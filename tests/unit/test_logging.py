@@ -1,0 +1,96 @@
+"""The log on a terminal and in a file."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from mlx_gui.logging import configure
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    root, before = logging.getLogger(), logging.getLogger().handlers[:]
+    level = root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+SECRET = "what nobody may read"
+
+
+def fail(secret: str) -> None:
+    raise ValueError("it broke")
+
+
+def write_lines() -> None:
+    log = structlog.get_logger("mlx_gui.test")
+    with structlog.contextvars.bound_contextvars(request_id="request-1"):
+        log.info("model_loaded", model="org/one")
+        log.debug("not_interesting")
+        try:
+            fail(SECRET)
+        except ValueError:
+            log.exception("it_failed")
+    logging.getLogger("some.library").warning("it says %s", "so")
+    logging.getLogger("httpx").info("a request was made")
+
+
+def test_without_a_terminal_every_event_is_one_line_of_json() -> None:
+    out = io.StringIO()
+    configure("info", stream=out)
+
+    write_lines()
+
+    loaded, failed, foreign = map(json.loads, out.getvalue().splitlines())
+    assert loaded.pop("timestamp").endswith("Z")
+    assert loaded == {
+        "event": "model_loaded",
+        "level": "info",
+        "model": "org/one",
+        "request_id": "request-1",
+    }
+    assert "ValueError: it broke" in failed["exception"]
+    assert (foreign["event"], foreign["level"]) == ("it says so", "warning")
+
+
+def test_a_terminal_gets_lines_for_people() -> None:
+    out = Terminal()
+    configure("info", stream=out)
+
+    write_lines()
+
+    first = out.getvalue().splitlines()[0]
+    assert "model_loaded" in first
+    assert "request-1" in first
+    assert "{" not in first
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Terminal])
+def test_a_traceback_shows_no_values_of_variables(stream: type[io.StringIO]) -> None:
+    out = stream()
+    configure("info", stream=out)
+
+    write_lines()
+
+    assert "it broke" in out.getvalue()
+    assert SECRET not in out.getvalue()
+
+
+def test_debug_shows_all() -> None:
+    out = io.StringIO()
+    configure("debug", stream=out)
+
+    write_lines()
+
+    assert "not_interesting" in out.getvalue()
