@@ -1,0 +1,128 @@
+"""axe (WCAG 2.0 to 2.2, A and AA) on every page and state, in both themes and both widths."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import OpenPage, Theme
+from tests.browser.visiting import load, row, unload_all
+from tests.support.server import Server
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+WIDTHS = (1440, 390)
+THEMES: tuple[Theme, ...] = ("light", "dark")
+PHONE_ONLY = ("drawer",)
+NAME_OF_FOCUSED = "(document.activeElement.ariaLabel ?? document.activeElement.innerText).trim()"
+
+
+def models(page: Page) -> None:
+    load(page, "echo")
+    page.get_by_role("button", name="Load broken", exact=True).click()
+    expect(row(page, "broken")).to_contain_text("Failed")
+    page.get_by_role("button", name="Load slow-load", exact=True).click()
+    expect(row(page, "slow-load")).to_contain_text("Loading")
+
+
+def filtered_away(page: Page) -> None:
+    page.get_by_role("searchbox").fill("nothing like it")
+    expect(page.get_by_role("button", name="Clear filter")).to_be_visible()
+
+
+def reason(page: Page) -> None:
+    page.get_by_role("button", name="Load broken", exact=True).click()
+    row(page, "broken").get_by_role("button", name="Failed").click()
+
+
+def details(page: Page) -> None:
+    page.get_by_role("button", name="Details of echo").click()
+
+
+def memory_details(page: Page) -> None:
+    load(page, "echo")
+    page.get_by_role("region", name="Memory").get_by_role("button", name="echo").click()
+
+
+def toast(page: Page) -> None:
+    load(page, "echo")
+    page.get_by_role("button", name="Unload echo").click()
+    expect(page.get_by_role("button", name="Load again")).to_be_visible()
+
+
+def palette(page: Page) -> None:
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox")).to_be_focused()
+
+
+def shortcuts(page: Page) -> None:
+    page.keyboard.press("?")
+    expect(page.get_by_role("checkbox")).to_be_visible()
+
+
+def drawer(page: Page) -> None:
+    page.get_by_role("button", name="Open menu").click()
+
+
+STATES: tuple[Callable[[Page], None], ...] = (
+    models,
+    filtered_away,
+    reason,
+    details,
+    memory_details,
+    toast,
+    palette,
+    shortcuts,
+    drawer,
+)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_on_the_models_in_any_state(
+    open_page: OpenPage, server: Server, axe_source: str, width: int, theme: Theme
+) -> None:
+    violations: dict[str, list[str]] = {}
+    for state in STATES:
+        if width > min(WIDTHS) and state.__name__ in PHONE_ONLY:
+            continue
+        unload_all(server)
+        page = open_page(width=width, theme=theme)
+        expect(row(page, "echo")).to_be_visible()
+        state(page)
+        if found := axe(page, axe_source):
+            violations[state.__name__] = found
+        page.context.close()
+    assert violations == {}
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_axe_finds_nothing_on_the_page_for_unknown_addresses(
+    open_page: OpenPage, axe_source: str, theme: Theme
+) -> None:
+    page = open_page("/admin/nothing", theme=theme)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert axe(page, axe_source) == []
+
+
+def test_everything_on_the_page_is_reached_by_the_tab_key(page: Page) -> None:
+    expect(row(page, "echo")).to_be_visible()
+    reached: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(NAME_OF_FOCUSED))
+    assert reached[0] == "Skip to content"
+    for name in ("Search or jump to", "Installed", "Filter by name", "Rescan", "Load echo"):
+        assert any(name in text for text in reached), name
+
+
+def axe(page: Page, source: str) -> list[str]:
+    """Each violation with the element that has it."""
+    page.evaluate(source)
+    result = page.evaluate(
+        "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", RULES
+    )
+    return [
+        f"{violation['id']}: {node['html'][:160]} {node['failureSummary']}"
+        for violation in result["violations"]
+        for node in violation["nodes"]
+    ]

@@ -1,0 +1,40 @@
+"""What a person finds on the page of installed models."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.server import Server
+
+LOADED = "Loaded"
+NOT_LOADED = "Not loaded"
+
+
+def row(page: Page, name: str) -> Locator:
+    """The row of `fake/{name}`, in the table or in the phone's list."""
+    return page.locator("[data-row]").filter(has=page.get_by_text(name, exact=True))
+
+
+def load(page: Page, name: str) -> None:
+    """Clicks Load; returns when the model is loaded."""
+    page.get_by_role("button", name=f"Load {name}", exact=True).click()
+    expect(row(page, name)).to_contain_text(LOADED)
+
+
+def unload_all(server: Server) -> None:
+    """Nothing in memory, and no failure remembered."""
+    with server.client() as client:
+        for model in client.get("/v1/models").json()["data"]:
+            client.post(f"/v1/models/{model['id']}/unload?force=true").raise_for_status()
+
+
+@contextmanager
+def endless_answer(server: Server, model: str) -> Iterator[httpx.Response]:
+    """A stream that goes on until the block ends or the server breaks it off."""
+    script = '{"fake": {"text": "tick", "repeat": 2000, "delay_ms": 20}}'
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": script}]}
+    with server.client() as client, client.stream("POST", "/v1/chat/completions", json=body) as it:
+        it.raise_for_status()
+        yield it

@@ -1,0 +1,13 @@
+import type { components } from "./schema";
+
+type Schemas = components["schemas"];
+
+/** The server sends every field; OpenAPI calls those with a default optional. */
+export type Model = Required<Schemas["ModelObject"]>;
+export type ModelState = Model["state"];
+export type Memory = Schemas["MemoryStatus"];
+export type MemorySegment = Schemas["MemorySegment"];
+export type SystemStatus = Schemas["SystemStatus"];
+export type Hello = Schemas["HelloEvent"];
+export type Snapshot = Schemas["SnapshotEvent"] & { models: Model[] };
+export type RemovedModel = Schemas["RemovedModel"];

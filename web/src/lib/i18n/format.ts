@@ -1,0 +1,71 @@
+const LOCALE = "en";
+
+const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat(LOCALE, {
+  minimumFractionDigits: 1,
+  maximumFractionDigits: 1,
+});
+const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+const list = new Intl.ListFormat(LOCALE, { type: "unit", style: "short" });
+const moment = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
+const plurals = new Intl.PluralRules(LOCALE);
+
+const KB = 1_000;
+const MB = 1_000 * KB;
+const GB = 1_000 * MB;
+
+/** `4300000000` as `4.3 GB`; what would round to less than 0.1 GB is in smaller units. */
+export function bytes(count: number): string {
+  if (count === 0) return `0 GB`;
+  if (count >= 0.095 * GB) return `${tenths.format(count / GB)} GB`;
+  if (count >= MB) return `${whole.format(count / MB)} MB`;
+  return `${whole.format(Math.ceil(count / KB))} kB`;
+}
+
+/** `18.9 / 24.0 GB`: two sizes in the unit of the larger one. */
+export function bytesOf(part: number, total: number): string {
+  const [unit, name] = total >= 0.095 * GB ? [GB, "GB"] : [MB, "MB"];
+  return `${tenths.format(part / unit)} / ${tenths.format(total / unit)} ${name}`;
+}
+
+/** `8200000000` as `8.2B`, `135000000` as `135M`. */
+export function parameters(count: number): string {
+  return compact.format(count);
+}
+
+/** `32768` tokens as `32K`: context lengths are powers of two. */
+export function context(tokens: number): string {
+  return tokens < 1_024 ? whole.format(tokens) : `${whole.format(tokens / 1_024)}K`;
+}
+
+/** `0.62` as `62 %`. */
+export function percent(share: number): string {
+  return `${whole.format(Math.floor(share * 100))} %`;
+}
+
+/** `721000` as `12 min`: ages and times left need no more than their largest unit. */
+export function about(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 48 ? `${hours} h` : `${Math.round(hours / 24)} d`;
+}
+
+export function dateTime(iso: string): string {
+  return moment.format(new Date(iso));
+}
+
+export function number(value: number): string {
+  return whole.format(value);
+}
+
+export function listed(items: readonly string[]): string {
+  return list.format(items);
+}
+
+export function plural(count: number, forms: { one: string; other: string }): string {
+  const form = plurals.select(count) === "one" ? forms.one : forms.other;
+  return `${whole.format(count)} ${form}`;
+}

@@ -1,0 +1,59 @@
+import Keyboard from "@lucide/svelte/icons/keyboard";
+import Play from "@lucide/svelte/icons/play";
+import RefreshCw from "@lucide/svelte/icons/refresh-cw";
+import Square from "@lucide/svelte/icons/square";
+import SunMoon from "@lucide/svelte/icons/sun-moon";
+
+import { PAGES } from "../../pages";
+import { router } from "../../router.svelte";
+import type { Model } from "../api/types";
+import { t } from "../i18n";
+import { load, rescan, unload } from "./model-actions.svelte";
+import { preferences } from "./preferences.svelte";
+
+/** An entry of the command palette. */
+export interface Command {
+  label: string;
+  kind: string;
+  icon: typeof Play;
+  run(): void;
+}
+
+/** Everything that can be done from anywhere: pages, then models, then actions. */
+export function commands(models: readonly Model[], showHelp: () => void): Command[] {
+  const theme = preferences.theme === "dark" ? t.theme.toLight : t.theme.toDark;
+  return [
+    ...PAGES.map(({ label, icon, path }) => ({
+      label,
+      icon,
+      kind: t.palette.page,
+      run: () => router.go(path),
+    })),
+    ...models.flatMap(modelCommands),
+    { label: t.palette.rescan, icon: RefreshCw, kind: t.palette.action, run: () => void rescan() },
+    { label: theme, icon: SunMoon, kind: t.palette.action, run: () => preferences.switchTheme() },
+    { label: t.shortcuts.help, icon: Keyboard, kind: t.palette.action, run: showHelp },
+  ];
+}
+
+/** A model that answers is not here: to end its answers takes a question, on its page. */
+function modelCommands(model: Model): Command[] {
+  const kind = model.owned_by;
+  const loadable = model.supported && (model.state === "not_loaded" || model.state === "failed");
+  if (loadable) {
+    const label = t.palette.load(model.display_name);
+    return [{ label, kind, icon: Play, run: () => void load(model) }];
+  }
+  if (model.state !== "ready") return [];
+  const label = t.palette.unload(model.display_name);
+  return [{ label, kind, icon: Square, run: () => void unload(model) }];
+}
+
+/** The commands whose label has every word of `query`. */
+export function matching(all: readonly Command[], query: string): readonly Command[] {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  return all.filter(({ label, kind }) => {
+    const text = `${label} ${kind}`.toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+}

@@ -1,0 +1,55 @@
+import type { Hello, Memory, Model, RemovedModel, Snapshot } from "../api/types";
+
+export type StreamEvent =
+  | { event: "hello"; data: Hello }
+  | { event: "snapshot"; data: Snapshot }
+  | { event: "model"; data: Model }
+  | { event: "model_removed"; data: RemovedModel }
+  | { event: "memory"; data: Memory };
+
+/** What the server last told. Null means that it has not told yet. */
+export interface LiveState {
+  readonly hello: Hello | null;
+  readonly models: readonly Model[] | null;
+  readonly memory: Memory | null;
+}
+
+export const NOTHING_YET: LiveState = { hello: null, models: null, memory: null };
+
+/**
+ * The state after `event`. A snapshot replaces everything, so a gap in the stream or a restarted
+ * server leaves nothing stale; changes that come before the first snapshot are dropped.
+ */
+export function reduce(state: LiveState, { event, data }: StreamEvent): LiveState {
+  switch (event) {
+    case "hello":
+      return { ...state, hello: data };
+    case "snapshot":
+      return { ...state, models: data.models, memory: data.memory };
+    case "memory":
+      return { ...state, memory: data };
+    case "model":
+      return state.models ? { ...state, models: replaced(state.models, data) } : state;
+    case "model_removed":
+      return { ...state, models: state.models?.filter(({ id }) => id !== data.id) ?? null };
+  }
+}
+
+function replaced(models: readonly Model[], model: Model): readonly Model[] {
+  const known = models.some(({ id }) => id === model.id);
+  if (known) return models.map((old) => (old.id === model.id ? model : old));
+  return [...models, model].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
+  "hello",
+  "snapshot",
+  "model",
+  "model_removed",
+  "memory",
+]);
+
+/** A frame's content as an event; null for events that this build does not know. */
+export function parseEvent(event: string, data: string): StreamEvent | null {
+  return EVENTS.has(event) ? ({ event, data: JSON.parse(data) } as StreamEvent) : null;
+}

@@ -1,0 +1,72 @@
+export interface ToastAction {
+  label: string;
+  run(): void;
+}
+
+export interface Toast {
+  id: number;
+  tone: "neutral" | "danger";
+  text: string;
+  action?: ToastAction;
+  /** For reports: what "Copy details" copies. */
+  details?: string;
+}
+
+const MOST = 3;
+const PLAIN_MS = 6_000;
+const WITH_ACTION_MS = 10_000;
+
+/** Errors stay until dismissed; the others go by themselves unless something holds them. */
+class Toasts {
+  #list = $state.raw<readonly Toast[]>([]);
+  #timers = new Map<number, ReturnType<typeof setTimeout>>();
+  #nextId = 0;
+
+  get list(): readonly Toast[] {
+    return this.#list;
+  }
+
+  show(toast: Omit<Toast, "id" | "tone">): void {
+    this.#add({ ...toast, id: this.#nextId++, tone: "neutral" });
+  }
+
+  fail(text: string, details: string): void {
+    this.#add({ id: this.#nextId++, tone: "danger", text, details });
+  }
+
+  dismiss(id: number): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    this.#list = this.#list.filter((toast) => toast.id !== id);
+  }
+
+  /** While somebody points at them or has the focus in them. */
+  hold(): void {
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+  }
+
+  release(): void {
+    this.#list.forEach((toast) => this.#startTimer(toast));
+  }
+
+  #add(toast: Toast): void {
+    for (const { id } of this.#list.slice(0, Math.max(0, this.#list.length - MOST + 1))) {
+      this.dismiss(id);
+    }
+    this.#list = [...this.#list, toast];
+    this.#startTimer(toast);
+  }
+
+  #startTimer(toast: Toast): void {
+    if (toast.tone === "danger") return;
+    const delay = toast.action ? WITH_ACTION_MS : PLAIN_MS;
+    clearTimeout(this.#timers.get(toast.id));
+    this.#timers.set(
+      toast.id,
+      setTimeout(() => this.dismiss(toast.id), delay),
+    );
+  }
+}
+
+export const toasts = new Toasts();

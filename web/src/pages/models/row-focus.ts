@@ -1,0 +1,17 @@
+const ROWS = "[data-row]";
+
+/** Puts the focus on the next (1) or previous (-1) row; without one, on the first. */
+export function moveRow(step: 1 | -1): void {
+  const rows = [...document.querySelectorAll<HTMLElement>(ROWS)];
+  const at = rows.findIndex((row) => row.contains(document.activeElement));
+  const next = at === -1 ? 0 : Math.min(Math.max(at + step, 0), rows.length - 1);
+  rows[next]?.focus();
+}
+
+/** Does what that button of the row with the focus does, if it can do so now. */
+export function clickInRow(action: "load" | "unload" | "details"): void {
+  document.activeElement
+    ?.closest(ROWS)
+    ?.querySelector<HTMLButtonElement>(`button[data-action="${action}"]:not(:disabled)`)
+    ?.click();
+}

@@ -1,0 +1,56 @@
+import { describe, expect, it } from "vitest";
+
+import { NOTHING_YET, parseEvent, reduce, type LiveState, type StreamEvent } from "../src/lib/state/reduce";
+import { memory, model } from "./models";
+
+const hello = (boot_id: string): StreamEvent => ({
+  event: "hello",
+  data: { server_version: "0.1.0", ui_build: null, boot_id, now: "2026-01-01T00:00:00Z" },
+});
+const snapshot = (...ids: string[]): StreamEvent => ({
+  event: "snapshot",
+  data: { models: ids.map((id) => model(id)), memory: memory() },
+});
+const after = (...events: StreamEvent[]): LiveState => events.reduce(reduce, NOTHING_YET);
+const ids = (state: LiveState) => state.models?.map(({ id }) => id);
+
+describe("the state after events", () => {
+  it("knows nothing before the first snapshot", () => {
+    const state = after(hello("a"), { event: "model", data: model("x") });
+    expect(state.models).toBeNull();
+    expect(state.memory).toBeNull();
+  });
+
+  it("has a changed model in the place of the old one", () => {
+    const state = after(snapshot("a", "b"), { event: "model", data: model("a", { state: "ready" }) });
+    expect(state.models?.map(({ state }) => state)).toEqual(["ready", "not_loaded"]);
+  });
+
+  it("has a new model where its id belongs", () => {
+    expect(ids(after(snapshot("a", "c"), { event: "model", data: model("b") }))).toEqual(["a", "b", "c"]);
+  });
+
+  it("has a removed model no more", () => {
+    expect(ids(after(snapshot("a", "b"), { event: "model_removed", data: { id: "a" } }))).toEqual(["b"]);
+  });
+
+  it("is the snapshot's after a gap, whatever was missed", () => {
+    const state = after(snapshot("a", "b"), hello("restarted"), snapshot("c"));
+    expect(ids(state)).toEqual(["c"]);
+    expect(state.hello?.boot_id).toBe("restarted");
+  });
+
+  it("keeps showing the old models between a reconnect and its snapshot", () => {
+    expect(ids(after(snapshot("a"), hello("restarted")))).toEqual(["a"]);
+  });
+
+  it("does not change the state it came from", () => {
+    const before = after(snapshot("a"));
+    reduce(before, { event: "model", data: model("a", { state: "busy" }) });
+    expect(before.models?.[0]?.state).toBe("not_loaded");
+  });
+});
+
+it("passes over events that it does not know", () => {
+  expect(parseEvent("download", "{}")).toBeNull();
+});

@@ -1,0 +1,33 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { expect, it } from "vitest";
+
+const NAMES = readdirSync("src", { recursive: true, encoding: "utf8" }).map((name) => join("src", name));
+const COMPONENTS = NAMES.filter((name) => name.endsWith(".svelte"));
+const STYLED = NAMES.filter((name) => /\.(svelte|css)$/.test(name) && !name.endsWith("tokens.css"));
+
+const having = (names: readonly string[], pattern: RegExp) =>
+  names.filter((name) => pattern.test(readFileSync(name, "utf8")));
+
+it("takes every colour from tokens.css", () => {
+  expect(STYLED.length).toBeGreaterThan(20);
+  expect(having(STYLED, /#[\da-f]{3,8}\b(?=[^{]*[;)])|\b(rgb|hsl|oklch)a?\(/i)).toEqual([]);
+});
+
+it("has no inline style, which the policy forbids", () => {
+  expect(having(COMPONENTS, /\sstyle="/)).toEqual([]);
+});
+
+it("never puts HTML text on the page", () => {
+  expect(having(COMPONENTS, /\{@html|innerHTML/)).toEqual([]);
+});
+
+it("never asks with the browser's own dialogs", () => {
+  expect(having(NAMES.filter((name) => /\.(ts|svelte)$/.test(name)), /\b(confirm|alert|prompt)\(/)).toEqual([]);
+});
+
+it("keeps components under 300 lines", () => {
+  const long = COMPONENTS.filter((name) => readFileSync(name, "utf8").split("\n").length > 300);
+  expect(long).toEqual([]);
+});
