@@ -20,7 +20,7 @@ from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.package_file import Progress
 from mlx_gui.catalog.scripted import scripted_models
 from mlx_gui.catalog.starters import EMBEDDED, ensure_starter
-from mlx_gui.config import Config
+from mlx_gui.config import MODELS_FOLDER, Config, SettingsError
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
@@ -106,15 +106,24 @@ class Application:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
-    async def install_starter(self, progress: Progress) -> bool:
-        """Put the embedded starter among the models; False when it was there already."""
-        return await ensure_starter(
+    async def install_starter(self, progress: Progress) -> str:
+        """The id of the embedded starter, which is among the models from now on."""
+        await ensure_starter(
             EMBEDDED,
-            self._config.model_dirs[0],
+            self._starter_folder(),
             convert=self._convert_gguf,
             progress=progress,
             offline=self._config.offline,
         )
+        return EMBEDDED.model_id
+
+    def _starter_folder(self) -> Path:
+        """Our own folder if it is searched for models, else the first one that is."""
+        folders = self._config.model_dirs
+        if not folders:
+            raise SettingsError("model_dirs names no folder, so the starter has no place to go.")
+        own = self._config.data_dir / MODELS_FOLDER
+        return own if own in folders else folders[0]
 
     async def _convert_gguf(self, source: Path, out: Path, progress: Progress) -> None:
         arguments = {"source": str(source), "out": str(out)}

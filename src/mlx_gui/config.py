@@ -18,6 +18,7 @@ import platformdirs
 Source = Literal["default", "file", "interface", "environment", "command line"]
 Value = str | int | float | bool | tuple[str, ...]
 ENVIRONMENT_PREFIX = "MLX_GUI_"
+MODELS_FOLDER = "models"
 CONFIG_FILE = "config.toml"
 
 
@@ -233,7 +234,7 @@ def resolve(
     if "model_dirs" in values:
         values["model_dirs"] = tuple(map(_folder, values["model_dirs"]))
     else:
-        values["model_dirs"] = (data_dir / "models", _hub_cache(variables))
+        values["model_dirs"] = (data_dir / MODELS_FOLDER, _hub_cache(variables))
     return Config(**values, sources=sources)
 
 

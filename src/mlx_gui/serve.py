@@ -22,6 +22,7 @@ from mlx_gui.control.device import probe_once
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.runtime import Runtime
+from mlx_gui.greeting import greeting
 from mlx_gui.logging import configure
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
@@ -81,16 +82,14 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
         return 1
     address = _address(sock)
     application = Application(config, store, address=address)
-    if starter:
-        from mlx_gui.progress import progress_line  # draws with rich, which takes its time
-
-        with progress_line() as report:
-            await application.install_starter(report)
+    model_id = await _install_starter(application) if starter else None
     application.start()
     server = _Server(application, config)
     runtime = Runtime(address, os.getpid(), __version__, application.local_token)
     publish(config.data_dir, runtime)
     log.info("listening", address=address, data_dir=str(config.data_dir))
+    if starter or sys.stdout.isatty():
+        print(greeting(address, __version__, model_id), flush=True)  # noqa: T201
     if open_browser:
         import webbrowser
 
@@ -102,6 +101,13 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
         await application.close()
     log.info("stopped")
     return 0
+
+
+async def _install_starter(application: Application) -> str:
+    from mlx_gui.progress import progress_line  # draws with rich, which takes its time
+
+    with progress_line() as report:
+        return await application.install_starter(report)
 
 
 class _Server(uvicorn.Server):
@@ -175,4 +181,4 @@ def _address(sock: socket.socket) -> str:
 
 
 def _complain(message: str, hint: str) -> None:
-    print(f"mlx-gui: {message} {hint}".rstrip(), file=sys.stderr)  # noqa: T201
+    print(f"Error: {message} {hint}".rstrip(), file=sys.stderr)  # noqa: T201
