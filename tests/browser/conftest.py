@@ -1,6 +1,5 @@
 """Chromium, a real server on the fake engine, and pages that tolerate no error."""
 
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,19 +8,9 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from tests.browser.chromium import launch
 from tests.support.server import Server, running_server
 
-CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROME_ON_MAC = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
-CHROMIUM_FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI}`));
@@ -42,11 +31,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 # tests that run one of their own could not.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    found = filter(None, map(shutil.which, CHROMIUM_NAMES))
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=next(found, CHROME_ON_MAC), args=list(CHROMIUM_FLAGS)
-        )
+        yield launch(playwright)
 
 
 @pytest.fixture

@@ -31,9 +31,11 @@ def test_a_killed_server_is_noticed_and_its_return_too(
         expect(page.get_by_role("button", name="Unload echo")).to_be_disabled()
         expect(page.get_by_role("button", name="Rescan")).to_be_disabled()
         expect(page.get_by_text("not connected", exact=True)).to_be_visible()
+        with page.expect_request("**/v1/events"):
+            page.get_by_role("button", name="Try now").click()
+        expect(banner).to_be_visible()
     port = urlsplit(server.address).port
     with running_server(tmp_path, settings={"port": port}):
-        page.get_by_role("button", name="Try now").click()
         expect(banner).to_be_hidden(timeout=BACK_MS)
         expect(row(page, "echo")).to_contain_text(NOT_LOADED)
         expect(page.get_by_role("searchbox", name="Filter by name")).to_have_value("o")

@@ -53,6 +53,27 @@ def test_a_loaded_model_is_in_the_memory_card(page: Page) -> None:
     expect(details).to_contain_text("Cache")
 
 
+def test_pointing_at_a_model_of_the_memory_card_shows_its_details(page: Page) -> None:
+    load(page, "echo")
+    details = page.get_by_role("dialog", name=re.compile("echo, "))
+    page.get_by_role("region", name="Memory").get_by_role("button", name="echo").hover()
+    expect(details).to_be_visible()
+    page.get_by_role("heading", level=1).hover()
+    expect(details).to_be_hidden()
+
+
+def test_the_details_of_the_memory_card_open_and_close_with_the_focus(page: Page) -> None:
+    load(page, "echo")
+    details = page.get_by_role("dialog", name=re.compile("echo, "))
+    page.get_by_role("heading", level=1).focus()
+    page.keyboard.press("Tab")
+    expect(details).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(details.get_by_role("button", name="Unload echo")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(details).to_be_hidden()
+
+
 def test_a_second_browser_sees_the_load_within_a_second(open_page: OpenPage) -> None:
     first, second = open_page(), open_page(width=390, theme="dark")
     expect(row(second, "echo")).to_contain_text(NOT_LOADED)
