@@ -6,13 +6,13 @@ A server with the fake engine is started for it, so the pictures need no model.
 """
 
 import argparse
-import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.browser.chromium import launch
 from tests.support.server import running_server
 
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
@@ -35,9 +35,7 @@ def main() -> None:
 def take_all(address: str, folder: Path) -> None:
     """One picture of each scene in each theme and size."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = launch(playwright)
         for size, (width, height) in SIZES.items():
             for theme in THEMES:
                 for name, arrange in SCENES.items():

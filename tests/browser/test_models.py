@@ -65,6 +65,7 @@ def test_pointing_at_a_model_of_the_memory_card_shows_its_details(page: Page) ->
 def test_the_details_of_the_memory_card_open_and_close_with_the_focus(page: Page) -> None:
     load(page, "echo")
     details = page.get_by_role("dialog", name=re.compile("echo, "))
+    expect(page.get_by_role("region", name="Memory").get_by_role("button")).to_have_count(2)
     page.get_by_role("heading", level=1).focus()
     page.keyboard.press("Tab")
     expect(details).to_be_visible()

@@ -138,7 +138,7 @@ def mlx_product_error() -> float:
     import mlx.core as mx
 
     error = 0.0
-    for rows in (1, 5, 64):
+    for rows in (1, 4, 64):
         a = mx.arange(rows * 40).reshape(rows, 40) % 7
         b = mx.arange(50 * 40).reshape(50, 40) % 5
         exact = (a[:, None] * b[None]).sum(-1)

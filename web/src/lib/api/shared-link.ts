@@ -35,6 +35,7 @@ export class SharedLink<State> {
   #channel: BroadcastChannel | null = null;
   #connection: Connection | null = null;
   #silence: ReturnType<typeof setTimeout> | undefined;
+  #silent = false;
 
   constructor(readonly handlers: LinkHandlers<State>) {}
 
@@ -78,6 +79,8 @@ export class SharedLink<State> {
       if (message.kind === "retry") this.#connection.retry();
       return;
     }
+    // It speaks again; what it said meanwhile is in its state.
+    if (this.#silent) this.#send({ kind: "join" });
     this.#heard();
     if (message.kind === "event") this.handlers.event(message.name, message.data);
     if (message.kind === "status") this.handlers.status(message.status);
@@ -87,10 +90,11 @@ export class SharedLink<State> {
   /** A leading tab that the browser froze sends nothing, not even that the link is lost. */
   #heard(): void {
     clearTimeout(this.#silence);
-    this.#silence = setTimeout(
-      () => this.handlers.status({ state: "lost", since: Date.now(), retryAt: null }),
-      SILENCE_MS,
-    );
+    this.#silent = false;
+    this.#silence = setTimeout(() => {
+      this.#silent = true;
+      this.handlers.status({ state: "lost", since: Date.now(), retryAt: null });
+    }, SILENCE_MS);
   }
 
   #send(message: Message<State>): void {

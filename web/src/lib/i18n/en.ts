@@ -170,6 +170,9 @@ export const en = {
     failed: (name: string, reason: string) => `${name} failed: ${reason}`,
     unloaded: (name: string) => `${name} is unloaded`,
   },
+  pageFailure: {
+    text: "This page did not come from the server. It may be stopped, or newer than what you see.",
+  },
   notFound: {
     title: "No page here",
     text: (path: string) => `There is no page at ${path}.`,
