@@ -27,7 +27,8 @@ from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs import run_job
 from mlx_gui.control.memory import MemorySampler, budget_bytes
 from mlx_gui.control.planning import Plan, plan_load
-from mlx_gui.control.run_loop import RunLoop, RunLoopSettings
+from mlx_gui.control.residents import ResidencySettings
+from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError, NotReady
@@ -64,7 +65,7 @@ class Application:
             on_change=partial(self.bus.publish, "models"),
         )
         self.run_loop = RunLoop(
-            _run_loop_settings(config),
+            _residency_settings(config),
             plan=self._plan,
             budget_bytes=self._budget_bytes,
             start_worker=self._start_worker,
@@ -190,8 +191,8 @@ def worker_settings(config: Config) -> WorkerSettings:
     )
 
 
-def _run_loop_settings(config: Config) -> RunLoopSettings:
-    return RunLoopSettings(
+def _residency_settings(config: Config) -> ResidencySettings:
+    return ResidencySettings(
         max_models=config.max_loaded_models,
         max_queue=config.max_queue,
         queue_timeout_s=config.queue_timeout_s,

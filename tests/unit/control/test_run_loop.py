@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.planning import Plan
-from mlx_gui.control.run_loop import RunLoop, RunLoopSettings
+from mlx_gui.control.residents import ResidencySettings
+from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.worker_process import WorkerObserver
 from mlx_gui.core.errors import (
     Conflict,
@@ -44,7 +45,7 @@ class Stage:
             **limits,
         }
         self.loop = RunLoop(
-            RunLoopSettings(max_models=max_models, **values),
+            ResidencySettings(max_models=max_models, **values),
             plan=self._plan,
             budget_bytes=lambda: 100,
             start_worker=self._start,

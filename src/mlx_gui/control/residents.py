@@ -1,0 +1,199 @@
+"""The models of the run loop, and the steps from what is there towards what is wanted."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from mlx_gui.control.bus import EventBus
+from mlx_gui.control.entry import Entry, Submission
+from mlx_gui.control.memory import process_rss_bytes
+from mlx_gui.control.planning import Plan
+from mlx_gui.control.residency import Evict, Limits, Load, Refuse, Resident, decide
+from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
+from mlx_gui.core.model import LoadSpec, Model
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+FAILURES_UNTIL_REFUSAL = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencySettings:
+    """The limits that are held to; times in seconds, keep-alive -1 is for ever."""
+
+    max_models: int
+    max_queue: int
+    queue_timeout_s: float
+    load_timeout_s: float
+    keep_alive_s: int
+    client_stall_s: float
+
+
+class Residents:
+    """All entries, and what is done to them. Belongs to the run loop; nobody else calls it.
+
+    `post` puts a call into the run loop's inbox: timers fire between its events, never inside one.
+    """
+
+    def __init__(
+        self,
+        settings: ResidencySettings,
+        *,
+        plan: Callable[[Model], Plan],
+        budget_bytes: Callable[[], int],
+        start_worker: Callable[[LoadSpec], WorkerProcess],
+        bus: EventBus,
+        post: Callable[..., None],
+    ) -> None:
+        self.entries: dict[str, Entry] = {}
+        self.stopping = False
+        self._settings = settings
+        self._plan = plan
+        self._budget_bytes = budget_bytes
+        self._start_worker = start_worker
+        self._bus = bus
+        self._post = post
+
+    def advance(self) -> None:
+        """Grant credits, start loads and evict, as far as that can be done now."""
+        for entry in self.entries.values():
+            while entry.queue and entry.free_credits > 0:
+                self._grant(entry, entry.queue.popleft())
+        wanted = [entry for entry in self.entries.values() if entry.wanted]
+        for entry in sorted(wanted, key=_waiting_since_s):
+            self._make_resident(entry)
+        for entry in self.entries.values():
+            entry.tell_positions()
+
+    def stop_worker(self, entry: Entry, reason: str) -> None:
+        """Begin to end the worker of `entry`, if it has one that is not ending already."""
+        worker = entry.worker
+        if worker is None or worker.phase in ("stopping", "stopped"):
+            return
+        entry.stop_expiry()
+        entry.freed_bytes = process_rss_bytes(worker.pid)
+        log.info("model_unloading", model=entry.model.id, reason=reason)
+        worker.stop()
+        self.changed(entry)
+
+    def touch(self, entry: Entry) -> None:
+        """Note a use, and start the keep-alive anew if nobody uses the model now."""
+        loop = asyncio.get_running_loop()
+        entry.last_used_s, entry.last_used_at = loop.time(), time.time()
+        entry.stop_expiry()
+        keep_alive_s = self._settings.keep_alive_s
+        if entry.idle and keep_alive_s >= 0 and not self.stopping:
+            entry.expires_at = time.time() + keep_alive_s
+            entry.expiry = loop.call_later(keep_alive_s, self._post, self._on_expiry, entry)
+        self.changed(entry)
+
+    def refuse_hopeless(self, entry: Entry) -> None:
+        """Raise at once what waiting would not mend."""
+        if entry.worker is not None:
+            return
+        if entry.error is not None and entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL:
+            raise LoadFailed(
+                f"{entry.model.id} failed {entry.failures_in_a_row} times in a row. "
+                f"{entry.error.message}",
+                hint=f"Mend the cause, then load it: mlx-gui load {entry.model.id}",
+            )
+        self._plan(entry.model)
+
+    def fail_stuck(self) -> None:
+        """After a fault of ours: nobody may wait for a load that could not even be begun."""
+        for entry in self.entries.values():
+            if entry.wanted:
+                entry.fail_waiting(InternalError("The model could not be loaded."))
+
+    def entry(self, model: Model) -> Entry:
+        """The notes about `model`, made when it is first asked for."""
+        entry = self.entries.setdefault(model.id, Entry(model))
+        entry.model = model
+        return entry
+
+    def entry_of(self, worker: WorkerProcess) -> Entry | None:
+        """The notes about the model of `worker`; None when another worker has taken its place."""
+        entry = self.entries.get(worker.spec.model_id)
+        return entry if entry is not None and entry.worker is worker else None
+
+    def changed(self, entry: Entry) -> None:
+        """Tell whoever shows `entry`."""
+        self._bus.publish("model", entry.model.id)
+        self._bus.publish("manager")
+
+    def _grant(self, entry: Entry, submission: Submission) -> None:
+        assert entry.worker is not None, "a free credit has a worker"
+        submission.stop_timer()
+        entry.stop_expiry()
+        entry.leases.add(submission.request_id)
+        entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
+        self.changed(entry)
+
+    def _make_resident(self, entry: Entry) -> None:
+        try:
+            plan = self._plan(entry.model)
+        except MlxGuiError as error:
+            entry.fail_waiting(error)
+            self.changed(entry)
+            return
+        limits = Limits(self._budget_bytes(), self._settings.max_models)
+        match decide(entry.model.id, plan.need, self._residents(), limits):
+            case Load():
+                entry.plan = plan
+                entry.worker = self._start_worker(plan.spec)
+                entry.load_timer = asyncio.get_running_loop().call_later(
+                    self._settings.load_timeout_s, self._post, self._on_load_timeout, entry.worker
+                )
+                log.info("model_loading", model=entry.model.id, form=plan.spec.weight_form)
+                self.changed(entry)
+            case Evict(model_ids):
+                for model_id in model_ids:
+                    self.stop_worker(self.entries[model_id], f"made room for {entry.model.id}")
+            case Refuse(error):
+                entry.fail_waiting(error)
+                self.changed(entry)
+            case _:
+                pass
+
+    def _residents(self) -> tuple[Resident, ...]:
+        return tuple(
+            Resident(
+                entry.model.id,
+                # A load under way is counted at its worst moment.
+                entry.plan.need.total_bytes
+                if entry.worker.ready is not None
+                else max(entry.plan.need.total_bytes, entry.plan.need.load_peak_bytes),
+                idle=entry.idle,
+                leaving=entry.worker.phase in ("stopping", "stopped"),
+                last_used_s=entry.last_used_s,
+            )
+            for entry in self.entries.values()
+            if entry.worker is not None and entry.plan is not None
+        )
+
+    def _on_load_timeout(self, worker: WorkerProcess) -> None:
+        entry = self.entry_of(worker)
+        if entry is None or worker.ready is not None:
+            return
+        error = LoadTimeout(
+            f"Loading {entry.model.id} took more than {self._settings.load_timeout_s:g} s.",
+            hint="Raise load_timeout_s if the disk is slow.",
+            retry_after_s=5,
+        )
+        entry.error = error.info()
+        entry.failures_in_a_row += 1
+        entry.fail_waiting(error)
+        self.stop_worker(entry, "load timed out")
+
+    def _on_expiry(self, entry: Entry) -> None:
+        entry.expiry = None
+        if entry.idle:
+            self.stop_worker(entry, "keep-alive over")
+
+
+def _waiting_since_s(entry: Entry) -> float:
+    return entry.queue[0].enqueued_s if entry.queue else 0.0
