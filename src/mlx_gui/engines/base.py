@@ -60,7 +60,7 @@ class Engine(Protocol):
         ...
 
     def cancel(self, request_id: str) -> list[StepEvents]:
-        """Drop a request now; returns its Done(cancelled) and Usage, or nothing if it is unknown."""
+        """Drop a request now; returns its Done(cancelled) and Usage, nothing if unknown."""
         ...
 
     def busy(self) -> bool:
