@@ -1,15 +1,15 @@
-/* cblas_sgemm for MLX: products of few rows are done here, all others by the library LIBRARY.
+/* cblas_sgemm for MLX: products of up to four rows are done here, others by the library LIBRARY.
  *
  * A decode step multiplies one row per sequence with every weight of the model. BLAS libraries copy
- * the weights into packed tiles first, which costs more than the product itself; here each weight
- * is read once, straight into the sums of all rows.
+ * the weights into packed tiles first, which costs several times the product itself; here each
+ * weight is read once, straight into the sums of all rows. From about eight rows on packing pays.
  */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112, LANES = 16 };
+enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112, LANES = 8 };
 
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef void sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
@@ -32,6 +32,12 @@ static inline lanes load(const float *from) {
   return value;
 }
 
+static inline float total(lanes sums) {
+  for (int half = LANES / 2; half; half /= 2)
+    for (int lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
+  return sums[0];
+}
+
 static inline void store(float *to, float value, float alpha, float beta) {
   *to = beta == 0 ? alpha * value : alpha * value + beta * *to;
 }
@@ -48,8 +54,7 @@ static inline __attribute__((always_inline)) void times_transposed(
     for (; i + LANES <= k; i += LANES)
       for (int row = 0; row < m; row++) sums[row] += load(weights + i) * load(a + row * lda + i);
     for (int row = 0; row < m; row++) {
-      float sum = 0;
-      for (int lane = 0; lane < LANES; lane++) sum += sums[row][lane];
+      float sum = total(sums[row]);
       for (int rest = i; rest < k; rest++) sum += weights[rest] * a[row * lda + rest];
       store(c + row * ldc + j, sum, alpha, beta);
     }
@@ -91,7 +96,7 @@ void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float
                  const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc) {
   if (order == ROW_MAJOR && trans_a == AS_IS && (trans_b == TRANSPOSED || trans_b == AS_IS))
     switch (m) {
-      ROWS(1) ROWS(2) ROWS(3) ROWS(4) ROWS(5) ROWS(6) ROWS(7) ROWS(8)
+      ROWS(1) ROWS(2) ROWS(3) ROWS(4)
     }
   library_sgemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }

@@ -9,7 +9,7 @@ from mlx_gui.engines.text.stops import StopText
 
 
 class TextSequence:
-    """Collects the text, finds its end, keeps the times. `token` after the end is an error."""
+    """Collects the text, finds its end, keeps the times."""
 
     def __init__(self, prepared: PreparedRequest, decode: Decode) -> None:
         self.request_id = prepared.request_id
