@@ -20,7 +20,8 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.memory import MemorySampler
-from mlx_gui.control.run_loop import RunLoop, RunLoopSettings
+from mlx_gui.control.residents import ResidencySettings
+from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.generation import (
     Delta,
@@ -138,7 +139,7 @@ def services(
     """Real parts, except that the library and the answers are scripted."""
     bus = EventBus()
     run_loop = RunLoop(
-        RunLoopSettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
+        ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
         plan=_never,
         budget_bytes=_never,
         start_worker=_never,
