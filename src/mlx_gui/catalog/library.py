@@ -18,6 +18,9 @@ from mlx_gui.store.models import record_found
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
+_FIRST_SCAN_S = 60.0
+
+
 class Library:
     """What the last scan of the model folders found.
 
@@ -41,25 +44,37 @@ class Library:
         self._on_change = on_change
         self._builtin = builtin
         self._models = builtin
-        self._scanned = False
+        self._scanned = asyncio.Event()
         self._scanning = asyncio.Lock()
 
     def models(self) -> tuple[Model, ...]:
         """All models, sorted by id."""
         return self._models
 
+    async def listed(self) -> tuple[Model, ...]:
+        """All models, sorted by id; just after the start, once the first scan has ended."""
+        try:
+            async with asyncio.timeout(_FIRST_SCAN_S):
+                await self._scanned.wait()
+        except TimeoutError:
+            raise NotReady(
+                "The server still looks for its models.",
+                hint="Try again in a moment; /ready tells when.",
+                retry_after_s=5,
+            ) from None
+        return self._models
+
+    async def find(self, name: str) -> Model:
+        """What `resolve` returns; just after the start, once the first scan has ended."""
+        await self.listed()
+        return self.resolve(name)
+
     def resolve(self, name: str) -> Model:
         """The model with the id `name`, or the only one whose id ends in `/name`.
 
-        Raises ModelNotFound, InvalidRequest with all ids when there are several, and NotReady
-        before the first scan has ended. The model may have a `problem`.
+        Raises ModelNotFound, and InvalidRequest with all ids when there are several. The model may
+        have a `problem`.
         """
-        if not self._scanned:
-            raise NotReady(
-                "The server has just started and still looks for its models.",
-                hint="Try again in a moment; /ready tells when.",
-                retry_after_s=1,
-            )
         matches = [model for model in self._models if model.id == name] or [
             model for model in self._models if _short_name(model) == name
         ]
@@ -94,7 +109,7 @@ class Library:
                 for found in result.models
             ]
             self._models = tuple(sorted((*self._builtin, *models), key=lambda model: model.id))
-            self._scanned = True
+            self._scanned.set()
         self._on_change()
         return self._models
 

@@ -105,7 +105,10 @@ class Shelf:
     def models(self) -> tuple[Model, ...]:
         return tuple(self.present)
 
-    def resolve(self, name: str) -> Model:
+    async def listed(self) -> tuple[Model, ...]:
+        return self.models()
+
+    async def find(self, name: str) -> Model:
         for model in self.present:
             if model.id == name:
                 return model

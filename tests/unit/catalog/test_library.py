@@ -153,3 +153,21 @@ def test_builtin_models_stand_beside_the_found_ones(store: Store, models_dir: Pa
     made = library(store, models_dir, builtin=(builtin,))
     assert made.models() == (builtin,)
     assert [model.id for model in asyncio.run(made.rescan())] == ["Z", "a/builtin"]
+
+
+def test_who_asks_before_the_first_scan_has_ended_waits_for_it(
+    store: Store, models_dir: Path
+) -> None:
+    write_model(models_dir / "one")
+
+    async def ask_early() -> None:
+        made = library(store, models_dir)
+        asked = asyncio.create_task(made.find("one"))
+        listed = asyncio.create_task(made.listed())
+        await asyncio.sleep(0)
+        assert not asked.done()
+        await made.rescan()
+        assert (await asked).id == "one"
+        assert len(await listed) == 1
+
+    asyncio.run(ask_early())

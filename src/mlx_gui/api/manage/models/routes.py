@@ -55,7 +55,7 @@ async def load_model(
     wait: Annotated[bool, Query(description="Answer when the model is ready.")] = True,
 ) -> LoadResult | Response:
     """The model, ready to answer. Joins a load that is under way."""
-    model = services.library.resolve(name)
+    model = await services.library.find(name)
     if not wait and model.problem is None:
         afterwards.add_task(_load_unattended, services, model)
         return Response(
@@ -82,7 +82,7 @@ async def unload_model(
     force: Annotated[bool, Query(description="End running answers too.")] = False,
 ) -> UnloadResult:
     """What came back. Refused while the model answers, unless forced."""
-    model = services.library.resolve(name)
+    model = await services.library.find(name)
     outcome = await services.run_loop.unload(model, force=force)
     return UnloadResult(
         model=present_model(services, model),
@@ -99,7 +99,7 @@ async def unload_model(
 )
 async def get_model_health(name: str, services: InjectedServices) -> ModelHealth:
     """Healthy means that the thread which drives MLX has answered just now."""
-    model = services.library.resolve(name)
+    model = await services.library.find(name)
     ping_ms, reason = await _ping(services, model)
     resident = services.run_loop.snapshot().models.get(model.id)
     spec = resident.spec if resident else None

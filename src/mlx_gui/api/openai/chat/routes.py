@@ -45,7 +45,7 @@ async def create_chat_completion(
     who: Annotated[Principal, requires("inference")],
 ) -> Response:
     """The answer at once or, with `stream`, as server-sent chunks. Loads the model if need be."""
-    model = services.library.resolve(body.model)
+    model = await services.library.find(body.model)
     head = AnswerHead(id=f"chatcmpl-{uuid4().hex}", created=int(time.time()), model=model.id)
     events = services.dispatch.generate(model, to_core(body, tenant=who.tenant), request_id=head.id)
     if not body.stream:

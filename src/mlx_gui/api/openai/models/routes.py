@@ -20,14 +20,14 @@ _ACTIONS = ("load", "unload", "rescan")
 @router.get("/v1/models", operation_id="list_models", summary="List the installed models")
 async def list_models(services: InjectedServices) -> ModelList:
     """Every model found in the model folders, those with a problem included."""
-    return model_list(services.library.models(), services.run_loop.snapshot())
+    return model_list(await services.library.listed(), services.run_loop.snapshot())
 
 
 @router.get("/v1/models/{name:path}", operation_id="get_model", summary="Describe one model")
 async def get_model(name: str, request: Request, services: InjectedServices) -> ModelObject:
     """One installed model, by its id or by its last part where that is unique."""
     try:
-        model = services.library.resolve(name)
+        model = await services.library.find(name)
     except ModelNotFound:
         if name.rpartition("/")[2] in _ACTIONS:
             raise MethodNotAllowed(
