@@ -76,7 +76,9 @@ def _predicate(problem: Mapping[str, Any]) -> str:
     message = cast(str, problem["msg"])
     for subject in _SUBJECTS:
         if message.startswith(subject):
-            return f"should {message.removeprefix(subject)}{_shown(problem.get('input'))}"
+            wanted = message.removeprefix(subject).replace(" after validation, not ", ", not ")
+            counted = problem["type"] in ("too_short", "too_long")
+            return f"should {wanted}{'' if counted else _shown(problem.get('input'))}"
     return f"is not valid: {message}"
 
 
