@@ -118,6 +118,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 application.asgi,
                 lifespan="off",
+                ws="none",
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -153,6 +153,7 @@ class RunLoop:
 
     def worker_measured(self, worker: WorkerProcess) -> None:
         self._bus.publish("model", worker.spec.model_id)
+        self._bus.publish("memory")
 
     def request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
         self._post(self._on_request_ended, worker, request_id, finished)
@@ -261,6 +262,7 @@ class RunLoop:
         for waiter in waiters:
             resolve(waiter, LoadOutcome(already_loaded=False, duration_ms=worker.ready.load_ms))
         self._residents.touch(entry)
+        self._bus.publish("memory")
 
     def _on_request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
         entry = self._residents.entry_of(worker)
@@ -297,6 +299,7 @@ class RunLoop:
         for waiter in waiters:
             resolve(waiter, UnloadOutcome(was_loaded=True, freed_bytes=entry.freed_bytes))
         self._residents.changed(entry)
+        self._bus.publish("memory")
 
     def _on_shutdown(self) -> None:
         self._residents.stopping = True

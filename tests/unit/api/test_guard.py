@@ -1,10 +1,12 @@
 """Whom the server answers at all."""
 
+import asyncio
 from pathlib import Path
 
 import httpx
 import pytest
 from starlette.datastructures import Headers
+from starlette.types import Message
 
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.families import FAMILIES
@@ -176,12 +178,14 @@ def test_a_large_body_gets_413_however_it_is_sent(address: str, chunked: bool) -
     assert "max_body_bytes" in answer.json()["error"]["hint"]
 
 
-def test_a_websocket_is_refused(address: str) -> None:
-    upgrade = {
-        "connection": "upgrade",
-        "upgrade": "websocket",
-        "sec-websocket-version": "13",
-        "sec-websocket-key": "c2VjcmV0LXNlY3JldC1zZQ==",
-    }
+def test_a_websocket_is_refused(tmp_path: Path) -> None:
+    sent: list[Message] = []
 
-    assert httpx.get(f"{address}/v1/events", headers=upgrade).status_code == 403
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    asyncio.run(guard(tmp_path)({"type": "websocket"}, receive, send))
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 1008)]
