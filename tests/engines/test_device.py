@@ -9,7 +9,7 @@ import pytest
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.device import probe
-from mlx_gui.engines.text.architectures import supported_model_types
+from mlx_gui.engines.text.architectures import is_supported, supported_model_types
 from tests.engines.remote import CACHE, RemoteEngine, child
 
 
@@ -55,6 +55,13 @@ def files_after_compiling(folder: Path) -> list[str]:
 )
 def test_the_families_of_the_library_are_known(model_type: str) -> None:
     assert model_type in supported_model_types()
+
+
+def test_one_architecture_is_judged_like_all_of_them() -> None:
+    assert is_supported("llama", {})
+    assert is_supported("mistral", {"mistral": "llama"})
+    for other in ("mistral", "cache", "olmo", "../models/llama", ""):
+        assert not is_supported(other, {})
 
 
 @pytest.mark.parametrize("model_type", ["base", "cache", "switch_layers", "__init__", "olmo"])

@@ -1,6 +1,7 @@
 """A child of the worker tower: says hello, reads its first message, becomes worker or job."""
 
 import argparse
+import gc
 import os
 import signal
 import socket
@@ -21,6 +22,8 @@ def main(argv: list[str]) -> None:
     parser.add_argument("--channel", required=True, type=int)
     arguments = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Imports make no garbage worth looking for; whoever stays alive turns it on again.
+    gc.disable()
     try:
         code = _serve(BlockingChannel(socket.socket(fileno=arguments.channel)))
     except Exception:  # noqa: BLE001 - the last resort of a process

@@ -11,6 +11,7 @@ What a load raises outside the error tree, and what a step raises, ends the proc
 plane reads the last line of the traceback, and a fresh process is the surest repair.
 """
 
+import gc
 import importlib
 import os
 import queue
@@ -63,6 +64,9 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
         name="preparation",
         daemon=True,
     ).start()
+    # What is loaded stays: no collection needs to look through it in the middle of an answer.
+    gc.freeze()
+    gc.enable()
     channel.send(ready)
     _drive(engine, inbox, channel)
     engine.close()

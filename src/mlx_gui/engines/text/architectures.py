@@ -5,6 +5,7 @@ Importing mlx-lm costs over a second and pulls transformers in; the answer is in
 
 import ast
 import re
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,13 +18,25 @@ _ALIASES = "MODEL_REMAPPING"
 
 def supported_model_types() -> tuple[str, ...]:
     """Every `model_type` that can be loaded, sorted."""
-    spec = find_spec("mlx_lm")
-    assert spec is not None, "mlx-lm is a dependency"
-    assert spec.origin is not None
-    library = Path(spec.origin).parent
+    library = _library()
     modules = {file.stem for file in library.glob("models/*.py") if _is_architecture(file)}
     aliases = _aliases(library / "utils.py")
     return tuple(sorted(modules | {alias for alias, to in aliases.items() if to in modules}))
+
+
+def is_supported(model_type: str, aliases: Mapping[str, str]) -> bool:
+    """Whether `model_type` can be loaded, for who has imported mlx-lm and so knows its aliases."""
+    if "/" in model_type:
+        return False
+    file = _library() / "models" / f"{aliases.get(model_type, model_type)}.py"
+    return file.is_file() and _is_architecture(file)
+
+
+def _library() -> Path:
+    spec = find_spec("mlx_lm")
+    assert spec is not None, "mlx-lm is a dependency"
+    assert spec.origin is not None
+    return Path(spec.origin).parent
 
 
 def _is_architecture(file: Path) -> bool:

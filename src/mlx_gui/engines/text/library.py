@@ -25,9 +25,10 @@ with _open_file_limits_kept():
     from mlx_lm.models.mla import MultiLinear, QuantizedMultiLinear
     from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
     from mlx_lm.tokenizer_utils import TokenizerWrapper
-    from mlx_lm.utils import load_model, load_tokenizer
+    from mlx_lm.utils import MODEL_REMAPPING, load_model, load_tokenizer
 
 __all__ = [
+    "MODEL_REMAPPING",
     "BatchGenerator",
     "MultiLinear",
     "QuantizedMultiLinear",

@@ -13,8 +13,9 @@ import mlx.nn as nn
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import LoadReport
-from mlx_gui.engines.text.architectures import supported_model_types
+from mlx_gui.engines.text.architectures import is_supported
 from mlx_gui.engines.text.library import (
+    MODEL_REMAPPING,
     TokenizerWrapper,
     load_model,
     load_tokenizer,
@@ -71,7 +72,7 @@ def _weight_errors(model_id: str) -> Generator[None]:
 
 def _check_supported(config: Mapping[str, Any], model_id: str) -> None:
     model_type = config.get("model_type")
-    if model_type not in supported_model_types():
+    if not is_supported(str(model_type), MODEL_REMAPPING):
         raise ModelUnsupported(
             f"The architecture {model_type} of {model_id} is not supported.",
             hint="A newer mlx-lm may know it.",
