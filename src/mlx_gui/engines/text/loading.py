@@ -1,5 +1,6 @@
 """Loads a model folder; whatever is wrong with it becomes one sentence."""
 
+import copy
 import json
 from collections.abc import Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,10 +29,14 @@ _REASON_CHARACTERS = 300
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory. `vocabulary` is the number of ids that it has embeddings for."""
+    """A model in memory. `vocabulary` is the number of ids that it has embeddings for.
+
+    A tokenizer is for one thread: `tokenizer` for the main thread, its copy for preparation.
+    """
 
     model: nn.Module
     tokenizer: TokenizerWrapper
+    preparation_tokenizer: TokenizerWrapper
     vocabulary: int
     generation_config: Mapping[str, Any]
 
@@ -50,12 +55,12 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
             f"The architecture {config['model_type']} of {spec.model_id} cannot serve several "
             "sequences at once yet."
         )
-    # The tokenizer takes as long as the weights of a small model, and needs no MLX.
+    # The tokenizers take as long as the weights of a small model, and need no MLX.
     with ThreadPoolExecutor(1, "tokenizer") as beside:
-        tokenizer = beside.submit(_load_tokenizer, folder, config, spec.model_id)
+        tokenizer = beside.submit(_load_tokenizers, folder, config, spec.model_id)
         with _weight_errors(spec.model_id):
             hold_weights(model, spec.weight_form, report)
-    return LoadedModel(model, tokenizer.result(), _vocabulary(model), generation_config)
+    return LoadedModel(model, *tokenizer.result(), _vocabulary(model), generation_config)
 
 
 @contextmanager
@@ -102,9 +107,13 @@ def _rope_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value and not config.get(key)}
 
 
-def _load_tokenizer(folder: Path, config: Mapping[str, Any], model_id: str) -> TokenizerWrapper:
+def _load_tokenizers(
+    folder: Path, config: Mapping[str, Any], model_id: str
+) -> tuple[TokenizerWrapper, TokenizerWrapper]:
+    """The tokenizer and a copy of it, which costs half as much as to load it again."""
     try:
-        return load_tokenizer(folder, eos_token_ids=config.get("eos_token_id"))
+        tokenizer = load_tokenizer(folder, eos_token_ids=config.get("eos_token_id"))
+        return tokenizer, copy.deepcopy(tokenizer)
     except (ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise LoadFailed(
             f"{model_id} has no usable tokenizer: {_reason(error)}",

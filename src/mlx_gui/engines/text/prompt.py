@@ -1,6 +1,5 @@
 """Requests become token ids: template, tokenise, check. Runs on the preparation thread."""
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -25,10 +24,10 @@ class Prompt:
 
 
 class Preparation:
-    """Owns a tokenizer: the thread that detokenises has another."""
+    """Owns its tokenizer: the thread that detokenises has another."""
 
     def __init__(self, loaded: LoadedModel, context: int) -> None:
-        self._tokenizer: TokenizerWrapper = copy.deepcopy(loaded.tokenizer)
+        self._tokenizer: TokenizerWrapper = loaded.preparation_tokenizer
         self._vocabulary = loaded.vocabulary
         self._generation_config: Mapping[str, Any] = loaded.generation_config
         self._context = context
