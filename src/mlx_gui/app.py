@@ -36,6 +36,7 @@ from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
+from mlx_gui.store.errors import StoreError
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import mount as mount_interface
 from mlx_gui.web.static_files import ui_build
@@ -50,7 +51,6 @@ class Application:
         self._config = config
         self._store = store
         self._tasks: list[asyncio.Task[None]] = []
-        self._ready = False
         self.bus = EventBus()
         self.worker_settings = worker_settings(config)
         self.device = DeviceProbe(
@@ -83,7 +83,7 @@ class Application:
             boot_id=secrets.token_hex(8),
             started_at=time.time(),
             address=lambda: address,
-            ready=lambda: self._ready,
+            ready=lambda: self.library.scanned,
             local_token=self.local_token,
             ui_build=ui_build,
         )
@@ -135,8 +135,12 @@ class Application:
             await self.device.ensure()
         except MlxGuiError as error:
             log.error("device_unknown", reason=error.message)
-        await self.library.rescan()
-        self._ready = True
+        try:
+            await self.library.rescan()
+        except (StoreError, MlxGuiError) as error:
+            # A full disk, most likely: the server lives, and a rescan makes it ready later.
+            log.error("models_unknown", reason=error.message)
+            return
         log.info("ready", models=len(self.library.models()))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:

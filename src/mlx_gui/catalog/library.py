@@ -47,6 +47,11 @@ class Library:
         self._scanned = asyncio.Event()
         self._scanning = asyncio.Lock()
 
+    @property
+    def scanned(self) -> bool:
+        """Whether the first scan has ended."""
+        return self._scanned.is_set()
+
     def models(self) -> tuple[Model, ...]:
         """All models, sorted by id."""
         return self._models
