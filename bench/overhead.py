@@ -1,8 +1,8 @@
 """What control plane, worker, HTTP and client add to the time until the first token.
 
 Each request goes to a loaded model. Taken off the time from sending it to its first token at the
-client is the engine's own for the same request, from the first prefill step to the first token;
-what remains holds the template and the tokenizer too. The fake engine takes no time of its own.
+client is the engine's own for the same request: what its methods took for template and tokens, and
+for every step up to the first token.
 """
 
 import sys
@@ -27,7 +27,7 @@ def measure(context: Context) -> list[Row]:
 
 def _measure(context: Context, what: str, engine: str, model: str) -> Row:
     context.model_folder("stored")
-    notes = context.scratch / f"prefill-{engine}"
+    notes = context.scratch / f"own-time-{engine}"
     with serving(
         context.scratch / f"overhead-{engine}",
         *("--engine", engine, "--model-dirs", str(context.models_dir)),

@@ -7,7 +7,7 @@ plan, and a plan that promises too much ends in a killed process.
 from collections.abc import Mapping
 from typing import cast
 
-_EXPANDED_LATENTS = frozenset({"deepseek_v2", "minicpm3", "youtu_llm"})
+_EXPANDED_LATENTS = ("deepseek_v2", "minicpm3", "youtu_llm")
 """Families of latent attention whose caches hold the keys and values of every head all the same."""
 
 

@@ -1,7 +1,7 @@
 """Numbers out of configs of every shape."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mlx_gui.kinds.architecture import activations_per_token, context_length, kv_bytes_per_token
@@ -136,6 +136,7 @@ OPTIONAL = (
 
 
 @settings(deadline=None, max_examples=150)
+@example({"model_type": [], "hidden_size": None, "kv_lora_rank": 1})
 @given(
     st.dictionaries(
         st.sampled_from([*LLAMA, *LATENT, *OPTIONAL]),
