@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from mlx_gui.ipc.spawn import child_argv
 from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
 from tests.support.waiting import wait_until
 
@@ -221,3 +222,15 @@ def test_a_second_server_on_one_data_directory_is_refused_with_the_firsts_addres
         assert second.returncode == 1
         assert visitor.server.address in second.stderr
         assert visitor.ask("fake/echo", "hello").status_code == 200
+
+
+def test_a_worker_runs_nothing_that_lies_in_the_current_folder(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "current"
+    folder.mkdir()
+    (folder / "msgspec.py").write_text("raise SystemExit('imported from the current folder')")
+    ran = subprocess.run(
+        [*child_argv("worker", 99)], cwd=folder, capture_output=True, text=True, timeout=60
+    )
+    assert "current folder" not in ran.stderr

@@ -14,7 +14,8 @@ def child_argv(role: Role, channel_fd: int) -> list[str]:
     """The command line of a child; a frozen app has no `python -m` and starts itself instead."""
     if getattr(sys, "frozen", False):
         return [sys.executable, "--role", role, "--channel", str(channel_fd)]
-    return [sys.executable, "-m", "mlx_gui", "--role", role, "--channel", str(channel_fd)]
+    # -P: else modules that lie in the current folder would be imported, and so run.
+    return [sys.executable, "-P", "-m", "mlx_gui", "--role", role, "--channel", str(channel_fd)]
 
 
 async def spawn(
