@@ -224,13 +224,10 @@ def test_a_second_server_on_one_data_directory_is_refused_with_the_firsts_addres
         assert visitor.ask("fake/echo", "hello").status_code == 200
 
 
-def test_a_worker_runs_nothing_that_lies_in_the_current_folder(
-    tmp_path: Path,
-) -> None:
+def test_a_worker_runs_nothing_that_lies_in_the_current_folder(tmp_path: Path) -> None:
     folder = tmp_path / "current"
     folder.mkdir()
     (folder / "msgspec.py").write_text("raise SystemExit('imported from the current folder')")
-    ran = subprocess.run(
-        [*child_argv("worker", 99)], cwd=folder, capture_output=True, text=True, timeout=60
-    )
+    argv = child_argv("worker", 99)
+    ran = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60)
     assert "current folder" not in ran.stderr
