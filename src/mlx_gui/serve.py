@@ -5,6 +5,7 @@ The end, on SIGTERM or Ctrl-C: new requests are refused, running answers finish 
 """
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -94,6 +95,9 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
         import webbrowser
 
         webbrowser.open(f"{address}/admin/")
+    # What is there now stays: collections need not look through it in the middle of an answer.
+    gc.freeze()
+    gc.enable()
     try:
         await server.serve(sockets=[sock])
     finally:

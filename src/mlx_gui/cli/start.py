@@ -1,5 +1,6 @@
 """`mlx-gui start`: the one command that is the server; its flags are the rows of the settings."""
 
+import gc
 import inspect
 from typing import Annotated
 
@@ -16,6 +17,8 @@ def command(*, starter: bool, open_browser: bool, **flags: str | bool | None) ->
     Every flag can also be set by its MLX_GUI_ variable or in config.toml in the data directory;
     `mlx-gui config` shows what holds.
     """
+    # Imports make no garbage worth looking for; the server turns it on again when it serves.
+    gc.disable()
     from mlx_gui.serve import run
 
     raise typer.Exit(run(flags, starter=starter, open_browser=open_browser))

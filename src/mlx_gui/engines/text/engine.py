@@ -14,6 +14,7 @@ from mlx_gui.core.generation import Failed, FinishReason, GenerateRequest, Gener
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
 from mlx_gui.engines.device import LIMITS, backend
+from mlx_gui.engines.text.caches import new_cache
 from mlx_gui.engines.text.detokenizing import Decode
 from mlx_gui.engines.text.library import BatchGenerator, StopSequences
 from mlx_gui.engines.text.loading import LoadedModel, load
@@ -78,6 +79,7 @@ class TextEngine:
         (uid,) = resident.generator.insert(
             [list(prompt.ids)],
             [prompt.max_tokens],
+            caches=[new_cache(resident.loaded.model)],
             samplers=[make_sampler(prompt.choice)],
             stop_sequences=[resident.end_tokens],
         )

@@ -21,7 +21,7 @@ def _open_file_limits_kept() -> Generator[None]:
 
 with _open_file_limits_kept():
     from mlx_lm.generate import BatchGenerator, StopSequences
-    from mlx_lm.models.cache import make_prompt_cache
+    from mlx_lm.models.cache import BatchKVCache, KVCache, make_prompt_cache
     from mlx_lm.models.mla import MultiLinear, QuantizedMultiLinear
     from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
     from mlx_lm.tokenizer_utils import TokenizerWrapper
@@ -30,6 +30,8 @@ with _open_file_limits_kept():
 __all__ = [
     "MODEL_REMAPPING",
     "BatchGenerator",
+    "BatchKVCache",
+    "KVCache",
     "MultiLinear",
     "QuantizedMultiLinear",
     "QuantizedSwitchLinear",

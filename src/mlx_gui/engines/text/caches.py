@@ -1,0 +1,84 @@
+"""KV caches that know when no row of a batch is padded.
+
+A batch pads its shorter rows at the left, and mlx-lm's cache builds a mask over them for every
+step even when there is nothing to hide: a single row, or rows of one length. Without that mask the
+attention takes its quicker way, which is also the one of a model that serves a single sequence.
+"""
+
+from typing import Any, cast
+
+import mlx.nn as nn
+
+from mlx_gui.engines.text.library import BatchKVCache, KVCache, make_prompt_cache
+
+
+def new_cache(model: nn.Module) -> list[Any]:
+    """An empty cache for one sequence of `model`, one member a layer."""
+    return [adopt(layer) for layer in make_prompt_cache(model)]
+
+
+def adopt(layer: Any) -> Any:
+    """`layer` itself, or in its place one of ours that shares its arrays.
+
+    Only plain caches have a counterpart: all others mask by more than the padding.
+    """
+    if type(layer) is not KVCache:
+        return layer
+    ours = SequenceKVCache()
+    ours.state = layer.state
+    return ours
+
+
+class SequenceKVCache(KVCache):
+    """One layer's keys and values of one sequence, which merges into an `AlignedKVCache`."""
+
+    @classmethod
+    def merge(cls, caches: list[KVCache]) -> "AlignedKVCache":
+        return AlignedKVCache.merge(caches)
+
+
+class AlignedKVCache(BatchKVCache):
+    """One layer's keys and values of a batch; without padding it masks as a single sequence does.
+
+    Arrays are [rows, heads, tokens, head_dim].
+    """
+
+    def __init__(self, left_padding: list[int]) -> None:
+        super().__init__(left_padding)
+        self._padded: bool | None = any(left_padding)
+
+    @classmethod
+    def merge(cls, caches: list[KVCache]) -> "AlignedKVCache":
+        """The caches as rows of one; what they held is copied."""
+        merged = super().merge(caches)
+        # Empty ones become the library's own class, whatever class was asked.
+        return merged if isinstance(merged, cls) else cls([0] * len(caches))
+
+    def make_mask(self, N: int, return_array: bool = False, **limits: Any) -> Any:
+        """What hides positions from the `N` new tokens of each row: an array, a name or None."""
+        if return_array or limits.get("window_size") is not None or self._has_padding():
+            return super().make_mask(N, return_array, **limits)
+        return None if N == 1 else "causal"
+
+    def prepare(self, **padding: Any) -> None:
+        self._padded = None
+        super().prepare(**padding)
+
+    def finalize(self) -> None:
+        self._padded = None
+        super().finalize()
+
+    def filter(self, batch_indices: list[int]) -> None:
+        self._padded = None
+        super().filter(batch_indices)
+
+    def extend(self, other: BatchKVCache) -> None:
+        self._padded = None
+        super().extend(other)
+
+    def _has_padding(self) -> bool:
+        """Looked up once after each change of the rows: reading an array waits for it."""
+        if self._padded is None:
+            padding = cast(list[int], self.left_padding.tolist())
+            self._padded = self._right_padding is not None or any(padding)
+        return self._padded
