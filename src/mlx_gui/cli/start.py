@@ -2,7 +2,11 @@
 
 import gc
 import inspect
-from typing import Annotated
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Annotated, cast
 
 import typer
 
@@ -19,9 +23,23 @@ def command(*, starter: bool, open_browser: bool, **flags: str | bool | None) ->
     """
     # Imports make no garbage worth looking for; the server turns it on again when it serves.
     gc.disable()
-    from mlx_gui.serve import run
+    with _hidden("rich"):  # structlog would import it for tracebacks that we never draw
+        from mlx_gui.serve import run
 
     raise typer.Exit(run(flags, starter=starter, open_browser=open_browser))
+
+
+@contextmanager
+def _hidden(name: str) -> Generator[None]:
+    """As if the package `name` were not installed, unless it is imported already."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = cast(ModuleType, None)
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _parameter(name: str, annotation: object, default: object) -> inspect.Parameter:
