@@ -61,18 +61,21 @@ def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
 def memory_use(resident: ResidentView) -> MemoryUseBody | None:
     """What a model's worker holds, as it last measured; None before it did.
 
-    MLX counts weights and KV cache together; the plan says how much of it are weights.
+    MLX counts all arrays together; what is neither KV cache nor prefix cache are the weights, up to
+    what the plan says of them.
     """
     measured = resident.memory
     if measured is None:
         return None
-    planned_bytes = resident.need.weights_bytes if resident.need else measured.active_bytes
-    weights_bytes = min(planned_bytes, measured.active_bytes)
+    rest_bytes = max(measured.active_bytes - measured.kv_bytes - measured.prefix_bytes, 0)
+    planned_bytes = resident.need.weights_bytes if resident.need else rest_bytes
+    weights_bytes = min(planned_bytes, rest_bytes)
     total_bytes = max(measured.rss_bytes, measured.active_bytes + measured.cache_bytes)
     return MemoryUseBody(
         weights_bytes=weights_bytes,
-        kv_bytes=measured.active_bytes - weights_bytes,
-        other_bytes=total_bytes - measured.active_bytes,
+        kv_bytes=measured.kv_bytes,
+        prefix_bytes=measured.prefix_bytes,
+        other_bytes=total_bytes - weights_bytes - measured.kv_bytes - measured.prefix_bytes,
         total_bytes=total_bytes,
     )
 

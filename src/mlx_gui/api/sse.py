@@ -35,6 +35,8 @@ def frame(data: bytes, *, event: str | None = None, id: str | None = None) -> by
 class EventStreamResponse(Response):
     """Sends `frames` as they come, each a whole number of events.
 
+    `keep_alive` is what keeps an idle line open; a format that has no comments sends nothing.
+
     The status line goes out with the first frame or after `commit_s`, whichever is first. Before
     that an error of `frames` is raised as any error of a route; after that `error_frame` turns it
     into the stream's last event. A client that hangs up, or takes nothing for `stall_s`, closes
@@ -51,14 +53,17 @@ class EventStreamResponse(Response):
         stall_s: float,
         commit_s: float = KEEP_ALIVE_S,
         keep_alive_s: float = KEEP_ALIVE_S,
+        keep_alive: bytes = KEEP_ALIVE_COMMENT,
+        media_type: str | None = None,
     ) -> None:
-        super().__init__(headers=_HEADERS)
+        super().__init__(headers=_HEADERS, media_type=media_type)
         del self.headers["content-length"]
         self._frames = frames
         self._error_frame = error_frame
         self._stall_s = stall_s
         self._commit_s = commit_s
         self._keep_alive_s = keep_alive_s
+        self._keep_alive_bytes = keep_alive
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         line = _Line(self, send, stall_s=self._stall_s)
@@ -87,7 +92,7 @@ class EventStreamResponse(Response):
             longest_s = self._keep_alive_s if line.started else self._commit_s
             left_s = longest_s - line.idle_s()
             if left_s <= 0:
-                await line.write(KEEP_ALIVE_COMMENT)
+                await line.write(self._keep_alive_bytes)
             else:
                 await asyncio.sleep(min(left_s, self._keep_alive_s))
 

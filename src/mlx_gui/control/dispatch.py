@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.run_loop import RunLoop
-from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
+from mlx_gui.core.generation import Failed, GenerationEvent, Usage, WorkerRequest
 from mlx_gui.core.model import Model
 
 
@@ -15,13 +15,13 @@ class Dispatch:
         self._run_loop = run_loop
         self._device = device
 
-    async def generate(
-        self, model: Model, request: GenerateRequest, *, request_id: str
+    async def events(
+        self, model: Model, request: WorkerRequest, *, request_id: str
     ) -> AsyncGenerator[GenerationEvent]:
         """The events of `request`, up to and including Usage or Failed.
 
         Raises at the first step when the request is refused at once. Closing the generator early
-        cancels the request: its sequence leaves the engine within one step.
+        cancels the request: its sequences leave the engine within one step.
         """
         await self._device.ensure()
         ended = False

@@ -9,7 +9,7 @@ from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
-from mlx_gui.core.generation import Failed, GenerateRequest, Queued
+from mlx_gui.core.generation import Failed, Queued, WorkerRequest, credits_of
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model
 
 ResidentState = Literal["not_loaded", "queued", "loading", "ready", "busy", "unloading", "failed"]
@@ -49,6 +49,7 @@ class ResidentView:
     load_progress: float | None
     load_stage: str | None
     error: ErrorInfo | None
+    serial_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Submission:
 
     request_id: str
     model: Model
-    request: GenerateRequest
+    request: WorkerRequest
     mailbox: Mailbox
     enqueued_s: float
     position: int = 0
@@ -90,13 +91,16 @@ class Submission:
 
 @dataclass(slots=True)
 class Entry:
-    """One model in the run loop. Nobody else writes here. Times are the event loop's."""
+    """One model in the run loop. Nobody else writes here. Times are the event loop's.
+
+    `leases` holds the credits that each running request occupies.
+    """
 
     model: Model
     plan: Plan | None = None
     worker: WorkerProcess | None = None
     queue: deque[Submission] = field(default_factory=deque[Submission])
-    leases: set[str] = field(default_factory=set[str])
+    leases: dict[str, int] = field(default_factory=dict[str, int])
     load_waiters: list[asyncio.Future[LoadOutcome]] = field(
         default_factory=list[asyncio.Future[LoadOutcome]]
     )
@@ -126,11 +130,21 @@ class Entry:
         """Whether somebody waits for a worker that is not there."""
         return self.worker is None and bool(self.queue or self.load_waiters)
 
-    @property
-    def free_credits(self) -> int:
-        if self.worker is None or self.worker.ready is None or not self.ready:
-            return 0
-        return self.worker.ready.credits - len(self.leases)
+    def grantable(self) -> Submission | None:
+        """The first in the queue if its credits are free; nobody overtakes it while they are not.
+
+        A request for more sequences than the worker takes at once waits until all are free.
+        """
+        if not self.queue or self.worker is None or self.worker.ready is None or not self.ready:
+            return None
+        free = self.worker.ready.credits - sum(self.leases.values())
+        return self.queue[0] if self.credits(self.queue[0]) <= free else None
+
+    def credits(self, submission: Submission) -> int:
+        """The credits of a ready worker that `submission` occupies."""
+        wanted = credits_of(submission.request)
+        ready = None if self.worker is None else self.worker.ready
+        return wanted if ready is None else min(wanted, ready.credits)
 
     def fail_waiting(self, error: MlxGuiError) -> None:
         """Answer everybody who waits for this model with `error`."""
@@ -191,6 +205,7 @@ class Entry:
             expires_at=self.expires_at,
             load_progress=progress.done_bytes / max(progress.total_bytes, 1) if progress else None,
             load_stage=progress.stage if progress else None,
+            serial_because=worker.ready.serial_because if worker and worker.ready else None,
             error=self.error,
         )
 

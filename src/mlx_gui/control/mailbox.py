@@ -59,10 +59,13 @@ class Mailbox:
 
 def _merge(last: GenerationEvent, new: GenerationEvent) -> GenerationEvent | None:
     if isinstance(last, Delta) and isinstance(new, Delta):
-        if (last.index, last.channel) != (new.index, new.channel):
+        if (last.index, last.channel, last.call) != (new.index, new.channel, new.call):
             return None
         return msgspec.structs.replace(
-            last, text=last.text + new.text, token_count=last.token_count + new.token_count
+            last,
+            text=last.text + new.text,
+            token_count=last.token_count + new.token_count,
+            logprobs=last.logprobs + new.logprobs,
         )
     if isinstance(last, Queued | Loading | Prefill) and type(last) is type(new):
         return new

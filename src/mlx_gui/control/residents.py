@@ -61,8 +61,9 @@ class Residents:
     def advance(self) -> None:
         """Grant credits, start loads and evict, as far as that can be done now."""
         for entry in self.entries.values():
-            while entry.queue and entry.free_credits > 0:
-                self._grant(entry, entry.queue.popleft())
+            while (submission := entry.grantable()) is not None:
+                entry.queue.popleft()
+                self._grant(entry, submission)
         wanted = [entry for entry in self.entries.values() if entry.wanted]
         for entry in sorted(wanted, key=_waiting_since_s):
             self._make_resident(entry)
@@ -129,7 +130,7 @@ class Residents:
         assert entry.worker is not None, "a free credit has a worker"
         submission.stop_timer()
         entry.stop_expiry()
-        entry.leases.add(submission.request_id)
+        entry.leases[submission.request_id] = entry.credits(submission)
         entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
         self.changed(entry)
 

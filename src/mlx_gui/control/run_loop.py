@@ -35,7 +35,7 @@ from mlx_gui.core.errors import (
     QueueTimeout,
     ShuttingDown,
 )
-from mlx_gui.core.generation import Failed, GenerateRequest, Loading
+from mlx_gui.core.generation import Failed, Loading, WorkerRequest
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.ipc.messages import Pong
 
@@ -69,7 +69,7 @@ class RunLoop:
 
     # --- what others ask for -------------------------------------------------------------------
 
-    async def submit(self, request_id: str, model: Model, request: GenerateRequest) -> Mailbox:
+    async def submit(self, request_id: str, model: Model, request: WorkerRequest) -> Mailbox:
         """The mailbox in which the request's events will arrive.
 
         Raises ModelUnsupported, QueueFull, LoadFailed, InsufficientMemory or ShuttingDown when the
@@ -268,7 +268,7 @@ class RunLoop:
         entry = self._residents.entry_of(worker)
         if entry is None:
             return
-        entry.leases.discard(request_id)
+        entry.leases.pop(request_id, None)
         if finished:
             entry.failures_in_a_row = 0
         if not entry.leases:

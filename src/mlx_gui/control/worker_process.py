@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.core.errors import ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed, from_info
-from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
+from mlx_gui.core.generation import Failed, GenerationEvent, Usage, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.ipc.child import Child, ChildExit
 from mlx_gui.ipc.messages import (
@@ -76,7 +76,7 @@ class WorkerProcess:
     def pid(self) -> int | None:
         return self._child.pid if self._child is not None and self.exit is None else None
 
-    def generate(self, request_id: str, request: GenerateRequest, mailbox: Mailbox) -> None:
+    def generate(self, request_id: str, request: WorkerRequest, mailbox: Mailbox) -> None:
         """Start a request on a ready worker; its events go to `mailbox`."""
         assert self._child is not None, "only a ready worker is given requests"
         self._mailboxes[request_id] = mailbox

@@ -4,7 +4,7 @@ No API family's shape passes this border: each family translates its JSON into a
 and the stream of `GenerationEvent`s into its own chunks.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -13,6 +13,8 @@ from mlx_gui.core.errors import ErrorInfo
 Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "cancelled", "error"]
 Channel = Literal["content", "reasoning", "tool_call"]
+GrammarKind = Literal["json_object", "json_schema", "regex", "lark"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class TextPart(msgspec.Struct, frozen=True, tag="text"):
@@ -27,7 +29,32 @@ class ImagePart(msgspec.Struct, frozen=True, tag="image"):
     data: bytes
 
 
-Part = TextPart | ImagePart
+class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning"):
+    """What the assistant thought in an earlier turn; templates keep or drop it as they like."""
+
+    text: str
+
+
+class ToolCallPart(msgspec.Struct, frozen=True, tag="tool_call"):
+    """A call that the assistant made in an earlier turn; `arguments` is a JSON object as text."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+class ToolResultPart(msgspec.Struct, frozen=True, tag="tool_result"):
+    """What a tool answered to the call `call_id`; the only part of a message of the role tool.
+
+    `name` is the tool's, where the family tells it.
+    """
+
+    call_id: str
+    text: str
+    name: str | None = None
+
+
+Part = TextPart | ImagePart | ReasoningPart | ToolCallPart | ToolResultPart
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -42,30 +69,115 @@ class Message(msgspec.Struct, frozen=True):
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
 
+class Tool(msgspec.Struct, frozen=True):
+    """A function that the model may call; `parameters` is the JSON schema of its arguments."""
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = {}
+
+
+class ToolChoice(msgspec.Struct, frozen=True):
+    """Which of the tools may or must be called. `name` belongs to the mode `named`.
+
+    `parallel` False allows one call an answer.
+    """
+
+    mode: Literal["auto", "none", "required", "named"] = "auto"
+    name: str | None = None
+    parallel: bool = True
+
+
+class Grammar(msgspec.Struct, frozen=True):
+    """What the content of the answer must match: a JSON schema, a regex or a Lark grammar.
+
+    `text` is that schema (as JSON), regex or grammar; empty for any JSON object.
+    """
+
+    kind: GrammarKind
+    text: str = ""
+
+
+class Reasoning(msgspec.Struct, frozen=True):
+    """Whether and how long a model thinks before it answers; None leaves it to the model.
+
+    `budget_tokens` bounds the thought. With `raw`, thought and markers come as content, untouched.
+    """
+
+    enabled: bool | None = None
+    effort: Effort | None = None
+    budget_tokens: int | None = None
+    raw: bool = False
+
+
 class Sampling(msgspec.Struct, frozen=True):
     """How tokens are chosen; None means the model's own default.
 
-    `seed` makes the output independent of whatever else runs in the same batch.
+    `seed` makes the output independent of whatever else runs in the same batch. `logit_bias` adds
+    to the logits of token ids. Penalties look at the answer so far; the repetition penalty at the
+    prompt as well, as is its custom.
     """
 
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: dict[int, float] = {}
     seed: int | None = None
 
 
-class GenerateRequest(msgspec.Struct, frozen=True):
+class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     """What a model is asked to continue.
 
-    `max_tokens` None means: as many as the context leaves room for.
+    Either `messages`, which the model's chat template turns into a prompt, or `prompt`: text, or
+    token ids, taken as they are. `max_tokens` None means: as many as the context leaves room for.
     """
 
-    messages: tuple[Message, ...]
+    messages: tuple[Message, ...] = ()
     sampling: Sampling = Sampling()
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     n: int = 1
     tenant: str = "local"
     priority: int = 0
+    prompt: str | tuple[int, ...] | None = None
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
+    grammar: Grammar | None = None
+    reasoning: Reasoning = Reasoning()
+    top_logprobs: int | None = None
+    """None: no log-probabilities; 0: the chosen tokens' own; more: so many alternatives besides."""
+    continue_final: bool = False
+    """Whether the last message, an assistant's, is the beginning of the answer."""
+    echo: bool = False
+    """Whether the answer's text begins with the prompt's."""
+    ignore_eos: bool = False
+    """Whether the answer goes on to `max_tokens` whatever the model says; for benchmarks."""
+    truncate: bool | None = None
+    """Whether the oldest turns may be dropped to make the prompt fit; None asks the setting."""
+    template: str | None = None
+    """A Jinja chat template in place of the model's own."""
+    template_arguments: dict[str, Any] = {}
+    """More variables for the chat template."""
+
+
+class TokenizeRequest(msgspec.Struct, frozen=True, tag="tokenize"):
+    """What `request` reads as tokens. Answered by `Tokenized`, then Usage.
+
+    `special` says whether a raw prompt gets the special tokens that begin a text.
+    """
+
+    request: GenerateRequest
+    special: bool = True
+
+
+class DetokenizeRequest(msgspec.Struct, frozen=True, tag="detokenize"):
+    """The text of token ids. Answered by `Detokenized`, then Usage."""
+
+    ids: tuple[int, ...]
 
 
 class Queued(msgspec.Struct, frozen=True, tag="queued"):
@@ -82,9 +194,13 @@ class Loading(msgspec.Struct, frozen=True, tag="loading"):
 
 
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
-    """All that can be refused with a 4xx has been checked."""
+    """All that can be refused with a 4xx has been checked.
+
+    `truncated_messages` of the oldest turns were dropped to make the prompt fit.
+    """
 
     prompt_tokens: int
+    truncated_messages: int = 0
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
@@ -95,30 +211,81 @@ class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
     cached: int = 0
 
 
+class TokenChance(msgspec.Struct, frozen=True):
+    """A token that could be chosen: its text (lossy where it is part of a character) and bytes."""
+
+    text: str
+    bytes: bytes
+    logprob: float
+    id: int
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """The chosen token's chance, and the likeliest alternatives, best first."""
+
+    chosen: TokenChance
+    top: tuple[TokenChance, ...] = ()
+
+
 class Delta(msgspec.Struct, frozen=True, tag="delta"):
-    """More text of sequence `index`; `token_count` tokens went into it."""
+    """More text of sequence `index`; `token_count` tokens went into it.
+
+    On the channel `tool_call` the text is of the arguments of call number `call`, which a
+    `CallStarted` has announced. `logprobs` belong to the tokens that went into the content.
+    """
 
     index: int
     text: str
     channel: Channel = "content"
     token_count: int = 1
+    call: int = 0
+    logprobs: tuple[TokenLogprob, ...] = ()
+
+
+class CallStarted(msgspec.Struct, frozen=True, tag="call_started"):
+    """Sequence `index` calls a tool: its call number `call`, from 0, whose arguments follow."""
+
+    index: int
+    call: int
+    id: str
+    name: str
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """Sequence `index` has ended."""
+    """Sequence `index` has ended; `stop` is the stop string that ended it, if one did."""
 
     index: int
     finish_reason: FinishReason
+    stop: str | None = None
+
+
+class Tokenized(msgspec.Struct, frozen=True, tag="tokenized"):
+    """The ids, and the text of each (lossy where it is part of a character)."""
+
+    ids: tuple[int, ...]
+    texts: tuple[str, ...]
+
+
+class Detokenized(msgspec.Struct, frozen=True, tag="detokenized"):
+    """The text of the ids that were asked about, special tokens included."""
+
+    text: str
 
 
 class Usage(msgspec.Struct, frozen=True, tag="usage"):
-    """The stream's last member, also after a cancel; durations are the engine's own."""
+    """The stream's last member, also after a cancel; durations are the engine's own.
+
+    `completion_tokens` are those of all sequences, `reasoning_tokens` a part of them.
+    `cache_miss` says why no more of the prompt was found in the prefix cache; empty if all was.
+    """
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     prefill_ms: float = 0.0
     decode_ms: float = 0.0
+    reasoning_tokens: int = 0
+    cache_miss: str = ""
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -127,6 +294,28 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     error: ErrorInfo
 
 
-GenerationEvent = Queued | Loading | Prepared | Prefill | Delta | Done | Usage | Failed
-"""A stream is Queued*, Loading*, Prepared, Prefill*, Delta*, Done (one an index), then Usage;
-Failed may take the place of any rest. Usage and Failed are terminal."""
+WorkerRequest = GenerateRequest | TokenizeRequest | DetokenizeRequest
+"""What a worker is asked to do under a lease."""
+
+
+def credits_of(request: WorkerRequest) -> int:
+    """Sequences that `request` occupies; counting tokens occupies none."""
+    return request.n if isinstance(request, GenerateRequest) else 0
+
+
+GenerationEvent = (
+    Queued
+    | Loading
+    | Prepared
+    | Prefill
+    | Delta
+    | CallStarted
+    | Done
+    | Tokenized
+    | Detokenized
+    | Usage
+    | Failed
+)
+"""A stream is Queued*, Loading*, Prepared, Prefill*, then Delta and CallStarted in any order for
+each index up to its Done, then Usage; Failed may take the place of any rest. Usage and Failed are
+terminal."""

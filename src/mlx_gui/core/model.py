@@ -1,12 +1,14 @@
 """Models as plain data: what lies on disk, what exactly is resident, what it needs."""
 
 import hashlib
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from mlx_gui.core.generation import Reasoning, Sampling
+
 Kind = Literal["text"]
-Capability = Literal["chat"]
+Capability = Literal["chat", "completion", "tools", "thinking"]
 WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""
 
@@ -48,12 +50,35 @@ class Model(msgspec.Struct, frozen=True):
     problem: str | None
     disk_bytes: int
     discovered_at: str
+    adapter: str | None = None
+    """The folder of a LoRA adapter; the id is then `base+adapter`, and `path` the base's."""
+
+
+class TextOptions(msgspec.Struct, frozen=True):
+    """How a text model is loaded and asked; what a request leaves open, these decide.
+
+    `adapter` and `draft` are folders. `kv_bits` holds the KV cache quantized. `template` is a Jinja
+    chat template in place of the model's own. `tool_prompt` says what becomes of tools where the
+    template knows none. With `truncate` the oldest turns of too long a conversation are dropped.
+    """
+
+    adapter: str | None = None
+    draft: str | None = None
+    draft_tokens: int = 3
+    kv_bits: Literal[4, 8] | None = None
+    template: str | None = None
+    template_arguments: dict[str, Any] = {}
+    tool_prompt: Literal["generic", "refuse"] = "generic"
+    truncate: bool = False
+    sampling: Sampling = Sampling()
+    reasoning: Reasoning = Reasoning()
 
 
 class LoadSpec(msgspec.Struct, frozen=True):
     """What exactly is resident. Two requests share a worker exactly if their specs are equal.
 
-    `context` bounds prompt plus answer in tokens, `slots` the sequences decoded together.
+    `context` bounds prompt plus answer in tokens, `slots` the sequences decoded together, and
+    `prefix_cache_bytes` the KV of earlier requests that is kept for reuse.
     """
 
     model_id: str
@@ -63,6 +88,8 @@ class LoadSpec(msgspec.Struct, frozen=True):
     weight_form: WeightForm
     context: int
     slots: int
+    prefix_cache_bytes: int = 0
+    text: TextOptions = TextOptions()
 
     def key(self) -> str:
         """A short stable digest of the spec; measurements are stored under it."""
@@ -76,16 +103,22 @@ class MemoryNeed(msgspec.Struct, frozen=True):
     kv_bytes: int
     overhead_bytes: int
     load_peak_bytes: int
+    prefix_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
-        return self.weights_bytes + self.kv_bytes + self.overhead_bytes
+        return self.weights_bytes + self.kv_bytes + self.prefix_bytes + self.overhead_bytes
 
 
 class MemoryUse(msgspec.Struct, frozen=True):
-    """What a worker measured of itself: MLX's own counters and the process's resident set."""
+    """What a worker measured of itself: MLX's own counters and the process's resident set.
+
+    `kv_bytes` of the running sequences and `prefix_bytes` of earlier ones are part of the active.
+    """
 
     active_bytes: int
     cache_bytes: int
     peak_bytes: int
     rss_bytes: int
+    kv_bytes: int = 0
+    prefix_bytes: int = 0

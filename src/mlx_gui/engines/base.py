@@ -1,15 +1,23 @@
 """The protocol between the worker's loop and an engine.
 
 One engine drives one model. `load`, `admit`, `step`, `cancel`, `reclaim`, `memory` and `close` are
-called on the worker's main thread only, the one thread that ever touches MLX; `prepare` is called
-on the preparation thread, beside it, and hands over ids, numpy arrays and bytes, never MLX arrays.
+called on the worker's main thread only, the one thread that ever touches MLX; `prepare`, `tokenize`
+and `detokenize` are called on the preparation thread, beside it, and hand over ids, numpy arrays
+and bytes, never MLX arrays.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mlx_gui.core.generation import GenerateRequest, GenerationEvent
+from mlx_gui.core.generation import (
+    Detokenized,
+    DetokenizeRequest,
+    GenerateRequest,
+    GenerationEvent,
+    Tokenized,
+    TokenizeRequest,
+)
 from mlx_gui.core.model import LoadSpec, MemoryUse
 
 LoadReport = Callable[[str, int, int], None]
@@ -18,12 +26,16 @@ LoadReport = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A request that passed every check: what `admit` takes. `payload` is the engine's own."""
+    """A request that passed every check: what `admit` takes. `payload` is the engine's own.
+
+    `truncated_messages` of the oldest turns were dropped to make the prompt fit.
+    """
 
     request_id: str
     request: GenerateRequest
     prompt_tokens: int
     payload: Any
+    truncated_messages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +54,18 @@ class Engine(Protocol):
         ...
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
-        """Template, tokenise and check one request; the only method of the preparation thread.
+        """Template, tokenise and check one request, on the preparation thread.
 
         Raises InvalidRequest and its kin; nothing that this lets through may hurt MLX.
         """
+        ...
+
+    def tokenize(self, request: TokenizeRequest) -> Tokenized:
+        """What the request reads as tokens, on the preparation thread. Raises InvalidRequest."""
+        ...
+
+    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
+        """The text of ids, on the preparation thread. Raises InvalidRequest."""
         ...
 
     def admit(self, prepared: PreparedRequest) -> None:
@@ -69,6 +89,10 @@ class Engine(Protocol):
 
     def credits(self) -> int:
         """Sequences that this engine takes at once, running ones included."""
+        ...
+
+    def serial_because(self) -> str | None:
+        """Why only one sequence runs at a time, as a sentence; None when several can."""
         ...
 
     def context(self) -> int:

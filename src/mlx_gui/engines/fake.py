@@ -2,30 +2,43 @@
 
 Deterministic apart from its delays. A token is a word with the space before it. How it behaves
 comes from the model's name (`fake/echo`, `fake/slow`, `fake/slow-load`, `fake/broken`,
-`fake/crash`) and, for one request, from its last user message if that is a JSON object with the
-key `fake`:
+`fake/crash`) and, for one request, from its last user message, or its raw prompt, if that is a
+JSON object with the key `fake`:
 
-    {"fake": {"text": "one two three", "repeat": 10, "delay_ms": 5, "fail_after": 3,
-              "crash_after": 3, "hang_after": 3}}
+    {"fake": {"text": "one two three", "repeat": 10, "reasoning": "let me see",
+              "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}],
+              "delay_ms": 5, "fail_after": 3, "crash_after": 3, "hang_after": 3}}
+
+Without a script a required tool is called with no arguments.
 """
 
 import os
 import signal
 import time
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
 from mlx_gui.core.errors import ContextTooLong, InvalidRequest, LoadFailed, WorkerFailed
 from mlx_gui.core.generation import (
+    CallStarted,
+    Channel,
     Delta,
+    Detokenized,
+    DetokenizeRequest,
     Done,
     Failed,
     FinishReason,
     GenerateRequest,
     GenerationEvent,
     Prefill,
+    TokenChance,
+    Tokenized,
+    TokenizeRequest,
+    TokenLogprob,
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
@@ -36,11 +49,20 @@ _LOAD_STEPS = 20
 _WEIGHTS_BYTES = 50_000_000
 
 
+class ScriptedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A tool call that an answer makes."""
+
+    name: str
+    arguments: dict[str, Any] = {}
+
+
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a request asks of the fake engine. Counts are of tokens, None means never."""
 
     text: str | None = None
     repeat: int = 1
+    reasoning: str = ""
+    calls: tuple[ScriptedCall, ...] = ()
     delay_ms: float = 0
     fail_after: int | None = None
     crash_after: int | None = None
@@ -57,26 +79,50 @@ _MODEL_SCRIPTS: Mapping[str, Script] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """One token of an answer; `call` is there on the first one of a tool call."""
+
+    text: str
+    channel: Channel = "content"
+    call: int = 0
+    started: CallStarted | None = None
+
+
 @dataclass(slots=True)
 class _Sequence:
-    prepared: PreparedRequest
-    script: Script
-    tokens: list[str]
+    """One of the answers to a request."""
+
+    index: int
+    words: list[_Word]
     stops: StopText
     limit_tokens: int
     done_tokens: int = 0
+    ended: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    prepared: PreparedRequest
+    script: Script
+    sequences: list[_Sequence]
     began_s: float = field(default_factory=time.monotonic)
 
     def usage(self) -> Usage:
-        elapsed_ms = (time.monotonic() - self.began_s) * 1000
-        return Usage(self.prepared.prompt_tokens, self.done_tokens, decode_ms=elapsed_ms)
+        done = [word for each in self.sequences for word in each.words[: each.done_tokens]]
+        return Usage(
+            self.prepared.prompt_tokens,
+            len(done),
+            decode_ms=(time.monotonic() - self.began_s) * 1000,
+            reasoning_tokens=sum(word.channel == "reasoning" for word in done),
+        )
 
 
 class FakeEngine:
     """See the module. Each step advances every sequence by one token."""
 
     def __init__(self) -> None:
-        self._sequences: dict[str, _Sequence] = {}
+        self._running: dict[str, _Running] = {}
         self._script = Script()
         self._spec: LoadSpec | None = None
 
@@ -95,51 +141,72 @@ class FakeEngine:
         self._spec = spec
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
-        if not request.messages:
-            raise InvalidRequest("There are no messages.", hint="Send at least one message.")
-        prompt_tokens = sum(len(message.text().split()) + 1 for message in request.messages)
+        texts = _prompt_texts(request)
+        if not any(texts):
+            raise InvalidRequest("The prompt is empty.", hint="Send at least one message.")
+        prompt_tokens = sum(len(text.split()) + 1 for text in texts)
         if prompt_tokens >= self.context():
             raise ContextTooLong(
                 f"The prompt has {prompt_tokens} tokens, the context holds {self.context()}.",
                 hint="Shorten the conversation.",
+                details={"prompt_tokens": prompt_tokens, "context_tokens": self.context()},
             )
-        last = next((m.text() for m in reversed(request.messages) if m.role == "user"), "")
-        script = _read_script(last) or self._script
-        text = script.text if script.text is not None else f"You said: {last}"
-        tokens = _words(" ".join([text] * script.repeat))
-        return PreparedRequest(request_id, request, prompt_tokens, (script, tokens))
+        last = texts[-1]
+        if request.prompt is None:
+            last = next((m.text() for m in reversed(request.messages) if m.role == "user"), "")
+        return PreparedRequest(
+            request_id, request, prompt_tokens, (_read_script(last) or self._script, last)
+        )
+
+    def tokenize(self, request: TokenizeRequest) -> Tokenized:
+        words = [word for text in _prompt_texts(request.request) for word in _cut(text)]
+        return Tokenized(tuple(_word_id(word) for word in words), tuple(words))
+
+    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
+        return Detokenized(" ".join(f"word-{id}" for id in request.ids))
 
     def admit(self, prepared: PreparedRequest) -> None:
-        script, tokens = prepared.payload
+        script, last = prepared.payload
+        request = prepared.request
         room = self.context() - prepared.prompt_tokens
-        self._sequences[prepared.request_id] = _Sequence(
+        self._running[prepared.request_id] = _Running(
             prepared,
             script,
-            tokens,
-            StopText(prepared.request.stop),
-            min(prepared.request.max_tokens or room, room),
+            [
+                _Sequence(
+                    index,
+                    list(_answer(script, last, request, index)),
+                    StopText(request.stop),
+                    min(request.max_tokens or room, room),
+                )
+                for index in range(request.n)
+            ],
         )
 
     def step(self) -> list[StepEvents]:
-        delay_ms = max((s.script.delay_ms for s in self._sequences.values()), default=0)
+        delay_ms = max((each.script.delay_ms for each in self._running.values()), default=0)
         if delay_ms:
             time.sleep(delay_ms / 1000)
         return [
-            StepEvents(request_id, tuple(self._advance(sequence)))
-            for request_id, sequence in list(self._sequences.items())
+            StepEvents(request_id, tuple(self._advance(request_id, running)))
+            for request_id, running in list(self._running.items())
         ]
 
     def cancel(self, request_id: str) -> list[StepEvents]:
-        sequence = self._sequences.pop(request_id, None)
-        if sequence is None:
+        running = self._running.pop(request_id, None)
+        if running is None:
             return []
-        return [StepEvents(request_id, (Done(0, "cancelled"), sequence.usage()))]
+        ends = [Done(each.index, "cancelled") for each in running.sequences if not each.ended]
+        return [StepEvents(request_id, (*ends, running.usage()))]
 
     def busy(self) -> bool:
-        return bool(self._sequences)
+        return bool(self._running)
 
     def credits(self) -> int:
         return self._loaded().slots
+
+    def serial_because(self) -> str | None:
+        return None
 
     def context(self) -> int:
         return self._loaded().context
@@ -151,53 +218,104 @@ class FakeEngine:
         return MemoryUse(_WEIGHTS_BYTES, 0, _WEIGHTS_BYTES, _WEIGHTS_BYTES)
 
     def close(self) -> None:
-        self._sequences.clear()
+        self._running.clear()
 
     def _loaded(self) -> LoadSpec:
         assert self._spec is not None, "load comes first"
         return self._spec
 
-    def _advance(self, sequence: _Sequence) -> list[GenerationEvent]:
-        done, script = sequence.done_tokens, sequence.script
-        if script.crash_after == done:
+    def _advance(self, request_id: str, running: _Running) -> list[GenerationEvent]:
+        done = running.sequences[0].done_tokens
+        if running.script.crash_after == done:
             os.kill(os.getpid(), signal.SIGKILL)
-        if script.hang_after == done:
-            os.kill(os.getpid(), signal.SIGSTOP)
-        if script.fail_after == done:
-            error = WorkerFailed("The script says that this request fails here.")
-            return self._end(sequence, [Failed(error.info())])
+        if running.script.hang_after == done:
+            signal.pause()
+        if running.script.fail_after == done:
+            del self._running[request_id]
+            return [Failed(WorkerFailed("The script says that this request fails here.").info())]
         events: list[GenerationEvent] = []
         if done == 0:
-            total = sequence.prepared.prompt_tokens
+            total = running.prepared.prompt_tokens
             events.append(Prefill(total, total))
-        if done == len(sequence.tokens):
-            return self._finish(sequence, events, "stop")
-        text, stopped = sequence.stops.feed(sequence.tokens[done])
-        sequence.done_tokens += 1
-        if text:
-            events.append(Delta(0, text))
-        if stopped:
-            sequence.stops.flush()
-            return self._finish(sequence, events, "stop")
-        if sequence.done_tokens >= sequence.limit_tokens:
-            return self._finish(sequence, events, "length")
-        return events
-
-    def _finish(
-        self, sequence: _Sequence, events: list[GenerationEvent], reason: FinishReason
-    ) -> list[GenerationEvent]:
-        if rest := sequence.stops.flush():
-            events.append(Delta(0, rest, token_count=0))
-        return self._end(sequence, [*events, Done(0, reason), sequence.usage()])
-
-    def _end(self, sequence: _Sequence, events: list[GenerationEvent]) -> list[GenerationEvent]:
-        del self._sequences[sequence.prepared.request_id]
+        for sequence in running.sequences:
+            if not sequence.ended:
+                events.extend(_next(sequence, running.prepared.request))
+        if all(sequence.ended for sequence in running.sequences):
+            del self._running[request_id]
+            events.append(running.usage())
         return events
 
 
 def create() -> Engine:
     """A fake engine that has nothing loaded yet."""
     return FakeEngine()
+
+
+def _next(sequence: _Sequence, request: GenerateRequest) -> list[GenerationEvent]:
+    """The events of the sequence's next token, its end included."""
+    if sequence.done_tokens == len(sequence.words):
+        called = any(word.started for word in sequence.words)
+        return _finish(sequence, [], "tool_calls" if called else "stop")
+    word = sequence.words[sequence.done_tokens]
+    sequence.done_tokens += 1
+    events: list[GenerationEvent] = [word.started] if word.started else []
+    text, stopped = word.text, False
+    if word.channel == "content":
+        text, stopped = sequence.stops.feed(word.text)
+    if text:
+        logprobs = _logprobs(word, request) if word.channel == "content" else ()
+        events.append(Delta(sequence.index, text, word.channel, 1, word.call, logprobs))
+    if stopped:
+        sequence.stops.flush()
+        return _finish(sequence, events, "stop")
+    if sequence.done_tokens >= sequence.limit_tokens:
+        return _finish(sequence, events, "length")
+    return events
+
+
+def _finish(
+    sequence: _Sequence, events: list[GenerationEvent], reason: FinishReason
+) -> list[GenerationEvent]:
+    sequence.ended = True
+    if rest := sequence.stops.flush():
+        events.append(Delta(sequence.index, rest, token_count=0))
+    return [*events, Done(sequence.index, reason, sequence.stops.matched)]
+
+
+def _answer(script: Script, last: str, request: GenerateRequest, index: int) -> Iterator[_Word]:
+    """The tokens of answer number `index`, in the order that a model would write them."""
+    for word in _cut(script.reasoning) if script.reasoning else ():
+        yield _Word(word, "content" if request.reasoning.raw else "reasoning")
+    calls = script.calls or _required_calls(request)
+    if script.text is not None or not calls:
+        text = script.text if script.text is not None else f"You said: {last}"
+        yield from map(_Word, _cut(" ".join([text] * script.repeat)))
+    for number, call in enumerate(calls):
+        arguments = _cut(msgspec.json.encode(call.arguments).decode().replace(",", ", "))
+        call_id = f"call_{index}_{number}"
+        started = CallStarted(index, number, call_id, call.name)
+        for position, word in enumerate(arguments):
+            yield _Word(word, "tool_call", number, None if position else started)
+
+
+def _required_calls(request: GenerateRequest) -> tuple[ScriptedCall, ...]:
+    match request.tool_choice.mode:
+        case "required":
+            return (ScriptedCall(request.tools[0].name),)
+        case "named":
+            return (ScriptedCall(request.tool_choice.name or ""),)
+        case _:
+            return ()
+
+
+def _logprobs(word: _Word, request: GenerateRequest) -> tuple[TokenLogprob, ...]:
+    if request.top_logprobs is None:
+        return ()
+    chances = [
+        TokenChance(text, text.encode(), logprob, _word_id(text))
+        for text, logprob in ((word.text, -0.25), *((f" else{n}", -2.0 - n) for n in range(20)))
+    ]
+    return (TokenLogprob(chances[0], tuple(chances[: request.top_logprobs])),)
 
 
 def _read_script(text: str) -> Script | None:
@@ -209,7 +327,23 @@ def _read_script(text: str) -> Script | None:
         return None
 
 
-def _words(text: str) -> list[str]:
+def _prompt_texts(request: GenerateRequest) -> list[str]:
+    """What a prompt consists of; raw token ids are words of their own."""
+    match request.prompt:
+        case None:
+            return [message.text() for message in request.messages]
+        case str(text):
+            return [text]
+        case ids:
+            return [" ".join(f"word-{id}" for id in ids)]
+
+
+def _word_id(word: str) -> int:
+    """An id that a word always has."""
+    return zlib.crc32(word.encode()) % 50_000
+
+
+def _cut(text: str) -> list[str]:
     """`text` cut before each space, so that joining gives it back."""
     words: list[str] = []
     for word in text.split(" "):

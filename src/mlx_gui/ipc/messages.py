@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 
 from mlx_gui.core.errors import ErrorInfo
-from mlx_gui.core.generation import GenerateRequest, GenerationEvent
+from mlx_gui.core.generation import GenerationEvent, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
 
 PROTOCOL_VERSION = 1
@@ -46,7 +46,7 @@ class Generate(msgspec.Struct, frozen=True, tag="generate"):
     """Start a request; its events come back under `request_id`."""
 
     request_id: str
-    request: GenerateRequest
+    request: WorkerRequest
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):
@@ -81,12 +81,16 @@ class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The model is loaded; the worker takes `credits` sequences at once."""
+    """The model is loaded; the worker takes `credits` sequences at once.
+
+    `serial_because` says why it takes only one, where the model cannot batch.
+    """
 
     credits: int
     context: int
     memory: MemoryUse
     load_ms: float
+    serial_because: str | None = None
 
 
 class StartFailed(msgspec.Struct, frozen=True, tag="start_failed"):

@@ -18,10 +18,14 @@ class ErrorBody(BaseModel):
 
 
 class MemoryUseBody(BaseModel):
-    """Bytes that a resident model takes; `other_bytes` is interpreter, libraries and buffers."""
+    """Bytes that a resident model takes; `other_bytes` is interpreter, libraries and buffers.
+
+    `kv_bytes` are those of running answers, `prefix_bytes` those kept of earlier ones for reuse.
+    """
 
     weights_bytes: int
     kv_bytes: int
+    prefix_bytes: int
     other_bytes: int
     total_bytes: int
 

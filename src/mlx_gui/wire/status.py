@@ -9,7 +9,10 @@ from mlx_gui.wire.models import MemoryUseBody, ModelObject, State
 
 
 class LoadedModel(BaseModel):
-    """A model that has a worker now, or is waiting to get one."""
+    """A model that has a worker now, or is waiting to get one.
+
+    `serial_because` says why it answers one request at a time, where it cannot batch.
+    """
 
     id: str
     state: State
@@ -23,6 +26,7 @@ class LoadedModel(BaseModel):
     expires_at: str | None
     weight_form: str | None
     context: int | None
+    serial_because: str | None
 
 
 class QueuedRequest(BaseModel):
@@ -50,6 +54,7 @@ class MemorySegment(BaseModel):
     model_id: str
     weights_bytes: int
     kv_bytes: int
+    prefix_bytes: int
     other_bytes: int
 
 

@@ -85,7 +85,10 @@ def _load(channel: BlockingChannel, start: StartWorker) -> tuple[Engine, Ready]:
 
     engine.load(start.spec, report)
     load_ms = (time.monotonic() - began_s) * 1000
-    return engine, Ready(engine.credits(), engine.context(), engine.memory(), load_ms)
+    ready = Ready(
+        engine.credits(), engine.context(), engine.memory(), load_ms, engine.serial_because()
+    )
+    return engine, ready
 
 
 def _receive(

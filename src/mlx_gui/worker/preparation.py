@@ -4,8 +4,15 @@ import queue
 from functools import partial
 from typing import Any
 
-from mlx_gui.core.generation import Prepared
-from mlx_gui.engines.base import Engine
+from mlx_gui.core.generation import (
+    DetokenizeRequest,
+    GenerateRequest,
+    GenerationEvent,
+    Prepared,
+    TokenizeRequest,
+    Usage,
+)
+from mlx_gui.engines.base import Engine, PreparedRequest
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import Cancel, Generate, Output, RequestEvents
 from mlx_gui.worker.guard import guarded
@@ -19,19 +26,36 @@ def prepare_requests(
 ) -> None:
     """Prepare requests in the order they came, for ever.
 
-    A request that passes is reported as `Prepared` and goes to `inbox`; one that does not is
-    answered here and never reaches the main thread.
+    A request that passes is reported as `Prepared` and goes to `inbox`; one that does not, and one
+    that is about tokens only, is answered here and never reaches the main thread.
     """
+
+    def tell(request_id: str, *events: GenerationEvent) -> None:
+        channel.send(Output((RequestEvents(request_id, events),)))
+
     while True:
         message = to_prepare.get()
         if isinstance(message, Cancel):
             inbox.put(message)
             continue
         request_id = message.request_id
-        prepared = guarded(
-            channel, request_id, partial(engine.prepare, request_id, message.request)
-        )
-        if prepared is not None:
-            ready = Prepared(prepared.prompt_tokens)
-            channel.send(Output((RequestEvents(request_id, (ready,)),)))
-            inbox.put(prepared)
+        done = guarded(channel, request_id, partial(_prepare, engine, message))
+        if isinstance(done, PreparedRequest):
+            tell(request_id, Prepared(done.prompt_tokens, done.truncated_messages))
+            inbox.put(done)
+        elif done is not None:
+            tell(request_id, *done)
+
+
+def _prepare(
+    engine: Engine, message: Generate
+) -> PreparedRequest | tuple[GenerationEvent, GenerationEvent]:
+    """The request ready for the main thread, or the whole answer of one about tokens."""
+    match message.request:
+        case GenerateRequest() as request:
+            return engine.prepare(message.request_id, request)
+        case TokenizeRequest() as request:
+            tokenized = engine.tokenize(request)
+            return tokenized, Usage(len(tokenized.ids), 0)
+        case DetokenizeRequest() as request:
+            return engine.detokenize(request), Usage(len(request.ids), 0)

@@ -76,7 +76,7 @@ class ScriptedDispatch:
     closed: threading.Event = field(default_factory=threading.Event)
     """Set when a generator has ended, in whatever way."""
 
-    async def generate(
+    async def events(
         self, model: Model, request: GenerateRequest, *, request_id: str
     ) -> AsyncGenerator[GenerationEvent]:
         self.asked.append(request)

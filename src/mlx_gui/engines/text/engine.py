@@ -10,7 +10,17 @@ import mlx.core as mx
 import psutil
 
 from mlx_gui.core.errors import WorkerFailed
-from mlx_gui.core.generation import Failed, FinishReason, GenerateRequest, GenerationEvent, Usage
+from mlx_gui.core.generation import (
+    Detokenized,
+    DetokenizeRequest,
+    Failed,
+    FinishReason,
+    GenerateRequest,
+    GenerationEvent,
+    Tokenized,
+    TokenizeRequest,
+    Usage,
+)
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
 from mlx_gui.engines.device import LIMITS, backend
@@ -73,6 +83,12 @@ class TextEngine:
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         return self._model().preparation.prepare(request_id, request)
 
+    def tokenize(self, request: TokenizeRequest) -> Tokenized:
+        return self._model().preparation.tokenize(request)
+
+    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
+        return self._model().preparation.detokenize(request)
+
     def admit(self, prepared: PreparedRequest) -> None:
         resident = self._model()
         prompt: Prompt = prepared.payload
@@ -124,6 +140,9 @@ class TextEngine:
 
     def credits(self) -> int:
         return self._model().spec.slots
+
+    def serial_because(self) -> str | None:
+        return None
 
     def context(self) -> int:
         return self._model().spec.context

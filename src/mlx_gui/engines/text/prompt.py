@@ -7,7 +7,15 @@ from typing import Any
 from jinja2 import TemplateError
 
 from mlx_gui.core.errors import CapabilityMissing, ContextTooLong, InvalidRequest
-from mlx_gui.core.generation import GenerateRequest, ImagePart, Message
+from mlx_gui.core.generation import (
+    Detokenized,
+    DetokenizeRequest,
+    GenerateRequest,
+    ImagePart,
+    Message,
+    Tokenized,
+    TokenizeRequest,
+)
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
@@ -48,6 +56,24 @@ class Preparation:
         )
         return PreparedRequest(request_id, request, len(ids), payload)
 
+    def tokenize(self, request: TokenizeRequest) -> Tokenized:
+        """The ids of a request's prompt, and what each reads as. Raises InvalidRequest."""
+        asked = request.request
+        match asked.prompt:
+            case None:
+                ids = self._tokenise([_plain(message) for message in asked.messages])
+            case str(text):
+                ids = self._tokenizer.encode(text, add_special_tokens=request.special)
+            case given:
+                ids = list(given)
+                self._check_ids(ids)
+        return Tokenized(tuple(ids), tuple(self._tokenizer.decode([id]) for id in ids))
+
+    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
+        """The text of ids. Raises InvalidRequest for those that the model does not have."""
+        self._check_ids(request.ids)
+        return Detokenized(self._tokenizer.decode(list(request.ids)))
+
     def _tokenise(self, messages: list[dict[str, str]]) -> list[int]:
         try:
             if not self._tokenizer.has_chat_template:
@@ -63,18 +89,23 @@ class Preparation:
     def _check(self, ids: Sequence[int]) -> None:
         if not ids:
             raise InvalidRequest("The messages give an empty prompt.", param="messages")
-        # MLX reads beyond the embedding without a word, or ends the process.
-        if max(ids) >= self._vocabulary or min(ids) < 0:
-            raise InvalidRequest(
-                f"The prompt holds the token {max(ids)}; the model has {self._vocabulary} tokens.",
-                hint="The model's tokenizer does not belong to its weights; install it again.",
-            )
+        self._check_ids(ids)
         if len(ids) >= self._context:
             raise ContextTooLong(
                 f"The prompt has {len(ids)} tokens, the context holds {self._context}.",
                 hint="Shorten the conversation or load the model with a longer context.",
                 details={"prompt_tokens": len(ids), "context_tokens": self._context},
             )
+
+    def _check_ids(self, ids: Sequence[int]) -> None:
+        """MLX reads beyond the embedding without a word, or ends the process."""
+        for id in ids:
+            if not 0 <= id < self._vocabulary:
+                raise InvalidRequest(
+                    f"There is no token {id}; the model has those below {self._vocabulary}.",
+                    hint="Send ids of this model's own tokenizer; where none were sent, it does "
+                    "not belong to the model's weights: install the model again.",
+                )
 
 
 def _plain(message: Message) -> dict[str, str]:

@@ -58,7 +58,7 @@ class TextSequence:
                 finish = "stop"
             else:
                 text += self._stops.flush()
-        return [*self._delta(text), Done(0, finish), self._usage()]
+        return [*self._delta(text), Done(0, finish, self._stops.matched), self._usage()]
 
     def _delta(self, text: str) -> list[GenerationEvent]:
         if not text:

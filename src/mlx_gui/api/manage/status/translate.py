@@ -49,6 +49,7 @@ def memory_status(
             model_id=model_id,
             weights_bytes=use.weights_bytes,
             kv_bytes=use.kv_bytes,
+            prefix_bytes=use.prefix_bytes,
             other_bytes=use.other_bytes,
         )
         for model_id, use in uses.items()
@@ -98,4 +99,5 @@ def _loaded_model(view: ResidentView) -> LoadedModel:
         expires_at=utc_time(view.expires_at),
         weight_form=spec.weight_form if spec else None,
         context=spec.context if spec else None,
+        serial_because=view.serial_because,
     )

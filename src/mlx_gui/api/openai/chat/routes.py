@@ -1,20 +1,18 @@
 """`/v1/chat/completions`."""
 
 import time
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from functools import partial
 from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
+from mlx_gui.api.answers import encoded, gather
 from mlx_gui.api.auth import Principal, requires
-from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.openai.chat.translate import (
-    Answer,
     AnswerHead,
     ChunkEncoder,
+    chat_completion,
     error_frames,
     to_core,
 )
@@ -22,7 +20,6 @@ from mlx_gui.api.openai.chat.wire import ChatCompletion, ChatCompletionRequest
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.api.validation import StrictJsonRoute
-from mlx_gui.core.generation import GenerationEvent
 from mlx_gui.wire.errors import ErrorEnvelope
 
 router = APIRouter(
@@ -47,30 +44,14 @@ async def create_chat_completion(
     """The answer at once or, with `stream`, as server-sent chunks. Loads the model if need be."""
     model = await services.library.find(body.model)
     head = AnswerHead(id=f"chatcmpl-{uuid4().hex}", created=int(time.time()), model=model.id)
-    events = services.dispatch.generate(model, to_core(body, tenant=who.tenant), request_id=head.id)
+    events = services.dispatch.events(model, to_core(body, tenant=who.tenant), request_id=head.id)
     if not body.stream:
-        answer = await first_of(_gather(events, Answer(head)), hang_up(request.receive))
+        answer = chat_completion(head, await gather(events, request.receive))
         return Response(answer.model_dump_json(), media_type="application/json")
     include_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     return EventStreamResponse(
-        _frames(events, ChunkEncoder(head, include_usage=include_usage)),
+        encoded(events, ChunkEncoder(head, include_usage=include_usage).encode),
         error_frame=partial(error_frames, request_id=request.state.request_id),
         stall_s=services.config.client_stall_s,
         commit_s=services.config.stream_commit_s,
     )
-
-
-async def _gather(events: AsyncGenerator[GenerationEvent], answer: Answer) -> ChatCompletion:
-    async with aclosing(events):
-        async for event in events:
-            answer.feed(event)
-    return answer.complete()
-
-
-async def _frames(
-    events: AsyncGenerator[GenerationEvent], encoder: ChunkEncoder
-) -> AsyncGenerator[bytes]:
-    async with aclosing(events):
-        async for event in events:
-            if data := encoder.encode(event):
-                yield data

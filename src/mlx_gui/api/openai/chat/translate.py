@@ -1,10 +1,11 @@
 """OpenAI's chat JSON ↔ core, nothing else."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
+from mlx_gui.api.answers import Gathering, answered
 from mlx_gui.api.openai.chat.wire import (
     AnswerEnd,
     AnswerMessage,
@@ -18,19 +19,11 @@ from mlx_gui.api.openai.chat.wire import (
 )
 from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.sse import frame
-from mlx_gui.core.errors import (
-    Cancelled,
-    CapabilityMissing,
-    InvalidRequest,
-    MlxGuiError,
-    WorkerFailed,
-    from_info,
-)
+from mlx_gui.core.errors import CapabilityMissing, InvalidRequest, MlxGuiError, from_info
 from mlx_gui.core.generation import (
     Delta,
     Done,
     Failed,
-    FinishReason,
     GenerateRequest,
     GenerationEvent,
     Message,
@@ -79,43 +72,23 @@ def to_core(body: ChatCompletionRequest, *, tenant: str) -> GenerateRequest:
     )
 
 
-class Answer:
-    """Puts a whole answer together."""
-
-    def __init__(self, head: AnswerHead) -> None:
-        self._head = head
-        self._pieces: list[str] = []
-        self._end: AnswerEnd | None = None
-        self._usage: CompletionUsage | None = None
-
-    def feed(self, event: GenerationEvent) -> None:
-        """Take the next event. Raises what a Failed carries."""
-        match event:
-            case Delta(text=text, channel="content"):
-                self._pieces.append(text)
-            case Done(finish_reason=reason):
-                self._end = _answer_end(reason)
-            case Usage():
-                self._usage = _usage(event)
-            case Failed(error=info):
-                raise from_info(info)
-            case _:
-                pass
-
-    def complete(self) -> ChatCompletion:
-        """The answer. Raises WorkerFailed when events are missing."""
-        if self._end is None or self._usage is None:
-            raise _broken_off()
-        choice = Choice(
-            index=0, message=AnswerMessage(content="".join(self._pieces)), finish_reason=self._end
-        )
-        return ChatCompletion(
-            id=self._head.id,
-            created=self._head.created,
-            model=self._head.model,
-            choices=[choice],
-            usage=self._usage,
-        )
+def chat_completion(head: AnswerHead, answer: Gathering) -> ChatCompletion:
+    """The whole answer. Raises WorkerFailed when events are missing."""
+    choices, usage = answer.complete()
+    return ChatCompletion(
+        id=head.id,
+        created=head.created,
+        model=head.model,
+        choices=[
+            Choice(
+                index=index,
+                message=AnswerMessage(content=choice.text),
+                finish_reason=cast(AnswerEnd, choice.finish_reason),
+            )
+            for index, choice in enumerate(choices)
+        ],
+        usage=_usage(usage),
+    )
 
 
 class ChunkEncoder:
@@ -138,7 +111,7 @@ class ChunkEncoder:
             case Delta(text=text, channel="content"):
                 return self._choice({"content": text})
             case Done(finish_reason=reason):
-                return self._choice({}, end=_answer_end(reason))
+                return self._choice({}, end=cast(AnswerEnd, answered(reason)))
             case Usage():
                 return self._last(event)
             case Failed(error=info):
@@ -197,20 +170,6 @@ def _part(part: ContentPart, *, where: str) -> TextPart:
         hint="A message's content is a string, or a list of parts of the type text.",
         param=f"{where}.type",
     )
-
-
-def _answer_end(reason: FinishReason) -> AnswerEnd:
-    match reason:
-        case "cancelled":
-            raise Cancelled("The answer was stopped before it was complete.")
-        case "error":
-            raise _broken_off()
-        case _:
-            return reason
-
-
-def _broken_off() -> WorkerFailed:
-    return WorkerFailed("The answer broke off before it was complete.", hint="Send it again.")
 
 
 def _usage(usage: Usage) -> CompletionUsage:
