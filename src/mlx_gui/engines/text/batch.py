@@ -1,9 +1,9 @@
 """Decodes many sequences together, on mlx-lm's batch generator.
 
-All rows of a batch are as long as the longest, so what the cache takes is rows times that length. It
-stays within a pool of tokens: a sequence waits until there is room for its prompt and the beginning
-of its answer, and where the answers outgrow the pool the youngest one waits again. What it had is
-read anew later; its answer goes on as if nothing had been.
+All rows of a batch are as long as the longest, so the cache takes rows times that length. It stays
+within a pool of tokens: a sequence waits until there is room for its prompt and the beginning of
+its answer, and where the answers outgrow the pool the youngest one waits again. What it had is read
+anew later; its answer goes on as if nothing had been.
 """
 
 from collections import deque
