@@ -23,6 +23,9 @@ from mlx_gui.engines.text.sampling import greedy
 _EXPECTED_TOKENS = 256
 """Of an answer that may be longer, so many are made room for in advance."""
 
+SMALLEST_ROW = 256
+"""KV caches grow by so many tokens."""
+
 
 @dataclass(slots=True)
 class _Row:

@@ -22,7 +22,7 @@ from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
 from mlx_gui.engines.device import LIMITS, backend
 from mlx_gui.engines.text.answering import Answering, Surroundings
-from mlx_gui.engines.text.batch import BatchDecoder
+from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
 from mlx_gui.engines.text.decoding import Decoder, Fed, Sampled
 from mlx_gui.engines.text.loading import LoadedModel, load
 from mlx_gui.engines.text.prefix_cache import PrefixCache
@@ -115,7 +115,8 @@ class TextEngine:
         return bool(self._answers)
 
     def credits(self) -> int:
-        return 1 if self.serial_because() else self._model().spec.slots
+        spec = self._model().spec
+        return 1 if self.serial_because() else min(spec.slots, _pool_tokens(spec) // SMALLEST_ROW)
 
     def serial_because(self) -> str | None:
         return self._model().loaded.serial_because
@@ -212,6 +213,10 @@ class TextEngine:
         return failed
 
 
+def _pool_tokens(spec: LoadSpec) -> int:
+    return max(spec.kv_pool_tokens, spec.context)
+
+
 def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
     prefill_tokens = LIMITS[backend()].prefill_tokens
     if loaded.serial_because is None:
@@ -219,7 +224,7 @@ def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
             loaded.model,
             slots=spec.slots,
             prefill_tokens=prefill_tokens,
-            pool_tokens=max(spec.kv_pool_tokens, spec.context),
+            pool_tokens=_pool_tokens(spec),
         )
     bits = spec.text.kv_bits
     return SerialDecoder(
