@@ -9,7 +9,6 @@ from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.core.generation import Failed, GenerationEvent, Usage, WorkerRequest
 from mlx_gui.core.model import Model
 
-
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
