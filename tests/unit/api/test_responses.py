@@ -567,3 +567,36 @@ def test_options_of_a_stream_need_a_stream(here: Place) -> None:
 
     assert (answer.status_code, error_of(answer)["param"]) == (400, "stream_options")
     assert here.post(stream=True, stream_options={}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[]", "should be an object"),
+        (b'{"model": "org/one"}', "`input` is required"),
+        (b'{"model": "org/one", "input": "\\ud800"}', "not valid JSON"),
+        (b'{"model": "org/one", "input": "\xff"}', "not UTF-8"),
+        (b'{"model": "org/one", "input": "Hi", "temperature": NaN}', "not valid JSON"),
+        (b'{"model": "org/one", "input": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", "too deeply"),
+    ],
+)
+def test_a_body_that_is_wrong_as_a_whole_is_refused(
+    here: Place, content: bytes, reason: str
+) -> None:
+    headers = {"content-type": "application/json"}
+
+    for path in (RESPONSES, f"{RESPONSES}/input_tokens"):
+        answer = here.client.post(path, content=content, headers=headers)
+
+        assert answer.status_code == 400
+        assert reason in error_of(answer)["message"]
+
+
+def test_text_of_any_kind_comes_back_from_the_store_as_it_was(here: Place) -> None:
+    text = '\0 \u2028 \U0001f30a "quoted" \\ {}'
+
+    first = here.answered(input=text, metadata={"text": text})
+    here.answered(input="Go on", previous_response_id=first["id"])
+
+    assert here.dispatch.asked[-1].messages[0].text() == text
+    assert here.client.get(f"{RESPONSES}/{first['id']}").json()["metadata"] == {"text": text}

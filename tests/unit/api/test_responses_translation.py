@@ -15,7 +15,7 @@ from mlx_gui.api.openai.responses.answer import EventFrames, ResponseAnswer, las
 from mlx_gui.api.openai.responses.items import as_listed, to_messages
 from mlx_gui.api.openai.responses.translate import response_object, to_core
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS
-from mlx_gui.api.openai.responses.wire.request import Item, ResponseRequest
+from mlx_gui.api.openai.responses.wire.request import ITEMS, ResponseRequest
 from mlx_gui.api.openai.responses.wire.response import ResponseObject
 from mlx_gui.api.validation import parse_json
 from mlx_gui.core.errors import (
@@ -41,7 +41,6 @@ from mlx_gui.core.generation import (
 GOLDEN = Path(__file__).parent / "golden" / "responses"
 REQUESTS = sorted(path.name.removesuffix(".core.json") for path in GOLDEN.glob("*/*.core.json"))
 ANSWERS = sorted(path.name.removesuffix(".events.json") for path in GOLDEN.glob("*/*.events.json"))
-ITEMS = TypeAdapter(list[Item])
 BEGAN_AT_S = 1_700_000_000
 
 

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 import msgspec
 import structlog
 from fastapi import Depends
-from pydantic import TypeAdapter
 
 from mlx_gui.api.auth import Principal, requires
 from mlx_gui.api.openai.responses.items import as_listed, kind_of
-from mlx_gui.api.openai.responses.wire.request import InputFields, Item
+from mlx_gui.api.openai.responses.wire.request import ITEMS, InputFields, Item
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.core.errors import DiskFull, InvalidRequest, NotFound
 from mlx_gui.store.database import Store
@@ -29,7 +28,6 @@ from mlx_gui.store.responses import (
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
-_ITEMS = TypeAdapter(list[Item])
 _RESPONSE_ID = re.compile(r"resp_[0-9a-f]{32}")
 _ITEM_ID = re.compile(r"[a-z]+_([0-9a-f]{32})_i?[0-9]+")
 
@@ -206,7 +204,7 @@ def _all_items(turns: Sequence[Turn]) -> Iterator[Item]:
 
 def _items(*lists: str) -> Iterator[Item]:
     for text in lists:
-        yield from _ITEMS.validate_json(text)
+        yield from ITEMS.validate_json(text)
 
 
 def _response_of(item_id: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from mlx_gui.api.openai.common import (
     check_known,
     check_names,
@@ -53,20 +55,13 @@ def to_core(
             hint="Set `stream` to true or leave `stream_options` out.",
             param="stream_options",
         )
-    tools, choice = _tools(body)
-    effort = body.reasoning.effort if body.reasoning else None
-    return GenerateRequest(
-        messages=_messages(body, earlier, own),
+    return msgspec.structs.replace(
+        to_prompt(body, earlier, own, tenant=tenant),
         sampling=sampling(body),
         max_tokens=body.max_output_tokens,
         stop=tuple(body.stop or ()),
-        tenant=tenant,
-        tools=tools,
-        tool_choice=choice,
         grammar=_grammar(body),
-        reasoning=reasoning(effort, enabled=body.enable_thinking, budget=body.thinking_budget),
         top_logprobs=_top_logprobs(body),
-        truncate=_TRUNCATE[body.truncation],
     )
 
 
@@ -81,7 +76,7 @@ def to_prompt(
         tenant=tenant,
         tools=tools,
         tool_choice=choice,
-        reasoning=reasoning(effort, enabled=None, budget=None),
+        reasoning=reasoning(effort, enabled=body.enable_thinking, budget=body.thinking_budget),
         truncate=_TRUNCATE[body.truncation],
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.openai.wire import Effort, SamplingFields, Strict, between, bounds
@@ -77,6 +77,9 @@ Items = Annotated[list[Item], Field(min_length=1)]
 Input = Annotated[Items, BeforeValidator(_as_items, json_schema_input_type=str | Items)]
 
 
+ITEMS = TypeAdapter(list[Item])
+
+
 class ToolField(Strict):
     """A tool; only the type `function` can be served."""
 
@@ -142,7 +145,10 @@ class StreamOptions(Strict):
 
 
 class InputFields(Strict):
-    """What the model reads. `previous_response_id` puts a stored conversation before `input`."""
+    """What the model reads. `previous_response_id` puts a stored conversation before `input`.
+
+    `enable_thinking` and `thinking_budget` are extensions.
+    """
 
     model: str
     input: Input
@@ -155,6 +161,8 @@ class InputFields(Strict):
     parallel_tool_calls: bool | None = None
     text: TextField | None = None
     reasoning: ReasoningField | None = None
+    enable_thinking: bool | None = None
+    thinking_budget: Annotated[int, Field(ge=0)] | None = None
     truncation: Literal["auto", "disabled"] | None = None
 
 
@@ -166,15 +174,12 @@ class ResponseRequest(InputFields, SamplingFields):
     """What to answer.
 
     `store` false keeps nothing of it. `top_logprobs` above 0, or
-    `include: ["message.output_text.logprobs"]`, asks for log-probabilities. `enable_thinking` and
-    `thinking_budget` are extensions.
+    `include: ["message.output_text.logprobs"]`, asks for log-probabilities.
     """
 
     max_output_tokens: Annotated[int, Field(ge=1)] | None = None
     top_logprobs: Annotated[int, between(0, 20), bounds(0, 20)] | None = None
     include: list[Include] | None = None
-    enable_thinking: bool | None = None
-    thinking_budget: Annotated[int, Field(ge=0)] | None = None
     background: bool | None = None
     store: bool | None = None
     stream: bool | None = None
