@@ -6,6 +6,8 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from mlx_gui.api.anthropic.messages.wire import STREAM_EVENTS
+from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.status import (
@@ -19,6 +21,7 @@ from mlx_gui.wire.status import (
 _REFERENCE = "#/components/schemas/{model}"
 STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     ("/v1/chat/completions", "post", (ChatCompletionChunk,)),
+    ("/v1/messages", "post", (*STREAM_EVENTS, AnthropicErrorEnvelope)),
     (
         "/v1/events",
         "get",
