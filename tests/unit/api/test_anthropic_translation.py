@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlx_gui.api.anthropic.errors import error_body
 from mlx_gui.api.anthropic.messages.answer import (
     INVALID_JSON,
     AnswerHead,
@@ -29,6 +30,7 @@ from mlx_gui.core.errors import (
     Cancelled,
     CapabilityMissing,
     InvalidRequest,
+    NotFound,
     QueueTimeout,
     WorkerFailed,
 )
@@ -380,6 +382,19 @@ def test_what_the_types_allow_but_we_do_not_is_refused(
 
     assert refusal.value.details["param"] == param
     assert refusal.value.hint
+
+
+def test_a_thread_that_a_client_believes_to_be_kept_is_not_found() -> None:
+    assert core_of(thread={"type": "create"}) == core_of()
+
+    with pytest.raises(NotFound) as refusal:
+        core_of(
+            thread={"type": "continue", "previous_message_id": "msg_1"}, messages=[user(RESULT)]
+        )
+
+    body = json.loads(error_body(refusal.value, "request-1"))
+    assert body["error"]["type"] == "not_found_error"
+    assert body["error"]["details"]["error_code"] == "thread_not_found"
 
 
 @pytest.mark.parametrize(

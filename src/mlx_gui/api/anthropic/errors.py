@@ -18,7 +18,8 @@ _TYPES = {
 def error_body(error: MlxGuiError, request_id: str) -> bytes:
     """The JSON of `error` under `/v1/messages`.
 
-    The code is in `details` once more: there Anthropic's clients look for it, as `error_code`.
+    The code is in `details` once more: there Anthropic's clients look for it, as `error_code`. An
+    error that they know by a code of their own has that one there.
     """
     return msgspec.json.encode(
         {

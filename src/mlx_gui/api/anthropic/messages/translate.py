@@ -16,7 +16,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageToolChoice,
     MessageTurn,
 )
-from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.core.errors import CapabilityMissing, InvalidRequest, NotFound
 from mlx_gui.core.generation import (
     GenerateRequest,
     Grammar,
@@ -68,6 +68,13 @@ def to_count(body: MessageCountRequest, *, tenant: str) -> TokenizeRequest:
 
 def _conversation(body: MessageCountRequest, *, max_tokens: int | None) -> GenerateRequest:
     """What both requests have; `max_tokens` bounds the thinking budget."""
+    if body.thread is not None and body.thread.type == "continue":
+        # Anthropic's clients know this code and send the whole conversation again.
+        raise NotFound(
+            "`thread` continues a conversation that this server did not keep.",
+            hint="Send the whole conversation, without `thread`.",
+            details={"error_code": "thread_not_found", "param": "thread"},
+        )
     if body.mcp_servers:
         raise InvalidRequest(
             "`mcp_servers` names servers whose tools should be run here; no tools are run here.",

@@ -128,6 +128,12 @@ class MessageOutput(_Strict):
     format: MessageFormat | None = None
 
 
+class MessageThread(_Strict):
+    """A conversation that a server keeps. None is kept here: only `create` is taken, as nothing."""
+
+    type: Literal["create", "continue"]
+
+
 class MessageCountRequest(_Strict):
     """A conversation whose tokens are counted."""
 
@@ -140,6 +146,7 @@ class MessageCountRequest(_Strict):
     output_config: MessageOutput | None = None
     output_format: MessageFormat | None = None
     mcp_servers: list[Any] | None = None
+    thread: MessageThread | None = None
 
 
 class MessageRequest(MessageCountRequest):
