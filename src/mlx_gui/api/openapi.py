@@ -6,7 +6,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from mlx_gui.api.anthropic.messages.wire import STREAM_EVENTS
+from mlx_gui.api.anthropic.messages.stream_wire import STREAM_EVENTS
 from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
 from mlx_gui.wire.models import ModelObject

@@ -18,9 +18,9 @@ from mlx_gui.api.anthropic.messages.answer import (
     WholeAnswer,
     error_frame,
 )
+from mlx_gui.api.anthropic.messages.stream_wire import STREAM_EVENTS
 from mlx_gui.api.anthropic.messages.translate import to_core, to_count
 from mlx_gui.api.anthropic.messages.wire import (
-    STREAM_EVENTS,
     MessageAnswer,
     MessageCountRequest,
     MessageRequest,
