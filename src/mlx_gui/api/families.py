@@ -3,6 +3,8 @@
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from mlx_gui.api.anthropic.errors import error_body as anthropic_error_body
+from mlx_gui.api.anthropic.messages import routes as messages
 from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
@@ -21,6 +23,7 @@ from mlx_gui.api.services import Services
 FAMILIES = (
     Family("manage", "", (residency.router, status.router, events.router), error_body),
     Family("openai", "/v1/", (models.router, chat.router, responses.router), error_body),
+    Family("anthropic", "/v1/messages", (messages.router,), anthropic_error_body),
 )
 
 
