@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
+from mlx_gui.api.openai.completions.wire import Completion
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.status import (
     HelloEvent,
@@ -19,6 +20,7 @@ from mlx_gui.wire.status import (
 _REFERENCE = "#/components/schemas/{model}"
 STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     ("/v1/chat/completions", "post", (ChatCompletionChunk,)),
+    ("/v1/completions", "post", (Completion,)),
     (
         "/v1/events",
         "get",

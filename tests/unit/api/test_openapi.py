@@ -70,7 +70,11 @@ def test_the_chat_request_is_described_with_its_bounds(document: dict[str, Any])
 
 @pytest.mark.parametrize(
     ("path", "method", "event"),
-    [("/v1/chat/completions", "post", "ChatCompletionChunk"), ("/v1/events", "get", "HelloEvent")],
+    [
+        ("/v1/chat/completions", "post", "ChatCompletionChunk"),
+        ("/v1/completions", "post", "Completion"),
+        ("/v1/events", "get", "HelloEvent"),
+    ],
 )
 def test_streams_are_described_by_their_events(
     document: dict[str, Any], path: str, method: str, event: str
