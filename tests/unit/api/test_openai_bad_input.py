@@ -1,12 +1,27 @@
 """What OpenAI's endpoints refuse: each a 400 that names the field, before any model is asked."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
 
+from mlx_gui.api.openai.chat.translate import to_core
+from mlx_gui.api.openai.chat.wire import ChatCompletionRequest
+from mlx_gui.api.openai.completions.translate import to_core as completions_to_core
+from mlx_gui.api.openai.completions.wire import CompletionRequest
+from mlx_gui.api.openai.tokens.translate import tokenize_request
+from mlx_gui.api.openai.tokens.wire import TokenizeBody
+from mlx_gui.api.validation import invalid_request, parse_json
+from mlx_gui.core.errors import InvalidRequest
 from tests.unit.api.parts import ScriptedDispatch
 
+GOLDEN = Path(__file__).parent / "golden"
 HELLO = {"role": "user", "content": "Hi"}
 WEATHER = {"type": "function", "function": {"name": "weather"}}
 
@@ -344,3 +359,67 @@ def test_what_is_a_schema_is_taken(
 
     assert httpx.post(f"{address}/v1/chat/completions", json=body).status_code == 200
     assert dispatch.asked[0].grammar is not None
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5)
+    | st.sampled_from(["auto", "function", "json_schema", "object", "text", "tool", "assistant"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+FORMS: list[tuple[type[BaseModel], Callable[..., object], str]] = [
+    (ChatCompletionRequest, to_core, "requests"),
+    (TokenizeBody, tokenize_request, "requests"),
+    (CompletionRequest, completions_to_core, "completions/requests"),
+]
+GOOD = [
+    (wire, translate, path)
+    for wire, translate, folder in FORMS
+    for path in sorted((GOLDEN / folder).glob("*.json"))
+    if not path.name.endswith(".core.json")
+]
+
+
+def places(value: Any) -> list[tuple[Any, Any]]:
+    """Every member in `value`: the object or list that has it, and its key there."""
+    match value:
+        case dict():
+            keys = list(value)
+        case list():
+            keys = list(range(len(value)))
+        case _:
+            return []
+    return [place for key in keys for place in ((value, key), *places(value[key]))]
+
+
+def refusal(
+    wire: type[BaseModel], translate: Callable[..., object], body: object
+) -> InvalidRequest | None:
+    """Why `body` is refused. One that is taken must survive the way to a worker."""
+    try:
+        core = translate(wire.model_validate(body), tenant="local")
+    except ValidationError as error:
+        return invalid_request([{**each, "loc": ("body", *each["loc"])} for each in error.errors()])
+    except InvalidRequest as error:
+        return error
+    assert msgspec.msgpack.encode(core)
+    return None
+
+
+@given(data=st.data())
+def test_whatever_stands_in_a_field_it_is_taken_or_refused_and_nothing_else(
+    data: st.DataObject,
+) -> None:
+    wire, translate, path = data.draw(st.sampled_from(GOOD))
+    body = parse_json(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 2))):
+        owner, key = data.draw(st.sampled_from(places(body)))
+        owner[key] = data.draw(JSON)
+
+    error = refusal(wire, translate, body)
+
+    assert error is None or (error.hint and error.details["param"])

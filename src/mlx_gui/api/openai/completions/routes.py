@@ -17,7 +17,7 @@ from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.wire.errors import ErrorEnvelope
 
 PROMPTS_AT_ONCE = 16
-"""Of one request; its other prompts leave the model's queue to other requests."""
+"""Of one request, so that its others do not fill the model's queue."""
 
 router = APIRouter(
     route_class=StrictJsonRoute,
@@ -48,7 +48,8 @@ async def create_completion(
         services.dispatch.events(model, prompt, request_id=f"{head.id}-{number}")
         for number, prompt in enumerate(to_core(body, tenant=who.tenant))
     ]
-    events = together(streams, n=body.n or 1, at_once=PROMPTS_AT_ONCE)
+    at_once = min(PROMPTS_AT_ONCE, services.config.max_queue)
+    events = together(streams, n=body.n or 1, at_once=at_once)
     if not body.stream:
         answer = completion(head, await gather(events, request.receive), logprobs=logprobs)
         return Response(answer.model_dump_json(), media_type="application/json")
