@@ -2,10 +2,14 @@
 
 from collections.abc import AsyncGenerator
 
+import structlog
+
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.core.generation import Failed, GenerationEvent, Usage, WorkerRequest
 from mlx_gui.core.model import Model
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Dispatch:
@@ -30,7 +34,23 @@ class Dispatch:
             while not ended:
                 event = await mailbox.get()
                 ended = isinstance(event, Usage | Failed)
+                if isinstance(event, Usage):
+                    _log(model, event)
                 yield event
         finally:
             if not ended:
                 self._run_loop.abandon(request_id)
+
+
+def _log(model: Model, usage: Usage) -> None:
+    """One line for each answer: where its time went, and why no more of its prompt was cached."""
+    log.info(
+        "answer_finished",
+        model=model.id,
+        prompt_tokens=usage.prompt_tokens,
+        cached_tokens=usage.cached_tokens,
+        cache_miss=usage.cache_miss,
+        completion_tokens=usage.completion_tokens,
+        prefill_ms=round(usage.prefill_ms, 1),
+        decode_ms=round(usage.decode_ms, 1),
+    )

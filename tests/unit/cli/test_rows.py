@@ -41,7 +41,7 @@ MODEL = ModelObject(
     problem=None,
     state="not_loaded",
 )
-MEMORY = MemoryUseBody(weights_bytes=1, kv_bytes=2, other_bytes=3, total_bytes=412_000_000)
+MEMORY = MemoryUseBody(weights_bytes=1, kv_bytes=2, prefix_bytes=0, other_bytes=3, total_bytes=412_000_000)
 LOADED = LoadedModel(
     id="org/tiny",
     state="busy",
@@ -55,6 +55,7 @@ LOADED = LoadedModel(
     expires_at="2025-03-01T12:14:03Z",
     weight_form="float32",
     context=8192,
+    serial_because=None,
 )
 
 
