@@ -13,16 +13,23 @@ from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.status import routes as status
 from mlx_gui.api.openai.chat import routes as chat
+from mlx_gui.api.openai.completions import routes as completions
 from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.models import routes as models
 from mlx_gui.api.openai.responses import routes as responses
+from mlx_gui.api.openai.tokens import routes as tokens
 from mlx_gui.api.openapi import describe
 from mlx_gui.api.services import Services
 
 # Routes match in this order: what follows a model's name in a path comes before the name alone.
 FAMILIES = (
     Family("manage", "", (residency.router, status.router, events.router), error_body),
-    Family("openai", "/v1/", (models.router, chat.router, responses.router), error_body),
+    Family(
+        "openai",
+        "/v1/",
+        (models.router, chat.router, completions.router, tokens.router, responses.router),
+        error_body,
+    ),
     Family("anthropic", "/v1/messages", (messages.router,), anthropic_error_body),
 )
 

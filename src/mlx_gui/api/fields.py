@@ -12,8 +12,8 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 class Between:
     """An annotation that refuses a number out of bounds by a sentence with both of them."""
 
-    lowest: int
-    highest: int
+    lowest: float
+    highest: float
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler

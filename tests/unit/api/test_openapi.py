@@ -72,6 +72,7 @@ def test_the_chat_request_is_described_with_its_bounds(document: dict[str, Any])
     ("path", "method", "event"),
     [
         ("/v1/chat/completions", "post", "ChatCompletionChunk"),
+        ("/v1/completions", "post", "Completion"),
         ("/v1/messages", "post", "ContentBlockDelta"),
         ("/v1/events", "get", "HelloEvent"),
     ],

@@ -5,13 +5,12 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.api.openai.common import (
+from mlx_gui.api.openai.responses.functions import (
     check_known,
     check_names,
     function,
     grammar,
     reasoning,
-    sampling,
     tool_choice,
 )
 from mlx_gui.api.openai.responses.items import to_messages
@@ -22,6 +21,7 @@ from mlx_gui.api.openai.responses.wire.request import (
     ResponseRequest,
     ToolField,
 )
+from mlx_gui.api.openai.translate import sampling
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     GenerateRequest,

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter
 from pydantic_core import PydanticCustomError
 
-from mlx_gui.api.openai.wire import Effort, SamplingFields, Strict, between, bounds
+from mlx_gui.api.fields import Between
+from mlx_gui.api.openai.wire import SamplingFields, Strict, TokenCount
+from mlx_gui.core.generation import Effort
 
 MAX_METADATA = 16
 Include = Literal[
@@ -177,8 +179,8 @@ class ResponseRequest(InputFields, SamplingFields):
     `include: ["message.output_text.logprobs"]`, asks for log-probabilities.
     """
 
-    max_output_tokens: Annotated[int, Field(ge=1)] | None = None
-    top_logprobs: Annotated[int, between(0, 20), bounds(0, 20)] | None = None
+    max_output_tokens: TokenCount | None = None
+    top_logprobs: Annotated[int, Between(0, 20)] | None = None
     include: list[Include] | None = None
     background: bool | None = None
     store: bool | None = None

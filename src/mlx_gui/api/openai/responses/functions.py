@@ -1,4 +1,4 @@
-"""What OpenAI's endpoints translate alike: sampling, tools, output formats."""
+"""The functions that a response may call, and the format of its text, as core has them."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,26 +6,10 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.api.openai.wire import FUNCTION_NAME, SamplingFields
+from mlx_gui.api.json_schema import check_schema
+from mlx_gui.api.openai.wire import TOOL_NAME
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.generation import Effort, Grammar, Reasoning, Sampling, Tool, ToolChoice
-
-_TOKEN_ID = re.compile(r"[0-9]{1,10}")
-
-
-def sampling(fields: SamplingFields) -> Sampling:
-    """Raises InvalidRequest for a key of `logit_bias` that is no token id."""
-    return Sampling(
-        temperature=fields.temperature,
-        top_p=fields.top_p,
-        top_k=fields.top_k,
-        min_p=fields.min_p,
-        repetition_penalty=fields.repetition_penalty,
-        presence_penalty=fields.presence_penalty,
-        frequency_penalty=fields.frequency_penalty,
-        logit_bias={_token_id(key): bias for key, bias in (fields.logit_bias or {}).items()},
-        seed=fields.seed,
-    )
+from mlx_gui.core.generation import Effort, Grammar, Reasoning, Tool, ToolChoice
 
 
 def reasoning(effort: Effort | None, *, enabled: bool | None, budget: int | None) -> Reasoning:
@@ -41,11 +25,12 @@ def function(
     """A function that the model may call. Raises InvalidRequest for a bad name or schema."""
     if name is None:
         raise InvalidRequest(f"`{where}.name` is required.", param=f"{where}.name")
-    if not re.fullmatch(FUNCTION_NAME, name):
+    if not re.fullmatch(TOOL_NAME, name):
         raise InvalidRequest(
             f"`{where}.name` should be 1 to 64 letters, digits, `_` and `-`, not {name[:80]!r}.",
             param=f"{where}.name",
         )
+    check_schema(parameters or {}, param=f"{where}.parameters")
     kind = (parameters or {}).get("type", "object")
     if kind != "object":
         raise InvalidRequest(
@@ -126,6 +111,7 @@ def grammar(kind: str, schema: Mapping[str, Any] | None, *, where: str) -> Gramm
         case "json_object":
             return Grammar("json_object")
         case "json_schema" if schema is not None:
+            check_schema(schema, param=f"{where}.schema")
             return Grammar("json_schema", msgspec.json.encode(schema).decode())
         case "json_schema":
             raise InvalidRequest(f"`{where}.schema` is required.", param=f"{where}.schema")
@@ -134,13 +120,3 @@ def grammar(kind: str, schema: Mapping[str, Any] | None, *, where: str) -> Gramm
                 f"`{where}.type` should be text, json_object or json_schema, not {kind[:40]!r}.",
                 param=f"{where}.type",
             )
-
-
-def _token_id(key: str) -> int:
-    if _TOKEN_ID.fullmatch(key):
-        return int(key)
-    raise InvalidRequest(
-        f"`logit_bias` has the key {key[:40]!r}, which is no token id.",
-        hint="Its keys are token ids, its values -100 to 100.",
-        param="logit_bias",
-    )
