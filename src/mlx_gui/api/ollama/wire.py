@@ -75,6 +75,13 @@ def _is_format(value: object) -> bool:
     return value is None or value in ("", "json") or isinstance(value, dict)
 
 
+def _described(lowest: float, highest: float) -> Any:
+    return Field(json_schema_extra={"minimum": lowest, "maximum": highest})
+
+
+Temperature = Annotated[float, _between(0, 2), _described(0, 2)]
+Fraction = Annotated[float, _between(0, 1), _described(0, 1)]
+Penalty = Annotated[float, _between(-2, 2), _described(-2, 2)]
 Effort = Literal["low", "medium", "high"]
 Think = Annotated[
     bool | Effort | None,
@@ -107,10 +114,10 @@ class OllamaOptions(Strict):
     all penalties off; any other number changes nothing.
     """
 
-    temperature: Annotated[float, _between(0, 2)] | None = None
+    temperature: Temperature | None = None
     top_k: Annotated[int, Field(ge=-1)] | None = None
-    top_p: Annotated[float, _between(0, 1)] | None = None
-    min_p: Annotated[float, _between(0, 1)] | None = None
+    top_p: Fraction | None = None
+    min_p: Fraction | None = None
     seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
     num_predict: (
         Annotated[
@@ -124,8 +131,8 @@ class OllamaOptions(Strict):
     num_ctx: Annotated[int, Field(ge=1)] | None = None
     stop: Stops = None
     repeat_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
-    presence_penalty: Annotated[float, _between(-2, 2)] | None = None
-    frequency_penalty: Annotated[float, _between(-2, 2)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
     repeat_last_n: Annotated[int, Field(ge=-1)] | None = None
 
 
@@ -142,7 +149,7 @@ class Question(Strict):
     think: Think = None
     keep_alive: KeepAlive = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, _between(0, 20)] | None = None
+    top_logprobs: Annotated[int, _between(0, 20), _described(0, 20)] | None = None
     truncate: bool | None = None
 
     @property
