@@ -18,12 +18,18 @@ THOUGHT_MARKERS: tuple[tuple[str, str], ...] = (
 HARMONY_MARKERS = ("<|channel|>", "<|message|>")
 """Both in a template mean OpenAI's harmony format: every text has a channel."""
 
+_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
 _TOOLS = re.compile(r"\btools\b")
 
 
 def knows_tools(template: str) -> bool:
     """Whether the template writes the tools of a request into the prompt."""
-    return _TOOLS.search(template) is not None
+    return _TOOLS.search(_COMMENT.sub("", template)) is not None
+
+
+def knows_calls(template: str) -> bool:
+    """Whether the template writes the calls of earlier turns into the prompt."""
+    return "tool_calls" in _COMMENT.sub("", template)
 
 
 def knows_thoughts(template: str) -> bool:

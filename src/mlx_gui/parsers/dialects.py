@@ -69,12 +69,12 @@ def parser_for(
 
 
 def _syntax(template: str, library: LibraryTools | None) -> CallSyntax:
-    if not knows_tools(template):
-        return tagged.GENERIC
     if "[TOOL_CALLS]" in template:
         return Mistral(named="[ARGS]" in template)
     if CALLS_BEGIN in template:
         return DeepSeek(fenced="```json" in template)
+    if not knows_tools(template):
+        return tagged.GENERIC
     if library is not None and library.name != "json_tools":
         return LibrarySyntax(library)
     return next((calls for text, calls in _OWN if text in template), tagged.GENERIC)

@@ -32,7 +32,7 @@ ONE = ToolChoice("required", parallel=False)
 NAMED = ToolChoice("named", "get_weather")
 SECOND = Call("add", '{"a": 1}')
 END = "<|end_of_turn|>"
-# What JSON must escape, and what markers begin with, are matters of the tokenizer and of llguidance.
+# What JSON escapes and what markers begin with is for the tokenizer and llguidance to judge.
 LETTERS = st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="<[`")
 
 

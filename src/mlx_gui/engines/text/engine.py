@@ -70,7 +70,7 @@ class TextEngine:
         self._resident = _Resident(
             spec=spec,
             loaded=loaded,
-            preparation=Preparation(loaded, spec.context),
+            preparation=Preparation(loaded, spec),
             decode=partial(
                 loaded.tokenizer.decode,
                 skip_special_tokens=True,
