@@ -17,6 +17,7 @@ _CHANNEL = "<|channel|>"
 _MESSAGE = "<|message|>"
 _ENDS = ("<|end|>", "<|call|>", "<|return|>")
 _BODY_ENDS = (*_ENDS, START, _CHANNEL)
+_END_CHARACTERS = max(map(len, _BODY_ENDS))
 MARKERS = (START, _CHANNEL, _MESSAGE, "<|constrain|>", *_ENDS)
 
 THINK_START = f"{_CHANNEL}analysis{_MESSAGE}"
@@ -43,6 +44,8 @@ class HarmonyAnswer:
         self._names = {tool.name for tool in tools}
         self._enforced = enforced
         self._pending = ""
+        # No end of the body stands before this place of what is pending.
+        self._searched = 0
         self._header: str | None = THINK_START if thinking else None
         self._call: str | None = None
         # A message to somebody who is no tool is shown as it stands, its end included.
@@ -95,19 +98,22 @@ class HarmonyAnswer:
         return True
 
     def _in_body(self, pieces: list[Piece]) -> bool:
-        at, marker = first_of(_BODY_ENDS, self._pending)
+        at, marker = first_of(_BODY_ENDS, self._pending, self._searched)
         if marker:
             self._end_body(at, marker, pieces)
             return True
+        self._searched = max(0, len(self._pending) - _END_CHARACTERS)
         if self._call is None or self._enforced:
             certain = settled(_BODY_ENDS, self._pending)
             self._show(self._pending[:certain], pieces)
             self._pending = self._pending[certain:]
+            self._searched = 0
         return False
 
     def _end_body(self, at: int, marker: str, pieces: list[Piece]) -> None:
         body = self._pending[:at]
         ended = marker if marker in _ENDS else ""
+        self._searched = 0
         self._pending = self._pending[at + len(ended) :]
         if self._call is None or self._enforced:
             self._show(body + ended if self._verbatim else body, pieces)

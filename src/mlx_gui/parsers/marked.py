@@ -15,6 +15,8 @@ from mlx_gui.parsers.base import (
 from mlx_gui.parsers.markers import first_of, settled
 
 _SPACE = " \t\r\n"
+_SPACE_CHARACTERS = 64
+"""So much white space next to a marker is dropped, and held back until it is clear."""
 
 
 class PlainAnswer:
@@ -90,11 +92,13 @@ class MarkedAnswer:
         if not marker:
             self._release(self._thought, "\n", pieces)
             return False
-        self._emit(len(self._pending[:at].rstrip("\n")), pieces)
+        self._emit(_shown(self._pending[:at], "\n"), pieces)
         self._turn(marker)
         return True
 
     def _in_content(self, pieces: list[Piece]) -> bool:
+        space = len(self._pending) - len(self._pending.lstrip(_SPACE))
+        self._emit(max(0, space - _SPACE_CHARACTERS), pieces)
         if self._at_head and not self._inert:
             text = self._pending.lstrip(_SPACE)
             head = next((head for head in self._heads if text.startswith(head)), None)
@@ -123,7 +127,7 @@ class MarkedAnswer:
 
     def _begin_block(self, start: str, at: int, pieces: list[Piece]) -> bool:
         assert self._calls is not None
-        self._emit(len(self._pending[:at].rstrip(_SPACE)), pieces)
+        self._emit(_shown(self._pending[:at], _SPACE), pieces)
         self._space = len(self._pending) - len(self._pending.lstrip(_SPACE))
         self._block = self._calls.reader(start, self._tools)
         self._end_block(self._block.feed(self._pending[self._space :]), pieces)
@@ -146,7 +150,7 @@ class MarkedAnswer:
     def _release(self, markers: Sequence[str], space: str, pieces: list[Piece]) -> None:
         """Give out what no marker can be part of, up to white space that one may follow."""
         certain = self._pending[: settled(markers, self._pending)]
-        self._emit(len(certain.rstrip(space)), pieces)
+        self._emit(_shown(certain, space), pieces)
 
     def _emit(self, length: int, pieces: list[Piece]) -> None:
         if not length:
@@ -159,3 +163,8 @@ class MarkedAnswer:
     def _cut(self, length: int) -> None:
         self._pending = self._pending[length:]
         self._inert = max(0, self._inert - length)
+
+
+def _shown(text: str, space: str) -> int:
+    """How much of `text` is shown when a marker follows."""
+    return max(len(text.rstrip(space)), len(text) - _SPACE_CHARACTERS)

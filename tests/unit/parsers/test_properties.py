@@ -12,7 +12,7 @@ from tests.unit.parsers.answers import ADD, PARIS, TEMPLATES, WEATHER, called, d
 
 # Harmony's headers are markers too, but not of a fixed text.
 MARKED = [name for name in TEMPLATES if name != "gpt-oss"]
-QUICK = settings(deadline=None, max_examples=60)
+QUICK = settings(deadline=None, max_examples=40)
 NAMES = st.sampled_from([WEATHER.name, ADD.name])
 JSON = st.recursive(
     st.none()
@@ -25,7 +25,7 @@ JSON = st.recursive(
 )
 OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=3)
 CALLS = st.lists(st.builds(Call, NAMES, st.builds(json.dumps, OBJECTS)), min_size=1, max_size=3)
-WORDS = ("Hello", " ", "\n", "{", "}", '"', "[", "]", ";", "<", "name", '{"a": 1}', "🌸")
+WORDS = ("Hello", " ", "\n", "\n" * 70, "{", "}", '"', "[", "]", ";", "<", "name", '{"a": 1}', "🌸")
 
 
 @st.composite

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
-from mlx_gui.core.generation import GenerateRequest, Message, Reasoning
+from mlx_gui.core.generation import Effort, GenerateRequest, Message, Reasoning
 from mlx_gui.core.markers import knows_calls, knows_tools
 from mlx_gui.core.model import TextOptions
 from mlx_gui.engines.text.library import TokenizerWrapper
@@ -31,6 +31,17 @@ from mlx_gui.parsers.library import openai_tool
 
 # Written behind the text that the answer continues, so that it is found again; it is cut off there.
 _CONTINUED = "\N{INVISIBLE SEPARATOR}continued\N{INVISIBLE SEPARATOR}"
+
+# gpt-oss has learnt three.
+_HARMONY_EFFORTS: Mapping[Effort, Effort] = {
+    "none": "low",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
 
 _RENDERER_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -98,7 +109,7 @@ class ChatFormat:
                 )
             turns, tools = turns_with_prompt(turns, tools, dialect.form), ()
         variables = {
-            **self._variables(request),
+            **self._variables(request, dialect),
             "tools": [openai_tool(tool) for tool in tools] or None,
             "documents": None,
         }
@@ -166,7 +177,7 @@ class ChatFormat:
             )
         return self._dialects[source]
 
-    def _variables(self, request: GenerateRequest) -> dict[str, Any]:
+    def _variables(self, request: GenerateRequest, dialect: Dialect) -> dict[str, Any]:
         reasoning = merged_reasoning(request.reasoning, self._options.reasoning)
         variables = {
             **self._tokenizer.special_tokens_map,
@@ -176,7 +187,9 @@ class ChatFormat:
         if reasoning.enabled is not None:
             variables |= {"enable_thinking": reasoning.enabled, "thinking": reasoning.enabled}
         if reasoning.effort is not None:
-            variables["reasoning_effort"] = reasoning.effort
+            harmony = dialect.calls is None
+            effort = _HARMONY_EFFORTS[reasoning.effort] if harmony else reasoning.effort
+            variables["reasoning_effort"] = effort
         if reasoning.budget_tokens is not None:
             variables["thinking_budget"] = reasoning.budget_tokens
         return variables

@@ -39,6 +39,7 @@ class Prompt:
     `grammar` is for what follows a thought, be it `in_thought` already or one that the model begins
     itself, as it may if `may_think`. `boundaries` are lengths of the prompt that later prompts of
     this conversation will likely begin with. `echo` is the text that the answer begins with.
+    `parser` makes a parser for each answer.
     """
 
     ids: tuple[int, ...]
@@ -61,7 +62,7 @@ class _Text:
     ids: list[int]
     dialect: Dialect
     in_thought: bool
-    text: str | None = None
+    text: str
     dropped: int = 0
     boundaries: tuple[int, ...] = ()
 
@@ -124,7 +125,7 @@ class Preparation:
             in_thought=prompt.in_thought,
             may_think=may_think,
             boundaries=prompt.boundaries,
-            echo=self._echo(prompt) if request.echo else "",
+            echo=prompt.text if request.echo else "",
         )
         return PreparedRequest(request_id, request, len(prompt.ids), payload, prompt.dropped)
 
@@ -153,11 +154,12 @@ class Preparation:
             case str(text):
                 bos = self._tokenizer.bos_token
                 ids = self._encode(text, special=not (bos and text.startswith(bos)))
-                return _Text(ids, self.dialect, _in_thought(text, self.dialect), text)
+                return _Text(ids, self.dialect, _leaves_thought_open(text, self.dialect), text)
             case ids:
                 self._check_ids(ids)
                 text = self._tokenizer.decode(list(ids))
-                return _Text(list(ids), self.dialect, _in_thought(text, self.dialect), text)
+                open_thought = _leaves_thought_open(text, self.dialect)
+                return _Text(list(ids), self.dialect, open_thought, text)
 
     def _read_messages(self, request: GenerateRequest) -> _Text:
         if not request.messages:
@@ -172,16 +174,10 @@ class Preparation:
             messages = without_oldest(messages, partial(self._fits, request))
             conversation = self._chat.render(request, messages)
             ids = self._encoded(conversation)
-        dialect = conversation.dialect
-        opened = conversation.opened
         return _Text(
             ids,
-            dialect,
-            _in_thought(opened, dialect)
-            or (
-                dialect.think_start is not None
-                and conversation.text.rstrip().endswith(dialect.think_start)
-            ),
+            conversation.dialect,
+            _is_in_thought(conversation),
             conversation.text,
             len(request.messages) - len(messages),
             self._boundaries(request, messages, conversation, ids) if self._with_boundaries else (),
@@ -239,9 +235,6 @@ class Preparation:
         )
         return Grammar("lark", text)
 
-    def _echo(self, prompt: _Text) -> str:
-        return prompt.text if prompt.text is not None else self._tokenizer.decode(prompt.ids)
-
     def _encoded(self, conversation: Conversation) -> list[int]:
         return self._encode(conversation.text, special=conversation.special)
 
@@ -280,8 +273,15 @@ class Preparation:
                 )
 
 
-def _in_thought(text: str, dialect: Dialect) -> bool:
-    """Whether `text`, of the model itself or raw, leaves a thought open."""
+def _is_in_thought(conversation: Conversation) -> bool:
+    """What users write does not count: the template opens a thought at the end or not at all."""
+    if _leaves_thought_open(conversation.opened, conversation.dialect):
+        return True
+    start = conversation.dialect.think_start
+    return start is not None and conversation.text.rstrip().endswith(start)
+
+
+def _leaves_thought_open(text: str, dialect: Dialect) -> bool:
     if dialect.thought is None:
         return False
     start, end = dialect.thought

@@ -21,7 +21,7 @@ from jinja2.visitor import NodeTransformer
 
 MAX_CHARACTERS = 50_000_000
 MAX_STEPS = 2_000_000
-MAX_S = 10.0
+MAX_S = 5.0
 
 CHATML = """\
 {%- for message in messages %}
