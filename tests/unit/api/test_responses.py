@@ -490,7 +490,7 @@ PICTURE = {"type": "input_image", "image_url": "http://127.0.0.1:9/never-fetched
         ({"instructions": 5}, "instructions", "valid string"),
         ({"temperature": 2.1}, "temperature", "between 0 and 2, not 2.1"),
         ({"top_p": -1}, "top_p", "between 0 and 1"),
-        ({"top_k": -1}, "top_k", "between 0 and"),
+        ({"top_k": -2}, "top_k", "between -1 and"),
         ({"presence_penalty": 3}, "presence_penalty", "between -2 and 2"),
         ({"logit_bias": {"a": 1}}, "logit_bias", "token ids as keys"),
         ({"logit_bias": {"-1": 1}}, "logit_bias", "token ids as keys"),
