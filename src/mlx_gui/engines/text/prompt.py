@@ -13,6 +13,7 @@ from mlx_gui.core.generation import (
     GenerateRequest,
     ImagePart,
     Message,
+    Sampling,
     Tokenized,
     TokenizeRequest,
 )
@@ -52,7 +53,7 @@ class Preparation:
         payload = Prompt(
             ids=tuple(ids),
             max_tokens=min(request.max_tokens or room, room),
-            choice=resolve(request.sampling, self._generation_config),
+            choice=resolve(request.sampling, Sampling(), self._generation_config),
         )
         return PreparedRequest(request_id, request, len(ids), payload)
 
