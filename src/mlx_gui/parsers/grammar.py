@@ -21,12 +21,10 @@ def call_grammar(
     tools: Sequence[Tool],
     choice: ToolChoice,
     token_id: TokenId,
-    *,
-    may_think: bool = False,
 ) -> str:
     """A grammar of nothing but calls: one if `choice` names a tool or wants no several, else more.
 
-    With `may_think` a thought may come first. Raises InvalidRequest for a name that no tool has.
+    Raises InvalidRequest for a name that no tool has.
     """
     allowed = allowed_tools(tools, choice)
     form = dialect.form
@@ -36,7 +34,6 @@ def call_grammar(
     more = f" ({between} call)*" if several and between else " call*" if several else ""
     rules = {
         "start": _joined(
-            "thought?" if may_think and dialect.thought is not None else "",
             f"({literal(f'{harmony.START}assistant')})?" if dialect.calls is None else "",
             "calls",
         ),
@@ -50,8 +47,6 @@ def call_grammar(
     for index, tool in enumerate(allowed):
         schema = json.dumps(arguments_schema(tool))
         rules[f"tool_{index}"] = f"{literal(tool.name + form.before_arguments)} %json {schema}"
-    if may_think and dialect.thought is not None:
-        rules |= _thought_rules(dialect.thought, token_id, literal)
     return "".join(f"{name}: {rule}\n" for name, rule in rules.items())
 
 
@@ -111,22 +106,6 @@ class _Literals:
             before, _, text = text.partition(marker)
             parts += [_quoted(before), f"<[{id}]>"]
         return _joined(*parts, _quoted(text))
-
-
-def _thought_rules(
-    thought: tuple[str, str], token_id: TokenId, literal: _Literals
-) -> dict[str, str]:
-    start, end = thought
-    space = r"/[\n]{0,2}/"
-    if tokens_in(end) == [end] and token_id(end) is not None:
-        return {
-            "thought": f"{literal(start)} thought_text {literal(end)} {space}",
-            "thought_text": "/(?s:.*)/",
-        }
-    return {
-        "thought": f"{literal(start)} thought_text {space}",
-        f"thought_text[suffix={_quoted(end)}]": "/(?s:.*)/",
-    }
 
 
 def _quoted(text: str) -> str:

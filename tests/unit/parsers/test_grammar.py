@@ -56,9 +56,9 @@ def guide(name: str) -> LLTokenizer:
     )
 
 
-def grammar(name: str, choice: ToolChoice, *, may_think: bool = False) -> str:
+def grammar(name: str, choice: ToolChoice) -> str:
     token_id = tokenizer(name).token_to_id
-    return call_grammar(dialect(name), TOOLS, choice, token_id, may_think=may_think)
+    return call_grammar(dialect(name), TOOLS, choice, token_id)
 
 
 def accepts(name: str, lark: str, text: str) -> bool:
@@ -69,10 +69,9 @@ def accepts(name: str, lark: str, text: str) -> bool:
 
 
 @pytest.mark.parametrize("choice", [REQUIRED, ONE, NAMED])
-@pytest.mark.parametrize("may_think", [False, True])
 @pytest.mark.parametrize("name", TEMPLATES)
-def test_every_grammar_is_valid(name: str, choice: ToolChoice, may_think: bool) -> None:
-    lark = LLMatcher.grammar_from_lark(grammar(name, choice, may_think=may_think))
+def test_every_grammar_is_valid(name: str, choice: ToolChoice) -> None:
+    lark = LLMatcher.grammar_from_lark(grammar(name, choice))
     assert LLMatcher.validate_grammar(lark, guide(name)) == ""
 
 
@@ -101,14 +100,12 @@ def test_a_grammar_refuses_all_else(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if dialect(name).thought])
-def test_a_thought_may_come_before_the_calls(name: str) -> None:
+def test_calls_are_read_after_a_thought(name: str) -> None:
     of = dialect(name)
     assert of.thought is not None
     start, end = of.thought
     again = "<|start|>assistant" if of.calls is None else "\n"
     text = f"{start}\nLet me see. < </\n{end}{again}{of.form.render([PARIS])}"
-    assert accepts(name, grammar(name, REQUIRED, may_think=True), text)
-    assert not accepts(name, grammar(name, REQUIRED), text)
     pieces = read(parser(of, constrained=True), text)
     assert pieces[1:] == called(PARIS)
     assert str(pieces[0]).count("Let me see.") == 1
@@ -117,7 +114,7 @@ def test_a_thought_may_come_before_the_calls(name: str) -> None:
 
 def test_markers_that_are_no_tokens_are_written_as_text() -> None:
     of = dialect("Qwen3")
-    lark = call_grammar(of, TOOLS, NAMED, lambda _: None, may_think=True)
+    lark = call_grammar(of, TOOLS, NAMED, lambda _: None)
     assert "<[" not in lark
     assert LLMatcher.validate_grammar(LLMatcher.grammar_from_lark(lark), guide("Qwen3")) == ""
 

@@ -13,16 +13,18 @@ from mlx_gui.core.generation import (
     GenerateRequest,
     Grammar,
     Message,
-    Reasoning,
     Tokenized,
     TokenizeRequest,
 )
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
+from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
+from mlx_gui.engines.text.penalties import check_logit_bias
 from mlx_gui.engines.text.sampling import Choice, resolve
+from mlx_gui.engines.text.thought import Thinking, ThoughtMarkers
 from mlx_gui.engines.text.truncation import without_oldest
 from mlx_gui.parsers.base import AnswerParser, Dialect
 from mlx_gui.parsers.dialects import parser_for
@@ -36,21 +38,19 @@ _ANSWER_SHARE = 4
 class Prompt:
     """What the engine takes in: ids that the model has, and an answer that fits the context.
 
-    `grammar` is for what follows a thought, be it `in_thought` already or one that the model begins
-    itself, as it may if `may_think`. `boundaries` are lengths of the prompt that later prompts of
-    this conversation will likely begin with. `echo` is the text that the answer begins with.
-    `parser` makes a parser for each answer.
+    `parser` makes a parser for each answer, `visible` are special tokens that it must see. Of a
+    `thinking` model's answer, `grammar` is for what follows the thought. `boundaries` are lengths
+    of the prompt that later prompts of this conversation will likely begin with. `echo` is the text
+    that the answer begins with.
     """
 
     ids: tuple[int, ...]
     max_tokens: int
     choice: Choice
-    dialect: Dialect
     parser: Callable[[], AnswerParser]
-    reasoning: Reasoning
-    grammar: Grammar | None = None
-    in_thought: bool = False
-    may_think: bool = False
+    visible: frozenset[int] = frozenset()
+    thinking: Thinking | None = None
+    grammar: CompiledGrammar | None = None
     boundaries: tuple[int, ...] = ()
     echo: str = ""
 
@@ -68,27 +68,23 @@ class _Text:
 
 
 class Preparation:
-    """Owns its tokenizer: the thread that detokenises has another.
-
-    `check_grammar` raises InvalidRequest for what cannot be enforced. `boundaries` says whether
-    prompts come with theirs.
-    """
+    """Owns its tokenizer: the thread that detokenises has another."""
 
     def __init__(
         self,
         loaded: LoadedModel,
         spec: LoadSpec,
-        *,
-        check_grammar: Callable[[Grammar], object] | None = None,
-        boundaries: bool = False,
     ) -> None:
         self._tokenizer: TokenizerWrapper = loaded.preparation_tokenizer
         self._vocabulary = loaded.vocabulary
         self._generation_config: Mapping[str, Any] = loaded.generation_config
         self._spec = spec
         self._chat = ChatFormat(self._tokenizer, Path(spec.path), spec.text)
-        self._check_grammar = check_grammar
-        self._with_boundaries = boundaries
+        self._grammars = GrammarCompiler(
+            self._tokenizer, loaded.vocabulary, self._tokenizer.eos_token_ids
+        )
+        # A cache that can be trimmed fits any prompt that begins alike.
+        self._with_boundaries = not loaded.trimmable
 
     @property
     def dialect(self) -> Dialect:
@@ -100,18 +96,15 @@ class Preparation:
         prompt = self._read(request)
         self._check(prompt.ids, "messages" if request.prompt is None else "prompt")
         room = self._spec.context - len(prompt.ids)
-        reasoning = merged_reasoning(request.reasoning, self._spec.text.reasoning)
-        thinks = prompt.dialect.thought is not None and reasoning.enabled is not False
-        may_think = thinks and not prompt.in_thought
+        choice = resolve(request.sampling, self._spec.text.sampling, self._generation_config)
+        check_logit_bias(choice.logit_bias, self._vocabulary)
+        thinking = self._thinking(request, prompt)
         enforced = request.tool_choice.mode in ("required", "named")
-        grammar = request.grammar
-        if enforced:
-            grammar = self._call_grammar(request, prompt.dialect, may_think=may_think)
+        grammar = self._call_grammar(request, prompt.dialect) if enforced else request.grammar
         payload = Prompt(
             ids=tuple(prompt.ids),
             max_tokens=min(request.max_tokens or room, room),
-            choice=resolve(request.sampling, self._generation_config),
-            dialect=prompt.dialect,
+            choice=choice,
             parser=partial(
                 parser_for,
                 prompt.dialect,
@@ -119,10 +112,9 @@ class Preparation:
                 prompt_ends_in_thought=prompt.in_thought,
                 constrained=enforced,
             ),
-            reasoning=reasoning,
-            grammar=grammar,
-            in_thought=prompt.in_thought,
-            may_think=may_think,
+            visible=self._visible(prompt.dialect),
+            thinking=thinking,
+            grammar=grammar and self._grammars.check_and_compile(grammar),
             boundaries=prompt.boundaries,
             echo=prompt.text if request.echo else "",
         )
@@ -220,19 +212,33 @@ class Preparation:
         }
         return tuple(sorted(end for end in ends if 0 < end < len(ids)))
 
-    def _call_grammar(
-        self, request: GenerateRequest, dialect: Dialect, *, may_think: bool
-    ) -> Grammar:
-        if self._check_grammar is not None:
-            check_tools(request.tools, request.tool_choice, self._check_grammar)
-        text = call_grammar(
-            dialect,
-            request.tools,
-            request.tool_choice,
-            self._chat.token_id,
-            may_think=may_think,
-        )
+    def _call_grammar(self, request: GenerateRequest, dialect: Dialect) -> Grammar:
+        check_tools(request.tools, request.tool_choice, self._grammars.check_and_compile)
+        text = call_grammar(dialect, request.tools, request.tool_choice, self._chat.token_id)
         return Grammar("lark", text)
+
+    def _thinking(self, request: GenerateRequest, prompt: _Text) -> Thinking | None:
+        """What is to be watched of the thought; None for a model that does not think."""
+        thought = prompt.dialect.thought
+        if thought is None:
+            return None
+        start, end = thought
+        reasoning = merged_reasoning(request.reasoning, self._spec.text.reasoning)
+        return Thinking(
+            ThoughtMarkers(
+                start,
+                end,
+                tuple(self._encode(start, special=False)),
+                tuple(self._encode(end, special=False)),
+            ),
+            "thinking" if prompt.in_thought else "before",
+            # A template may not know how to switch thinking off.
+            0 if reasoning.enabled is False else reasoning.budget_tokens,
+        )
+
+    def _visible(self, dialect: Dialect) -> frozenset[int]:
+        ids = (self._chat.token_id(marker) for marker in dialect.markers)
+        return frozenset(id for id in ids if id is not None)
 
     def _encoded(self, conversation: Conversation) -> list[int]:
         return self._encode(conversation.text, special=conversation.special)
