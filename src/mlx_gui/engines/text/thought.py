@@ -29,7 +29,7 @@ class ThoughtMarkers:
 
 
 class Thought:
-    """Follows one sequence. `stage` says where it is; what calls `follow` need not agree who."""
+    """Follows one sequence, for all of its processors: each may call `follow`. See `stage`."""
 
     def __init__(self, markers: ThoughtMarkers, stage: Stage, token_bytes: TokenBytes) -> None:
         self.markers = markers
