@@ -59,6 +59,7 @@ WIDE = {"type": "object", "properties": {f"p{index}": {} for index in range(3000
             "#/properties/not/items/uniqueItems, #/properties/not/items/contains",
         ),
         ("json_schema", '{"x-guidance": {"lenient": true}, "not": {}}', "#/not"),
+        ("json_schema", json.dumps({"anyOf": [{"not": {}}] * 5_000}), "#/anyOf/0/not, #/anyOf/1"),
         ("json_schema", '{"allOf": [{"if": {}}]}', "#/allOf/0/if"),
         ("json_schema", '{"type": "string", "format": "frob"}', "Unknown format: frob"),
         ("json_schema", '{"$ref": "http://example.com/x.json"}', "http://example.com/x.json"),
@@ -376,6 +377,29 @@ def test_a_model_that_does_not_think_follows_the_grammar_at_once(
         ask = Ask(prompt=prompt, stage=stage, grammar=ANSWER)
         (said,) = engine.child.call(generate, thinker, [ask])
         assert json.loads(said.text) == {"answer": 42}
+
+
+def test_a_thought_cannot_end_an_answer_that_has_to_match(
+    engine: RemoteEngine, thinker: Path
+) -> None:
+    prompt = engine.child.call(asked, thinker, True) + "<think>"
+    end = engine.child.call(end_token, thinker)
+    ends = Sampling(temperature=0, top_p=1, logit_bias={end: 100.0})
+    free, held = engine.child.call(
+        generate,
+        thinker,
+        [
+            Ask(prompt=prompt, stage="thinking", sampling=ends),
+            Ask(prompt=prompt, stage="thinking", sampling=ends, grammar=ANSWER, budget_tokens=5),
+        ],
+    )
+    assert (free.text, free.finish) == ("", "stop")
+    assert set(json.loads(held.text.split("</think>")[1])) == {"answer"}
+
+
+def end_token(folder: Path) -> int:
+    """In the child."""
+    return next(iter(tokenizer(folder).eos_token_ids))
 
 
 @pytest.mark.parametrize("start", ["<think>", "<|channel>thought"])

@@ -51,13 +51,13 @@ _VALUES = frozenset({"enum", "const", "default", "examples"})
 class CompiledGrammar:
     """A grammar for one model's tokens. `start` begins one sequence after another with it."""
 
-    matcher: LLMatcher
     kind: GrammarKind
-    width: int
+    matcher: LLMatcher
+    tokens: LLTokenizer
 
     def start(self, thought: Thought | None = None) -> "GrammarMask":
         """The logits processor of one sequence, whose answer begins after `thought`."""
-        return GrammarMask(self.matcher.deep_copy(), self.kind, self.width, thought)
+        return GrammarMask(self, thought)
 
 
 class GrammarCompiler:
@@ -85,7 +85,7 @@ class GrammarCompiler:
         if matcher.is_error():
             raise _refusal(grammar, matcher.get_error())
         _rehearse(matcher.deep_copy(), grammar, tokens)
-        return CompiledGrammar(matcher, grammar.kind, tokens.vocab_size)
+        return CompiledGrammar(grammar.kind, matcher, tokens)
 
     def _tokens(self) -> LLTokenizer:
         if self._made is None:
@@ -109,17 +109,17 @@ class GrammarCompiler:
 class GrammarMask:
     """The logits processor of one sequence: only tokens that the grammar allows next.
 
-    Once the grammar is complete, those are the end tokens. A thought is left alone; where one may
-    begin, its start marker is allowed as well. Reads the last token, and so waits for it.
+    Once the grammar is complete, those are the end tokens. A thought is left alone, but may not end
+    the answer; where one may begin, its start marker is allowed as well. Reads the last token, and
+    so waits for it.
     """
 
-    def __init__(
-        self, matcher: LLMatcher, kind: GrammarKind, width: int, thought: Thought | None
-    ) -> None:
-        self._matcher = matcher
-        self._kind: GrammarKind = kind
+    def __init__(self, grammar: CompiledGrammar, thought: Thought | None) -> None:
+        self._kind: GrammarKind = grammar.kind
+        self._matcher = grammar.matcher.deep_copy()
+        self._end_tokens: list[int] = grammar.tokens.eos_tokens
+        self._bits = llguidance.numpy.allocate_token_bitmask(1, grammar.tokens.vocab_size)
         self._thought = thought
-        self._bits = llguidance.numpy.allocate_token_bitmask(1, width)
         self._began = False
         self._marker_tokens = 0
         """Tokens of the start marker that were allowed or forced so far."""
@@ -129,7 +129,7 @@ class GrammarMask:
             self._thought.follow(context)
             if self._thought.stage == "thinking":
                 self._began = False
-                return logits
+                return self._endless(logits)
             if self._thought.stage == "before":
                 return self._before(self._thought.markers.start_ids, context, logits)
             self._thought = None
@@ -165,6 +165,12 @@ class GrammarMask:
         bits = np.unpackbits(self._bits.view(np.uint8)[0], bitorder="little")
         allowed: Any = bits[: logits.shape[-1]].view(np.bool_)
         return mx.where(mx.array(allowed), logits, -mx.inf)
+
+    def _endless(self, logits: mx.array) -> mx.array:
+        places = mx.arange(logits.shape[-1])
+        for token in self._end_tokens:
+            logits = mx.where(places == token, -mx.inf, logits)
+        return logits
 
     def _allows(self, token: int) -> bool:
         return bool(self._bits[0, token // 32] >> (token % 32) & 1)
@@ -225,7 +231,7 @@ def _refusal(grammar: Grammar, error: str) -> InvalidRequest:
         is_schema = grammar.kind == "json_schema"
         places = [*_places(json.loads(grammar.text), keywords)] if is_schema else []
         return InvalidRequest(
-            f"The {name} uses what cannot be enforced: {', '.join(places or keywords)}.",
+            f"The {name} uses what cannot be enforced: {_short(', '.join(places or keywords))}.",
             hint="Leave it away and check the answer yourself, or say the same in other words.",
             details={"keywords": ", ".join(keywords)},
         )
@@ -247,7 +253,7 @@ def _refusal(grammar: Grammar, error: str) -> InvalidRequest:
 
 
 def _places(node: Any, keywords: Collection[str], place: str = "#") -> Iterator[str]:
-    """Where in a schema the keywords stand, as JSON pointers."""
+    """Where in a schema the keywords stand, as paths from its root."""
     if isinstance(node, list):
         for index, member in enumerate(node):
             yield from _places(member, keywords, f"{place}/{index}")
@@ -270,6 +276,9 @@ def _reason(error: str) -> str:
         return "nothing matches it."
     first, *more = [line.strip() for line in error.splitlines() if line.strip()]
     causes = [line.removeprefix("error: ") for line in more if line.startswith("error: ")]
-    text = " ".join([first, *causes])
+    return _short(" ".join([first, *causes]).rstrip(".")) + "."
+
+
+def _short(text: str) -> str:
     cut = len(text) > _REASON_CHARACTERS
-    return f"{text[:_REASON_CHARACTERS]}…" if cut else f"{text.rstrip('.')}."
+    return f"{text[:_REASON_CHARACTERS]}…" if cut else text

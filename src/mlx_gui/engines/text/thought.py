@@ -41,7 +41,7 @@ class Thinking:
 
 
 class Thought:
-    """Follows one sequence. `stage` says where it is; what calls `follow` need not agree who."""
+    """Follows one sequence, for all of its processors: each may call `follow`. See `stage`."""
 
     def __init__(self, markers: ThoughtMarkers, stage: Stage, token_bytes: TokenBytes) -> None:
         self.markers = markers
