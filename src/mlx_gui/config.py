@@ -51,10 +51,10 @@ class Setting:
         return ENVIRONMENT_PREFIX + self.name.upper()
 
     @property
-    def unit(self) -> Literal["bytes", "s", "tokens", ""]:
+    def unit(self) -> Literal["bytes", "s", "days", "tokens", ""]:
         """Names end in their unit."""
         suffix = self.name.rpartition("_")[2]
-        return suffix if suffix in ("bytes", "s", "tokens") else ""
+        return suffix if suffix in ("bytes", "s", "days", "tokens") else ""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -151,6 +151,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Least level that is logged.",
         choices=("debug", "info", "warning", "error"),
     ),
+    Setting(
+        "responses_retention_days",
+        "integer",
+        30,
+        "Time that stored responses are kept after the last turn of their conversation; 0 stores "
+        "none.",
+        bounds=(0, 36_500),
+    ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
         "blas",
@@ -191,6 +199,7 @@ class Config:
     max_body_bytes: int
     allowed_hosts: tuple[str, ...]
     log_level: str
+    responses_retention_days: int
     offline: bool
     blas: str
     engine: str

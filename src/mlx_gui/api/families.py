@@ -3,6 +3,8 @@
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from mlx_gui.api.anthropic.errors import error_body as anthropic_error_body
+from mlx_gui.api.anthropic.messages import routes as messages
 from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
@@ -14,6 +16,7 @@ from mlx_gui.api.openai.chat import routes as chat
 from mlx_gui.api.openai.completions import routes as completions
 from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.models import routes as models
+from mlx_gui.api.openai.responses import routes as responses
 from mlx_gui.api.openai.tokens import routes as tokens
 from mlx_gui.api.openapi import describe
 from mlx_gui.api.services import Services
@@ -24,9 +27,10 @@ FAMILIES = (
     Family(
         "openai",
         "/v1/",
-        (models.router, chat.router, completions.router, tokens.router),
+        (models.router, chat.router, completions.router, tokens.router, responses.router),
         error_body,
     ),
+    Family("anthropic", "/v1/messages", (messages.router,), anthropic_error_body),
 )
 
 

@@ -33,6 +33,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import Model, ModelFacts
+from mlx_gui.store.database import Store
 
 DEADLINE_S = 20
 
@@ -137,9 +138,16 @@ def config(data_dir: Path, **settings: object) -> Config:
 
 
 def services(
-    settings: Config, *, dispatch: ScriptedDispatch | None = None, shelf: Shelf | None = None
+    settings: Config,
+    *,
+    dispatch: ScriptedDispatch | None = None,
+    shelf: Shelf | None = None,
+    store: Store | None = None,
 ) -> Services:
-    """Real parts, except that the library and the answers are scripted."""
+    """Real parts, except that the library and the answers are scripted.
+
+    Only what stores something needs the `store`.
+    """
     bus = EventBus()
     run_loop = RunLoop(
         ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
@@ -150,6 +158,7 @@ def services(
     )
     return Services(
         config=settings,
+        store=cast(Store, store),
         library=cast(Any, shelf or Shelf(MODEL)),
         run_loop=run_loop,
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),

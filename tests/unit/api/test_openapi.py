@@ -52,7 +52,7 @@ def test_errors_are_described_as_they_are(document: dict[str, Any]) -> None:
     for operation in operations(document):
         assert "422" not in operation["responses"]
         content = operation["responses"]["4XX"]["content"]["application/json"]
-        assert content["schema"]["$ref"].endswith("/ErrorEnvelope")
+        assert content["schema"]["$ref"].endswith("ErrorEnvelope")
 
 
 def test_the_chat_request_is_described_with_its_bounds(document: dict[str, Any]) -> None:
@@ -73,6 +73,7 @@ def test_the_chat_request_is_described_with_its_bounds(document: dict[str, Any])
     [
         ("/v1/chat/completions", "post", "ChatCompletionChunk"),
         ("/v1/completions", "post", "Completion"),
+        ("/v1/messages", "post", "ContentBlockDelta"),
         ("/v1/events", "get", "HelloEvent"),
     ],
 )

@@ -41,7 +41,9 @@ MODEL = ModelObject(
     problem=None,
     state="not_loaded",
 )
-MEMORY = MemoryUseBody(weights_bytes=1, kv_bytes=2, prefix_bytes=0, other_bytes=3, total_bytes=412_000_000)
+MEMORY = MemoryUseBody(
+    weights_bytes=1, kv_bytes=2, prefix_bytes=0, other_bytes=3, total_bytes=412_000_000
+)
 LOADED = LoadedModel(
     id="org/tiny",
     state="busy",

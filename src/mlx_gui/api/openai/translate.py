@@ -11,6 +11,7 @@ from mlx_gui.api.json_schema import check_schema
 from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.wire import (
     MAX_TOKEN_ID,
+    AnswerFields,
     CompletionTokensDetails,
     CompletionUsage,
     FormatFields,
@@ -71,7 +72,7 @@ def with_generation(
     _check_amount(prompts * n, max_tokens or 0, param="n" if n > 1 else "max_tokens")
     return msgspec.structs.replace(
         request,
-        sampling=_sampling(body),
+        sampling=sampling(body),
         max_tokens=max_tokens,
         stop=tuple(body.stop or ()),
         n=n,
@@ -94,7 +95,7 @@ def completion_usage(usage: Usage, prepared: Prepared) -> CompletionUsage:
     )
 
 
-def includes_usage(body: SamplingFields) -> bool:
+def includes_usage(body: AnswerFields) -> bool:
     """Whether a stream ends with a chunk of token counts."""
     return body.stream_options is not None and bool(body.stream_options.include_usage)
 
@@ -104,18 +105,8 @@ def error_frames(error: MlxGuiError, request_id: str) -> bytes:
     return frame(error_body(error, request_id)) + STREAM_END
 
 
-def _check_amount(answers: int, max_tokens: int, *, param: str) -> None:
-    """One answer is bounded by the context."""
-    if answers > 1 and answers * max_tokens > MAX_TOKENS_OF_ALL:
-        raise InvalidRequest(
-            f"{answers} answers of up to {max_tokens} tokens may be {answers * max_tokens} tokens; "
-            f"{MAX_TOKENS_OF_ALL} are the most.",
-            hint="Ask for fewer answers by `n`, or for shorter ones by `max_tokens`.",
-            param=param,
-        )
-
-
-def _sampling(body: SamplingFields) -> Sampling:
+def sampling(body: SamplingFields) -> Sampling:
+    """Raises InvalidRequest for a key of `logit_bias` that is no token id."""
     return Sampling(
         temperature=body.temperature,
         top_p=body.top_p,
@@ -127,6 +118,17 @@ def _sampling(body: SamplingFields) -> Sampling:
         logit_bias={_token_id(key): bias for key, bias in (body.logit_bias or {}).items()},
         seed=body.seed,
     )
+
+
+def _check_amount(answers: int, max_tokens: int, *, param: str) -> None:
+    """One answer is bounded by the context."""
+    if answers > 1 and answers * max_tokens > MAX_TOKENS_OF_ALL:
+        raise InvalidRequest(
+            f"{answers} answers of up to {max_tokens} tokens may be {answers * max_tokens} tokens; "
+            f"{MAX_TOKENS_OF_ALL} are the most.",
+            hint="Ask for fewer answers by `n`, or for shorter ones by `max_tokens`.",
+            param=param,
+        )
 
 
 def _token_id(key: str) -> int:

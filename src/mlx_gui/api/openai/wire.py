@@ -1,23 +1,18 @@
 """JSON that several endpoints of OpenAI's family share. Unknown fields are ignored."""
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
-)
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from mlx_gui.api.fields import Between, text_or_list
 
 MAX_STOPS = 16
 MAX_ANSWERS = 128
 MAX_TOKENS = 2**31 - 1
 MAX_TOKEN_ID = 2**31 - 1
 MAX_CHOICES = 1024
+TOOL_NAME = "^[a-zA-Z0-9_-]{1,64}$"
 _INT64 = 2**63
 
 
@@ -25,41 +20,6 @@ class Strict(BaseModel):
     """A part of a request: nothing is converted, so 1 is not true and "1" is not 1."""
 
     model_config = ConfigDict(strict=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Between:
-    """Bounds of a number, both in one sentence, which pydantic's own `ge` and `le` do not give."""
-
-    lowest: float
-    highest: float
-
-    def check(self, value: float) -> float:
-        if self.lowest <= value <= self.highest:
-            return value
-        raise PydanticCustomError(
-            "out_of_range",
-            "Input should be between {lowest} and {highest}",
-            {"lowest": self.lowest, "highest": self.highest},
-        )
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.check, handler(source))
-
-    def __get_pydantic_json_schema__(
-        self, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> dict[str, Any]:
-        return {**handler(schema), "minimum": self.lowest, "maximum": self.highest}
-
-
-def _as_stops(value: object) -> object:
-    if isinstance(value, str):
-        return [value]
-    if value is None or isinstance(value, list):
-        return value  # pyright: ignore[reportUnknownVariableType]
-    raise PydanticCustomError("stop_type", "Input should be a string or a list of strings")
 
 
 def _as_schema(value: object) -> object:
@@ -70,9 +30,12 @@ def _as_schema(value: object) -> object:
 
 NonEmpty = Annotated[str, Field(min_length=1)]
 StopList = Annotated[list[NonEmpty], Field(max_length=MAX_STOPS)]
-Stops = Annotated[StopList, BeforeValidator(_as_stops, json_schema_input_type=NonEmpty | StopList)]
+Stops = Annotated[
+    StopList,
+    BeforeValidator(text_or_list(str, of="strings"), json_schema_input_type=NonEmpty | StopList),
+]
 TokenCount = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
-ToolName = Annotated[str, Field(pattern="^[a-zA-Z0-9_-]{1,64}$")]
+ToolName = Annotated[str, Field(pattern=TOOL_NAME)]
 Choices = Annotated[list[NonEmpty], Field(min_length=1, max_length=MAX_CHOICES)]
 SchemaOrText = Annotated[str | dict[str, Any], BeforeValidator(_as_schema)]
 
@@ -84,7 +47,7 @@ class StreamOptions(Strict):
 
 
 class SamplingFields(Strict):
-    """How tokens are chosen, how many answers there are, and when one ends."""
+    """How tokens are chosen, and when an answer ends."""
 
     temperature: Annotated[float, Between(0, 2)] | None = None
     top_p: Annotated[float, Between(0, 1)] | None = None
@@ -96,6 +59,11 @@ class SamplingFields(Strict):
     logit_bias: dict[str, Annotated[float, Between(-100, 100)]] | None = None
     seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
     stop: Stops | None = None
+
+
+class AnswerFields(SamplingFields):
+    """How many answers there are, and how they come."""
+
     n: Annotated[int, Between(1, MAX_ANSWERS)] | None = None
     ignore_eos: bool | None = None
     priority: Annotated[int, Between(-100, 100)] | None = None
@@ -141,7 +109,7 @@ class FormatFields(Strict):
     structured_outputs: StructuredOutputs | None = None
 
 
-class GenerationFields(SamplingFields, FormatFields):
+class GenerationFields(AnswerFields, FormatFields):
     """What chat and raw completions can both be asked for."""
 
 
