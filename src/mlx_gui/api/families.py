@@ -12,6 +12,11 @@ from mlx_gui.api.guard import Guard
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.status import routes as status
+from mlx_gui.api.ollama import unserved as ollama_unserved
+from mlx_gui.api.ollama.chat import routes as ollama_chat
+from mlx_gui.api.ollama.errors import error_body as ollama_error_body
+from mlx_gui.api.ollama.generate import routes as ollama_generate
+from mlx_gui.api.ollama.models import routes as ollama_models
 from mlx_gui.api.openai.chat import routes as chat
 from mlx_gui.api.openai.completions import routes as completions
 from mlx_gui.api.openai.errors import error_body
@@ -31,6 +36,17 @@ FAMILIES = (
         error_body,
     ),
     Family("anthropic", "/v1/messages", (messages.router,), anthropic_error_body),
+    Family(
+        "ollama",
+        "/api/",
+        (
+            ollama_chat.router,
+            ollama_generate.router,
+            ollama_models.router,
+            ollama_unserved.router,
+        ),
+        ollama_error_body,
+    ),
 )
 
 

@@ -20,17 +20,25 @@ class Dispatch:
         self._device = device
 
     async def events(
-        self, model: Model, request: WorkerRequest, *, request_id: str
+        self,
+        model: Model,
+        request: WorkerRequest,
+        *,
+        request_id: str,
+        keep_alive_s: float | None = None,
     ) -> AsyncGenerator[GenerationEvent]:
         """The events of `request`, up to and including Usage or Failed.
 
         Raises at the first step when the request is refused at once. Closing the generator early
-        cancels the request: its sequences leave the engine within one step.
+        cancels the request: its sequences leave the engine within one step. `keep_alive_s` is how
+        long the model stays loaded afterwards; None leaves that as it is.
         """
         await self._device.ensure()
         ended = False
         try:
-            mailbox = await self._run_loop.submit(request_id, model, request)
+            mailbox = await self._run_loop.submit(
+                request_id, model, request, keep_alive_s=keep_alive_s
+            )
             while not ended:
                 event = await mailbox.get()
                 ended = isinstance(event, Usage | Failed)

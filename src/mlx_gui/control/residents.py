@@ -86,7 +86,9 @@ class Residents:
         loop = asyncio.get_running_loop()
         entry.last_used_s, entry.last_used_at = loop.time(), time.time()
         entry.stop_expiry()
-        keep_alive_s = self._settings.keep_alive_s
+        keep_alive_s = entry.keep_alive_s
+        if keep_alive_s is None:
+            keep_alive_s = self._settings.keep_alive_s
         if entry.idle and keep_alive_s >= 0 and not self.stopping:
             entry.expires_at = time.time() + keep_alive_s
             entry.expiry = loop.call_later(keep_alive_s, self._post, self._on_expiry, entry)
@@ -130,6 +132,7 @@ class Residents:
         assert entry.worker is not None, "a free credit has a worker"
         submission.stop_timer()
         entry.stop_expiry()
+        entry.keep_alive(submission.keep_alive_s)
         entry.leases[submission.request_id] = entry.credits(submission)
         entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
         self.changed(entry)

@@ -74,13 +74,21 @@ class ScriptedDispatch:
 
     script: Script = say_hello
     asked: list[GenerateRequest] = field(default_factory=list[GenerateRequest])
+    kept_s: list[float | None] = field(default_factory=list[float | None])
+    """How long the model is to stay, by request."""
     closed: threading.Event = field(default_factory=threading.Event)
     """Set when a generator has ended, in whatever way."""
 
     async def events(
-        self, model: Model, request: GenerateRequest, *, request_id: str
+        self,
+        model: Model,
+        request: GenerateRequest,
+        *,
+        request_id: str,
+        keep_alive_s: float | None = None,
     ) -> AsyncGenerator[GenerationEvent]:
         self.asked.append(request)
+        self.kept_s.append(keep_alive_s)
         try:
             async for event in self.script(request):
                 yield event
