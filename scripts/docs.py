@@ -204,7 +204,14 @@ def _type(schema: Schema) -> str:
             return "any"
         case kind:
             low, high = schema.get("minimum"), schema.get("maximum")
-            return str(kind) if low is None or high is None else f"{kind} from {low} to {high}"
+            if low is None or high is None:
+                return str(kind)
+            return f"{kind} from {_number(low)} to {_number(high)}"
+
+
+def _number(bound: float) -> str:
+    """FastAPI makes every bound a float, that of an integer too."""
+    return str(int(bound) if bound == int(bound) else bound)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from tests.support.waiting import wait_until
 CHAT = "/v1/chat/completions"
 WITNESS = "fake/echo"
 ENDLESS = json.dumps({"fake": {"text": "word", "repeat": 3000, "delay_ms": 10}})
+TOOL_CHOICE = {"type": "function", "function": {"name": "nobody"}}
 PICTURE = {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/never-fetched.png"}}
 
 Setup = Literal["usual", "crowded", "hasty", "small", "broken folders"]
@@ -58,6 +59,11 @@ class Row:
 def chat(model: str = WITNESS, text: str = "Hello", **fields: object) -> Callable[..., Any]:
     body = {"model": model, "messages": [{"role": "user", "content": text}], **fields}
     return lambda client: client.post(CHAT, json=body)
+
+
+def complete(**fields: object) -> Callable[..., httpx.Response]:
+    body = {"model": WITNESS, "prompt": "Hello", **fields}
+    return lambda client: client.post("/v1/completions", json=body)
 
 
 def get(path: str, **headers: str) -> Callable[[httpx.Client], httpx.Response]:
@@ -123,6 +129,20 @@ ROWS = (
         400,
         "pictures",
         chat(messages=[{"role": "user", "content": [PICTURE]}]),
+    ),
+    Row("a tool nobody has", "invalid_request", 400, "", chat(tool_choice=TOOL_CHOICE)),
+    Row("a schema that is none", "invalid_request", 400, "schema", chat(guided_json={"type": 5})),
+    Row("no prompt", "invalid_request", 400, "/docs", complete(prompt="")),
+    Row("10,000 prompts", "invalid_request", 400, "/docs", complete(prompt=["a"] * 10_000)),
+    Row("a negative token", "invalid_request", 400, "/docs", complete(prompt=[-1])),
+    Row("a token of 64 bits", "invalid_request", 400, "/docs", complete(prompt=[2**63])),
+    Row("a bias of no token", "invalid_request", 400, "key", complete(logit_bias={"-1": 1})),
+    Row(
+        "one of two prompts longer than the context",
+        "context_length_exceeded",
+        400,
+        "Shorten",
+        complete(prompt=["a", "word " * 9000]),
     ),
     Row(
         "a response that is not stored",

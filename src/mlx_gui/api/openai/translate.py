@@ -35,7 +35,7 @@ from mlx_gui.version import __version__
 
 STREAM_END = frame(b"[DONE]")
 MAX_TOKENS_OF_ALL = 2**22
-"""What `n` answers may have together, where the request says how long one may be."""
+"""What several answers may have together, where the request says how long one may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def new_head(kind: str, model_id: str) -> AnswerHead:
 
 
 def with_generation(
-    request: GenerateRequest, body: GenerationFields, *, max_tokens: int | None
+    request: GenerateRequest, body: GenerationFields, *, max_tokens: int | None, prompts: int = 1
 ) -> GenerateRequest:
     """`request` with what chat and raw completions share. Raises InvalidRequest."""
     if body.stream_options is not None and not body.stream:
@@ -69,13 +69,7 @@ def with_generation(
             param="stream_options",
         )
     n = body.n or 1
-    if n > 1 and n * (max_tokens or 0) > MAX_TOKENS_OF_ALL:
-        raise InvalidRequest(
-            f"`n` answers of up to {max_tokens} tokens may be {n * (max_tokens or 0)} tokens; "
-            f"{MAX_TOKENS_OF_ALL} is the most.",
-            hint="Ask for fewer or shorter answers.",
-            param="n",
-        )
+    _check_amount(prompts * n, max_tokens or 0, param="n" if n > 1 else "max_tokens")
     return msgspec.structs.replace(
         request,
         sampling=sampling(body),
@@ -124,6 +118,17 @@ def sampling(body: SamplingFields) -> Sampling:
         logit_bias={_token_id(key): bias for key, bias in (body.logit_bias or {}).items()},
         seed=body.seed,
     )
+
+
+def _check_amount(answers: int, max_tokens: int, *, param: str) -> None:
+    """One answer is bounded by the context."""
+    if answers > 1 and answers * max_tokens > MAX_TOKENS_OF_ALL:
+        raise InvalidRequest(
+            f"{answers} answers of up to {max_tokens} tokens may be {answers * max_tokens} tokens; "
+            f"{MAX_TOKENS_OF_ALL} are the most.",
+            hint="Ask for fewer answers by `n`, or for shorter ones by `max_tokens`.",
+            param=param,
+        )
 
 
 def _token_id(key: str) -> int:

@@ -46,13 +46,10 @@ def to_core(body: CompletionRequest, *, tenant: str) -> tuple[GenerateRequest, .
         reasoning=Reasoning(raw=True),
         top_logprobs=body.logprobs,
     )
-    request = with_generation(plain, body, max_tokens=body.max_tokens or DEFAULT_MAX_TOKENS)
-    return tuple(
-        msgspec.structs.replace(
-            request, prompt=prompt if isinstance(prompt, str) else tuple(prompt)
-        )
-        for prompt in body.prompt
-    )
+    prompts = [text if isinstance(text, str) else tuple(text) for text in body.prompt]
+    max_tokens = body.max_tokens or DEFAULT_MAX_TOKENS
+    request = with_generation(plain, body, max_tokens=max_tokens, prompts=len(prompts))
+    return tuple(msgspec.structs.replace(request, prompt=prompt) for prompt in prompts)
 
 
 def completion(head: AnswerHead, answer: Gathering, *, logprobs: bool) -> Completion:
