@@ -34,15 +34,18 @@ def test_answers_to_one_request_share_its_prompt_and_differ(
     prefix_cache_bytes: int, engine: RemoteEngine
 ) -> None:
     engine.load(checkpoint("Qwen3-tiny"), prefix_cache_bytes=prefix_cache_bytes)
-    alone = [engine.answer(wild("Hello", seed)) for seed in (7, 8, 9)]
+    alone = engine.answer(wild("Hello", 7))
+    said: list[dict[int, str]] = []
     for _ in range(2):  # the second time, the prompt may be cached
         reply = engine.answer(wild("Hello", 7, n=3))
-        assert texts(reply) == dict(enumerate(each.text for each in alone))
+        said.append(texts(reply))
+        assert said[-1][0] == alone.text
+        assert len(set(said[-1].values())) == 3
         prefills = [event for event in reply.events if isinstance(event, Prefill)]
         assert prefills[-1].done == prefills[-1].total == reply.usage.prompt_tokens
         assert sorted(e.index for e in reply.events if isinstance(e, Done)) == [0, 1, 2]
-        tokens = sum(each.usage.completion_tokens for each in alone)
-        assert reply.usage.completion_tokens == tokens
+        assert 3 <= reply.usage.completion_tokens <= 60
+    assert said[0] == said[1]
 
 
 def test_more_answers_than_slots_all_come(engine: RemoteEngine) -> None:

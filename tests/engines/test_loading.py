@@ -146,7 +146,7 @@ REFUSED = {
         "picture",
     ),
     "roles that the template refuses": (
-        GenerateRequest((message("user", HELLO), message("user", HELLO))),
+        GenerateRequest((message("assistant", HELLO), message("user", HELLO))),
         InvalidRequest,
         "alternate",
     ),

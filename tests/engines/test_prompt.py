@@ -3,7 +3,7 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,12 +22,14 @@ from mlx_gui.core.generation import (
     ToolResultPart,
 )
 from mlx_gui.core.model import TextOptions
-from mlx_gui.engines.text.prompt import Prompt
 from mlx_gui.parsers.base import CallArguments, CallBegan, Piece, Text
 from tests.engines import remote
 from tests.engines.remote import RemoteEngine, ask
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES
+
+if TYPE_CHECKING:  # it brings MLX, which has no place in this process
+    from mlx_gui.engines.text.prompt import Prompt
 
 WEATHER = Tool("get_weather", "The weather.", {"type": "object", "properties": {}})
 CALL = ToolCallPart("c1", "get_weather", '{"city": "Paris"}')
@@ -105,7 +107,7 @@ def assistant(text: str) -> Message:
     return Message("assistant", (TextPart(text),))
 
 
-def prompt(engine: RemoteEngine, request: GenerateRequest) -> Prompt:
+def prompt(engine: RemoteEngine, request: GenerateRequest) -> "Prompt":
     return engine.prepare("r", request).payload
 
 

@@ -112,7 +112,7 @@ class Preparation:
                 prompt_ends_in_thought=prompt.in_thought,
                 constrained=enforced,
             ),
-            visible=self._visible(prompt.dialect),
+            visible=self._visible(request, prompt.dialect),
             thinking=thinking,
             grammar=grammar and self._grammars.check_and_compile(grammar),
             boundaries=prompt.boundaries,
@@ -236,8 +236,15 @@ class Preparation:
             0 if reasoning.enabled is False else reasoning.budget_tokens,
         )
 
-    def _visible(self, dialect: Dialect) -> frozenset[int]:
-        ids = (self._chat.token_id(marker) for marker in dialect.markers)
+    def _visible(self, request: GenerateRequest, dialect: Dialect) -> frozenset[int]:
+        """Without tools, markers of calls mean as little as any other special token."""
+        all_count = dialect.calls is None or (request.tools and request.tool_choice.mode != "none")
+        thought = "".join(dialect.thought or ())
+        ids = (
+            self._chat.token_id(marker)
+            for marker in dialect.markers
+            if all_count or marker in thought
+        )
         return frozenset(id for id in ids if id is not None)
 
     def _encoded(self, conversation: Conversation) -> list[int]:
