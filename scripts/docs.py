@@ -16,8 +16,9 @@ from fastapi import FastAPI
 from mlx_gui.api.families import FAMILIES
 from mlx_gui.api.openapi import describe
 from mlx_gui.cli.main import COMMANDS, LazyCommand, build_command_line
-from mlx_gui.config import SETTINGS, Setting
+from mlx_gui.config import SETTINGS
 from mlx_gui.core.errors import error_classes
+from mlx_gui.core.settings import Setting
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 HELP_WIDTH = 90
