@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Integer, MetaData, String, Table
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision in order; each has its file in `migrations/versions`."""
 
 METADATA = MetaData(
@@ -61,4 +61,13 @@ devices = Table(
     Column("fingerprint", String, primary_key=True),
     Column("facts", String, nullable=False),
     Column("probed_at", String, nullable=False),
+)
+
+model_settings = Table(
+    "model_settings",
+    METADATA,
+    Column("model", String, primary_key=True),
+    Column("name", String, primary_key=True),
+    Column("value", String, nullable=False),
+    Column("changed_at", String, nullable=False),
 )

@@ -20,6 +20,7 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.memory import MemorySampler
+from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.residents import ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.core.errors import ModelNotFound
@@ -33,6 +34,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import Model, ModelFacts
+from mlx_gui.store.database import Store
 
 DEADLINE_S = 20
 
@@ -109,6 +111,9 @@ class Shelf:
         return self.models()
 
     async def find(self, name: str) -> Model:
+        return self.resolve(name)
+
+    def resolve(self, name: str) -> Model:
         for model in self.present:
             if model.id == name:
                 return model
@@ -137,7 +142,11 @@ def config(data_dir: Path, **settings: object) -> Config:
 
 
 def services(
-    settings: Config, *, dispatch: ScriptedDispatch | None = None, shelf: Shelf | None = None
+    settings: Config,
+    *,
+    dispatch: ScriptedDispatch | None = None,
+    shelf: Shelf | None = None,
+    store: Store | None = None,
 ) -> Services:
     """Real parts, except that the library and the answers are scripted."""
     bus = EventBus()
@@ -153,6 +162,7 @@ def services(
         library=cast(Any, shelf or Shelf(MODEL)),
         run_loop=run_loop,
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
+        model_settings=ModelSettingsOwner(store or cast(Store, None), settings),
         bus=bus,
         sampler=MemorySampler(partial(bus.publish, "memory")),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
