@@ -1,6 +1,7 @@
 """The table of a model's settings, and what holds for a model."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,9 @@ def test_a_name_nobody_knows_is_refused_with_the_nearest(name: str, hint: str) -
     with pytest.raises(InvalidRequest, match=f"'{name}' is not a setting of a model") as caught:
         checked({name: None})
     assert hint in caught.value.hint
+
+
+def test_the_guide_names_every_setting() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "guides" / "settings-of-a-model.md"
+    table = guide.read_text(encoding="utf-8").partition("## What there is")[2]
+    assert [row.name for row in MODEL_SETTINGS if f"`{row.name}`" not in table] == []
