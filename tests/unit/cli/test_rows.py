@@ -7,7 +7,7 @@ import pytest
 from mlx_gui.cli.chat import pace_sentence, printable
 from mlx_gui.cli.list import model_row, short_count
 from mlx_gui.cli.load import load_sentence
-from mlx_gui.cli.ps import loaded_row, time_left
+from mlx_gui.cli.ps import loaded_row, serial_sentence, time_left
 from mlx_gui.cli.settings import pending_sentence, shown_value
 from mlx_gui.cli.status import status_rows
 from mlx_gui.cli.unload import unload_sentence
@@ -246,6 +246,13 @@ def test_a_setting_is_shown_on_one_line(value: object, kind: str, expected: str)
 def test_a_pending_change_names_the_model() -> None:
     answer = ModelSettingsBody(model="org/tiny", settings={}, reload_pending=True)
     assert pending_sentence(answer).startswith("org/tiny is loaded with other settings")
+
+
+def test_a_model_that_cannot_batch_says_why() -> None:
+    serial = LOADED.model_copy(update={"serial_because": "Its KV cache is quantized."})
+    assert serial_sentence(serial) == (
+        "org/tiny answers one request at a time: Its KV cache is quantized."
+    )
 
 
 def test_an_adapter_is_listed_as_one() -> None:
