@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Coroutine
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,14 @@ from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
+from mlx_gui.store.responses import forget_old_responses
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import mount as mount_interface
 from mlx_gui.web.static_files import ui_build
 
 log = structlog.get_logger(__name__)
+
+_DAY_S = 86_400
 
 
 class Application:
@@ -76,6 +79,7 @@ class Application:
         self.local_token = secrets.token_urlsafe(32)
         self.services = Services(
             config=config,
+            store=store,
             library=self.library,
             run_loop=self.run_loop,
             dispatch=Dispatch(self.run_loop, self.device),
@@ -97,6 +101,7 @@ class Application:
         self._spawn("run-loop", self.run_loop.run())
         self._spawn("memory", self.sampler.run())
         self._spawn("boot", self._boot())
+        self._spawn("retention", self._forget_old_responses())
 
     async def drain(self, grace_s: float) -> None:
         """Refuse what is new and end every worker, running answers first if they are quick."""
@@ -146,6 +151,24 @@ class Application:
             log.error("models_unknown", reason=error.message)
             return
         log.info("ready", models=len(self.library.models()))
+
+    async def _forget_old_responses(self) -> None:
+        """At the start and once a day from then on."""
+        kept = timedelta(days=self._config.responses_retention_days)
+        while True:
+            before = (datetime.now(UTC) - kept).isoformat(timespec="seconds")
+            try:
+                gone = await self._store.write(
+                    lambda connection, before=before: forget_old_responses(
+                        connection, before=before
+                    )
+                )
+            except (StoreError, MlxGuiError) as error:
+                log.error("old_responses_kept", reason=error.message)
+            else:
+                if gone:
+                    log.info("old_responses_removed", count=gone)
+            await asyncio.sleep(_DAY_S)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.create_task(work, name=name))

@@ -159,6 +159,14 @@ SETTINGS: tuple[Setting, ...] = (
         "Least level that is logged.",
         choices=("debug", "info", "warning", "error"),
     ),
+    Setting(
+        "responses_retention_days",
+        "integer",
+        30,
+        "Time that stored responses are kept after the last turn of their conversation; 0 stores "
+        "none.",
+        bounds=(0, 36_500),
+    ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
         "blas",
@@ -203,6 +211,7 @@ class Config:
     max_body_bytes: int
     allowed_hosts: tuple[str, ...]
     log_level: str
+    responses_retention_days: int
     offline: bool
     blas: str
     engine: str

@@ -36,7 +36,7 @@ WITHOUT_ROW = {
     "shutting_down": "ends the server that the row needs; tests/process asks a stopping server",
     "internal_error": "a fault of ours; tests/unit/api/test_errors.py provokes one",
     "fetch_failed": "only a start fetches anything, the starter model; tests/unit/catalog",
-    "disk_full": "nothing that a request does writes to the disk yet",
+    "disk_full": "a response that cannot be stored is answered all the same; tests/unit/api",
     "cancelled": "the client has gone, so nobody reads it; tests/unit/api/test_streams.py",
 }
 
@@ -123,6 +123,16 @@ ROWS = (
         400,
         "pictures",
         chat(messages=[{"role": "user", "content": [PICTURE]}]),
+    ),
+    Row(
+        "a response that is not stored",
+        "previous_response_not_found",
+        400,
+        "input",
+        lambda client: client.post(
+            "/v1/responses",
+            json={"model": WITNESS, "input": "Hi", "previous_response_id": "resp_" + "0" * 32},
+        ),
     ),
     Row(
         "an unknown architecture",

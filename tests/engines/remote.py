@@ -105,6 +105,7 @@ class RemoteEngine:
                 "weight_form": "float32",
                 "context": 512,
                 "slots": 4,
+                "kv_pool_tokens": 4 * 512,
                 **settings,
             }
         )

@@ -3,10 +3,11 @@ import { expect, it } from "vitest";
 import { barParts, budgetMark, freeBytes } from "../src/lib/state/memory-bar";
 import { memory } from "./models";
 
-const segment = (model_id: string, weights_bytes: number, kv_bytes = 0, other_bytes = 0) => ({
+const segment = (model_id: string, weights_bytes: number, kv_bytes = 0, other_bytes = 0, prefix_bytes = 0) => ({
   model_id,
   weights_bytes,
   kv_bytes,
+  prefix_bytes,
   other_bytes,
 });
 
@@ -20,6 +21,11 @@ it("shows other apps first, then each model's weights before its cache", () => {
     ["weights:b", 0.1],
     ["cache:b", 0.02],
   ]);
+});
+
+it("shows what is kept of earlier answers as cache, too", () => {
+  const parts = barParts(memory({ segments: [segment("a", 20, 5, 1, 4)] }));
+  expect(parts.find(({ kind }) => kind === "cache")?.share).toBeCloseTo(0.09);
 });
 
 it("puts models that are too small to see together", () => {

@@ -7,7 +7,7 @@ bytes of a stream.
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from starlette.types import Receive
 
@@ -25,7 +25,15 @@ from mlx_gui.core.generation import (
     Usage,
 )
 
+
+class Collector(Protocol):
+    """Takes the events of an answer, one after the other; raises what ends it badly."""
+
+    def feed(self, event: GenerationEvent) -> None: ...
+
+
 T = TypeVar("T")
+C = TypeVar("C", bound=Collector)
 
 
 @dataclass(slots=True)
@@ -113,7 +121,12 @@ def broken_off() -> WorkerFailed:
 
 async def gather(events: AsyncGenerator[GenerationEvent], receive: Receive) -> Gathering:
     """All of `events`, fed; a client that hangs up meanwhile ends them with Cancelled."""
-    return await first_of(_gather(events), hang_up(receive))
+    return await feed(Gathering(), events, receive)
+
+
+async def feed(collector: C, events: AsyncGenerator[GenerationEvent], receive: Receive) -> C:
+    """`collector`, which got all of `events`; a client that hangs up ends them with Cancelled."""
+    return await first_of(_feed(collector, events), hang_up(receive))
 
 
 async def encoded(
@@ -144,9 +157,8 @@ async def only(events: AsyncGenerator[GenerationEvent], kind: type[T], receive: 
     return await first_of(find(), hang_up(receive))
 
 
-async def _gather(events: AsyncGenerator[GenerationEvent]) -> Gathering:
-    gathering = Gathering()
+async def _feed(collector: C, events: AsyncGenerator[GenerationEvent]) -> C:
     async with aclosing(events):
         async for event in events:
-            gathering.feed(event)
-    return gathering
+            collector.feed(event)
+    return collector

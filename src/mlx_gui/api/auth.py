@@ -36,7 +36,8 @@ async def authenticate(request: Request, services: InjectedServices) -> Principa
         return LOCAL
     raise Unauthenticated(
         "This request needs a key.",
-        hint="Send `Authorization: Bearer KEY`; on the server's own machine none is needed.",
+        hint="Send `Authorization: Bearer KEY` or `x-api-key: KEY`; on the server's own machine "
+        "none is needed.",
     )
 
 
@@ -66,5 +67,7 @@ def _is_local(request: Request) -> bool:
 
 
 def _has_token(request: Request, token: str) -> bool:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(key.encode(), token.encode())
+    """Whether a key is the token; Anthropic's clients may send one in each of the two places."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    keys = [request.headers.get("x-api-key", ""), bearer if scheme.lower() == "bearer" else ""]
+    return any(hmac.compare_digest(key.encode(), token.encode()) for key in keys)

@@ -13,6 +13,7 @@ from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.core.errors import InternalError
 
 REQUEST_ID_HEADER = "x-request-id"
+_ANTHROPICS_REQUEST_ID_HEADER = "request-id"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -42,7 +43,8 @@ class Border:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)[REQUEST_ID_HEADER] = request_id
+                headers = MutableHeaders(scope=message)
+                headers[REQUEST_ID_HEADER] = headers[_ANTHROPICS_REQUEST_ID_HEADER] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

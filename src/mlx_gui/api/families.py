@@ -3,6 +3,8 @@
 from fastapi import FastAPI
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
+from mlx_gui.api.anthropic.errors import error_body as anthropic_error_body
+from mlx_gui.api.anthropic.messages import routes as messages
 from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
@@ -11,9 +13,17 @@ from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.settings import routes as settings
 from mlx_gui.api.manage.status import routes as status
+from mlx_gui.api.ollama import unserved as ollama_unserved
+from mlx_gui.api.ollama.chat import routes as ollama_chat
+from mlx_gui.api.ollama.errors import error_body as ollama_error_body
+from mlx_gui.api.ollama.generate import routes as ollama_generate
+from mlx_gui.api.ollama.models import routes as ollama_models
 from mlx_gui.api.openai.chat import routes as chat
+from mlx_gui.api.openai.completions import routes as completions
 from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.models import routes as models
+from mlx_gui.api.openai.responses import routes as responses
+from mlx_gui.api.openai.tokens import routes as tokens
 from mlx_gui.api.openapi import describe
 from mlx_gui.api.services import Services
 
@@ -22,7 +32,24 @@ FAMILIES = (
     Family(
         "manage", "", (residency.router, settings.router, status.router, events.router), error_body
     ),
-    Family("openai", "/v1/", (models.router, chat.router), error_body),
+    Family(
+        "openai",
+        "/v1/",
+        (models.router, chat.router, completions.router, tokens.router, responses.router),
+        error_body,
+    ),
+    Family("anthropic", "/v1/messages", (messages.router,), anthropic_error_body),
+    Family(
+        "ollama",
+        "/api/",
+        (
+            ollama_chat.router,
+            ollama_generate.router,
+            ollama_models.router,
+            ollama_unserved.router,
+        ),
+        ollama_error_body,
+    ),
 )
 
 

@@ -6,7 +6,11 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from mlx_gui.api.anthropic.messages.stream_wire import STREAM_EVENTS as MESSAGE_EVENTS
+from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
+from mlx_gui.api.openai.completions.wire import Completion
+from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS as RESPONSE_EVENTS
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.status import (
     HelloEvent,
@@ -19,6 +23,9 @@ from mlx_gui.wire.status import (
 _REFERENCE = "#/components/schemas/{model}"
 STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     ("/v1/chat/completions", "post", (ChatCompletionChunk,)),
+    ("/v1/completions", "post", (Completion,)),
+    ("/v1/responses", "post", RESPONSE_EVENTS),
+    ("/v1/messages", "post", (*MESSAGE_EVENTS, AnthropicErrorEnvelope)),
     (
         "/v1/events",
         "get",

@@ -14,6 +14,7 @@ from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Services:
     """One instance a server, built by the composition root. `started_at` is Unix time."""
 
     config: Config
+    store: Store
     library: Library
     run_loop: RunLoop
     dispatch: Dispatch

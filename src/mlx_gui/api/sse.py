@@ -1,4 +1,4 @@
-"""Server-sent events: when a stream starts, what keeps it alive, and how it ends."""
+"""Streams of events or lines: when one starts, what keeps it alive, and how it ends."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -22,20 +22,26 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 def frame(data: bytes, *, event: str | None = None, id: str | None = None) -> bytes:
-    """One event; `data` is JSON, so it has no line breaks but those of Unicode.
+    """One server-sent event; `data` is JSON."""
+    head = (f"event: {event}\n" if event else "") + (f"id: {id}\n" if id else "")
+    return head.encode() + b"data: " + json_line(data) + b"\n"
 
-    Those are escaped: the standard does not break lines there, but many clients do.
+
+def json_line(data: bytes) -> bytes:
+    """`data` as a line of its own; it is JSON, so it has no line breaks but those of Unicode.
+
+    Those are escaped: no standard breaks lines there, but many clients do.
     """
     for line_break, escape in _ESCAPES:
         data = data.replace(line_break, escape)
-    head = (f"event: {event}\n" if event else "") + (f"id: {id}\n" if id else "")
-    return head.encode() + b"data: " + data + b"\n\n"
+    return data + b"\n"
 
 
 class EventStreamResponse(Response):
     """Sends `frames` as they come, each a whole number of events.
 
-    `keep_alive` is what keeps an idle line open; a format that has no comments sends nothing.
+    `keep_alive` is what keeps an idle line open. A format that has no comments gives none: then
+    nothing but the status line is sent while `frames` rests.
 
     The status line goes out with the first frame or after `commit_s`, whichever is first. Before
     that an error of `frames` is raised as any error of a route; after that `error_frame` turns it
@@ -121,9 +127,10 @@ class _Line:
             try:
                 async with asyncio.timeout(self._stall_s):
                     await self._start()
-                    await self._send(
-                        {"type": "http.response.body", "body": data, "more_body": more}
-                    )
+                    if data or not more:
+                        await self._send(
+                            {"type": "http.response.body", "body": data, "more_body": more}
+                        )
             except TimeoutError:
                 raise _ClientStalled from None
             self._written_at_s = self._clock()

@@ -1,7 +1,8 @@
 """Request bodies: strict JSON in, readable sentences about what is wrong with it out."""
 
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any, cast
 
 import msgspec
@@ -10,6 +11,10 @@ from fastapi.routing import APIRoute
 
 from mlx_gui.core.errors import InvalidRequest
 
+MAX_DEPTH = 128
+EXPLAINED = "explained"
+"""The type of a problem whose message says all; the refused value is not added to it."""
+_SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _HINT = "/docs describes the fields of this request."
 _LONGEST_SHOWN_VALUE = 40
 _PREDICATES = {
@@ -33,15 +38,34 @@ class StrictJsonRoute(APIRoute):
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of `body`. Raises json.JSONDecodeError, which FastAPI knows, with the reason."""
+    """The value of `body`. Raises json.JSONDecodeError, which FastAPI knows, with the reason.
+
+    What it returns can be encoded again, as JSON and for a worker: no number is beyond 64 bits,
+    no text holds half a surrogate pair, nothing is deeper than `MAX_DEPTH`. Of a key that comes
+    twice the last one counts, as in Python and JavaScript.
+    """
     try:
-        return msgspec.json.decode(body)
+        value = msgspec.json.decode(body)
     except RecursionError:
-        raise json.JSONDecodeError("it is nested too deeply", "", 0) from None
+        raise _not_json(f"it is nested too deeply, {MAX_DEPTH} levels are the most") from None
     except UnicodeDecodeError as error:
-        raise json.JSONDecodeError(f"byte {error.start} is not UTF-8", "", 0) from None
+        raise _not_json(f"byte {error.start} is not UTF-8") from None
     except msgspec.MsgspecError as error:
-        raise json.JSONDecodeError(str(error), "", 0) from None
+        raise _not_json(str(error)) from None
+    _check_values(value)
+    return value
+
+
+def parse_json_text(text: str, *, param: str) -> Any:
+    """The value of JSON that stands as text in a field. Raises InvalidRequest."""
+    try:
+        return parse_json(text.encode())
+    except json.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"`{param}` is not valid JSON: {error.msg}.",
+            hint="Send the JSON of one value, as a string.",
+            param=param,
+        ) from None
 
 
 def invalid_request(problems: Sequence[Mapping[str, Any]]) -> InvalidRequest:
@@ -55,6 +79,29 @@ def invalid_request(problems: Sequence[Mapping[str, Any]]) -> InvalidRequest:
     param = _param(problem["loc"])
     subject = f"`{param}`" if param else "The body"
     return InvalidRequest(f"{subject} {_predicate(problem)}.", hint=_HINT, param=param or None)
+
+
+def _check_values(value: object) -> None:
+    level = [value]
+    for depth in count():
+        if not level:
+            return
+        for each in level:
+            if type(each) is int and not _SMALLEST <= each <= _LARGEST:
+                raise _not_json("a whole number in it is beyond 64 bits")
+            if depth == MAX_DEPTH and isinstance(each, dict | list):
+                raise _not_json(f"it is nested too deeply, {MAX_DEPTH} levels are the most")
+        level = [inner for outer in level for inner in _inside(outer)]
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return cast(dict[str, object], value).values()
+    return cast(list[object], value) if isinstance(value, list) else ()
+
+
+def _not_json(reason: str) -> json.JSONDecodeError:
+    return json.JSONDecodeError(reason, "", 0)
 
 
 class _StrictJsonRequest(Request):
@@ -77,8 +124,8 @@ def _predicate(problem: Mapping[str, Any]) -> str:
     for subject in _SUBJECTS:
         if message.startswith(subject):
             wanted = message.removeprefix(subject).replace(" after validation, not ", ", not ")
-            counted = problem["type"] in ("too_short", "too_long")
-            return f"should {wanted}{'' if counted else _shown(problem.get('input'))}"
+            whole = problem["type"] in ("too_short", "too_long", EXPLAINED)
+            return f"should {wanted}{'' if whole else _shown(problem.get('input'))}"
     return f"is not valid: {message}"
 
 

@@ -50,6 +50,8 @@ class ResidentView:
     load_stage: str | None
     error: ErrorInfo | None
     serial_because: str | None = None
+    keep_alive_s: float | None = None
+    """As the latest request asked; None means the setting, less than 0 for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Submission:
     request: WorkerRequest
     mailbox: Mailbox
     enqueued_s: float
+    keep_alive_s: float | None = None
     position: int = 0
     timer: asyncio.TimerHandle | None = None
 
@@ -89,11 +92,20 @@ class Submission:
             self.timer = None
 
 
+@dataclass(frozen=True, slots=True)
+class LoadWaiter:
+    """Somebody who waits for a load, and how long the model is to stay loaded after it."""
+
+    outcome: asyncio.Future[LoadOutcome]
+    keep_alive_s: float | None = None
+
+
 @dataclass(slots=True)
 class Entry:
     """One model in the run loop. Nobody else writes here. Times are the event loop's.
 
-    `leases` holds the credits that each running request occupies.
+    `leases` holds the credits that each running request occupies. `keep_alive_s` is what the latest
+    request that named one wants for this worker; None means the setting.
     """
 
     model: Model
@@ -101,9 +113,7 @@ class Entry:
     worker: WorkerProcess | None = None
     queue: deque[Submission] = field(default_factory=deque[Submission])
     leases: dict[str, int] = field(default_factory=dict[str, int])
-    load_waiters: list[asyncio.Future[LoadOutcome]] = field(
-        default_factory=list[asyncio.Future[LoadOutcome]]
-    )
+    load_waiters: list[LoadWaiter] = field(default_factory=list[LoadWaiter])
     unload_waiters: list[asyncio.Future[UnloadOutcome]] = field(
         default_factory=list[asyncio.Future[UnloadOutcome]]
     )
@@ -113,6 +123,7 @@ class Entry:
     error: ErrorInfo | None = None
     last_used_s: float = 0.0
     last_used_at: float | None = None
+    keep_alive_s: float | None = None
     expires_at: float | None = None
     expiry: asyncio.TimerHandle | None = None
     load_timer: asyncio.TimerHandle | None = None
@@ -154,7 +165,7 @@ class Entry:
             submission.stop_timer()
             submission.mailbox.put(Failed(error.info()))
         for waiter in waiters:
-            reject(waiter, error)
+            reject(waiter.outcome, error)
 
     def tell_positions(self) -> None:
         """Tell each waiting request its place, if that has changed."""
@@ -162,6 +173,11 @@ class Entry:
             if submission.position != position:
                 submission.position = position
                 submission.mailbox.put(Queued(position))
+
+    def keep_alive(self, keep_alive_s: float | None) -> None:
+        """Remember a wish for the worker that is there; None is no wish."""
+        if keep_alive_s is not None:
+            self.keep_alive_s = keep_alive_s
 
     def stop_expiry(self) -> None:
         self.expires_at = None
@@ -206,6 +222,7 @@ class Entry:
             load_progress=progress.done_bytes / max(progress.total_bytes, 1) if progress else None,
             load_stage=progress.stage if progress else None,
             serial_because=worker.ready.serial_because if worker and worker.ready else None,
+            keep_alive_s=self.keep_alive_s,
             error=self.error,
         )
 

@@ -145,7 +145,10 @@ class Residents:
         except MlxGuiError:
             return None
 
-    def _keep_alive_s(self, entry: Entry) -> int:
+    def _keep_alive_s(self, entry: Entry) -> float:
+        """What a request said last, else the model's setting, else the server's."""
+        if entry.keep_alive_s is not None:
+            return entry.keep_alive_s
         plan = self._present_plan(entry)
         if plan is None or plan.keep_alive_s is None:
             return self._settings.keep_alive_s
@@ -155,6 +158,7 @@ class Residents:
         assert entry.worker is not None, "a free credit has a worker"
         submission.stop_timer()
         entry.stop_expiry()
+        entry.keep_alive(submission.keep_alive_s)
         entry.leases[submission.request_id] = entry.credits(submission)
         entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
         self.changed(entry)

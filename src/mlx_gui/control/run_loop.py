@@ -15,6 +15,7 @@ import structlog
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.entry import (
     LoadOutcome,
+    LoadWaiter,
     QueuedView,
     ResidencySnapshot,
     Submission,
@@ -69,9 +70,19 @@ class RunLoop:
 
     # --- what others ask for -------------------------------------------------------------------
 
-    async def submit(self, request_id: str, model: Model, request: WorkerRequest) -> Mailbox:
+    async def submit(
+        self,
+        request_id: str,
+        model: Model,
+        request: WorkerRequest,
+        *,
+        keep_alive_s: float | None = None,
+    ) -> Mailbox:
         """The mailbox in which the request's events will arrive.
 
+        From its lease on the model stays loaded for `keep_alive_s` after each use, in place of the
+        setting, until another request names another time or the worker ends. Less than 0 is for
+        ever, None no wish.
         Raises ModelUnsupported, QueueFull, LoadFailed, InsufficientMemory or ShuttingDown when the
         request is refused at once.
         """
@@ -79,7 +90,7 @@ class RunLoop:
             stall_s=self._settings.client_stall_s, on_stall=partial(self.abandon, request_id)
         )
         now_s = asyncio.get_running_loop().time()
-        submission = Submission(request_id, model, request, mailbox, now_s)
+        submission = Submission(request_id, model, request, mailbox, now_s, keep_alive_s)
         await self._ask(self._on_submit, submission)
         return mailbox
 
@@ -87,14 +98,21 @@ class RunLoop:
         """Nobody reads this request's events any more."""
         self._post(self._on_abandon, request_id)
 
-    async def load(self, model: Model) -> LoadOutcome:
+    async def load(self, model: Model, *, keep_alive_s: float | None = None) -> LoadOutcome:
         """Make `model` resident as its settings say now, joining a load under way.
 
-        Raises what prevents it.
+        Raises what prevents it. `keep_alive_s` is as for `submit`.
         """
-        waiter: asyncio.Future[LoadOutcome] = asyncio.get_running_loop().create_future()
+        waiter = LoadWaiter(asyncio.get_running_loop().create_future(), keep_alive_s)
         await self._ask(self._on_load, model, waiter)
-        return await waiter
+        return await waiter.outcome
+
+    async def keep(self, model: Model, keep_alive_s: float) -> None:
+        """Let the worker of `model`, if it has one, stay so long after each use, the last included.
+
+        With 0 it ends as soon as it has no more to do.
+        """
+        await self._ask(self._on_keep, model, keep_alive_s)
 
     async def unload(self, model: Model, *, force: bool = False) -> UnloadOutcome:
         """End the model's worker. Raises Conflict while it answers, unless forced."""
@@ -202,18 +220,25 @@ class RunLoop:
                     self._residents.changed(entry)
                     return
 
-    def _on_load(self, model: Model, waiter: asyncio.Future[LoadOutcome]) -> None:
+    def _on_load(self, model: Model, waiter: LoadWaiter) -> None:
         if self._residents.stopping:
             raise ShuttingDown("The server is stopping.", retry_after_s=5)
         entry = self._residents.entry(model)
         entry.failures_in_a_row = 0
         entry.error = None
         if entry.ready and not self._residents.outdated(entry):
+            entry.keep_alive(waiter.keep_alive_s)
             self._residents.touch(entry)
-            resolve(waiter, LoadOutcome(already_loaded=True, duration_ms=0))
+            resolve(waiter.outcome, LoadOutcome(already_loaded=True, duration_ms=0))
             return
         entry.load_waiters.append(waiter)
         self._residents.changed(entry)
+
+    def _on_keep(self, model: Model, keep_alive_s: float) -> None:
+        entry = self._residents.entry(model)
+        if entry.worker is not None:
+            entry.keep_alive(keep_alive_s)
+            self._residents.touch(entry)
 
     def _on_unload(self, model: Model, force: bool, waiter: asyncio.Future[UnloadOutcome]) -> None:
         entry = self._residents.entry(model)
@@ -268,7 +293,9 @@ class RunLoop:
         log.info("model_loaded", model=entry.model.id, load_ms=round(worker.ready.load_ms))
         waiters, entry.load_waiters = entry.load_waiters, []
         for waiter in waiters:
-            resolve(waiter, LoadOutcome(already_loaded=False, duration_ms=worker.ready.load_ms))
+            entry.keep_alive(waiter.keep_alive_s)
+            outcome = LoadOutcome(already_loaded=False, duration_ms=worker.ready.load_ms)
+            resolve(waiter.outcome, outcome)
         self._residents.touch(entry)
         self._bus.publish("memory")
 
@@ -291,6 +318,7 @@ class RunLoop:
         entry.stop_expiry()
         was_ready = worker.ready is not None
         entry.worker = None
+        entry.keep_alive_s = None
         entry.leases.clear()
         tail = worker.exit.output_tail[-12:] if worker.exit is not None else ()
         if error is not None:

@@ -4,7 +4,8 @@
     ├── InvalidRequest 400
     │   ├── ContextTooLong
     │   ├── CapabilityMissing
-    │   └── ModelUnsupported
+    │   ├── ModelUnsupported
+    │   └── PreviousResponseNotFound
     ├── Unauthenticated 401
     ├── Forbidden 403
     ├── NotFound 404
@@ -108,6 +109,12 @@ class ModelUnsupported(InvalidRequest):
     """The model is installed, but nothing here can serve it."""
 
     code = "model_unsupported"
+
+
+class PreviousResponseNotFound(InvalidRequest):
+    """A response that the conversation continues is not stored, or no more."""
+
+    code = "previous_response_not_found"
 
 
 class Unauthenticated(MlxGuiError):

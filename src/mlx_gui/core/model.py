@@ -82,7 +82,8 @@ class TextOptions(msgspec.Struct, frozen=True):
 class LoadSpec(msgspec.Struct, frozen=True):
     """What exactly is resident. Two requests share a worker exactly if their specs are equal.
 
-    `context` bounds prompt plus answer in tokens, `slots` the sequences decoded together, and
+    `context` bounds prompt plus answer in tokens, `slots` the sequences decoded together,
+    `kv_pool_tokens` what these may hold together (no less than one context), and
     `prefix_cache_bytes` the KV of earlier requests that is kept for reuse.
     """
 
@@ -93,6 +94,7 @@ class LoadSpec(msgspec.Struct, frozen=True):
     weight_form: WeightForm
     context: int
     slots: int
+    kv_pool_tokens: int = 0
     prefix_cache_bytes: int = 0
     text: TextOptions = TextOptions()
 

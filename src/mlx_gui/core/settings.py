@@ -43,10 +43,10 @@ class Setting:
         return ENVIRONMENT_PREFIX + self.name.upper()
 
     @property
-    def unit(self) -> Literal["bytes", "s", "tokens", ""]:
+    def unit(self) -> Literal["bytes", "s", "days", "tokens", ""]:
         """Names end in their unit."""
         suffix = self.name.rpartition("_")[2]
-        return suffix if suffix in ("bytes", "s", "tokens") else ""
+        return suffix if suffix in ("bytes", "s", "days", "tokens") else ""
 
 
 def advice(key: str, known: Collection[str]) -> str:

@@ -237,6 +237,11 @@ class FakeEngine:
         if done == 0:
             total = running.prepared.prompt_tokens
             events.append(Prefill(total, total))
+            if running.prepared.request.echo:
+                _, prompt = running.prepared.payload
+                events.extend(
+                    Delta(each.index, prompt, token_count=0) for each in running.sequences
+                )
         for sequence in running.sequences:
             if not sequence.ended:
                 events.extend(_next(sequence, running.prepared.request))

@@ -9,7 +9,7 @@ from mlx_gui.store.schema import measurements
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """The memory of a worker that is loaded and idle, and how long its load took."""
+    """The memory of a worker that is loaded and has answered nothing yet, and its load's time."""
 
     use: MemoryUse
     load_ms: float
@@ -21,7 +21,10 @@ def record_measurement(
     """Keeps `measured` in the place of the spec's earlier one."""
     row = {
         "model": spec.model_id,
-        **msgspec.structs.asdict(measured.use),
+        "active_bytes": measured.use.active_bytes,
+        "cache_bytes": measured.use.cache_bytes,
+        "peak_bytes": measured.use.peak_bytes,
+        "rss_bytes": measured.use.rss_bytes,
         "load_ms": measured.load_ms,
         "measured_at": now,
     }

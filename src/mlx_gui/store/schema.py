@@ -63,6 +63,20 @@ devices = Table(
     Column("probed_at", String, nullable=False),
 )
 
+responses = Table(
+    "responses",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("tenant", String, nullable=False),
+    Column("model", String, nullable=False),
+    # Not a foreign key: what a response continues may be deleted before it.
+    Column("previous_id", String),
+    Column("created_at", String, nullable=False, index=True),
+    Column("input", String, nullable=False),
+    Column("output", String, nullable=False),
+    Column("body", String, nullable=False),
+)
+
 model_settings = Table(
     "model_settings",
     METADATA,

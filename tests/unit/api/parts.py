@@ -75,13 +75,21 @@ class ScriptedDispatch:
 
     script: Script = say_hello
     asked: list[GenerateRequest] = field(default_factory=list[GenerateRequest])
+    kept_s: list[float | None] = field(default_factory=list[float | None])
+    """How long the model is to stay, by request."""
     closed: threading.Event = field(default_factory=threading.Event)
     """Set when a generator has ended, in whatever way."""
 
     async def events(
-        self, model: Model, request: GenerateRequest, *, request_id: str
+        self,
+        model: Model,
+        request: GenerateRequest,
+        *,
+        request_id: str,
+        keep_alive_s: float | None = None,
     ) -> AsyncGenerator[GenerationEvent]:
         self.asked.append(request)
+        self.kept_s.append(keep_alive_s)
         try:
             async for event in self.script(request):
                 yield event
@@ -148,7 +156,10 @@ def services(
     shelf: Shelf | None = None,
     store: Store | None = None,
 ) -> Services:
-    """Real parts, except that the library and the answers are scripted."""
+    """Real parts, except that the library and the answers are scripted.
+
+    Only what stores something needs the `store`.
+    """
     bus = EventBus()
     run_loop = RunLoop(
         ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
@@ -159,6 +170,7 @@ def services(
     )
     return Services(
         config=settings,
+        store=cast(Store, store),
         library=cast(Any, shelf or Shelf(MODEL)),
         run_loop=run_loop,
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),

@@ -12,11 +12,16 @@ from mlx_gui.core.errors import Forbidden, Unauthenticated
 from tests.unit.api.parts import config, services
 
 
-def who(data_dir: Path, *, peer: str | None, authorization: str = "") -> Principal:
+def who(
+    data_dir: Path, *, peer: str | None, authorization: str = "", api_key: str = ""
+) -> Principal:
     scope = {
         "type": "http",
         "client": (peer, 50000) if peer is not None else None,
-        "headers": [(b"authorization", authorization.encode())],
+        "headers": [
+            (b"authorization", authorization.encode()),
+            (b"x-api-key", api_key.encode()),
+        ],
     }
 
     async def ask() -> Principal:
@@ -40,6 +45,15 @@ def test_from_elsewhere_the_token_is_needed(tmp_path: Path, peer: str) -> None:
         with pytest.raises(Unauthenticated) as refusal:
             who(tmp_path, peer=peer, authorization=authorization)
         assert "Bearer" in refusal.value.hint
+
+
+def test_anthropics_header_takes_the_token_as_well(tmp_path: Path) -> None:
+    peer = "192.168.1.9"
+    assert who(tmp_path, peer=peer, api_key="secret-token") == LOCAL
+    assert who(tmp_path, peer=peer, api_key="a-dummy", authorization="Bearer secret-token") == LOCAL
+    with pytest.raises(Unauthenticated) as refusal:
+        who(tmp_path, peer=peer, api_key="wrong", authorization="Bearer wrong")
+    assert "x-api-key" in refusal.value.hint
 
 
 def test_a_principal_without_the_scope_is_refused() -> None:

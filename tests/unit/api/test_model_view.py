@@ -20,7 +20,7 @@ READY = ResidentView(
     pid=42,
     spec=SPEC,
     need=MemoryNeed(600, 100, 50, 900),
-    memory=MemoryUse(active_bytes=700, cache_bytes=50, peak_bytes=900, rss_bytes=1000),
+    memory=MemoryUse(750, 50, 900, rss_bytes=1000, kv_bytes=100, prefix_bytes=50),
     active=2,
     queued=1,
     loads=3,
@@ -71,7 +71,7 @@ def test_a_resident_model_shows_what_the_run_loop_says() -> None:
     assert shown.last_used_at == "2023-11-14T22:13:20.500Z"
     assert shown.expires_at == "2023-11-14T22:28:20.000Z"
     assert shown.memory == MemoryUseBody(
-        weights_bytes=600, kv_bytes=100, other_bytes=300, total_bytes=1000
+        weights_bytes=600, kv_bytes=100, prefix_bytes=50, other_bytes=250, total_bytes=1000
     )
     assert shown.error is None
 
@@ -93,15 +93,16 @@ def test_a_failed_load_shows_its_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("use", "weights_bytes", "kv_bytes", "other_bytes"),
+    ("use", "weights_bytes", "other_bytes"),
     [
-        (MemoryUse(500, 0, 500, 800), 500, 0, 300),
-        (MemoryUse(700, 400, 900, 100), 600, 100, 400),
-        (MemoryUse(0, 0, 0, 80), 0, 0, 80),
+        (MemoryUse(500, 0, 500, 800), 500, 300),
+        (MemoryUse(700, 400, 900, 100, kv_bytes=60, prefix_bytes=30), 600, 410),
+        (MemoryUse(100, 0, 900, 200, kv_bytes=150), 0, 50),
+        (MemoryUse(0, 0, 0, 80), 0, 80),
     ],
 )
 def test_the_parts_of_a_models_memory_always_add_up(
-    use: MemoryUse, weights_bytes: int, kv_bytes: int, other_bytes: int
+    use: MemoryUse, weights_bytes: int, other_bytes: int
 ) -> None:
     view = ResidentView(
         "org/one", "ready", 1, SPEC, READY.need, use, 0, 0, 1, None, None, None, None, None
@@ -110,12 +111,10 @@ def test_the_parts_of_a_models_memory_always_add_up(
     shown = memory_use(view)
 
     assert shown is not None
-    assert (shown.weights_bytes, shown.kv_bytes, shown.other_bytes) == (
-        weights_bytes,
-        kv_bytes,
-        other_bytes,
-    )
-    assert shown.total_bytes == weights_bytes + kv_bytes + other_bytes
+    assert (shown.weights_bytes, shown.other_bytes) == (weights_bytes, other_bytes)
+    assert (shown.kv_bytes, shown.prefix_bytes) == (use.kv_bytes, use.prefix_bytes)
+    parts = weights_bytes + use.kv_bytes + use.prefix_bytes + other_bytes
+    assert shown.total_bytes == parts
 
 
 def test_a_list_names_its_ends() -> None:

@@ -52,7 +52,7 @@ def test_errors_are_described_as_they_are(document: dict[str, Any]) -> None:
     for operation in operations(document):
         assert "422" not in operation["responses"]
         content = operation["responses"]["4XX"]["content"]["application/json"]
-        assert content["schema"]["$ref"].endswith("/ErrorEnvelope")
+        assert content["schema"]["$ref"].endswith(("ErrorEnvelope", "/OllamaError"))
 
 
 def test_the_chat_request_is_described_with_its_bounds(document: dict[str, Any]) -> None:
@@ -70,7 +70,12 @@ def test_the_chat_request_is_described_with_its_bounds(document: dict[str, Any])
 
 @pytest.mark.parametrize(
     ("path", "method", "event"),
-    [("/v1/chat/completions", "post", "ChatCompletionChunk"), ("/v1/events", "get", "HelloEvent")],
+    [
+        ("/v1/chat/completions", "post", "ChatCompletionChunk"),
+        ("/v1/completions", "post", "Completion"),
+        ("/v1/messages", "post", "ContentBlockDelta"),
+        ("/v1/events", "get", "HelloEvent"),
+    ],
 )
 def test_streams_are_described_by_their_events(
     document: dict[str, Any], path: str, method: str, event: str
@@ -79,6 +84,20 @@ def test_streams_are_described_by_their_events(
     events = content["text/event-stream"]["schema"]["anyOf"]
 
     assert {"$ref": f"#/components/schemas/{event}"} in events
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [("/api/chat", "OllamaChatAnswer"), ("/api/generate", "OllamaGenerateAnswer")],
+)
+def test_an_answer_in_lines_is_described_as_such(
+    document: dict[str, Any], path: str, answer: str
+) -> None:
+    content = document["paths"][path]["post"]["responses"]["200"]["content"]
+    schema = {"$ref": f"#/components/schemas/{answer}"}
+
+    assert content["application/json"]["schema"] == schema
+    assert content["application/x-ndjson"]["schema"] == schema
 
 
 def test_every_route_asks_who_is_there(app: FastAPI) -> None:

@@ -254,6 +254,43 @@ def test_an_idle_stream_is_kept_alive_by_comments() -> None:
     assert received.endswith(b"data: 2\n\n")
 
 
+def test_a_format_without_comments_is_sent_its_status_line_and_then_nothing() -> None:
+    async def quiet() -> AsyncGenerator[bytes]:
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + 0.1
+        while clock() < until_s:
+            await asyncio.sleep(0)
+        yield b"1\n"
+
+    async def run() -> list[tuple[str, object]]:
+        sent: list[tuple[str, object]] = []
+
+        async def send(message: dict[str, object]) -> None:
+            sent.append((str(message["type"]), message.get("body")))
+
+        async def receive() -> dict[str, object]:
+            await asyncio.Event().wait()
+            return {}
+
+        response = EventStreamResponse(
+            quiet(),
+            error_frame=lambda _: b"",
+            stall_s=DEADLINE_S,
+            commit_s=0.01,
+            keep_alive_s=0.01,
+            keep_alive=b"",
+            media_type="application/x-ndjson",
+        )
+        await response({"type": "http"}, receive, send)  # type: ignore[arg-type]
+        return sent
+
+    assert asyncio.run(run()) == [
+        ("http.response.start", None),
+        ("http.response.body", b"1\n"),
+        ("http.response.body", b""),
+    ]
+
+
 def test_an_error_before_the_first_frame_is_raised_and_after_it_is_a_frame() -> None:
     async def fail(first: bytes) -> AsyncGenerator[bytes]:
         if first:

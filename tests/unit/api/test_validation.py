@@ -6,7 +6,8 @@ import httpx
 import msgspec
 import pytest
 
-from mlx_gui.api.openai.chat.wire import MAX_STOPS
+from mlx_gui.api.openai.wire import MAX_STOPS
+from mlx_gui.api.validation import MAX_DEPTH, parse_json
 from tests.unit.api.parts import ScriptedDispatch
 
 GOOD: dict[str, Any] = {"model": "org/one", "messages": [{"role": "user", "content": "Hi"}]}
@@ -37,6 +38,12 @@ def post(address: str, content: bytes) -> httpx.Response:
         (b'{"model": "\xff"}', "not UTF-8"),
         (b'{"ignored": ' + DEEP + b"}", "nested too deeply"),
         (DEEP, "nested too deeply"),
+        (b'{"ignored": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "128 levels are the most"),
+        (b'{"ignored": [{"a": 18446744073709551616}]}', "beyond 64 bits"),
+        (b'{"seed": -9223372036854775809}', "beyond 64 bits"),
+        (b'{"seed": ' + b"9" * 5000 + b"}", "not valid JSON"),
+        (b'{"model": "\\udc00\\ud800"}', "not valid JSON"),
+        (b'{"model": "\xed\xa0\x80"}', "not UTF-8"),
         (b"\x00", "not valid JSON"),
     ],
 )
@@ -62,7 +69,7 @@ def test_what_is_not_a_json_object_is_refused(address: str, content: bytes, reas
         (
             {"messages": [{"role": "robot", "content": "Hi"}]},
             "messages[0].role",
-            "'system', 'developer', 'user', 'assistant' or 'tool', not \"robot\".",
+            "'system', 'developer', 'user', 'assistant', 'tool' or 'function', not \"robot\".",
         ),
         (
             {"messages": [{"role": "user", "content": 5}]},
@@ -84,8 +91,7 @@ def test_what_is_not_a_json_object_is_refused(address: str, content: bytes, reas
         ({"max_completion_tokens": -1}, "max_completion_tokens", "greater than or equal to 1"),
         ({"seed": 1.0}, "seed", "`seed` should be a valid integer"),
         ({"seed": 2**63}, "seed", "`seed` should be less than 9223372036854775808"),
-        ({"n": 0}, "n", "`n` should be greater than or equal to 1, not 0."),
-        ({"n": 2}, "n", "`n` should be 1, not 2"),
+        ({"n": 0}, "n", "`n` should be between 1 and 128, not 0."),
         ({"stop": 5}, "stop", "`stop` should be a string or a list of strings, not 5."),
         ({"stop": [5]}, "stop[0]", "`stop[0]` should be a valid string, not 5."),
         ({"stop": ""}, "stop[0]", "`stop[0]` should have at least 1 character"),
@@ -117,6 +123,21 @@ def test_the_field_and_what_it_should_be_are_named(
     assert message in error["message"]
     assert error["hint"]
     assert not dispatch.asked
+
+
+def test_of_a_key_that_comes_twice_the_last_one_counts() -> None:
+    assert parse_json(b'{"seed": 1, "a": {"b": 1, "b": 2}, "seed": 3}') == {
+        "seed": 3,
+        "a": {"b": 2},
+    }
+
+
+def test_what_lies_within_the_limits_of_json_is_taken() -> None:
+    deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
+
+    assert msgspec.json.encode(parse_json(deepest)) == deepest
+    assert parse_json(b"[18446744073709551615, -9223372036854775808]")
+    assert parse_json(b'"\\ud83d\\ude00"') == "😀"
 
 
 def test_a_long_value_is_not_repeated_to_the_client(address: str) -> None:

@@ -1,36 +1,33 @@
-"""The engine for text models, on mlx-lm's batch generator."""
+"""The engine for text models, on mlx-lm's generators."""
 
 import gc
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import cast
 
 import mlx.core as mx
 import psutil
 
-from mlx_gui.core.errors import WorkerFailed
+from mlx_gui.core.errors import MlxGuiError, WorkerFailed
 from mlx_gui.core.generation import (
     Detokenized,
     DetokenizeRequest,
     Failed,
-    FinishReason,
     GenerateRequest,
     GenerationEvent,
     Tokenized,
     TokenizeRequest,
-    Usage,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
 from mlx_gui.engines.device import LIMITS, backend
-from mlx_gui.engines.text.caches import new_cache
-from mlx_gui.engines.text.detokenizing import Decode
-from mlx_gui.engines.text.library import BatchGenerator, StopSequences
+from mlx_gui.engines.text.answering import Answering, Surroundings
+from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
+from mlx_gui.engines.text.decoding import Decoder, Fed, Sampled
 from mlx_gui.engines.text.loading import LoadedModel, load
-from mlx_gui.engines.text.prompt import Preparation, Prompt
-from mlx_gui.engines.text.sampling import greedy, make_sampler
-from mlx_gui.engines.text.sequence import TextSequence
+from mlx_gui.engines.text.prefix_cache import PrefixCache
+from mlx_gui.engines.text.prompt import Preparation
+from mlx_gui.engines.text.serial import Draft, KVQuantization, SerialDecoder
 
 # What Python code of a model file may raise; an error inside MLX is a RuntimeError.
 _MODEL_ERRORS = (
@@ -50,34 +47,31 @@ class _Resident:
     spec: LoadSpec
     loaded: LoadedModel
     preparation: Preparation
-    decode: Decode
-    end_tokens: StopSequences
-    generator: BatchGenerator
+    surroundings: Surroundings
+    decoder: Decoder
+    prefixes: PrefixCache
 
 
 class TextEngine:
     """See `engines.base.Engine`, in whose terms it works.
 
-    Sequences join and leave the batch between steps. Keys of `_running` are the generator's.
+    A request is answered by `n` sequences of the decoder; `_running` finds it by the key of each.
     """
 
     def __init__(self) -> None:
         self._resident: _Resident | None = None
-        self._running: dict[int, TextSequence] = {}
+        self._answers: dict[str, Answering] = {}
+        self._running: dict[int, Answering] = {}
 
     def load(self, spec: LoadSpec, report: LoadReport) -> None:
         loaded = load(spec, report)
         self._resident = _Resident(
             spec=spec,
             loaded=loaded,
-            preparation=Preparation(loaded, spec.context),
-            decode=partial(
-                loaded.tokenizer.decode,
-                skip_special_tokens=True,
-                clean_up_tokenization_spaces=False,
-            ),
-            end_tokens=StopSequences([(token,) for token in loaded.tokenizer.eos_token_ids]),
-            generator=_generator(loaded, spec),
+            preparation=Preparation(loaded, spec),
+            surroundings=Surroundings.of(loaded),
+            decoder=_decoder(loaded, spec),
+            prefixes=PrefixCache(spec.prefix_cache_bytes),
         )
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
@@ -91,78 +85,66 @@ class TextEngine:
 
     def admit(self, prepared: PreparedRequest) -> None:
         resident = self._model()
-        prompt: Prompt = prepared.payload
-        (uid,) = resident.generator.insert(
-            [list(prompt.ids)],
-            [prompt.max_tokens],
-            caches=[new_cache(resident.loaded.model)],
-            samplers=[make_sampler(prompt.choice)],
-            stop_sequences=[resident.end_tokens],
-        )
-        self._running[uid] = TextSequence(prepared, resident.decode)
+        answering = Answering(prepared, resident.surroundings, resident.prefixes)
+        self._answers[prepared.request_id] = answering
+        self._start(answering)
 
     def step(self) -> list[StepEvents]:
-        if not self._running:
+        if not self._answers:
             return []
         began_s = time.monotonic()
-        resident = self._model()
         try:
-            prompts, tokens = resident.generator.next()
+            fed, sampled = self._model().decoder.step()
         except _MODEL_ERRORS as error:
             return self._fail_all(error)
-        events: dict[int, list[GenerationEvent]] = {}
-        for response in prompts:
-            sequence = self._running[response.uid]
-            done_tokens, _ = response.progress
-            events.setdefault(response.uid, []).append(sequence.prefilled(done_tokens, began_s))
-        for response in tokens:
-            sequence = self._running[response.uid]
-            finish = cast(FinishReason | None, response.finish_reason)
-            told = sequence.token(response.token, finish)
-            events.setdefault(response.uid, []).extend(told)
-        stepped = [
-            StepEvents(self._running[uid].request_id, tuple(told))
-            for uid, told in events.items()
-            if told
-        ]
-        self._drop([uid for uid, told in events.items() if told and isinstance(told[-1], Usage)])
-        return stepped
+        events: dict[str, list[GenerationEvent]] = {}
+        for each in fed:
+            self._read(each, began_s, events)
+        for each in sampled:
+            self._take(each, events)
+        return [StepEvents(request_id, tuple(told)) for request_id, told in events.items() if told]
 
     def cancel(self, request_id: str) -> list[StepEvents]:
-        for uid, sequence in self._running.items():
-            if sequence.request_id == request_id:
-                self._drop([uid])
-                return [StepEvents(request_id, tuple(sequence.cancelled()))]
-        return []
+        answering = self._answers.get(request_id)
+        if answering is None:
+            return []
+        self._let_go(answering)
+        return [StepEvents(request_id, tuple(answering.cancelled()))]
 
     def busy(self) -> bool:
-        return bool(self._running)
+        return bool(self._answers)
 
     def credits(self) -> int:
-        return self._model().spec.slots
+        spec = self._model().spec
+        return 1 if self.serial_because() else min(spec.slots, _pool_tokens(spec) // SMALLEST_ROW)
 
     def serial_because(self) -> str | None:
-        return None
+        return self._model().loaded.serial_because
 
     def context(self) -> int:
         return self._model().spec.context
 
     def reclaim(self, wanted_bytes: int) -> int:
+        freed_bytes = self._model().prefixes.reclaim(wanted_bytes)
         before_bytes = mx.get_cache_memory()
         mx.clear_cache()
-        return before_bytes - mx.get_cache_memory()
+        return freed_bytes + before_bytes - mx.get_cache_memory()
 
     def memory(self) -> MemoryUse:
+        resident = self._resident
         return MemoryUse(
             active_bytes=mx.get_active_memory(),
             cache_bytes=mx.get_cache_memory(),
             peak_bytes=mx.get_peak_memory(),
             rss_bytes=psutil.Process().memory_info().rss,
+            kv_bytes=resident.decoder.bytes() if resident else 0,
+            prefix_bytes=resident.prefixes.bytes if resident else 0,
         )
 
     def close(self) -> None:
         if self._resident is not None:
-            self._resident.generator.close()
+            self._resident.decoder.close()
+        self._answers.clear()
         self._running.clear()
         self._resident = None
         gc.collect()
@@ -172,36 +154,82 @@ class TextEngine:
         assert self._resident is not None, "load comes first"
         return self._resident
 
-    def _drop(self, uids: list[int]) -> None:
-        if uids:
-            self._model().generator.remove(uids)
-        for uid in uids:
-            del self._running[uid]
+    def _start(self, answering: Answering) -> None:
+        """Hand over those sequences of `answering` that can be fed now."""
+        for index, feed in answering.feeds().items():
+            (key,) = self._model().decoder.add([feed])
+            answering.keys[key] = index
+            self._running[key] = answering
+
+    def _read(self, fed: Fed, began_s: float, events: dict[str, list[GenerationEvent]]) -> None:
+        answering = self._running[fed.key]
+        told = answering.read(fed, began_s)
+        events.setdefault(answering.request_id, []).extend(told)
+        self._start(answering)
+
+    def _take(self, sampled: Sampled, events: dict[str, list[GenerationEvent]]) -> None:
+        answering = self._running.get(sampled.key)
+        if answering is None:
+            # A neighbour of the same step has failed the request.
+            return
+        told = events.setdefault(answering.request_id, [])
+        if sampled.finish is not None:
+            del self._running[sampled.key]
+        try:
+            told += answering.take(sampled)
+        except MlxGuiError as error:
+            self._let_go(answering)
+            told.append(Failed(error.info()))
+            return
+        if answering.index_ended(sampled.key) and sampled.finish is None:
+            self._remove(answering, [sampled.key])
+        if answering.ended:
+            del self._answers[answering.request_id]
+            told.append(answering.usage())
+
+    def _let_go(self, answering: Answering) -> None:
+        """The request ends now, whatever of it is still decoded."""
+        del self._answers[answering.request_id]
+        self._remove(answering, [key for key in answering.keys if key in self._running])
+
+    def _remove(self, answering: Answering, keys: Sequence[int]) -> None:
+        for key in keys:
+            del self._running[key]
+        for key, state in self._model().decoder.remove(keys).items():
+            answering.keep(key, state)
 
     def _fail_all(self, error: Exception) -> list[StepEvents]:
         """The rows of a batch are computed as one: all have failed, and a new batch begins."""
         failure = WorkerFailed(
             f"The model failed while it generated: {error}", hint="Send the request again."
         )
-        failed = [
-            StepEvents(sequence.request_id, (Failed(failure.info()),))
-            for sequence in self._running.values()
-        ]
+        failed = [StepEvents(each, (Failed(failure.info()),)) for each in self._answers]
+        self._answers.clear()
         self._running.clear()
         resident = self._model()
-        resident.generator.close()
-        resident.generator = _generator(resident.loaded, resident.spec)
+        resident.decoder.close()
+        resident.decoder = _decoder(resident.loaded, resident.spec)
         mx.clear_cache()
         return failed
 
 
-def _generator(loaded: LoadedModel, spec: LoadSpec) -> BatchGenerator:
-    return BatchGenerator(
+def _pool_tokens(spec: LoadSpec) -> int:
+    return max(spec.kv_pool_tokens, spec.context)
+
+
+def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
+    prefill_tokens = LIMITS[backend()].prefill_tokens
+    if loaded.serial_because is None:
+        return BatchDecoder(
+            loaded.model,
+            slots=spec.slots,
+            prefill_tokens=prefill_tokens,
+            pool_tokens=_pool_tokens(spec),
+        )
+    bits = spec.text.kv_bits
+    return SerialDecoder(
         loaded.model,
-        sampler=greedy,
-        completion_batch_size=spec.slots,
-        prefill_batch_size=1,
-        prefill_step_size=LIMITS[backend()].prefill_tokens,
-        # The stream of this thread: the generator's own belongs to the thread that imported it.
-        stream=mx.default_stream(mx.default_device()),
+        prefill_tokens=prefill_tokens,
+        draft=Draft(loaded.draft, spec.text.draft_tokens) if loaded.draft else None,
+        kv=KVQuantization(bits, loaded.kv_group_size) if bits else None,
     )

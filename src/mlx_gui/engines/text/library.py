@@ -20,12 +20,25 @@ def _open_file_limits_kept() -> Generator[None]:
 
 
 with _open_file_limits_kept():
-    from mlx_lm.generate import BatchGenerator, StopSequences
-    from mlx_lm.models.cache import BatchKVCache, KVCache, make_prompt_cache
+    from mlx_lm.generate import (
+        BatchGenerator,
+        StopSequences,
+        generate_step,
+        maybe_quantize_kv_cache,
+        speculative_generate_step,
+    )
+    from mlx_lm.models.cache import (
+        BatchKVCache,
+        KVCache,
+        RotatingKVCache,
+        can_trim_prompt_cache,
+        make_prompt_cache,
+        trim_prompt_cache,
+    )
     from mlx_lm.models.mla import MultiLinear, QuantizedMultiLinear
     from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
     from mlx_lm.tokenizer_utils import TokenizerWrapper
-    from mlx_lm.utils import MODEL_REMAPPING, load_model, load_tokenizer
+    from mlx_lm.utils import MODEL_REMAPPING, load_adapters, load_model, load_tokenizer
 
 __all__ = [
     "MODEL_REMAPPING",
@@ -35,10 +48,17 @@ __all__ = [
     "MultiLinear",
     "QuantizedMultiLinear",
     "QuantizedSwitchLinear",
+    "RotatingKVCache",
     "StopSequences",
     "SwitchLinear",
     "TokenizerWrapper",
+    "can_trim_prompt_cache",
+    "generate_step",
+    "load_adapters",
     "load_model",
     "load_tokenizer",
     "make_prompt_cache",
+    "maybe_quantize_kv_cache",
+    "speculative_generate_step",
+    "trim_prompt_cache",
 ]

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +12,15 @@ from typing import Any
 import mlx.nn as nn
 
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
-from mlx_gui.core.model import LoadSpec
+from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.text.architectures import is_supported
 from mlx_gui.engines.text.library import (
     MODEL_REMAPPING,
+    RotatingKVCache,
     TokenizerWrapper,
+    can_trim_prompt_cache,
+    load_adapters,
     load_model,
     load_tokenizer,
     make_prompt_cache,
@@ -32,6 +35,8 @@ class LoadedModel:
     """A model in memory. `vocabulary` is the number of ids that it has embeddings for.
 
     A tokenizer is for one thread: `tokenizer` for the main thread, its copy for preparation.
+    `serial_because` says why sequences are decoded one after the other, None when they need not be.
+    `trimmable` is whether a cache can give tokens at its end back.
     """
 
     model: nn.Module
@@ -39,6 +44,10 @@ class LoadedModel:
     preparation_tokenizer: TokenizerWrapper
     vocabulary: int
     generation_config: Mapping[str, Any]
+    draft: nn.Module | None
+    serial_because: str | None
+    trimmable: bool
+    kv_group_size: int
 
 
 def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
@@ -50,17 +59,99 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
     generation_config = _read_json(folder / "generation_config.json", spec.model_id, needed=False)
     with _weight_errors(spec.model_id):
         model, config = load_model(folder, lazy=True, model_config=_rope_settings(config))
-    if not all(hasattr(cache, "merge") for cache in make_prompt_cache(model)):
-        raise ModelUnsupported(
-            f"The architecture {config['model_type']} of {spec.model_id} cannot serve several "
-            "sequences at once yet."
-        )
+    if spec.text.adapter is not None:
+        _add_adapter(model, Path(spec.text.adapter), spec.model_id)
     # The tokenizers take as long as the weights of a small model, and need no MLX.
     with ThreadPoolExecutor(1, "tokenizer") as beside:
         tokenizer = beside.submit(_load_tokenizers, folder, config, spec.model_id)
         with _weight_errors(spec.model_id):
             hold_weights(model, spec.weight_form, report)
-    return LoadedModel(model, *tokenizer.result(), _vocabulary(model), generation_config)
+    draft = None if spec.text.draft is None else _load_draft(spec, Path(spec.text.draft))
+    cache = make_prompt_cache(model)
+    if draft is not None:
+        check_draft(model, cache, draft, spec.model_id)
+    return LoadedModel(
+        model,
+        *tokenizer.result(),
+        _vocabulary(model),
+        generation_config,
+        draft=draft,
+        serial_because=why_serial(cache, spec.text),
+        trimmable=can_trim_prompt_cache(cache),
+        kv_group_size=kv_group_size(config, cache, spec),
+    )
+
+
+def why_serial(cache: Sequence[Any], options: TextOptions) -> str | None:
+    """Why sequences with such a `cache` are decoded one after the other; None if they need not be.
+
+    A sentence, for people.
+    """
+    if options.draft is not None:
+        return "Speculative decoding with a draft model works on one sequence."
+    if options.kv_bits is not None:
+        return "A quantized KV cache cannot be batched."
+    alone = sorted({type(layer).__name__ for layer in cache if not hasattr(layer, "merge")})
+    if alone:
+        return f"Its KV cache ({', '.join(alone)}) cannot be batched."
+    return None
+
+
+def kv_group_size(config: Mapping[str, Any], cache: Sequence[Any], spec: LoadSpec) -> int:
+    """Values that share a scale in a quantized KV cache. Raises ModelUnsupported if none can."""
+    if spec.text.kv_bits is None:
+        return 0
+    if any(isinstance(layer, RotatingKVCache) for layer in cache):
+        raise ModelUnsupported(
+            f"{spec.model_id} has layers with a sliding window, whose KV cannot be quantized.",
+            hint="Set kv_bits to 0 for this model.",
+        )
+    heads = config.get("num_attention_heads") or 1
+    head_dim = config.get("head_dim") or config.get("hidden_size", 0) // heads
+    for size in (64, 32):
+        if head_dim % size == 0:
+            return size
+    raise ModelUnsupported(
+        f"The KV of {spec.model_id} cannot be quantized: its heads have {head_dim} values, "
+        "not a multiple of 32.",
+        hint="Set kv_bits to 0 for this model.",
+    )
+
+
+def check_draft(model: nn.Module, cache: Sequence[Any], draft: nn.Module, model_id: str) -> None:
+    """Raises ModelUnsupported unless `draft` can propose tokens for `model`."""
+    vocabulary, draft_vocabulary = _vocabulary(model), _vocabulary(draft)
+    if vocabulary != draft_vocabulary:
+        raise ModelUnsupported(
+            f"The draft model has {draft_vocabulary} tokens, {model_id} has {vocabulary}.",
+            hint="Choose a draft of the same family for draft_model.",
+        )
+    if not can_trim_prompt_cache([*cache, *make_prompt_cache(draft)]):
+        raise ModelUnsupported(
+            f"{model_id} or its draft model cannot take tokens back, as speculative decoding must.",
+            hint="Clear draft_model for this model.",
+        )
+
+
+def _add_adapter(model: nn.Module, folder: Path, model_id: str) -> None:
+    try:
+        load_adapters(model, str(folder))
+        # Dropout is for training.
+        model.eval()
+    except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        raise LoadFailed(
+            f"The adapter of {model_id} does not fit: {_reason(error)}",
+            hint="Check that it was trained for this base model.",
+        ) from error
+
+
+def _load_draft(spec: LoadSpec, folder: Path) -> nn.Module:
+    config = _read_json(folder / "config.json", spec.model_id)
+    _check_supported(config, f"the draft of {spec.model_id}")
+    with _weight_errors(f"the draft of {spec.model_id}"):
+        draft, _ = load_model(folder, lazy=True, model_config=_rope_settings(config))
+        hold_weights(draft, spec.weight_form, lambda *_: None)
+    return draft
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.sampling import Choice, resolve
+from mlx_gui.parsers.base import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,27 @@ class Prompt:
     ids: tuple[int, ...]
     max_tokens: int
     choice: Choice
+    parser: Any = None
+    boundaries: tuple[int, ...] = ()
+    echo: str = ""
+
+
+class _Plain:
+    thinking = False
+
+    def feed(self, text):
+        return [Text("content", text)] if text else []
+
+    def finish(self):
+        return []
 
 
 class Preparation:
     """Owns its tokenizer: the thread that detokenises has another."""
 
-    def __init__(self, loaded: LoadedModel, context: int) -> None:
+    def __init__(self, loaded: LoadedModel, spec) -> None:
+        context = spec.context
+        self._trimmable = loaded.trimmable
         self._tokenizer: TokenizerWrapper = loaded.preparation_tokenizer
         self._vocabulary = loaded.vocabulary
         self._generation_config: Mapping[str, Any] = loaded.generation_config
@@ -42,17 +58,25 @@ class Preparation:
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         """The request as ids. Raises InvalidRequest or a kind of it."""
-        if not request.messages:
+        if not request.messages and request.prompt is None:
             raise InvalidRequest(
                 "There are no messages.", hint="Send at least one message.", param="messages"
             )
-        ids = self._tokenise([_plain(message) for message in request.messages])
+        if request.prompt is None:
+            ids = self._tokenise([_plain(message) for message in request.messages])
+        elif isinstance(request.prompt, str):
+            ids = self._tokenizer.encode(request.prompt)
+        else:
+            ids = list(request.prompt)
         self._check(ids)
         room = self._context - len(ids)
         payload = Prompt(
             ids=tuple(ids),
             max_tokens=min(request.max_tokens or room, room),
             choice=resolve(request.sampling, self._generation_config),
+            parser=_Plain,
+            boundaries=() if self._trimmable else (len(ids) - 1,),
+            echo=request.prompt if request.echo and isinstance(request.prompt, str) else "",
         )
         return PreparedRequest(request_id, request, len(ids), payload)
 

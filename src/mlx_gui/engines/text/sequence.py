@@ -1,80 +1,135 @@
 """One answer on its way: from sampled tokens to events."""
 
-import time
+import secrets
+from collections.abc import Iterable
+from typing import Literal
 
-from mlx_gui.core.generation import Delta, Done, FinishReason, GenerationEvent, Prefill, Usage
-from mlx_gui.engines.base import PreparedRequest
-from mlx_gui.engines.text.detokenizing import Decode, TextStream
+from mlx_gui.core.generation import (
+    CallStarted,
+    Channel,
+    Delta,
+    Done,
+    FinishReason,
+    GenerationEvent,
+    TokenLogprob,
+)
+from mlx_gui.engines.text.detokenizing import TextStream
 from mlx_gui.engines.text.stops import StopText
+from mlx_gui.parsers.base import AnswerParser, CallArguments, CallBegan, Piece, Text
 
 
 class TextSequence:
-    """Collects the text, finds its end, keeps the times."""
+    """Answer number `index` of a request: collects its text and finds its end.
 
-    def __init__(self, prepared: PreparedRequest, decode: Decode) -> None:
-        self.request_id = prepared.request_id
-        self._prompt_tokens = prepared.prompt_tokens
-        self._text = TextStream(decode)
-        self._stops = StopText(prepared.request.stop)
-        self._completion_tokens = 0
+    Stop strings end the content; in a thought or in the arguments of a call they mean nothing.
+    With `one_call` the answer ends where a second call would begin.
+    """
+
+    def __init__(
+        self,
+        index: int,
+        *,
+        text: TextStream,
+        parser: AnswerParser,
+        stops: StopText,
+        one_call: bool,
+        echo: str = "",
+    ) -> None:
+        self.index = index
+        self.completion_tokens = 0
+        self.reasoning_tokens = 0
+        self.ended = False
+        self._text = text
+        self._parser = parser
+        self._stops = stops
+        self._one_call = one_call
+        self._echo = echo
+        self._calls = 0
         self._untold_tokens = 0
-        self._prefill_began_s: float | None = None
-        self._decode_began_s: float | None = None
-        self._decoded_s: float | None = None
+        self._untold_logprobs: list[TokenLogprob] = []
 
-    def prefilled(self, done_tokens: int, began_s: float) -> Prefill:
-        """`done_tokens` of the prompt are in the cache, by a step that began at `began_s`."""
-        if self._prefill_began_s is None:
-            self._prefill_began_s = began_s
-        return Prefill(done_tokens, self._prompt_tokens)
+    def token(
+        self,
+        token: int,
+        finish: Literal["stop", "length"] | None,
+        logprob: TokenLogprob | None = None,
+    ) -> list[GenerationEvent]:
+        """The events of one sampled token; `finish` is set on the last, "stop" for an end token.
 
-    def token(self, token: int, finish: FinishReason | None) -> list[GenerationEvent]:
-        """The events of one sampled token; `finish` is set on the last, "stop" for a stop token.
-
-        A stop token counts, but does not read. The last event is Usage exactly if the answer ended.
+        An end token counts, but does not read. The last event is Done exactly if the answer ended.
         """
-        self._decoded_s = time.monotonic()
-        self._decode_began_s = self._decode_began_s or self._decoded_s
-        self._completion_tokens += 1
-        if finish == "stop":
-            return self._end("", finish)
-        self._untold_tokens += 1
-        text, stopped = self._stops.feed(self._text.add(token))
-        if stopped:
-            return self._end(text, "stop", flush=False)
+        self.completion_tokens += 1
+        thought = self._parser.thinking
+        pieces: list[Piece] = []
+        if finish != "stop":
+            self._untold_tokens += 1
+            if logprob is not None:
+                self._untold_logprobs.append(logprob)
+            pieces += self._parser.feed(self._text.add(token))
+        self.reasoning_tokens += thought or self._parser.thinking
         if finish is not None:
-            return self._end(text, finish)
-        return self._delta(text)
+            pieces += self._parser.feed(self._text.finish())
+            pieces += self._parser.finish()
+        events = [*self._echoed(), *self._tell(pieces)]
+        if finish is not None and not self.ended:
+            events += self._content(self._stops.flush())
+            events += self._end("tool_calls" if self._calls and finish == "stop" else finish)
+        return events
 
     def cancelled(self) -> list[GenerationEvent]:
         """The events that end an answer nobody waits for."""
-        return [Done(0, "cancelled"), self._usage()]
+        return self._end("cancelled")
 
-    def _end(self, text: str, finish: FinishReason, *, flush: bool = True) -> list[GenerationEvent]:
-        if flush:
-            rest, stopped = self._stops.feed(self._text.finish())
-            text += rest
-            if stopped:
-                finish = "stop"
-            else:
-                text += self._stops.flush()
-        return [*self._delta(text), Done(0, finish, self._stops.matched), self._usage()]
+    def _echoed(self) -> list[GenerationEvent]:
+        echo, self._echo = self._echo, ""
+        return [Delta(self.index, echo, token_count=0)] if echo else []
 
-    def _delta(self, text: str) -> list[GenerationEvent]:
+    def _tell(self, pieces: Iterable[Piece]) -> list[GenerationEvent]:
+        events: list[GenerationEvent] = []
+        for piece in pieces:
+            if self.ended:
+                break
+            match piece:
+                case Text(channel="content", text=text):
+                    text, stopped = self._stops.feed(text)
+                    events += self._content(text)
+                    if stopped:
+                        events += self._end("stop")
+                case Text(text=text):
+                    events += self._delta("reasoning", text)
+                case CallBegan(name):
+                    events += self._call(name)
+                case CallArguments(text):
+                    events += self._delta("tool_call", text)
+        return events
+
+    def _call(self, name: str) -> list[GenerationEvent]:
+        before = self._content(self._stops.flush())
+        if self._calls and self._one_call:
+            return [*before, *self._end("tool_calls")]
+        self._calls += 1
+        call_id = f"call_{secrets.token_hex(12)}"
+        return [*before, CallStarted(self.index, self._calls - 1, call_id, name)]
+
+    def _content(self, text: str) -> list[GenerationEvent]:
+        return self._delta("content", text)
+
+    def _delta(self, channel: Channel, text: str) -> list[GenerationEvent]:
         if not text:
             return []
         count, self._untold_tokens = self._untold_tokens, 0
-        return [Delta(0, text, token_count=count)]
+        logprobs, self._untold_logprobs = tuple(self._untold_logprobs), []
+        return [
+            Delta(
+                self.index,
+                text,
+                channel,
+                count,
+                max(self._calls - 1, 0) if channel == "tool_call" else 0,
+                logprobs if channel == "content" else (),
+            )
+        ]
 
-    def _usage(self) -> Usage:
-        began_s, first_s, last_s = self._prefill_began_s, self._decode_began_s, self._decoded_s
-        return Usage(
-            prompt_tokens=self._prompt_tokens,
-            completion_tokens=self._completion_tokens,
-            prefill_ms=_between_ms(began_s, first_s),
-            decode_ms=_between_ms(first_s, last_s),
-        )
-
-
-def _between_ms(start_s: float | None, end_s: float | None) -> float:
-    return 0.0 if start_s is None or end_s is None else (end_s - start_s) * 1000
+    def _end(self, reason: FinishReason) -> list[GenerationEvent]:
+        self.ended = True
+        return [Done(self.index, reason, self._stops.matched)]

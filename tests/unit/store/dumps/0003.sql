@@ -42,8 +42,7 @@ CREATE TABLE model_settings (
 	changed_at VARCHAR NOT NULL, 
 	CONSTRAINT pk_model_settings PRIMARY KEY (model, name)
 );
-INSERT INTO "model_settings" VALUES('local','temperature','0.5','2026-03-04T05:06:07+00:00');
-INSERT INTO "model_settings" VALUES('local','draft_model','"tiny"','2026-03-04T05:06:07+00:00');
+INSERT INTO "model_settings" VALUES('local','context','4096','2026-03-04T05:06:07+00:00');
 CREATE TABLE models (
 	id INTEGER NOT NULL, 
 	name VARCHAR NOT NULL, 
@@ -53,6 +52,18 @@ CREATE TABLE models (
 );
 INSERT INTO "models" VALUES(1,'HuggingFaceTB/SmolLM2-135M-Instruct','2026-01-02T03:04:05+00:00');
 INSERT INTO "models" VALUES(2,'local','2026-02-03T04:05:06+00:00');
+CREATE TABLE responses (
+	id VARCHAR NOT NULL, 
+	tenant VARCHAR NOT NULL, 
+	model VARCHAR NOT NULL, 
+	previous_id VARCHAR, 
+	created_at VARCHAR NOT NULL, 
+	input VARCHAR NOT NULL, 
+	output VARCHAR NOT NULL, 
+	body VARCHAR NOT NULL, 
+	CONSTRAINT pk_responses PRIMARY KEY (id)
+);
+INSERT INTO "responses" VALUES('resp_1','local','local',NULL,'2026-03-04T05:06:07+00:00','[{"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi"}], "id": "msg_1_i0"}]','[]','{"id": "resp_1", "object": "response", "output": []}');
 CREATE TABLE settings (
 	name VARCHAR NOT NULL, 
 	value VARCHAR NOT NULL, 
@@ -62,4 +73,5 @@ CREATE TABLE settings (
 INSERT INTO "settings" VALUES('max_loaded_models','2','2026-01-02T03:04:05+00:00');
 INSERT INTO "settings" VALUES('allowed_hosts','["studio.local"]','2026-01-02T03:04:05+00:00');
 CREATE INDEX ix_locations_model_id ON locations (model_id);
+CREATE INDEX ix_responses_created_at ON responses (created_at);
 COMMIT;

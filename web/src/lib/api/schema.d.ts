@@ -482,6 +482,8 @@ export interface components {
         /**
          * LoadedModel
          * @description A model that has a worker now, or is waiting to get one.
+         *
+         *     `serial_because` says why it answers one request at a time, where it cannot batch.
          */
         LoadedModel: {
             /** Id */
@@ -510,6 +512,8 @@ export interface components {
             weight_form: string | null;
             /** Context */
             context: number | null;
+            /** Serial Because */
+            serial_because: string | null;
         };
         /**
          * ManagerStatus
@@ -538,6 +542,8 @@ export interface components {
             weights_bytes: number;
             /** Kv Bytes */
             kv_bytes: number;
+            /** Prefix Bytes */
+            prefix_bytes: number;
             /** Other Bytes */
             other_bytes: number;
         };
@@ -567,12 +573,16 @@ export interface components {
         /**
          * MemoryUseBody
          * @description Bytes that a resident model takes; `other_bytes` is interpreter, libraries and buffers.
+         *
+         *     `kv_bytes` are those of running answers, `prefix_bytes` those kept of earlier ones for reuse.
          */
         MemoryUseBody: {
             /** Weights Bytes */
             weights_bytes: number;
             /** Kv Bytes */
             kv_bytes: number;
+            /** Prefix Bytes */
+            prefix_bytes: number;
             /** Other Bytes */
             other_bytes: number;
             /** Total Bytes */
@@ -657,7 +667,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: "chat"[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking")[];
             /** Context Length */
             context_length: number | null;
             /** Parameter Count */

@@ -80,6 +80,7 @@ export const en = {
     otherApps: "System and other apps",
     weights: "Weights",
     cache: "Cache",
+    prefixes: "Prefix cache",
     overhead: "Process and buffers",
     summary: (used: number, budget: number, free: number, models: readonly string[]) =>
       `${bytes(used)} of ${bytes(budget)} model budget used, ${bytes(free)} free. ` +
@@ -100,7 +101,7 @@ export const en = {
     type: "Type",
     allTypes: "All",
     kinds: { text: "Chat" },
-    capabilities: { chat: "chat" },
+    capabilities: { chat: "chat", completion: "completion", tools: "tools", thinking: "thinking" },
     rescan: "Rescan",
     rescanned: (count: number) =>
       `Model folders read again: ${plural(count, { one: "model", other: "models" })}.`,

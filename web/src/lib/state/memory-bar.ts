@@ -1,4 +1,4 @@
-import type { Memory } from "../api/types";
+import type { Memory, MemorySegment } from "../api/types";
 
 /** One piece of the bar; `share` is of the bar's whole length. */
 export interface Part {
@@ -18,8 +18,9 @@ export function barParts(memory: Memory): Part[] {
     { key: "other-apps", kind: "other-apps", modelId: null, share: share(memory.other_apps_bytes) },
   ];
   let others = 0;
-  for (const { model_id, weights_bytes, kv_bytes, other_bytes } of memory.segments) {
-    const whole = share(weights_bytes + kv_bytes + other_bytes);
+  for (const segment of memory.segments) {
+    const { model_id, weights_bytes, other_bytes } = segment;
+    const whole = share(segmentBytes(segment));
     if (whole < LEAST_SHARE) {
       others += whole;
       continue;
@@ -27,11 +28,16 @@ export function barParts(memory: Memory): Part[] {
     const piece = (kind: "weights" | "cache" | "overhead", bytes: number) =>
       parts.push({ key: `${kind}:${model_id}`, kind, modelId: model_id, share: share(bytes) });
     piece("weights", weights_bytes);
-    piece("cache", kv_bytes);
+    piece("cache", segment.kv_bytes + segment.prefix_bytes);
     piece("overhead", other_bytes);
   }
   if (others > 0) parts.push({ key: "others", kind: "others", modelId: null, share: others });
   return parts.filter((part) => part.share > 0);
+}
+
+/** All that a model holds. */
+export function segmentBytes(segment: MemorySegment): number {
+  return segment.weights_bytes + segment.kv_bytes + segment.prefix_bytes + segment.other_bytes;
 }
 
 /** Where the bar marks the budget, which begins after what other apps hold. */

@@ -1,22 +1,16 @@
 """`/v1/chat/completions`."""
 
-import time
 from functools import partial
 from typing import Annotated
-from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.answers import encoded, gather
 from mlx_gui.api.auth import Principal, requires
-from mlx_gui.api.openai.chat.translate import (
-    AnswerHead,
-    ChunkEncoder,
-    chat_completion,
-    error_frames,
-    to_core,
-)
+from mlx_gui.api.openai.chat.answer import ChunkEncoder, chat_completion, form_of
+from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletion, ChatCompletionRequest
+from mlx_gui.api.openai.translate import error_frames, new_head
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.api.validation import StrictJsonRoute
@@ -43,14 +37,13 @@ async def create_chat_completion(
 ) -> Response:
     """The answer at once or, with `stream`, as server-sent chunks. Loads the model if need be."""
     model = await services.library.find(body.model)
-    head = AnswerHead(id=f"chatcmpl-{uuid4().hex}", created=int(time.time()), model=model.id)
+    head, form = new_head("chatcmpl", model.id), form_of(body)
     events = services.dispatch.events(model, to_core(body, tenant=who.tenant), request_id=head.id)
     if not body.stream:
-        answer = chat_completion(head, await gather(events, request.receive))
+        answer = chat_completion(head, form, await gather(events, request.receive))
         return Response(answer.model_dump_json(), media_type="application/json")
-    include_usage = body.stream_options is not None and bool(body.stream_options.include_usage)
     return EventStreamResponse(
-        encoded(events, ChunkEncoder(head, include_usage=include_usage).encode),
+        encoded(events, ChunkEncoder(head, form).encode),
         error_frame=partial(error_frames, request_id=request.state.request_id),
         stall_s=services.config.client_stall_s,
         commit_s=services.config.stream_commit_s,

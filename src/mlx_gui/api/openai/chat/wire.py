@@ -1,12 +1,24 @@
-"""The JSON of `/v1/chat/completions`. Fields that are not named here are ignored."""
+"""The JSON of `/v1/chat/completions`. Unknown fields are ignored."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-MAX_STOPS = 16
-_INT64 = 2**63
+from mlx_gui.api.openai.wire import (
+    Between,
+    CompletionUsage,
+    GenerationFields,
+    Strict,
+    TokenCount,
+    ToolName,
+)
+from mlx_gui.core.generation import Effort
+
+MAX_TOOLS = 128
+MAX_TOP_LOGPROBS = 20
+_CHOICES = ("none", "auto", "required")
+_LEGACY_CHOICES = ("none", "auto")
 
 
 def _as_parts(value: object) -> object:
@@ -17,107 +29,226 @@ def _as_parts(value: object) -> object:
     raise PydanticCustomError("content_type", "Input should be a string or a list of parts")
 
 
-def _as_stops(value: object) -> object:
-    if isinstance(value, str):
-        return [value]
-    if value is None or isinstance(value, list):
+def _as_choice(value: object) -> object:
+    if value in _CHOICES:
+        return {"type": value}
+    if value is None or isinstance(value, dict):
         return value  # pyright: ignore[reportUnknownVariableType]
-    raise PydanticCustomError("stop_type", "Input should be a string or a list of strings")
+    raise PydanticCustomError(
+        "choice_type", "Input should be 'none', 'auto', 'required' or an object"
+    )
 
 
-def _between(lowest: int, highest: int) -> AfterValidator:
-    """Both bounds in one sentence, which pydantic's own `ge` and `le` do not give."""
-
-    def check(value: float) -> float:
-        if lowest <= value <= highest:
-            return value
-        raise PydanticCustomError(
-            "out_of_range",
-            "Input should be between {lowest} and {highest}",
-            {"lowest": lowest, "highest": highest},
-        )
-
-    return AfterValidator(check)
+def _as_legacy_choice(value: object) -> object:
+    if value in _LEGACY_CHOICES:
+        return {"mode": value}
+    if value is None or isinstance(value, dict):
+        return value  # pyright: ignore[reportUnknownVariableType]
+    raise PydanticCustomError("choice_type", "Input should be 'none', 'auto' or an object")
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-
-class ContentPart(_Strict):
-    """A piece of a message; `text` belongs to the type `text`."""
+class ContentPart(Strict):
+    """A piece of a message; `text` belongs to the type `text`, `refusal` to its own."""
 
     type: str
     text: str | None = None
+    refusal: str | None = None
 
 
 Content = Annotated[
     list[ContentPart], BeforeValidator(_as_parts, json_schema_input_type=str | list[ContentPart])
 ]
-NonEmpty = Annotated[str, Field(min_length=1)]
-StopList = Annotated[list[NonEmpty], Field(max_length=MAX_STOPS)]
-Stops = Annotated[StopList, BeforeValidator(_as_stops, json_schema_input_type=NonEmpty | StopList)]
 
 
-class ChatMessage(_Strict):
-    """One turn. `developer` means `system`; only an assistant's turn may be without content."""
+class CalledFunction(Strict):
+    """What was called; `arguments` is JSON as text."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
+    name: str
+    arguments: str
+
+
+class CallInHistory(Strict):
+    """A tool call of an earlier turn, as an answer has it."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: CalledFunction
+
+
+class ChatMessage(Strict):
+    """One turn. `developer` means `system`; only an assistant's turn may be without content.
+
+    `reasoning_content`, or `reasoning`, is what the assistant thought. `function_call` and the role
+    `function` are the older form of `tool_calls` and the role `tool`.
+    """
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Content | None = None
     name: str | None = None
+    tool_calls: list[CallInHistory] | None = None
+    tool_call_id: str | None = None
+    function_call: CalledFunction | None = None
+    reasoning_content: str | None = None
+    reasoning: str | None = None
 
 
-class StreamOptions(_Strict):
-    """`include_usage` asks for a last chunk with the token counts."""
+class FunctionDefinition(Strict):
+    """A function and the JSON schema of its arguments."""
 
-    include_usage: bool | None = None
+    name: ToolName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
 
 
-class ChatCompletionRequest(_Strict):
-    """A conversation to continue. `max_completion_tokens` wins over `max_tokens`."""
+class ToolDefinition(Strict):
+    """A tool; `function` is the only type."""
+
+    type: str
+    function: FunctionDefinition | None = None
+
+
+class NamedFunction(Strict):
+    """The name of one of the functions."""
+
+    name: str
+
+
+class ToolReference(Strict):
+    """One of the tools."""
+
+    type: Literal["function"] = "function"
+    function: NamedFunction
+
+
+class AllowedTools(Strict):
+    """The tools that may, or must, be called this time."""
+
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[ToolReference], Field(min_length=1)]
+
+
+class ToolChoiceObject(Strict):
+    """`function` and `allowed_tools` belong to the types of these names."""
+
+    type: Literal["none", "auto", "required", "function", "allowed_tools"]
+    function: NamedFunction | None = None
+    allowed_tools: AllowedTools | None = None
+
+
+class LegacyChoice(Strict):
+    """The name of the function that must be called."""
+
+    name: str | None = None
+    mode: Literal["none", "auto"] | None = None
+
+
+ToolChoiceField = Annotated[
+    ToolChoiceObject,
+    BeforeValidator(
+        _as_choice, json_schema_input_type=Literal["none", "auto", "required"] | ToolChoiceObject
+    ),
+]
+LegacyChoiceField = Annotated[
+    LegacyChoice,
+    BeforeValidator(
+        _as_legacy_choice, json_schema_input_type=Literal["none", "auto"] | NamedFunction
+    ),
+]
+
+
+class PromptFields(Strict):
+    """What goes into the prompt besides the messages: tools, thinking, the template."""
+
+    tools: Annotated[list[ToolDefinition], Field(max_length=MAX_TOOLS)] | None = None
+    tool_choice: ToolChoiceField | None = None
+    parallel_tool_calls: bool | None = None
+    functions: Annotated[list[FunctionDefinition], Field(max_length=MAX_TOOLS)] | None = None
+    function_call: LegacyChoiceField | None = None
+    reasoning_effort: Effort | None = None
+    enable_thinking: bool | None = None
+    thinking_budget: Annotated[int, Between(0, 2**31 - 1)] | None = None
+    chat_template: Annotated[str, Field(min_length=1)] | None = None
+    chat_template_kwargs: dict[str, Any] | None = None
+    continue_final_message: bool | None = None
+    truncate_prompt: bool | None = None
+
+
+Messages = Annotated[list[ChatMessage], Field(min_length=1)]
+
+
+class ChatCompletionRequest(PromptFields, GenerationFields):
+    """A conversation to continue. `max_completion_tokens` wins over `max_tokens`.
+
+    What a model thinks comes as `reasoning_content`; with `reasoning_format` `raw` it stays in the
+    content as the model wrote it, with `hidden`, or without `include_reasoning`, it is left out.
+    """
 
     model: str
-    messages: list[ChatMessage] = Field(min_length=1)
-    temperature: (
-        Annotated[float, _between(0, 2), Field(json_schema_extra={"minimum": 0, "maximum": 2})]
-        | None
-    ) = None
-    top_p: (
-        Annotated[float, _between(0, 1), Field(json_schema_extra={"minimum": 0, "maximum": 1})]
-        | None
-    ) = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    stop: Stops | None = None
-    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
-    n: Annotated[int, Field(ge=1)] | None = None
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
+    messages: Messages
+    max_tokens: TokenCount | None = None
+    max_completion_tokens: TokenCount | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Between(0, MAX_TOP_LOGPROBS)] | None = None
+    reasoning_format: Literal["parsed", "raw", "hidden"] | None = None
+    include_reasoning: bool | None = None
+    modalities: list[str] | None = None
 
 
-class PromptTokensDetails(BaseModel):
-    """`cached_tokens` were reused from an earlier request."""
-
-    cached_tokens: int
+def _is_absent(value: object) -> bool:
+    return value is None
 
 
-class CompletionUsage(BaseModel):
-    """Tokens read and written."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: PromptTokensDetails
+AnswerEnd = Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
 
 
-AnswerEnd = Literal["stop", "length", "tool_calls", "content_filter"]
+class FunctionCallBody(BaseModel):
+    """A call; `arguments` is JSON as the model wrote it."""
+
+    name: str
+    arguments: str
+
+
+class ToolCallBody(BaseModel):
+    """A call of one of the tools."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: FunctionCallBody
 
 
 class AnswerMessage(BaseModel):
-    """What the model said; `refusal` is always null."""
+    """What the model said; `refusal` is always null. The last three fields are there when filled.
+
+    `content` is null when there are only calls.
+    """
 
     role: Literal["assistant"] = "assistant"
-    content: str
+    content: str | None
+    refusal: None = None
+    reasoning_content: str | None = Field(default=None, exclude_if=_is_absent)
+    tool_calls: list[ToolCallBody] | None = Field(default=None, exclude_if=_is_absent)
+    function_call: FunctionCallBody | None = Field(default=None, exclude_if=_is_absent)
+
+
+class TokenChanceBody(BaseModel):
+    """A token that could be chosen. `bytes` are exact where `token` is part of a character."""
+
+    token: str
+    bytes: list[int]
+    logprob: float
+
+
+class TokenLogprobBody(TokenChanceBody):
+    """The token that was chosen, and the likeliest ones, best first."""
+
+    top_logprobs: list[TokenChanceBody]
+
+
+class LogprobsBody(BaseModel):
+    """The log-probabilities of the content's tokens."""
+
+    content: list[TokenLogprobBody]
     refusal: None = None
 
 
@@ -126,7 +257,7 @@ class Choice(BaseModel):
 
     index: int
     message: AnswerMessage
-    logprobs: None = None
+    logprobs: LogprobsBody | None
     finish_reason: AnswerEnd
 
 
@@ -139,6 +270,23 @@ class ChatCompletion(BaseModel):
     model: str
     choices: list[Choice]
     usage: CompletionUsage
+    system_fingerprint: str
+
+
+class FunctionCallDelta(BaseModel):
+    """The name, once, then pieces of the arguments."""
+
+    name: str | None = None
+    arguments: str | None = None
+
+
+class ToolCallDelta(BaseModel):
+    """Id, type and name of call number `index`, once, then pieces of its arguments."""
+
+    index: int
+    id: str | None = None
+    type: Literal["function"] | None = None
+    function: FunctionCallDelta
 
 
 class AnswerDelta(BaseModel):
@@ -146,6 +294,9 @@ class AnswerDelta(BaseModel):
 
     role: Literal["assistant"] | None = None
     content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+    function_call: FunctionCallDelta | None = None
 
 
 class ChunkChoice(BaseModel):
@@ -153,7 +304,7 @@ class ChunkChoice(BaseModel):
 
     index: int
     delta: AnswerDelta
-    logprobs: None = None
+    logprobs: LogprobsBody | None = None
     finish_reason: AnswerEnd | None
 
 
@@ -164,5 +315,6 @@ class ChatCompletionChunk(BaseModel):
     object: Literal["chat.completion.chunk"] = "chat.completion.chunk"
     created: int
     model: str
+    system_fingerprint: str
     choices: list[ChunkChoice]
     usage: CompletionUsage | None = None

@@ -1,0 +1,166 @@
+"""Anthropic's requests → core, nothing else. The way back is in `answer.py`."""
+
+import msgspec
+
+from mlx_gui.api.anthropic.messages.turns import given, is_prefilled, messages_of
+from mlx_gui.api.anthropic.messages.wire import (
+    MessageCountRequest,
+    MessageRequest,
+    MessageThinking,
+    MessageTool,
+    MessageToolChoice,
+)
+from mlx_gui.core.errors import InvalidRequest, NotFound
+from mlx_gui.core.generation import (
+    GenerateRequest,
+    Grammar,
+    Reasoning,
+    Sampling,
+    TokenizeRequest,
+    Tool,
+    ToolChoice,
+)
+
+MIN_THINKING_TOKENS = 1024
+
+
+def to_core(body: MessageRequest, *, tenant: str) -> GenerateRequest:
+    """The canonical request. Raises InvalidRequest, and CapabilityMissing for what is not text."""
+    return msgspec.structs.replace(
+        _conversation(body, max_tokens=body.max_tokens),
+        sampling=Sampling(temperature=body.temperature, top_p=body.top_p, top_k=body.top_k),
+        max_tokens=body.max_tokens,
+        stop=tuple(body.stop_sequences or ()),
+        tenant=tenant,
+    )
+
+
+def to_count(body: MessageCountRequest, *, tenant: str) -> TokenizeRequest:
+    """The question how many tokens the prompt of `body` has. Raises as `to_core` does."""
+    conversation = _conversation(body, max_tokens=None)
+    return TokenizeRequest(msgspec.structs.replace(conversation, tenant=tenant))
+
+
+def _conversation(body: MessageCountRequest, *, max_tokens: int | None) -> GenerateRequest:
+    """What both requests have; `max_tokens` bounds the thinking budget."""
+    if body.thread is not None and body.thread.type == "continue":
+        # Anthropic's clients know this code and send the whole conversation again.
+        raise NotFound(
+            "`thread` continues a conversation that this server did not keep.",
+            hint="Send the whole conversation, without `thread`.",
+            details={"error_code": "thread_not_found", "param": "thread"},
+        )
+    if body.mcp_servers:
+        raise InvalidRequest(
+            "`mcp_servers` names servers whose tools should be run here; no tools are run here.",
+            hint="Connect to them in the client and send their tools as `tools`.",
+            param="mcp_servers",
+        )
+    tools = _tools(body.tools or [])
+    messages = messages_of(body)
+    grammar = _grammar(body)
+    reasoning = _reasoning(body, max_tokens=max_tokens)
+    prefilled = is_prefilled(body, messages)
+    if prefilled and (grammar is not None or reasoning.enabled):
+        raise InvalidRequest(
+            "The last message begins the answer, which excludes `thinking` and a schema.",
+            hint="End the messages with the user's, or leave the other out.",
+            param="messages",
+        )
+    return GenerateRequest(
+        messages=messages,
+        tools=tools,
+        tool_choice=_tool_choice(body.tool_choice, tools),
+        grammar=grammar,
+        reasoning=reasoning,
+        continue_final=prefilled,
+    )
+
+
+def _tools(tools: list[MessageTool]) -> tuple[Tool, ...]:
+    names = [tool.name for tool in tools]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise InvalidRequest(
+                f"Two of the `tools` have the name '{name}'.",
+                hint="Give each a name of its own.",
+                param=f"tools[{index}].name",
+            )
+    return tuple(_tool(tool, where=f"tools[{index}]") for index, tool in enumerate(tools))
+
+
+def _tool(tool: MessageTool, *, where: str) -> Tool:
+    if tool.input_schema is None and tool.type not in (None, "custom"):
+        raise InvalidRequest(
+            f"`{where}` is of the type {tool.type[:40]}, which Anthropic itself runs or describes.",
+            hint="Describe it by an `input_schema` and run it in the client, or leave it out.",
+            param=f"{where}.type",
+        )
+    schema = given(tool.input_schema, f"{where}.input_schema")
+    if schema.get("type", "object") != "object":
+        raise InvalidRequest(
+            f"`{where}.input_schema` should be of the type object.",
+            hint="Describe the tool's input as an object with properties.",
+            param=f"{where}.input_schema",
+        )
+    return Tool(tool.name, tool.description or "", schema)
+
+
+def _tool_choice(choice: MessageToolChoice | None, tools: tuple[Tool, ...]) -> ToolChoice:
+    if choice is None:
+        return ToolChoice()
+    parallel = not choice.disable_parallel_tool_use
+    match choice.type:
+        case "auto" | "none":
+            return ToolChoice(choice.type, parallel=parallel)
+        case "any" if tools:
+            return ToolChoice("required", parallel=parallel)
+        case "any":
+            raise InvalidRequest(
+                "`tool_choice` asks for a tool, but there are no `tools`.",
+                hint="Send tools or leave `tool_choice` out.",
+                param="tool_choice",
+            )
+        case "tool":
+            name = given(choice.name, "tool_choice.name")
+            names = [tool.name for tool in tools]
+            if name not in names:
+                raise InvalidRequest(
+                    f"`tool_choice.name` is '{name[:80]}', which none of the `tools` is called.",
+                    hint=f"There is {', '.join(names[:10]) or 'no tool'}.",
+                    param="tool_choice.name",
+                )
+            return ToolChoice("named", name, parallel)
+
+
+def _grammar(body: MessageCountRequest) -> Grammar | None:
+    wanted = (body.output_config and body.output_config.format) or body.output_format
+    if wanted is None:
+        return None
+    return Grammar("json_schema", msgspec.json.encode(wanted.json_schema).decode())
+
+
+def _reasoning(body: MessageCountRequest, *, max_tokens: int | None) -> Reasoning:
+    """Who asks for no thinking gets none: many programs take the first block for the answer."""
+    effort = body.output_config.effort if body.output_config else None
+    match body.thinking:
+        case None:
+            return Reasoning(enabled=None if effort else False, effort=effort)
+        case MessageThinking(type="disabled"):
+            return Reasoning(enabled=False, effort=effort)
+        case MessageThinking(type="enabled", budget_tokens=budget):
+            return Reasoning(True, effort, _checked_budget(budget, max_tokens))
+        case _:
+            return Reasoning(effort=effort)
+
+
+def _checked_budget(budget: int | None, max_tokens: int | None) -> int:
+    budget = given(budget, "thinking.budget_tokens")
+    if budget >= MIN_THINKING_TOKENS and (max_tokens is None or budget < max_tokens):
+        return budget
+    below = "" if max_tokens is None else f" and less than `max_tokens`, which is {max_tokens}"
+    raise InvalidRequest(
+        f"`thinking.budget_tokens` should be at least {MIN_THINKING_TOKENS}{below}, not {budget}.",
+        hint="Raise `max_tokens`, or let the model decide by the type adaptive.",
+        param="thinking.budget_tokens",
+    )

@@ -1,0 +1,228 @@
+"""The JSON of `/v1/messages`. Fields that are not named here are ignored."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from mlx_gui.api.fields import Between, text_or_list
+
+MAX_STOPS = 16
+
+BlockType = Literal[
+    "text",
+    "image",
+    "document",
+    "search_result",
+    "thinking",
+    "redacted_thinking",
+    "tool_use",
+    "tool_result",
+    "tool_reference",
+]
+StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
+
+
+def _text_block(text: str) -> object:
+    return {"type": "text", "text": text}
+
+
+def _as_source(value: object) -> object:
+    return {"type": "name", "data": value} if isinstance(value, str) else value
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class MessageSource(_Strict):
+    """What a document or picture consists of; a search result's source is only a name.
+
+    Read are `data` of the type `text`, and `content`; nothing is fetched.
+    """
+
+    type: str
+    data: str | None = None
+    content: "Blocks | None" = None
+
+
+class MessageBlock(_Strict):
+    """A piece of a message, with the fields of its `type`, which is always checked first.
+
+    text: `text` · document: `source`, `title`, `context` · search_result: `title`, `source`,
+    `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` · tool_result: `tool_use_id`,
+    `content`, `is_error` · tool_reference: `tool_name`.
+    """
+
+    type: BlockType
+    text: str | None = None
+    source: (
+        Annotated[
+            MessageSource,
+            BeforeValidator(_as_source, json_schema_input_type=str | MessageSource),
+        ]
+        | None
+    ) = None
+    title: str | None = None
+    context: str | None = None
+    content: "Blocks | None" = None
+    thinking: str | None = None
+    id: str | None = None
+    name: str | None = None
+    input: dict[str, Any] | None = None
+    tool_use_id: str | None = None
+    is_error: bool | None = None
+    tool_name: str | None = None
+
+
+Blocks = Annotated[
+    list[MessageBlock],
+    BeforeValidator(
+        text_or_list(_text_block, of="blocks"), json_schema_input_type=str | list[MessageBlock]
+    ),
+]
+
+
+class MessageTurn(_Strict):
+    """One turn. Those of one role that follow on each other are read as one."""
+
+    role: Literal["user", "assistant", "system"]
+    content: Blocks
+
+
+class MessageTool(_Strict):
+    """A tool that the client runs. One without `input_schema`, which has a `type`, is refused."""
+
+    name: Annotated[str, Field(min_length=1, max_length=128)]
+    description: str | None = None
+    input_schema: dict[str, Any] | None = None
+    type: str | None = None
+
+
+class MessageToolChoice(_Strict):
+    """`name` belongs to the type `tool`."""
+
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class MessageThinking(_Strict):
+    """`budget_tokens` is for `enabled`; `adaptive` and `between_tools` leave it to the model."""
+
+    type: Literal["enabled", "disabled", "adaptive", "between_tools"]
+    budget_tokens: int | None = None
+    display: Literal["summarized", "omitted"] | None = None
+
+
+class MessageFormat(_Strict):
+    """The JSON schema that the answer's text keeps to."""
+
+    type: Literal["json_schema"]
+    json_schema: dict[str, Any] = Field(alias="schema")
+
+
+class MessageOutput(_Strict):
+    """How much the model thinks, and the form of its text."""
+
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    format: MessageFormat | None = None
+
+
+class MessageThread(_Strict):
+    """A conversation that a server keeps. None is kept here: only `create` is taken, as nothing."""
+
+    type: Literal["create", "continue"]
+
+
+class MessageCountRequest(_Strict):
+    """A conversation whose tokens are counted."""
+
+    model: str
+    messages: list[MessageTurn] = Field(min_length=1)
+    system: Blocks | None = None
+    tools: list[MessageTool] | None = None
+    tool_choice: MessageToolChoice | None = None
+    thinking: MessageThinking | None = None
+    output_config: MessageOutput | None = None
+    output_format: MessageFormat | None = None
+    mcp_servers: list[Any] | None = None
+    thread: MessageThread | None = None
+
+
+class MessageRequest(MessageCountRequest):
+    """A conversation to continue. If the last message is the assistant's, it begins the answer."""
+
+    max_tokens: Annotated[int, Field(ge=1)]
+    stop_sequences: (
+        Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_STOPS)] | None
+    ) = None
+    temperature: Annotated[float, Between(0, 1)] | None = None
+    top_p: Annotated[float, Between(0, 1)] | None = None
+    top_k: Annotated[int, Field(ge=0)] | None = None
+    stream: bool | None = None
+
+
+class MessageTokenCount(BaseModel):
+    """How many tokens a conversation has, system prompt and tools included."""
+
+    input_tokens: int
+
+
+class TextBlock(BaseModel):
+    """What the model said."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ThinkingBlock(BaseModel):
+    """What the model thought. Nothing is signed here, so the signature is empty."""
+
+    type: Literal["thinking"] = "thinking"
+    thinking: str
+    signature: str = ""
+
+
+class ToolUseBlock(BaseModel):
+    """A call of a tool. An input that is no JSON object, say cut off, is below `INVALID_JSON`."""
+
+    type: Literal["tool_use"] = "tool_use"
+    id: str
+    name: str
+    input: dict[str, Any]
+
+
+ContentBlock = TextBlock | ThinkingBlock | ToolUseBlock
+
+
+class OutputTokensDetails(BaseModel):
+    """`thinking_tokens` are a part of the output's."""
+
+    thinking_tokens: int
+
+
+class MessageUsage(BaseModel):
+    """Tokens: `input_tokens` were read anew, those of the cache read come on top of them.
+
+    When a stream starts, the cache's share is not known yet and counts as read anew.
+    """
+
+    input_tokens: int
+    cache_creation_input_tokens: int = 0
+    cache_read_input_tokens: int = 0
+    output_tokens: int
+    output_tokens_details: OutputTokensDetails
+
+
+class MessageAnswer(BaseModel):
+    """A whole answer. `truncated_messages` of the oldest turns were left out to make room."""
+
+    id: str
+    type: Literal["message"] = "message"
+    role: Literal["assistant"] = "assistant"
+    model: str
+    content: list[ContentBlock]
+    stop_reason: StopReason | None
+    stop_sequence: str | None
+    usage: MessageUsage
+    truncated_messages: int

@@ -1,0 +1,50 @@
+"""What the JSON models of several families say about their fields."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """An annotation that refuses a number out of bounds by a sentence with both of them."""
+
+    lowest: float
+    highest: float
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "minimum": self.lowest, "maximum": self.highest}
+
+    def _check(self, value: float) -> float:
+        if self.lowest <= value <= self.highest:
+            return value
+        raise PydanticCustomError(
+            "out_of_range",
+            "Input should be between {lowest} and {highest}",
+            {"lowest": self.lowest, "highest": self.highest},
+        )
+
+
+def text_or_list(as_item: Callable[[str], object], *, of: str) -> Callable[[object], object]:
+    """A validator that makes a list of a lone string; `of` names the list's items in a refusal."""
+
+    def check(value: object) -> object:
+        if isinstance(value, str):
+            return [as_item(value)]
+        if value is None or isinstance(value, list):
+            return value  # pyright: ignore[reportUnknownVariableType]
+        raise PydanticCustomError(
+            "text_or_list", "Input should be a string or a list of {of}", {"of": of}
+        )
+
+    return check

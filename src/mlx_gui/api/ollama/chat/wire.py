@@ -1,0 +1,71 @@
+"""The JSON of `/api/chat`."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from mlx_gui.api.ollama.wire import Answer, NonEmpty, OllamaToolCall, Question, Strict
+
+
+class OllamaCalledFunction(Strict):
+    """A function that was called in an earlier turn."""
+
+    name: NonEmpty
+    arguments: dict[str, Any] | None = None
+
+
+class OllamaEarlierCall(Strict):
+    """A call of an earlier turn."""
+
+    id: str | None = None
+    function: OllamaCalledFunction
+
+
+class OllamaMessage(Strict):
+    """One turn. The result of a call has the role tool, and `tool_name` or `tool_call_id`."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | None = None
+    thinking: str | None = None
+    images: list[Any] | None = None
+    tool_calls: list[OllamaEarlierCall] | None = None
+    tool_name: str | None = None
+    tool_call_id: str | None = None
+
+
+class OllamaOfferedFunction(Strict):
+    """A function that may be called; `parameters` is the JSON schema of its arguments."""
+
+    name: NonEmpty
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+
+
+class OllamaOfferedTool(Strict):
+    """A tool, which is always a function."""
+
+    type: Literal["function"] | None = None
+    function: OllamaOfferedFunction
+
+
+class OllamaChatRequest(Question):
+    """A conversation to continue. Without messages the model is loaded, or with `keep_alive` 0
+    unloaded."""
+
+    messages: list[OllamaMessage] | None = None
+    tools: list[OllamaOfferedTool] | None = None
+
+
+class OllamaAnswerMessage(BaseModel):
+    """What the model said, thought and called."""
+
+    role: Literal["assistant"] = "assistant"
+    content: str
+    thinking: str | None = None
+    tool_calls: list[OllamaToolCall] | None = Field(default=None, min_length=1)
+
+
+class OllamaChatAnswer(Answer):
+    """A line of a streamed answer, or the whole."""
+
+    message: OllamaAnswerMessage

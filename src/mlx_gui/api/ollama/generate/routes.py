@@ -1,0 +1,38 @@
+"""`/api/generate`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+
+from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.ollama.errors import OllamaError
+from mlx_gui.api.ollama.generate.translate import response_body, to_core
+from mlx_gui.api.ollama.generate.wire import OllamaGenerateAnswer, OllamaGenerateRequest
+from mlx_gui.api.ollama.route import AnyTypeJsonRoute, object_or_lines
+from mlx_gui.api.ollama.serving import answer
+from mlx_gui.api.services import InjectedServices
+
+router = APIRouter(
+    route_class=AnyTypeJsonRoute,
+    tags=["Ollama"],
+    responses={"4XX": {"model": OllamaError}, "5XX": {"model": OllamaError}},
+)
+
+
+@router.post(
+    "/api/generate",
+    operation_id="ollama_generate",
+    summary="Answer or continue a prompt, as Ollama does",
+    responses={200: object_or_lines(OllamaGenerateAnswer)},
+)
+async def generate(
+    body: OllamaGenerateRequest,
+    request: Request,
+    services: InjectedServices,
+    who: Annotated[Principal, requires("inference")],
+) -> Response:
+    """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
+    core = to_core(body, tenant=who.tenant)
+    return await answer(
+        services, request, body, asked=core if body.prompt else None, own_fields=response_body
+    )

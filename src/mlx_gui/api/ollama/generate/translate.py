@@ -1,0 +1,84 @@
+"""Ollama's generate JSON ↔ core, nothing else."""
+
+import re
+from typing import Any
+
+from mlx_gui.api.ollama.answers import Piece
+from mlx_gui.api.ollama.generate.wire import OllamaGenerateRequest
+from mlx_gui.api.ollama.translate import (
+    grammar,
+    limits,
+    reasoning,
+    refuse_images,
+    sampling,
+    top_logprobs,
+)
+from mlx_gui.core.errors import InvalidRequest
+from mlx_gui.core.generation import GenerateRequest, Message, Reasoning, TextPart
+
+_GO_TEMPLATE = re.compile(
+    r"\{\{-?\s*(?:[.$]|/\*|(?:if|else|range|with|end|block|define|template|break|continue)\b)"
+)
+
+
+def to_core(body: OllamaGenerateRequest, *, tenant: str) -> GenerateRequest:
+    """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
+    _refuse_unserved(body)
+    end = limits(body.options)
+    return GenerateRequest(
+        messages=() if body.raw else _messages(body),
+        prompt=body.prompt or "" if body.raw else None,
+        sampling=sampling(body.options),
+        max_tokens=end.max_tokens,
+        stop=end.stop,
+        tenant=tenant,
+        grammar=grammar(body),
+        # Whoever writes the whole prompt gets the whole answer, unless thoughts are asked apart.
+        reasoning=Reasoning(raw=True) if body.raw and not body.think else reasoning(body),
+        top_logprobs=top_logprobs(body),
+        truncate=body.truncate,
+        template=body.template or None,
+    )
+
+
+def response_body(piece: Piece) -> dict[str, Any]:
+    """The fields of a line that are this endpoint's own; tools cannot be offered here."""
+    body = {"response": piece.text}
+    if piece.thinking:
+        body["thinking"] = piece.thinking
+    return body
+
+
+def _messages(body: OllamaGenerateRequest) -> tuple[Message, ...]:
+    asked = Message("user", (TextPart(body.prompt or ""),))
+    return (Message("system", (TextPart(body.system),)), asked) if body.system else (asked,)
+
+
+def _refuse_unserved(body: OllamaGenerateRequest) -> None:
+    refuse_images(body.images, where="images")
+    if body.suffix:
+        raise InvalidRequest(
+            "`suffix` is not supported: no text is filled in between two others.",
+            hint="Leave it out; with `raw` you can write the model's own fill-in tokens yourself.",
+            param="suffix",
+        )
+    if body.context:
+        raise InvalidRequest(
+            "`context` is not supported: answers here carry none, and tokens of another server "
+            "mean nothing to this model.",
+            hint="Send the whole conversation to /api/chat.",
+            param="context",
+        )
+    if body.raw and (body.system or body.template):
+        param = "system" if body.system else "template"
+        raise InvalidRequest(
+            f"`{param}` is not allowed with `raw`, which takes the prompt as it is.",
+            hint="Write it into the prompt, or leave `raw` out.",
+            param=param,
+        )
+    if body.template and _GO_TEMPLATE.search(body.template):
+        raise InvalidRequest(
+            "`template` is a Go template; this server renders Jinja templates.",
+            hint="Leave it out to use the model's own, or write it in Jinja.",
+            param="template",
+        )

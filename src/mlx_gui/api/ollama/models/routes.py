@@ -1,0 +1,88 @@
+"""`/api/tags`, `/api/ps`, `/api/show` and `/api/version`."""
+
+import asyncio
+import time
+
+from fastapi import APIRouter
+
+from mlx_gui.api.auth import requires
+from mlx_gui.api.ollama.errors import OllamaError
+from mlx_gui.api.ollama.models.disk import chat_template, modified_s
+from mlx_gui.api.ollama.models.translate import card, listed, running
+from mlx_gui.api.ollama.models.wire import (
+    OllamaModelCard,
+    OllamaModelList,
+    OllamaRunningModels,
+    OllamaShowRequest,
+    OllamaVersion,
+)
+from mlx_gui.api.ollama.names import find_model
+from mlx_gui.api.ollama.route import AnyTypeJsonRoute
+from mlx_gui.api.services import InjectedServices
+from mlx_gui.core.model import Model
+from mlx_gui.version import __version__
+
+API_VERSION = "0.13.0"
+"""Of Ollama: clients ask for a least version before they use what came with it."""
+
+router = APIRouter(
+    route_class=AnyTypeJsonRoute,
+    tags=["Ollama"],
+    dependencies=[requires("models:read")],
+    responses={"4XX": {"model": OllamaError}, "5XX": {"model": OllamaError}},
+)
+
+
+@router.get("/api/tags", operation_id="ollama_tags", summary="List the installed models")
+async def tags(services: InjectedServices) -> OllamaModelList:
+    """Every installed model that can be served."""
+    models = [model for model in await services.library.listed() if model.problem is None]
+    times = await _modified(models)
+    return OllamaModelList(models=[listed(model, times[model.id]) for model in models])
+
+
+@router.get("/api/ps", operation_id="ollama_ps", summary="List the models in memory")
+async def ps(services: InjectedServices) -> OllamaRunningModels:
+    """Every model that is loaded, is being loaded, or is leaving."""
+    residents = services.run_loop.snapshot().models
+    models = [
+        model
+        for model in await services.library.listed()
+        if model.id in residents and residents[model.id].spec is not None
+    ]
+    times = await _modified(models)
+    device = services.device.facts
+    return OllamaRunningModels(
+        models=[
+            running(
+                model,
+                residents[model.id],
+                times[model.id],
+                on_gpu=device is not None and device.backend != "cpu",
+                keep_alive_s=services.config.keep_alive_s,
+                now_s=time.time(),
+            )
+            for model in models
+        ]
+    )
+
+
+@router.post("/api/show", operation_id="ollama_show", summary="Describe one model")
+async def show(body: OllamaShowRequest, services: InjectedServices) -> OllamaModelCard:
+    """What is known of one installed model."""
+    model = await find_model(services.library, body.model)
+    times, template = await asyncio.gather(
+        _modified([model]), asyncio.to_thread(chat_template, model)
+    )
+    return card(model, times[model.id], template=template)
+
+
+@router.get("/api/version", operation_id="ollama_version", summary="Say which API this is")
+async def version() -> OllamaVersion:
+    """The version of Ollama's API that is spoken, and of the server."""
+    return OllamaVersion(version=API_VERSION, mlx_gui=__version__)
+
+
+async def _modified(models: list[Model]) -> dict[str, float | None]:
+    """When each of `models` changed, by id; disks may be slow."""
+    return await asyncio.to_thread(lambda: {model.id: modified_s(model) for model in models})

@@ -1,0 +1,104 @@
+"""How both endpoints answer: a stream, a whole, or the load or unload that an empty one means."""
+
+from functools import partial
+from uuid import uuid4
+
+import structlog
+from fastapi import Request, Response
+
+from mlx_gui.api.answers import encoded, gather
+from mlx_gui.api.ollama.answers import AnswerWriter, Body, Stopwatch
+from mlx_gui.api.ollama.errors import error_line
+from mlx_gui.api.ollama.names import find_model
+from mlx_gui.api.ollama.route import NDJSON
+from mlx_gui.api.ollama.wire import Question
+from mlx_gui.api.services import Services
+from mlx_gui.api.sse import EventStreamResponse
+from mlx_gui.core.errors import Conflict
+from mlx_gui.core.generation import GenerateRequest
+from mlx_gui.core.model import Model
+
+CONTEXT_HEADER = "x-context-tokens"
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+async def answer(
+    services: Services,
+    request: Request,
+    body: Question,
+    *,
+    asked: GenerateRequest | None,
+    own_fields: Body,
+) -> Response:
+    """The answer to `asked`; None loads or unloads the model. Raises ModelNotFound."""
+    stopwatch = Stopwatch()
+    model = await find_model(services.library, body.model)
+    writer = AnswerWriter(body.model, own_fields, stopwatch)
+    if asked is None:
+        done_reason = await _load_or_unload(services, model, body.keep_alive)
+        return Response(writer.empty(done_reason), media_type="application/json")
+    response = await _generated(services, request, body, asked, model, writer, stopwatch)
+    _tell_context(services, response, model, body)
+    return response
+
+
+async def _generated(
+    services: Services,
+    request: Request,
+    body: Question,
+    asked: GenerateRequest,
+    model: Model,
+    writer: AnswerWriter,
+    stopwatch: Stopwatch,
+) -> Response:
+    events = stopwatch.watch(
+        services.dispatch.events(
+            model, asked, request_id=f"ollama-{uuid4().hex}", keep_alive_s=body.keep_alive
+        )
+    )
+    if body.stream is False:
+        whole = writer.whole(await gather(events, request.receive))
+        return Response(whole, media_type="application/json")
+    return EventStreamResponse(
+        encoded(events, writer.line),
+        error_frame=partial(error_line, request_id=request.state.request_id),
+        stall_s=services.config.client_stall_s,
+        commit_s=services.config.stream_commit_s,
+        keep_alive=b"",
+        media_type=NDJSON,
+    )
+
+
+async def _load_or_unload(services: Services, model: Model, keep_alive_s: float | None) -> str:
+    """The `done_reason`. A model that still answers is unloaded when it has finished."""
+    if keep_alive_s != 0:
+        await services.device.ensure()
+        await services.run_loop.load(model, keep_alive_s=keep_alive_s)
+        return "load"
+    try:
+        await services.run_loop.unload(model)
+    except Conflict:
+        await services.run_loop.keep(model, 0)
+    return "unload"
+
+
+def _tell_context(services: Services, response: Response, model: Model, body: Question) -> None:
+    """Say how much the model's context holds when `num_ctx` asks for more.
+
+    It is loaded with one context for everybody; a prompt that is too long for it is refused.
+    """
+    wanted = body.options.num_ctx if body.options else None
+    held = _context_tokens(services, model)
+    if wanted is not None and wanted > held:
+        log.info("context_smaller_than_asked", model=model.id, asked=wanted, tokens=held)
+        response.headers[CONTEXT_HEADER] = str(held)
+
+
+def _context_tokens(services: Services, model: Model) -> int:
+    """What the model is loaded with; before that, the most that it will be."""
+    resident = services.run_loop.snapshot().models.get(model.id)
+    if resident is not None and resident.spec is not None:
+        return resident.spec.context
+    wanted = services.model_settings.of(model).context_tokens
+    return min((model.facts.context_length if model.facts else None) or wanted, wanted)

@@ -1,0 +1,210 @@
+"""The JSON that `/api/chat` and `/api/generate` share. Fields that are not named are ignored."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from mlx_gui.api.ollama.durations import LONGEST_S, parse_keep_alive
+
+MAX_STOPS = 16
+_INT64 = 2**63
+
+
+class Strict(BaseModel):
+    """Nothing is converted: a number in quotes is no number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+def _between(lowest: float, highest: float) -> AfterValidator:
+    """Both bounds in one sentence, which pydantic's own `ge` and `le` do not give."""
+
+    def check(value: float) -> float:
+        if lowest <= value <= highest:
+            return value
+        raise PydanticCustomError(
+            "out_of_range",
+            "Input should be between {lowest} and {highest}",
+            {"lowest": lowest, "highest": highest},
+        )
+
+    return AfterValidator(check)
+
+
+def _refused_unless(allowed: Callable[[Any], bool], wanted: str) -> Callable[[Any], Any]:
+    def check(value: Any) -> Any:
+        if allowed(value):
+            return value
+        raise PydanticCustomError("wrong_value", "Input should be {wanted}", {"wanted": wanted})
+
+    return check
+
+
+def _as_stops(value: object) -> object:
+    if isinstance(value, str):
+        return [value]
+    if value is None or isinstance(value, list):
+        return value  # pyright: ignore[reportUnknownVariableType]
+    raise PydanticCustomError("stop_type", "Input should be a string or a list of strings")
+
+
+def _as_keep_alive(value: object) -> float | None:
+    if value is None:
+        return None
+    try:
+        return parse_keep_alive(value)
+    except ValueError:
+        raise PydanticCustomError(
+            "keep_alive",
+            "Input should be seconds or a duration like 5m, up to {longest} s, or -1 for ever",
+            {"longest": LONGEST_S},
+        ) from None
+
+
+def _is_count_or_unlimited(value: int) -> bool:
+    return value >= 1 or value in (-1, -2)
+
+
+def _is_thinking(value: object) -> bool:
+    return value is None or isinstance(value, bool) or value in ("low", "medium", "high")
+
+
+def _is_format(value: object) -> bool:
+    return value is None or value in ("", "json") or isinstance(value, dict)
+
+
+def _described(lowest: float, highest: float) -> Any:
+    return Field(json_schema_extra={"minimum": lowest, "maximum": highest})
+
+
+Temperature = Annotated[float, _between(0, 2), _described(0, 2)]
+Fraction = Annotated[float, _between(0, 1), _described(0, 1)]
+Penalty = Annotated[float, _between(-2, 2), _described(-2, 2)]
+Effort = Literal["low", "medium", "high"]
+Think = Annotated[
+    bool | Effort | None,
+    BeforeValidator(
+        _refused_unless(_is_thinking, "true, false, low, medium or high"),
+        json_schema_input_type=bool | Effort | None,
+    ),
+]
+Format = Annotated[
+    Literal["", "json"] | dict[str, Any] | None,
+    BeforeValidator(
+        _refused_unless(_is_format, "json or a JSON schema"),
+        json_schema_input_type=Literal["", "json"] | dict[str, Any] | None,
+    ),
+]
+KeepAlive = Annotated[
+    float | None, BeforeValidator(_as_keep_alive, json_schema_input_type=float | str | None)
+]
+NonEmpty = Annotated[str, Field(min_length=1)]
+StopList = Annotated[list[NonEmpty], Field(max_length=MAX_STOPS)]
+Stops = Annotated[
+    StopList | None, BeforeValidator(_as_stops, json_schema_input_type=NonEmpty | StopList | None)
+]
+
+
+class OllamaOptions(Strict):
+    """How tokens are chosen, and how many. What is not named here is ignored.
+
+    `num_predict` -1 and -2 mean: as many as the context has room for. `repeat_last_n` 0 switches
+    all penalties off; any other number changes nothing.
+    """
+
+    temperature: Temperature | None = None
+    top_k: Annotated[int, Field(ge=-1)] | None = None
+    top_p: Fraction | None = None
+    min_p: Fraction | None = None
+    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
+    num_predict: (
+        Annotated[
+            int,
+            AfterValidator(
+                _refused_unless(_is_count_or_unlimited, "at least 1, or -1 or -2 for no limit")
+            ),
+        ]
+        | None
+    ) = None
+    num_ctx: Annotated[int, Field(ge=1)] | None = None
+    stop: Stops = None
+    repeat_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    repeat_last_n: Annotated[int, Field(ge=-1)] | None = None
+
+
+class Question(Strict):
+    """What both endpoints take. `stream` is on unless it is switched off.
+
+    `keep_alive` is how long the model stays loaded after the answer: seconds, or a duration.
+    """
+
+    model: NonEmpty
+    stream: bool | None = None
+    format: Format = None
+    options: OllamaOptions | None = None
+    think: Think = None
+    keep_alive: KeepAlive = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, _between(0, 20), _described(0, 20)] | None = None
+    truncate: bool | None = None
+
+    @property
+    def streams(self) -> bool:
+        return self.stream is not False
+
+
+class OllamaToolFunction(BaseModel):
+    """A call's function; `index` is its place among the calls of the answer."""
+
+    index: int
+    name: str
+    arguments: dict[str, Any]
+
+
+class OllamaToolCall(BaseModel):
+    """A whole call: it comes in one piece."""
+
+    id: str
+    function: OllamaToolFunction
+
+
+class OllamaTokenChance(BaseModel):
+    """A token that could be chosen."""
+
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class OllamaTokenLogprob(OllamaTokenChance):
+    """The chosen token, and the likeliest ones if they were asked for."""
+
+    top_logprobs: list[OllamaTokenChance] | None = None
+
+
+DoneReason = Literal["stop", "length", "load", "unload"]
+
+
+class Answer(BaseModel):
+    """A piece of an answer, or with `done` the last one or the whole. Durations are nanoseconds.
+
+    `load_duration` is the time until the model took the request: waiting, loading, reading it.
+    `truncated_messages` is there when the oldest turns were dropped to make the prompt fit.
+    """
+
+    model: str
+    created_at: str
+    logprobs: list[OllamaTokenLogprob] | None = None
+    done: bool
+    done_reason: DoneReason | None = None
+    total_duration: int | None = None
+    load_duration: int | None = None
+    prompt_eval_count: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_count: int | None = None
+    eval_duration: int | None = None
+    truncated_messages: int | None = None

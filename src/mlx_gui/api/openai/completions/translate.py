@@ -1,0 +1,181 @@
+"""OpenAI's raw completions, JSON ↔ core, nothing else."""
+
+import codecs
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+
+from mlx_gui.api.answers import Gathering, answered
+from mlx_gui.api.openai.completions.wire import (
+    DEFAULT_MAX_TOKENS,
+    Completion,
+    CompletionChoice,
+    CompletionEnd,
+    CompletionLogprobs,
+    CompletionRequest,
+)
+from mlx_gui.api.openai.translate import (
+    STREAM_END,
+    AnswerHead,
+    completion_usage,
+    with_generation,
+)
+from mlx_gui.api.sse import frame
+from mlx_gui.core.errors import InvalidRequest, from_info
+from mlx_gui.core.generation import (
+    Delta,
+    Done,
+    Failed,
+    GenerateRequest,
+    GenerationEvent,
+    Prepared,
+    Reasoning,
+    TokenLogprob,
+    Usage,
+)
+
+
+def to_core(body: CompletionRequest, *, tenant: str) -> tuple[GenerateRequest, ...]:
+    """A canonical request for each prompt. Raises InvalidRequest."""
+    _check(body)
+    # Nothing is taken out of a raw answer: it may be cut anywhere and be of any form.
+    plain = GenerateRequest(
+        tenant=tenant,
+        echo=body.echo or False,
+        reasoning=Reasoning(raw=True),
+        top_logprobs=body.logprobs,
+    )
+    request = with_generation(plain, body, max_tokens=body.max_tokens or DEFAULT_MAX_TOKENS)
+    return tuple(
+        msgspec.structs.replace(
+            request, prompt=prompt if isinstance(prompt, str) else tuple(prompt)
+        )
+        for prompt in body.prompt
+    )
+
+
+def completion(head: AnswerHead, answer: Gathering, *, logprobs: bool) -> Completion:
+    """The whole answer. Raises WorkerFailed when events are missing."""
+    choices, usage = answer.complete()
+    return Completion(
+        id=head.id,
+        created=head.created,
+        model=head.model,
+        system_fingerprint=head.system_fingerprint,
+        choices=[
+            CompletionChoice(
+                index=index,
+                text=choice.text,
+                logprobs=LogprobsWriter().write(choice.logprobs) if logprobs else None,
+                finish_reason=cast(CompletionEnd, choice.finish_reason),
+            )
+            for index, choice in enumerate(choices)
+        ],
+        usage=completion_usage(usage, answer.prepared),
+    )
+
+
+class ChunkEncoder:
+    """Turns events into the frames of a streamed answer, as they come."""
+
+    def __init__(self, head: AnswerHead, *, logprobs: bool, include_usage: bool) -> None:
+        self._logprobs: dict[int, LogprobsWriter] | None = {} if logprobs else None
+        self._include_usage = include_usage
+        self._common: dict[str, Any] = {
+            "id": head.id,
+            "object": "text_completion",
+            "created": head.created,
+            "model": head.model,
+            "system_fingerprint": head.system_fingerprint,
+        }
+
+    def encode(self, event: GenerationEvent) -> bytes:
+        """The frames that say `event`, none for most. Raises what a Failed carries."""
+        match event:
+            case Delta(channel="content") if event.text or event.logprobs:
+                return self._chunk(event.index, event.text, tokens=event.logprobs)
+            case Done(index=index, finish_reason=reason):
+                return self._chunk(index, "", end=cast(CompletionEnd, answered(reason)))
+            case Usage():
+                return self._last(event)
+            case Failed(error=info):
+                raise from_info(info)
+            case _:
+                return b""
+
+    def _chunk(
+        self,
+        index: int,
+        text: str,
+        *,
+        tokens: Sequence[TokenLogprob] = (),
+        end: CompletionEnd | None = None,
+    ) -> bytes:
+        logprobs = None
+        if self._logprobs is not None and tokens:
+            writer = self._logprobs.setdefault(index, LogprobsWriter())
+            logprobs = writer.write(tokens).model_dump()
+        choice = {"index": index, "text": text, "logprobs": logprobs, "finish_reason": end}
+        usage = {"usage": None} if self._include_usage else {}
+        return frame(msgspec.json.encode({**self._common, "choices": [choice], **usage}))
+
+    def _last(self, usage: Usage) -> bytes:
+        if not self._include_usage:
+            return STREAM_END
+        counts = completion_usage(usage, Prepared(usage.prompt_tokens)).model_dump()
+        chunk = {**self._common, "choices": list[Any](), "usage": counts}
+        return frame(msgspec.json.encode(chunk)) + STREAM_END
+
+
+class LogprobsWriter:
+    """Writes the log-probabilities of one answer, which may come in pieces."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        self._offset = 0
+
+    def write(self, tokens: Sequence[TokenLogprob]) -> CompletionLogprobs:
+        """`tokens`, which follow those that were written before."""
+        return CompletionLogprobs(
+            tokens=[token.chosen.text for token in tokens],
+            token_logprobs=[token.chosen.logprob for token in tokens],
+            top_logprobs=[_likeliest(token) for token in tokens],
+            text_offset=[self._place(token) for token in tokens],
+        )
+
+    def _place(self, token: TokenLogprob) -> int:
+        """Where the token begins in the text, in characters; those cut apart begin once."""
+        place = self._offset
+        self._offset += len(self._decoder.decode(token.chosen.bytes))
+        return place
+
+
+def _likeliest(token: TokenLogprob) -> dict[str, float]:
+    """By text, the chosen one included; of tokens that read alike the likeliest."""
+    found: dict[str, float] = {}
+    for chance in (*token.top, token.chosen):
+        found.setdefault(chance.text, chance.logprob)
+    return found
+
+
+def _check(body: CompletionRequest) -> None:
+    if body.suffix:
+        raise InvalidRequest(
+            "`suffix` is not supported: the model continues a text, it does not fill gaps.",
+            hint="Leave `suffix` out, or write the model's own fill-in-the-middle tokens into "
+            "the prompt.",
+            param="suffix",
+        )
+    if body.best_of is not None and body.best_of != (body.n or 1):
+        raise InvalidRequest(
+            f"`best_of` should equal `n`, which is {body.n or 1}, not {body.best_of}.",
+            hint="Every answer is given out; ask for more with `n`.",
+            param="best_of",
+        )
+    if body.echo and body.logprobs is not None:
+        raise InvalidRequest(
+            "`echo` and `logprobs` exclude each other: the prompt's tokens are not scored.",
+            hint="Leave one of them out.",
+            param="echo",
+        )

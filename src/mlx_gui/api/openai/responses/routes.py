@@ -1,0 +1,192 @@
+"""`/v1/responses`: answers that clients may continue, retrieve and delete."""
+
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
+from uuid import uuid4
+
+import msgspec
+from fastapi import APIRouter, Query, Request, Response
+
+from mlx_gui.api.answers import only
+from mlx_gui.api.hangup import first_of, hang_up
+from mlx_gui.api.openai.responses.answer import EventFrames, ResponseAnswer, last_event
+from mlx_gui.api.openai.responses.stored import InjectedResponses, page, whole
+from mlx_gui.api.openai.responses.translate import response_object, to_core, to_prompt
+from mlx_gui.api.openai.responses.wire.request import InputTokensRequest, ResponseRequest
+from mlx_gui.api.openai.responses.wire.response import (
+    DeletedResponse,
+    ResponseInputTokens,
+    ResponseItemList,
+    ResponseObject,
+)
+from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.sse import EventStreamResponse
+from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.core.errors import InvalidRequest, MlxGuiError
+from mlx_gui.core.generation import GenerationEvent, Tokenized, TokenizeRequest
+from mlx_gui.wire.errors import ErrorEnvelope
+
+Events = AsyncGenerator[GenerationEvent]
+Ending = Callable[[ResponseAnswer], Awaitable[dict[str, Any]]]
+
+router = APIRouter(
+    route_class=StrictJsonRoute,
+    tags=["Responses"],
+    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+)
+
+
+@router.post(
+    "/v1/responses",
+    operation_id="create_response",
+    summary="Answer, and keep the answer for later turns",
+    responses={200: {"model": ResponseObject}},
+)
+async def create_response(
+    body: ResponseRequest,
+    request: Request,
+    services: InjectedServices,
+    responses: InjectedResponses,
+) -> Response:
+    """The response at once or, with `stream`, as events. Loads the model if need be."""
+    model = await services.library.find(body.model)
+    talk = await responses.conversation(body)
+    core = to_core(body, talk.earlier, talk.own, tenant=responses.tenant)
+    key = uuid4().hex
+    store = responses.storing and body.store is not False
+    begun = response_object(
+        body, id=f"resp_{key}", created_at=int(time.time()), model=model.id, store=store
+    )
+    answer = ResponseAnswer(begun, key=key)
+    events = services.dispatch.events(model, core, request_id=begun["id"])
+
+    async def end(answer: ResponseAnswer) -> dict[str, Any]:
+        response = answer.complete(now_s=time.time())
+        return await responses.keep(response, talk.own, key=key) if store else response
+
+    if not body.stream:
+        await first_of(_read(events, answer), hang_up(request.receive))
+        return _json(await end(answer))
+    frames = EventFrames()
+
+    def failed(error: MlxGuiError) -> bytes:
+        return frames.encode(answer.fail(error, request.state.request_id))
+
+    return EventStreamResponse(
+        _stream(events, answer, frames, end),
+        error_frame=failed,
+        stall_s=services.config.client_stall_s,
+        commit_s=services.config.stream_commit_s,
+    )
+
+
+@router.post(
+    "/v1/responses/input_tokens",
+    operation_id="count_response_input_tokens",
+    summary="Count the tokens of a response's input",
+)
+async def count_input_tokens(
+    body: InputTokensRequest,
+    request: Request,
+    services: InjectedServices,
+    responses: InjectedResponses,
+) -> ResponseInputTokens:
+    """What the model would read, template and tools included. Loads the model if need be."""
+    model = await services.library.find(body.model)
+    talk = await responses.conversation(body)
+    core = to_prompt(body, talk.earlier, talk.own, tenant=responses.tenant)
+    events = services.dispatch.events(
+        model, TokenizeRequest(core), request_id=f"count-{uuid4().hex}"
+    )
+    return ResponseInputTokens(
+        input_tokens=len((await only(events, Tokenized, request.receive)).ids)
+    )
+
+
+@router.get(
+    "/v1/responses/{response_id}",
+    operation_id="get_response",
+    summary="Retrieve a stored response",
+    responses={200: {"model": ResponseObject}},
+)
+async def get_response(
+    response_id: str,
+    responses: InjectedResponses,
+    stream: Annotated[bool, Query(description="Only false: an answer streams once.")] = False,
+) -> Response:
+    """The response as it was answered."""
+    row = await responses.find(response_id)
+    if stream:
+        raise InvalidRequest(
+            "`stream` should be false: a stored response is not streamed again.",
+            hint="Retrieve it whole.",
+            param="stream",
+        )
+    return Response(whole(row), media_type="application/json")
+
+
+@router.delete(
+    "/v1/responses/{response_id}",
+    operation_id="delete_response",
+    summary="Delete a stored response",
+)
+async def delete_response(response_id: str, responses: InjectedResponses) -> DeletedResponse:
+    """Gone at once, and with it the possibility to continue what followed it."""
+    await responses.forget(response_id)
+    return DeletedResponse(id=response_id)
+
+
+@router.get(
+    "/v1/responses/{response_id}/input_items",
+    operation_id="list_response_input_items",
+    summary="List what a stored response was asked with",
+)
+async def list_input_items(
+    response_id: str,
+    responses: InjectedResponses,
+    after: Annotated[str | None, Query(description="The last id of the page before.")] = None,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    order: Annotated[Literal["asc", "desc"], Query(description="By place in the input.")] = "desc",
+) -> ResponseItemList:
+    """The request's own items; those of the responses before it are listed with those."""
+    row = await responses.find(response_id)
+    return ResponseItemList(**page(row, after=after, limit=limit, newest_first=order == "desc"))
+
+
+@router.post(
+    "/v1/responses/{response_id}/cancel",
+    operation_id="cancel_response",
+    summary="Refused: there are no background responses",
+    responses={200: {"model": ResponseObject}},
+)
+async def cancel_response(response_id: str, responses: InjectedResponses) -> Response:
+    """Only OpenAI's background responses can be cancelled so; here the client hangs up."""
+    await responses.find(response_id)
+    raise InvalidRequest(
+        f"The response {response_id} is complete: only background responses can be cancelled.",
+        hint="Close the connection of an answer that is under way.",
+        param="response_id",
+    )
+
+
+def _json(response: dict[str, Any]) -> Response:
+    return Response(msgspec.json.encode(response), media_type="application/json")
+
+
+async def _read(events: Events, answer: ResponseAnswer) -> None:
+    async with aclosing(events):
+        async for event in events:
+            answer.feed(event)
+
+
+async def _stream(
+    events: Events, answer: ResponseAnswer, frames: EventFrames, end: Ending
+) -> AsyncGenerator[bytes]:
+    """The last event goes out when the response is stored: who has it can continue it."""
+    async with aclosing(events):
+        async for event in events:
+            if said := answer.feed(event):
+                yield frames.encode(said)
+    yield frames.encode([last_event(await end(answer))])

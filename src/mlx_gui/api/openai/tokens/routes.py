@@ -1,0 +1,72 @@
+"""`/v1/tokenize` and `/v1/detokenize`."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Request
+
+from mlx_gui.api.answers import only
+from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.openai.tokens.translate import tokenize_answer, tokenize_request
+from mlx_gui.api.openai.tokens.wire import (
+    DetokenizeAnswer,
+    DetokenizeBody,
+    TokenizeAnswer,
+    TokenizeBody,
+)
+from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.core.generation import Detokenized, DetokenizeRequest, Tokenized
+from mlx_gui.core.model import Model
+from mlx_gui.wire.errors import ErrorEnvelope
+
+router = APIRouter(
+    route_class=StrictJsonRoute,
+    tags=["Tokens"],
+    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+)
+
+
+@router.post(
+    "/v1/tokenize",
+    operation_id="tokenize",
+    summary="Show a prompt's tokens",
+    response_model_exclude_none=True,
+)
+async def tokenize(
+    body: TokenizeBody,
+    request: Request,
+    services: InjectedServices,
+    who: Annotated[Principal, requires("inference")],
+) -> TokenizeAnswer:
+    """The tokens of a text, or of a conversation as the model reads it. Loads the model."""
+    model = await services.library.find(body.model)
+    events = services.dispatch.events(
+        model, tokenize_request(body, tenant=who.tenant), request_id=f"tok-{uuid4().hex}"
+    )
+    tokenized = await only(events, Tokenized, request.receive)
+    return tokenize_answer(body, tokenized, _context(services, model))
+
+
+@router.post("/v1/detokenize", operation_id="detokenize", summary="Show the text of tokens")
+async def detokenize(
+    body: DetokenizeBody,
+    request: Request,
+    services: InjectedServices,
+    _: Annotated[Principal, requires("inference")],
+) -> DetokenizeAnswer:
+    """The text that token ids stand for, special tokens included. Loads the model."""
+    model = await services.library.find(body.model)
+    events = services.dispatch.events(
+        model, DetokenizeRequest(tuple(body.tokens)), request_id=f"detok-{uuid4().hex}"
+    )
+    detokenized = await only(events, Detokenized, request.receive)
+    return DetokenizeAnswer(prompt=detokenized.text)
+
+
+def _context(services: Services, model: Model) -> int | None:
+    """The context that the model is loaded with, else the one that it was made for."""
+    resident = services.run_loop.snapshot().models.get(model.id)
+    if resident is not None and resident.spec is not None:
+        return resident.spec.context
+    return model.facts.context_length if model.facts is not None else None

@@ -1,0 +1,136 @@
+"""JSON that several endpoints of OpenAI's family share. Unknown fields are ignored."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from mlx_gui.api.fields import Between, text_or_list
+
+MAX_STOPS = 16
+MAX_ANSWERS = 128
+MAX_TOKENS = 2**31 - 1
+MAX_TOKEN_ID = 2**31 - 1
+MAX_CHOICES = 1024
+TOOL_NAME = "^[a-zA-Z0-9_-]{1,64}$"
+_INT64 = 2**63
+
+
+class Strict(BaseModel):
+    """A part of a request: nothing is converted, so 1 is not true and "1" is not 1."""
+
+    model_config = ConfigDict(strict=True)
+
+
+def _as_schema(value: object) -> object:
+    if value is None or isinstance(value, str | dict):
+        return value  # pyright: ignore[reportUnknownVariableType]
+    raise PydanticCustomError("schema_type", "Input should be a JSON schema")
+
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+StopList = Annotated[list[NonEmpty], Field(max_length=MAX_STOPS)]
+Stops = Annotated[
+    StopList,
+    BeforeValidator(text_or_list(str, of="strings"), json_schema_input_type=NonEmpty | StopList),
+]
+TokenCount = Annotated[int, Field(ge=1, le=MAX_TOKENS)]
+ToolName = Annotated[str, Field(pattern=TOOL_NAME)]
+Choices = Annotated[list[NonEmpty], Field(min_length=1, max_length=MAX_CHOICES)]
+SchemaOrText = Annotated[str | dict[str, Any], BeforeValidator(_as_schema)]
+
+
+class StreamOptions(Strict):
+    """`include_usage` asks for a last chunk with the token counts."""
+
+    include_usage: bool | None = None
+
+
+class SamplingFields(Strict):
+    """How tokens are chosen, and when an answer ends."""
+
+    temperature: Annotated[float, Between(0, 2)] | None = None
+    top_p: Annotated[float, Between(0, 1)] | None = None
+    top_k: Annotated[int, Between(-1, MAX_TOKEN_ID)] | None = None
+    min_p: Annotated[float, Between(0, 1)] | None = None
+    repetition_penalty: Annotated[float, Between(0.01, 10)] | None = None
+    presence_penalty: Annotated[float, Between(-2, 2)] | None = None
+    frequency_penalty: Annotated[float, Between(-2, 2)] | None = None
+    logit_bias: dict[str, Annotated[float, Between(-100, 100)]] | None = None
+    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
+    stop: Stops | None = None
+
+
+class AnswerFields(SamplingFields):
+    """How many answers there are, and how they come."""
+
+    n: Annotated[int, Between(1, MAX_ANSWERS)] | None = None
+    ignore_eos: bool | None = None
+    priority: Annotated[int, Between(-100, 100)] | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+
+
+class NamedSchema(Strict):
+    """A JSON schema for the answer. It is always kept to, whatever `strict` says."""
+
+    schema_: dict[str, Any] = Field(alias="schema")
+    name: str | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(Strict):
+    """The form of the answer; `json_schema` belongs to the type of that name."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: NamedSchema | None = None
+
+
+class StructuredOutputs(Strict):
+    """vLLM's way to ask for a form; exactly one of them."""
+
+    json_: SchemaOrText | None = Field(default=None, alias="json")
+    regex: NonEmpty | None = None
+    choice: Choices | None = None
+    grammar: NonEmpty | None = None
+    json_object: bool | None = None
+
+
+class FormatFields(Strict):
+    """What the answer must match; one of these at most. `grammar` is Lark."""
+
+    response_format: ResponseFormat | None = None
+    regex: NonEmpty | None = None
+    grammar: NonEmpty | None = None
+    guided_json: SchemaOrText | None = None
+    guided_regex: NonEmpty | None = None
+    guided_grammar: NonEmpty | None = None
+    guided_choice: Choices | None = None
+    structured_outputs: StructuredOutputs | None = None
+
+
+class GenerationFields(AnswerFields, FormatFields):
+    """What chat and raw completions can both be asked for."""
+
+
+class PromptTokensDetails(BaseModel):
+    """`cached_tokens` were reused; the oldest `truncated_messages` were dropped to make it fit."""
+
+    cached_tokens: int
+    truncated_messages: int
+
+
+class CompletionTokensDetails(BaseModel):
+    """`reasoning_tokens` of the answer's tokens were thought."""
+
+    reasoning_tokens: int
+
+
+class CompletionUsage(BaseModel):
+    """Tokens read and written."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails

@@ -1,0 +1,205 @@
+"""One request while it is answered: its `n` sequences, which share the prompt and its cache."""
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+from mlx_gui.core.generation import GenerationEvent, Prefill, Usage
+from mlx_gui.engines.base import PreparedRequest
+from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
+from mlx_gui.engines.text.detokenizing import Decode, TextStream
+from mlx_gui.engines.text.library import StopSequences
+from mlx_gui.engines.text.loading import LoadedModel
+from mlx_gui.engines.text.prefix_cache import PrefixCache
+from mlx_gui.engines.text.prompt import Prompt
+from mlx_gui.engines.text.sampling import make_sampler
+from mlx_gui.engines.text.sequence import TextSequence
+from mlx_gui.engines.text.stops import StopText
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all answers of one model share. Tokens of `hidden` have no text."""
+
+    decode: Decode
+    hidden: frozenset[int]
+    end_tokens: StopSequences
+    keeps_ends: bool
+    """Whether a state is left when an answer has ended; else it is kept where the prompt ends."""
+
+    @classmethod
+    def of(cls, loaded: LoadedModel) -> "Surroundings":
+        tokenizer = loaded.tokenizer
+        return cls(
+            decode=partial(
+                tokenizer.decode, skip_special_tokens=False, clean_up_tokenization_spaces=False
+            ),
+            hidden=frozenset(
+                token for token, added in tokenizer.added_tokens_decoder.items() if added.special
+            ),
+            end_tokens=StopSequences([(token,) for token in tokenizer.eos_token_ids]),
+            keeps_ends=loaded.draft is None,
+        )
+
+
+class Answering:
+    """See the module. `keys` are the decoder's, with the index of the sequence behind each.
+
+    Only the first sequence reads the prompt; the others begin with a copy of its cache.
+    """
+
+    def __init__(
+        self, prepared: PreparedRequest, surroundings: Surroundings, prefixes: PrefixCache
+    ) -> None:
+        self.request_id = prepared.request_id
+        self.keys: dict[int, int] = {}
+        self._request = prepared.request
+        self._prompt: Prompt = prepared.payload
+        self._surroundings = surroundings
+        self._prefixes = prefixes
+        self._sequences = [self._sequence(index) for index in range(self._request.n)]
+        self._clock = _Clock()
+        found = prefixes.find(self._request.tenant, list(self._prompt.ids))
+        self._cached_tokens = len(found.state.tokens) if found.state is not None else 0
+        self._cache_miss = found.miss
+        self._waiting: dict[int, Feed] = {0: self._feed(0, found.state)}
+        if self._cached_tokens == self._last:
+            self._branch(found.state)
+
+    @property
+    def ended(self) -> bool:
+        return all(sequence.ended for sequence in self._sequences)
+
+    def index_ended(self, key: int) -> bool:
+        return self._sequences[self.keys[key]].ended
+
+    def feeds(self) -> Mapping[int, Feed]:
+        """What is to be decoded from now on, by index; each is returned once."""
+        waiting, self._waiting = self._waiting, {}
+        return waiting
+
+    def read(self, fed: Fed, began_s: float) -> list[GenerationEvent]:
+        """The events of a part of the prompt that a step which began at `began_s` has read."""
+        self._clock.prefill(began_s)
+        if fed.state is not None:
+            if fed.done_tokens in self._kept_boundaries():
+                self._prefixes.put(self._request.tenant, fed.state)
+            if fed.done_tokens == self._last:
+                self._branch(fed.state)
+        # One that waited again reads what it has written as well.
+        if self.keys[fed.key] or self._clock.answering:
+            return []
+        return [Prefill(fed.done_tokens, len(self._prompt.ids), self._cached_tokens)]
+
+    def take(self, sampled: Sampled) -> list[GenerationEvent]:
+        """The events of a sampled token, without the usage. Raises what is wrong with the request.
+
+        Nothing comes of a token after the end: one is computed ahead.
+        """
+        self._clock.token()
+        sequence = self._sequences[self.keys[sampled.key]]
+        if sampled.state is not None:
+            self.keep(sampled.key, sampled.state)
+        return sequence.token(sampled.token, sampled.finish)
+
+    def keep(self, key: int, state: State) -> None:
+        """Take what is left of a sequence into the prefix cache; of the others it is a copy."""
+        if self.keys[key] == 0:
+            self._prefixes.put(self._request.tenant, state)
+
+    def cancelled(self) -> list[GenerationEvent]:
+        """The events that end what nobody waits for."""
+        running = [sequence for sequence in self._sequences if not sequence.ended]
+        ends = [event for sequence in running for event in sequence.cancelled()]
+        return [*ends, self.usage()]
+
+    def usage(self) -> Usage:
+        prefill_ms, decode_ms = self._clock.durations_ms()
+        return Usage(
+            prompt_tokens=len(self._prompt.ids),
+            completion_tokens=sum(each.completion_tokens for each in self._sequences),
+            cached_tokens=self._cached_tokens,
+            prefill_ms=prefill_ms,
+            decode_ms=decode_ms,
+            reasoning_tokens=sum(each.reasoning_tokens for each in self._sequences),
+            cache_miss=self._cache_miss,
+        )
+
+    @property
+    def _last(self) -> int:
+        """The position of the prompt's last token, which each sequence is fed by itself."""
+        return len(self._prompt.ids) - 1
+
+    def _kept_boundaries(self) -> tuple[int, ...]:
+        return self._prompt.boundaries if self._surroundings.keeps_ends else (self._last,)
+
+    def _branch(self, state: State | None) -> None:
+        """Give the other sequences what the first has read."""
+        for index in range(1, len(self._sequences)):
+            own = state and State(state.tokens, copy.deepcopy(state.cache))
+            self._waiting[index] = self._feed(index, own)
+
+    def _feed(self, index: int, state: State | None) -> Feed:
+        prompt = self._prompt
+        boundaries = set(self._kept_boundaries())
+        if index == 0 and len(self._sequences) > 1:
+            boundaries.add(self._last)
+        choice = replace(prompt.choice, seed=prompt.choice.seed + index)
+        return Feed(
+            rest=list(prompt.ids[len(state.tokens) if state is not None else 0 :]),
+            state=state,
+            max_tokens=prompt.max_tokens,
+            sampler=make_sampler(choice),
+            processors=(),
+            end_tokens=(
+                StopSequences() if self._request.ignore_eos else self._surroundings.end_tokens
+            ),
+            boundaries=tuple(sorted(boundaries)),
+        )
+
+    def _sequence(self, index: int) -> TextSequence:
+        goes_on = self._request.prompt is not None or self._request.continue_final
+        return TextSequence(
+            index,
+            text=TextStream(
+                self._surroundings.decode,
+                self._surroundings.hidden,
+                self._prompt.ids[-4:] if goes_on else (),
+            ),
+            parser=self._prompt.parser(),
+            stops=StopText(self._request.stop),
+            one_call=not self._request.tool_choice.parallel,
+            echo=self._prompt.echo,
+        )
+
+
+class _Clock:
+    """When the reading of the prompt began, and the first and the last token came."""
+
+    def __init__(self) -> None:
+        self._prefill_s: float | None = None
+        self._first_s: float | None = None
+        self._last_s: float | None = None
+
+    @property
+    def answering(self) -> bool:
+        return self._first_s is not None
+
+    def prefill(self, began_s: float) -> None:
+        if self._prefill_s is None:
+            self._prefill_s = began_s
+
+    def token(self) -> None:
+        self._last_s = time.monotonic()
+        if self._first_s is None:
+            self._first_s = self._last_s
+
+    def durations_ms(self) -> tuple[float, float]:
+        """Of prefill and decode; 0 for what did not happen."""
+        return _ms(self._prefill_s, self._first_s), _ms(self._first_s, self._last_s)
+
+
+def _ms(start_s: float | None, end_s: float | None) -> float:
+    return 0.0 if start_s is None or end_s is None else (end_s - start_s) * 1000

@@ -1,0 +1,100 @@
+"""What the engine asks of whatever decodes: take sequences in, step, let them go.
+
+Two things decode: `batch` many sequences together, `serial` one after the other where a model or
+a setting allows no more. Everything here belongs to the main thread.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import mlx.core as mx
+
+from mlx_gui.engines.text.library import StopSequences
+
+Sampler = Callable[[mx.array], mx.array]
+"""Takes log-probabilities [rows, vocabulary], returns token ids [rows]."""
+
+Processor = Callable[[mx.array, mx.array], mx.array]
+"""Takes the tokens so far [tokens] and logits [1, vocabulary], returns logits of that shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a cache holds: the tokens, and one member a layer."""
+
+    tokens: Sequence[int]
+    cache: list[Any]
+
+    @property
+    def bytes(self) -> int:
+        return sum(layer.nbytes for layer in self.cache)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A sequence to decode: `rest`, at least one token, is fed after what `state` holds.
+
+    The state after each of `boundaries`, which count tokens of the whole prompt, is handed out.
+    """
+
+    rest: list[int]
+    state: State | None
+    max_tokens: int
+    sampler: Sampler
+    processors: tuple[Processor, ...]
+    end_tokens: StopSequences
+    boundaries: tuple[int, ...] = ()
+
+    @property
+    def cached_tokens(self) -> int:
+        return len(self.state.tokens) if self.state is not None else 0
+
+    @property
+    def prompt_tokens(self) -> int:
+        return self.cached_tokens + len(self.rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """`done_tokens` of a sequence's prompt are in its cache, which is handed out at a boundary."""
+
+    key: int
+    done_tokens: int
+    state: State | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """A sequence's next token, and the log-probabilities [vocabulary] that it was drawn from.
+
+    `finish` is set on the last one, with the state that is left: "stop" for an end token.
+    """
+
+    key: int
+    token: int
+    logprobs: mx.array
+    finish: Literal["stop", "length"] | None
+    state: State | None
+
+
+class Decoder(Protocol):
+    """See the module. A sequence is known by the key that `add` gave it until it finishes."""
+
+    def add(self, feeds: Iterable[Feed]) -> list[int]:
+        """Take sequences in; they advance with the next `step`."""
+        ...
+
+    def step(self) -> tuple[list[Fed], list[Sampled]]:
+        """One token for each sequence that decodes, and at most one chunk of a prompt."""
+        ...
+
+    def remove(self, keys: Iterable[int]) -> Mapping[int, State]:
+        """Let sequences go; returns the states of those that have one. Unknown keys are ignored."""
+        ...
+
+    def bytes(self) -> int:
+        """What the caches of all sequences hold."""
+        ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,1 @@
+"""From a model's text to thoughts, content and tool calls."""

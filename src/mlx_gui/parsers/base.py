@@ -1,0 +1,165 @@
+"""What parsers take and give, and what one model's answers look like.
+
+Text comes as the model writes it, cut anywhere. What goes out is the same however it was cut.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from mlx_gui.core.generation import Tool
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Text that the client sees."""
+
+    channel: Literal["content", "reasoning"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallBegan:
+    """A tool call; whoever passes it on gives it an id."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallArguments:
+    """JSON text, or a part of it, of the arguments of the last call that began."""
+
+    text: str
+
+
+Piece = Text | CallBegan | CallArguments
+
+
+class AnswerParser(Protocol):
+    """Reads one answer."""
+
+    thinking: bool
+    """Whether the answer is inside a thought right now."""
+
+    def feed(self, text: str) -> list[Piece]:
+        """What `text` completes."""
+        ...
+
+    def finish(self) -> list[Piece]:
+        """What was held back, once no more text comes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A whole call; `arguments` is the text of a JSON object."""
+
+    name: str
+    arguments: str
+
+
+class NotACall(ValueError):
+    """The text does not hold calls in this syntax."""
+
+
+class CutString(NotACall):
+    """The text ends inside a string, so that an end marker behind it may be part of that string."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A finished block of calls: how much of the text it took, and its calls, none if malformed."""
+
+    length: int
+    calls: tuple[Call, ...] = ()
+
+
+class BlockReader(Protocol):
+    """Reads one block of calls, from its start marker on."""
+
+    def feed(self, text: str) -> Block | None:
+        """The block, as soon as its end or its fault is known."""
+        ...
+
+    def finish(self) -> Block:
+        """The block, once no more text comes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CallForm:
+    """How a model writes calls: `opening`, the calls with `between` them, `closing`.
+
+    A call is `before_name`, its name, `before_arguments`, a JSON object, `after_arguments`.
+    """
+
+    before_name: str
+    before_arguments: str
+    after_arguments: str
+    opening: str = ""
+    between: str = ""
+    closing: str = ""
+    several: bool = True
+
+    def render(self, calls: Sequence[Call]) -> str:
+        """`calls` as the model would write them."""
+        written = (
+            f"{self.before_name}{call.name}{self.before_arguments}"
+            f"{call.arguments}{self.after_arguments}"
+            for call in calls
+        )
+        return f"{self.opening}{self.between.join(written)}{self.closing}"
+
+
+class CallSyntax(Protocol):
+    """One dialect of tool calls. `starts` begin a block anywhere, `heads` only a whole answer's.
+
+    Right after a block, `heads` count again.
+    """
+
+    @property
+    def starts(self) -> tuple[str, ...]: ...
+
+    @property
+    def heads(self) -> tuple[str, ...]: ...
+
+    @property
+    def form(self) -> CallForm: ...
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Texts of tokens that calls are marked with."""
+        ...
+
+    def reader(self, start: str, tools: Sequence[Tool]) -> BlockReader:
+        """A reader for a block that begins with `start`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryTools:
+    """A parser of the library: takes what is between its markers, and the tools as OpenAI's objects.
+
+    It gives one call or several, each with `name` and `arguments`, and may raise whatever it likes.
+    """
+
+    name: str
+    start: str
+    end: str
+    parse: Callable[[str, list[dict[str, Any]]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What one model's answers look like. `think_start` and `think_end` are None together."""
+
+    calls: CallSyntax
+    think_start: str | None = None
+    think_end: str | None = None
+    harmony: bool = False
+
+    @property
+    def markers(self) -> tuple[str, ...]:
+        """Texts of special tokens that detokenizing must keep visible."""
+        thought = [marker for marker in (self.think_start, self.think_end) if marker]
+        return tuple(dict.fromkeys([*thought, *self.calls.markers]))

@@ -1,0 +1,84 @@
+"""The official ollama client against a tiny real model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ollama import Client, ResponseError
+
+from tests.support.server import running_server
+from tests.zoo.cache import checkpoint
+
+MODEL = "Qwen3-tiny-trained"
+MESSAGES = [{"role": "user", "content": "Hello"}]
+GREEDY = {"temperature": 0, "num_predict": 8}
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    folder = tmp_path_factory.mktemp("real")
+    models: Path = folder / "models" / "tiny"
+    models.mkdir(parents=True)
+    (models / MODEL).symlink_to(checkpoint(MODEL))
+    settings = {"model_dirs": folder / "models", "max_context_tokens": 256}
+    with (
+        running_server(folder, engine="mlx", settings=settings) as server,
+        Client(server.address, trust_env=False) as client,
+    ):
+        yield client
+
+
+def test_a_stream_says_what_the_whole_answer_says(client: Client) -> None:
+    whole = client.chat(MODEL, MESSAGES, options=GREEDY)
+    *pieces, last = client.chat(f"tiny/{MODEL}:latest", MESSAGES, options=GREEDY, stream=True)
+
+    assert whole.message.content
+    assert "".join(piece.message.content or "" for piece in pieces) == whole.message.content
+    assert last.done_reason == whole.done_reason
+    assert whole.eval_count == last.eval_count
+    assert 0 < (whole.eval_count or 0) <= 8
+    assert whole.prompt_eval_count == last.prompt_eval_count
+    assert (whole.prompt_eval_duration or 0) > 0
+    assert (whole.eval_duration or 0) > 0
+
+
+def test_a_prompt_is_asked_as_the_only_turn_of_a_chat(client: Client) -> None:
+    chat = client.chat(MODEL, MESSAGES, options=GREEDY)
+
+    assert client.generate(MODEL, "Hello", options=GREEDY).response == chat.message.content
+
+
+def test_a_seed_repeats_an_answer(client: Client) -> None:
+    options = {"temperature": 1.5, "seed": 11, "num_predict": 8}
+
+    first, second = (client.chat(MODEL, MESSAGES, options=options) for _ in range(2))
+
+    assert first.message.content == second.message.content
+
+
+def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(client: Client) -> None:
+    with pytest.raises(ResponseError) as refusal:
+        client.generate(MODEL, "word " * 400, options={"num_ctx": 100_000})
+
+    assert refusal.value.status_code == 400
+    assert "256" in refusal.value.error
+
+
+def test_the_model_is_shown_as_it_lies_on_disk(client: Client) -> None:
+    card = client.show(MODEL)
+    (listed,) = client.list().models
+
+    assert card.modelinfo is not None
+    assert card.modelinfo["general.architecture"] == "qwen3"
+    assert "{%" in (card.template or "")
+    assert card.modified_at == listed.modified_at
+    assert listed.model == f"tiny/{MODEL}"
+
+
+def test_no_keep_alive_unloads_it(client: Client) -> None:
+    client.generate(MODEL, keep_alive=-1)
+    assert [model.model for model in client.ps().models] == [f"tiny/{MODEL}"]
+
+    assert client.generate(MODEL, keep_alive=0).done_reason == "unload"
+
+    assert client.ps().models == []
