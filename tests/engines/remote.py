@@ -116,7 +116,8 @@ class RemoteEngine:
         return self.child.call(_method, "prepare", request_id, request)
 
     def admit(self, request_id: str, request: GenerateRequest) -> None:
-        self.child.call(_method, "admit", self.prepare(request_id, request))
+        # A compiled grammar cannot leave the process.
+        self.child.call(_admit, request_id, request)
 
     def step(self) -> list[StepEvents]:
         return self.child.call(_method, "step")
@@ -178,6 +179,10 @@ def _load(spec: LoadSpec) -> list[tuple[str, int, int]]:
     engine.load(spec, lambda *step: progress.append(step))
     _engines.append(engine)
     return progress
+
+
+def _admit(request_id: str, request: GenerateRequest) -> None:
+    _engines[0].admit(_engines[0].prepare(request_id, request))
 
 
 def _method(name: str, *arguments: Any) -> Any:

@@ -50,6 +50,11 @@ def read_json_object(path: Path) -> dict[str, object]:
     return cast(dict[str, object], decoded)
 
 
+def read_text(path: Path) -> str:
+    """The text in `path`, as far as it is UTF-8; raises DamagedFile when it cannot be read."""
+    return _read(path, offset=0, limit=MAX_JSON_BYTES).decode("utf-8", "replace")
+
+
 def read_tensors(folder: Path) -> list[Tensor]:
     """All tensors of the checkpoint in `folder`; raises DamagedFile naming the file at fault."""
     files = sorted(folder.glob("model*.safetensors"))

@@ -1,9 +1,11 @@
 """Models that continue text."""
 
+import json
 from pathlib import Path
 
 from mlx_gui.core.device import DeviceFacts
-from mlx_gui.core.model import Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
+from mlx_gui.core.markers import knows_thoughts, knows_tools
+from mlx_gui.core.model import Capability, Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
 from mlx_gui.kinds.architecture import (
     activations_per_token,
     context_length,
@@ -11,7 +13,7 @@ from mlx_gui.kinds.architecture import (
     vocabulary_size,
 )
 from mlx_gui.kinds.base import Recognised
-from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object, read_tensors
+from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object, read_tensors, read_text
 from mlx_gui.kinds.quantization import parameter_counts, read_quantization
 
 PROCESS_BYTES = 115_000_000
@@ -41,7 +43,7 @@ class TextKind:
             return None
         try:
             tensors = read_tensors(folder)
-            has_chat_template = _has_chat_template(folder)
+            template = _chat_template(folder)
         except DamagedFile as damage:
             return Recognised(None, str(damage))
         quantization = read_quantization(config)
@@ -50,14 +52,14 @@ class TextKind:
         facts = ModelFacts(
             kind="text",
             model_type=model_type,
-            capabilities=("chat",) if has_chat_template else (),
+            capabilities=_capabilities(template),
             context_length=context_length(config),
             parameter_count=sum(parameters),
             stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
             largest_tensor_parameters=max(parameters, default=0),
             kv_bytes_per_token=kv_bytes_per_token(config),
             quantization=None if quantization is None else str(quantization),
-            has_chat_template=has_chat_template,
+            has_chat_template=bool(template),
             float16_bytes=sum(tensor.stored_bytes for tensor in halves),
             activations_per_token=activations_per_token(config),
             vocabulary_size=vocabulary_size(config),
@@ -96,13 +98,26 @@ class TextKind:
         )
 
 
-def _has_chat_template(folder: Path) -> bool:
-    if (folder / "chat_template.jinja").exists():
-        return True
+def _chat_template(folder: Path) -> str:
+    """The text of all chat templates in the folder; empty if there is none."""
+    jinja = folder / "chat_template.jinja"
+    if jinja.exists():
+        return read_text(jinja)
     for name in ("tokenizer_config.json", "chat_template.json"):
-        if (folder / name).exists() and read_json_object(folder / name).get("chat_template"):
-            return True
-    return False
+        if (folder / name).exists():
+            template = read_json_object(folder / name).get("chat_template")
+            if template:
+                return template if isinstance(template, str) else json.dumps(template)
+    return ""
+
+
+def _capabilities(template: str) -> tuple[Capability, ...]:
+    """What a model can do, by its chat template; any model continues a text."""
+    if not template:
+        return ("completion",)
+    tools: tuple[Capability, ...] = ("tools",) if knows_tools(template) else ()
+    thinking: tuple[Capability, ...] = ("thinking",) if knows_thoughts(template) else ()
+    return ("chat", "completion", *tools, *thinking)
 
 
 def _problem(folder: Path, config: dict[str, object]) -> str | None:

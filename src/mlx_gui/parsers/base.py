@@ -38,8 +38,10 @@ Piece = Text | CallBegan | CallArguments
 class AnswerParser(Protocol):
     """Reads one answer."""
 
-    thinking: bool
-    """Whether the answer is inside a thought right now."""
+    @property
+    def thinking(self) -> bool:
+        """Whether the answer is inside a thought right now."""
+        ...
 
     def feed(self, text: str) -> list[Piece]:
         """What `text` completes."""
@@ -138,9 +140,9 @@ class CallSyntax(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LibraryTools:
-    """A parser of the library: takes what is between its markers, and the tools as OpenAI's objects.
+    """A parser of the library for what is between its markers; it also takes OpenAI's tools.
 
-    It gives one call or several, each with `name` and `arguments`, and may raise whatever it likes.
+    It gives one call or several, each with `name` and `arguments`, and may raise what it likes.
     """
 
     name: str
@@ -151,15 +153,22 @@ class LibraryTools:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """What one model's answers look like. `think_start` and `think_end` are None together."""
+    """What one model's answers look like. `think_start` and `think_end` are None together.
 
-    calls: CallSyntax
+    `form` is how calls are written when a grammar enforces them, `calls` how they are read when
+    none does; None is harmony, which has a parser of its own. `markers` are the texts of tokens
+    that detokenizing must keep visible.
+    """
+
+    form: CallForm
+    calls: CallSyntax | None
+    markers: tuple[str, ...] = ()
     think_start: str | None = None
     think_end: str | None = None
-    harmony: bool = False
 
     @property
-    def markers(self) -> tuple[str, ...]:
-        """Texts of special tokens that detokenizing must keep visible."""
-        thought = [marker for marker in (self.think_start, self.think_end) if marker]
-        return tuple(dict.fromkeys([*thought, *self.calls.markers]))
+    def thought(self) -> tuple[str, str] | None:
+        """Both markers of a thought."""
+        if self.think_start is None or self.think_end is None:
+            return None
+        return self.think_start, self.think_end

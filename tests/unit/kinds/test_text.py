@@ -1,5 +1,6 @@
 """What text models need, and in which form they are held."""
 
+import json
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +47,7 @@ def test_facts_of_a_dense_model(tmp_path: Path) -> None:
     assert facts_of(write_model(tmp_path)) == ModelFacts(
         kind="text",
         model_type="llama",
-        capabilities=("chat",),
+        capabilities=("chat", "completion"),
         context_length=4096,
         parameter_count=6464,
         stored_bytes=12_928,
@@ -88,7 +89,34 @@ def test_a_model_can_chat_if_it_has_a_template(
     (tmp_path / name).write_text(content, encoding="utf-8")
     facts = facts_of(tmp_path)
     assert facts.has_chat_template is has_template
-    assert facts.capabilities == (("chat",) if has_template else ())
+    assert facts.capabilities == (("chat", "completion") if has_template else ("completion",))
+
+
+@pytest.mark.parametrize(
+    ("template", "more"),
+    [
+        ("{{ messages }}", ()),
+        ("{# no tools #}{{ messages }}", ()),
+        ("{% if tools %}{% endif %}", ("tools",)),
+        ("{{ '<think>' }}{{ '</think>' }}", ("thinking",)),
+        ("{% if enable_thinking %}{% endif %}", ("thinking",)),
+        ("{{ tools }}<|channel|>analysis<|message|>", ("tools", "thinking")),
+    ],
+)
+def test_the_template_tells_of_tools_and_thoughts(
+    tmp_path: Path, template: str, more: tuple[str, ...]
+) -> None:
+    write_model(tmp_path)
+    (tmp_path / "chat_template.jinja").write_text(template, encoding="utf-8")
+    assert facts_of(tmp_path).capabilities == ("chat", "completion", *more)
+
+
+def test_named_templates_count_together(tmp_path: Path) -> None:
+    write_model(tmp_path)
+    (tmp_path / "chat_template.jinja").unlink()
+    named = [{"name": "default", "template": "x"}, {"name": "tool_use", "template": "{{ tools }}"}]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"chat_template": named}))
+    assert facts_of(tmp_path).capabilities == ("chat", "completion", "tools")
 
 
 @pytest.mark.parametrize(

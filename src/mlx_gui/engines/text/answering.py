@@ -3,20 +3,24 @@
 import copy
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
-from mlx_gui.core.generation import GenerationEvent, Prefill, Usage
+from mlx_gui.core.generation import GenerationEvent, Prefill, TokenLogprob, Usage
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
 from mlx_gui.engines.text.detokenizing import Decode, TextStream
 from mlx_gui.engines.text.library import StopSequences
 from mlx_gui.engines.text.loading import LoadedModel
+from mlx_gui.engines.text.logprobs import LogprobReader
 from mlx_gui.engines.text.prefix_cache import PrefixCache
+from mlx_gui.engines.text.processors import GuardedProcessors, make_processors
 from mlx_gui.engines.text.prompt import Prompt
 from mlx_gui.engines.text.sampling import make_sampler
 from mlx_gui.engines.text.sequence import TextSequence
 from mlx_gui.engines.text.stops import StopText
+from mlx_gui.engines.text.thought import Thought
+from mlx_gui.engines.text.token_bytes import TokenBytes, token_bytes_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +30,15 @@ class Surroundings:
     decode: Decode
     hidden: frozenset[int]
     end_tokens: StopSequences
+    token_bytes: TokenBytes
+    logprobs: LogprobReader
     keeps_ends: bool
     """Whether a state is left when an answer has ended; else it is kept where the prompt ends."""
 
     @classmethod
     def of(cls, loaded: LoadedModel) -> "Surroundings":
         tokenizer = loaded.tokenizer
+        token_bytes = token_bytes_of(tokenizer)
         return cls(
             decode=partial(
                 tokenizer.decode, skip_special_tokens=False, clean_up_tokenization_spaces=False
@@ -40,6 +47,8 @@ class Surroundings:
                 token for token, added in tokenizer.added_tokens_decoder.items() if added.special
             ),
             end_tokens=StopSequences([(token,) for token in tokenizer.eos_token_ids]),
+            token_bytes=token_bytes,
+            logprobs=LogprobReader(token_bytes),
             keeps_ends=loaded.draft is None,
         )
 
@@ -60,6 +69,7 @@ class Answering:
         self._surroundings = surroundings
         self._prefixes = prefixes
         self._sequences = [self._sequence(index) for index in range(self._request.n)]
+        self._guards: dict[int, GuardedProcessors] = {}
         self._clock = _Clock()
         found = prefixes.find(self._request.tenant, list(self._prompt.ids))
         self._cached_tokens = len(found.state.tokens) if found.state is not None else 0
@@ -99,10 +109,13 @@ class Answering:
         Nothing comes of a token after the end: one is computed ahead.
         """
         self._clock.token()
-        sequence = self._sequences[self.keys[sampled.key]]
+        index = self.keys[sampled.key]
+        guard = self._guards.get(index)
+        if guard is not None and guard.error is not None:
+            raise guard.error
         if sampled.state is not None:
             self.keep(sampled.key, sampled.state)
-        return sequence.token(sampled.token, sampled.finish)
+        return self._sequences[index].token(sampled.token, sampled.finish, self._logprob(sampled))
 
     def keep(self, key: int, state: State) -> None:
         """Take what is left of a sequence into the prefix cache; of the others it is a copy."""
@@ -143,21 +156,42 @@ class Answering:
 
     def _feed(self, index: int, state: State | None) -> Feed:
         prompt = self._prompt
+        processors = self._processors()
+        if processors is not None:
+            self._guards[index] = processors
         boundaries = set(self._kept_boundaries())
         if index == 0 and len(self._sequences) > 1:
             boundaries.add(self._last)
-        choice = replace(prompt.choice, seed=prompt.choice.seed + index)
         return Feed(
             rest=list(prompt.ids[len(state.tokens) if state is not None else 0 :]),
             state=state,
             max_tokens=prompt.max_tokens,
-            sampler=make_sampler(choice),
-            processors=(),
+            sampler=make_sampler(prompt.choice, index),
+            processors=(processors,) if processors is not None else (),
             end_tokens=(
                 StopSequences() if self._request.ignore_eos else self._surroundings.end_tokens
             ),
             boundaries=tuple(sorted(boundaries)),
         )
+
+    def _processors(self) -> GuardedProcessors | None:
+        prompt, thinking = self._prompt, self._prompt.thinking
+        thought = thinking and Thought(
+            thinking.markers, thinking.stage, self._surroundings.token_bytes
+        )
+        return make_processors(
+            prompt.choice,
+            prompt.ids,
+            thought=thought,
+            budget_tokens=thinking.budget_tokens if thinking is not None else None,
+            grammar=prompt.grammar,
+        )
+
+    def _logprob(self, sampled: Sampled) -> TokenLogprob | None:
+        top = self._request.top_logprobs
+        if top is None or sampled.finish == "stop":
+            return None
+        return self._surroundings.logprobs.read(sampled.logprobs, sampled.token, top)
 
     def _sequence(self, index: int) -> TextSequence:
         goes_on = self._request.prompt is not None or self._request.continue_final
@@ -165,7 +199,7 @@ class Answering:
             index,
             text=TextStream(
                 self._surroundings.decode,
-                self._surroundings.hidden,
+                self._surroundings.hidden - self._prompt.visible,
                 self._prompt.ids[-4:] if goes_on else (),
             ),
             parser=self._prompt.parser(),

@@ -11,12 +11,13 @@ from typing import Any, Literal, Protocol
 import mlx.core as mx
 
 from mlx_gui.engines.text.library import StopSequences
-
-Sampler = Callable[[mx.array], mx.array]
-"""Takes log-probabilities [rows, vocabulary], returns token ids [rows]."""
+from mlx_gui.engines.text.sampling import Sampler
 
 Processor = Callable[[mx.array, mx.array], mx.array]
-"""Takes the tokens so far [tokens] and logits [1, vocabulary], returns logits of that shape."""
+"""Takes a sequence's tokens [int32] and its logits [1, vocabulary], returns other logits.
+
+Called once a step; the first time with the prompt, then with one token more each time.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,93 +1,133 @@
 """Requests become token ids: template, tokenise, check. Runs on the preparation thread."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
-
-from mlx_gui.core.errors import CapabilityMissing, ContextTooLong, InvalidRequest
+from mlx_gui.core.errors import ContextTooLong, InvalidRequest
 from mlx_gui.core.generation import (
     Detokenized,
     DetokenizeRequest,
     GenerateRequest,
-    ImagePart,
+    Grammar,
     Message,
     Tokenized,
     TokenizeRequest,
 )
+from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import PreparedRequest
+from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
+from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
+from mlx_gui.engines.text.penalties import check_logit_bias
 from mlx_gui.engines.text.sampling import Choice, resolve
-from mlx_gui.parsers.base import Text
+from mlx_gui.engines.text.thought import Thinking, ThoughtMarkers
+from mlx_gui.engines.text.truncation import without_oldest
+from mlx_gui.parsers.base import AnswerParser, Dialect
+from mlx_gui.parsers.dialects import parser_for
+from mlx_gui.parsers.grammar import call_grammar, check_tools
+
+# Of the context, this part is left to the answer when old turns are dropped.
+_ANSWER_SHARE = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What the engine takes in: ids that the model has, and an answer that fits the context."""
+    """What the engine takes in: ids that the model has, and an answer that fits the context.
+
+    `parser` makes a parser for each answer, `visible` are special tokens that it must see. Of a
+    `thinking` model's answer, `grammar` is for what follows the thought. `boundaries` are lengths
+    of the prompt that later prompts of this conversation will likely begin with. `echo` is the text
+    that the answer begins with.
+    """
 
     ids: tuple[int, ...]
     max_tokens: int
     choice: Choice
-    parser: Any = None
+    parser: Callable[[], AnswerParser]
+    visible: frozenset[int] = frozenset()
+    thinking: Thinking | None = None
+    grammar: CompiledGrammar | None = None
     boundaries: tuple[int, ...] = ()
     echo: str = ""
 
 
-class _Plain:
-    thinking = False
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A prompt before its checks."""
 
-    def feed(self, text):
-        return [Text("content", text)] if text else []
-
-    def finish(self):
-        return []
+    ids: list[int]
+    dialect: Dialect
+    in_thought: bool
+    text: str
+    dropped: int = 0
+    boundaries: tuple[int, ...] = ()
 
 
 class Preparation:
     """Owns its tokenizer: the thread that detokenises has another."""
 
-    def __init__(self, loaded: LoadedModel, spec) -> None:
-        context = spec.context
-        self._trimmable = loaded.trimmable
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        spec: LoadSpec,
+    ) -> None:
         self._tokenizer: TokenizerWrapper = loaded.preparation_tokenizer
         self._vocabulary = loaded.vocabulary
         self._generation_config: Mapping[str, Any] = loaded.generation_config
-        self._context = context
+        self._spec = spec
+        self._chat = ChatFormat(self._tokenizer, Path(spec.path), spec.text)
+        self._grammars = GrammarCompiler(
+            self._tokenizer, loaded.vocabulary, self._tokenizer.eos_token_ids
+        )
+        # A cache that can be trimmed fits any prompt that begins alike.
+        self._with_boundaries = not loaded.trimmable
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the model's answers look like."""
+        return self._chat.dialect
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         """The request as ids. Raises InvalidRequest or a kind of it."""
-        if not request.messages and request.prompt is None:
-            raise InvalidRequest(
-                "There are no messages.", hint="Send at least one message.", param="messages"
-            )
-        if request.prompt is None:
-            ids = self._tokenise([_plain(message) for message in request.messages])
-        elif isinstance(request.prompt, str):
-            ids = self._tokenizer.encode(request.prompt)
-        else:
-            ids = list(request.prompt)
-        self._check(ids)
-        room = self._context - len(ids)
+        prompt = self._read(request)
+        self._check(prompt.ids, "messages" if request.prompt is None else "prompt")
+        room = self._spec.context - len(prompt.ids)
+        choice = resolve(request.sampling, self._spec.text.sampling, self._generation_config)
+        check_logit_bias(choice.logit_bias, self._vocabulary)
+        thinking = self._thinking(request, prompt)
+        enforced = request.tool_choice.mode in ("required", "named")
+        grammar = self._call_grammar(request, prompt.dialect) if enforced else request.grammar
         payload = Prompt(
-            ids=tuple(ids),
+            ids=tuple(prompt.ids),
             max_tokens=min(request.max_tokens or room, room),
-            choice=resolve(request.sampling, self._generation_config),
-            parser=_Plain,
-            boundaries=() if self._trimmable else (len(ids) - 1,),
-            echo=request.prompt if request.echo and isinstance(request.prompt, str) else "",
+            choice=choice,
+            parser=partial(
+                parser_for,
+                prompt.dialect,
+                request,
+                prompt_ends_in_thought=prompt.in_thought,
+                constrained=enforced,
+            ),
+            visible=self._visible(prompt.dialect),
+            thinking=thinking,
+            grammar=grammar and self._grammars.check_and_compile(grammar),
+            boundaries=prompt.boundaries,
+            echo=prompt.text if request.echo else "",
         )
-        return PreparedRequest(request_id, request, len(ids), payload)
+        return PreparedRequest(request_id, request, len(prompt.ids), payload, prompt.dropped)
 
     def tokenize(self, request: TokenizeRequest) -> Tokenized:
         """The ids of a request's prompt, and what each reads as. Raises InvalidRequest."""
         asked = request.request
         match asked.prompt:
             case None:
-                ids = self._tokenise([_plain(message) for message in asked.messages])
+                ids = self._encoded(self._chat.render(asked, asked.messages))
             case str(text):
-                ids = self._tokenizer.encode(text, add_special_tokens=request.special)
+                ids = self._encode(text, special=request.special)
             case given:
                 ids = list(given)
                 self._check_ids(ids)
@@ -98,27 +138,124 @@ class Preparation:
         self._check_ids(request.ids)
         return Detokenized(self._tokenizer.decode(list(request.ids)))
 
-    def _tokenise(self, messages: list[dict[str, str]]) -> list[int]:
-        try:
-            if not self._tokenizer.has_chat_template:
-                return self._tokenizer.encode(_without_template(messages))
-            return self._tokenizer.apply_chat_template(messages, add_generation_prompt=True)
-        except TemplateError as error:
-            raise InvalidRequest(
-                f"The model's chat template refuses these messages: {error.message or error}",
-                hint="Change the roles or their order to what this model was trained with.",
-                param="messages",
-            ) from error
+    def _read(self, request: GenerateRequest) -> _Text:
+        match request.prompt:
+            case None:
+                return self._read_messages(request)
+            case str(text):
+                bos = self._tokenizer.bos_token
+                ids = self._encode(text, special=not (bos and text.startswith(bos)))
+                return _Text(ids, self.dialect, _leaves_thought_open(text, self.dialect), text)
+            case ids:
+                self._check_ids(ids)
+                text = self._tokenizer.decode(list(ids))
+                open_thought = _leaves_thought_open(text, self.dialect)
+                return _Text(list(ids), self.dialect, open_thought, text)
 
-    def _check(self, ids: Sequence[int]) -> None:
+    def _read_messages(self, request: GenerateRequest) -> _Text:
+        if not request.messages:
+            raise InvalidRequest(
+                "There are no messages.", hint="Send at least one message.", param="messages"
+            )
+        messages: Sequence[Message] = request.messages
+        conversation = self._chat.render(request, messages)
+        ids = self._encoded(conversation)
+        truncate = self._spec.text.truncate if request.truncate is None else request.truncate
+        if truncate and len(ids) > self._prompt_room(request):
+            messages = without_oldest(messages, partial(self._fits, request))
+            conversation = self._chat.render(request, messages)
+            ids = self._encoded(conversation)
+        return _Text(
+            ids,
+            conversation.dialect,
+            _is_in_thought(conversation),
+            conversation.text,
+            len(request.messages) - len(messages),
+            self._boundaries(request, messages, conversation, ids) if self._with_boundaries else (),
+        )
+
+    def _prompt_room(self, request: GenerateRequest) -> int:
+        """Tokens that a prompt may have which leaves some to the answer."""
+        share = self._spec.context // _ANSWER_SHARE
+        return self._spec.context - min(request.max_tokens or share, share) - 1
+
+    def _fits(self, request: GenerateRequest, messages: Sequence[Message]) -> bool:
+        ids = self._encoded(self._chat.render(request, messages))
+        return len(ids) <= self._prompt_room(request)
+
+    def _boundaries(
+        self,
+        request: GenerateRequest,
+        messages: Sequence[Message],
+        conversation: Conversation,
+        ids: Sequence[int],
+    ) -> tuple[int, ...]:
+        """The ends of what the system says, and of the last message."""
+        system = [message for message in messages if message.role == "system"]
+        other = Message("user", ())
+        try:
+            shared = [
+                self._chat.render(request, messages, generation_prompt=False).text,
+                self._chat.render(request, [*system, other], generation_prompt=False).text,
+            ]
+        except InvalidRequest:
+            return ()
+        ends = {
+            _common(
+                self._encode(
+                    conversation.text[: _common(text, conversation.text)],
+                    special=conversation.special,
+                ),
+                ids,
+            )
+            for text in shared
+        }
+        return tuple(sorted(end for end in ends if 0 < end < len(ids)))
+
+    def _call_grammar(self, request: GenerateRequest, dialect: Dialect) -> Grammar:
+        check_tools(request.tools, request.tool_choice, self._grammars.check_and_compile)
+        text = call_grammar(dialect, request.tools, request.tool_choice, self._chat.token_id)
+        return Grammar("lark", text)
+
+    def _thinking(self, request: GenerateRequest, prompt: _Text) -> Thinking | None:
+        """What is to be watched of the thought; None for a model that does not think."""
+        thought = prompt.dialect.thought
+        if thought is None:
+            return None
+        start, end = thought
+        reasoning = merged_reasoning(request.reasoning, self._spec.text.reasoning)
+        return Thinking(
+            ThoughtMarkers(
+                start,
+                end,
+                tuple(self._encode(start, special=False)),
+                tuple(self._encode(end, special=False)),
+            ),
+            "thinking" if prompt.in_thought else "before",
+            # A template may not know how to switch thinking off.
+            0 if reasoning.enabled is False else reasoning.budget_tokens,
+        )
+
+    def _visible(self, dialect: Dialect) -> frozenset[int]:
+        ids = (self._chat.token_id(marker) for marker in dialect.markers)
+        return frozenset(id for id in ids if id is not None)
+
+    def _encoded(self, conversation: Conversation) -> list[int]:
+        return self._encode(conversation.text, special=conversation.special)
+
+    def _encode(self, text: str, *, special: bool) -> list[int]:
+        return self._tokenizer.encode(_valid(text), add_special_tokens=special)
+
+    def _check(self, ids: Sequence[int], param: str) -> None:
         if not ids:
-            raise InvalidRequest("The messages give an empty prompt.", param="messages")
+            raise InvalidRequest("The prompt is empty.", hint="Send some text.", param=param)
         self._check_ids(ids)
-        if len(ids) >= self._context:
+        context = self._spec.context
+        if len(ids) >= context:
             raise ContextTooLong(
-                f"The prompt has {len(ids)} tokens, the context holds {self._context}.",
+                f"The prompt has {len(ids)} tokens, the context holds {context}.",
                 hint="Shorten the conversation or load the model with a longer context.",
-                details={"prompt_tokens": len(ids), "context_tokens": self._context},
+                details={"prompt_tokens": len(ids), "context_tokens": context},
             )
 
     def _check_ids(self, ids: Sequence[int]) -> None:
@@ -132,21 +269,27 @@ class Preparation:
                 )
 
 
-def _plain(message: Message) -> dict[str, str]:
-    """A message as templates take it: most want the content as one string."""
-    if any(isinstance(part, ImagePart) for part in message.parts):
-        raise CapabilityMissing(
-            "This model reads text only, and a message holds a picture.",
-            hint="Choose a model with the capability vision.",
-        )
-    plain = {"role": message.role, "content": message.text()}
-    return plain if message.name is None else {**plain, "name": message.name}
+def _is_in_thought(conversation: Conversation) -> bool:
+    """What users write does not count: the template opens a thought at the end or not at all."""
+    if _leaves_thought_open(conversation.opened, conversation.dialect):
+        return True
+    start = conversation.dialect.think_start
+    return start is not None and conversation.text.rstrip().endswith(start)
 
 
-def _without_template(messages: list[dict[str, str]]) -> str:
-    """The format for base models, which have no template: one paragraph a turn.
+def _leaves_thought_open(text: str, dialect: Dialect) -> bool:
+    if dialect.thought is None:
+        return False
+    start, end = dialect.thought
+    return text.rfind(start) > text.rfind(end)
 
-    A model that only continues text continues this as the assistant's turn.
-    """
-    turns = [f"{message['role']}: {message['content']}" for message in messages]
-    return "\n\n".join([*turns, "assistant:"])
+
+def _common(one: Sequence[Any], other: Sequence[Any]) -> int:
+    """How many items both begin with."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _valid(text: str) -> str:
+    """Half a surrogate pair is no character, and no tokenizer takes it."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,7 +1,7 @@
 """Core's events → Anthropic's message, whole or as a stream; nothing else."""
 
+import json
 from dataclasses import dataclass
-from json import JSONDecodeError
 from typing import Any, cast
 
 import msgspec
@@ -19,7 +19,6 @@ from mlx_gui.api.anthropic.messages.wire import (
     ToolUseBlock,
 )
 from mlx_gui.api.sse import frame
-from mlx_gui.api.validation import parse_json
 from mlx_gui.core.errors import MlxGuiError, from_info
 from mlx_gui.core.generation import (
     CallStarted,
@@ -250,10 +249,14 @@ def _end(done: Done) -> dict[str, Any]:
 def _input(arguments: str) -> dict[str, Any]:
     """The arguments of a call; what is no JSON object is kept as text, for nobody to run."""
     try:
-        value = parse_json(arguments.encode() or b"{}")
-    except JSONDecodeError:
+        value = json.loads(arguments or "{}", parse_constant=_not_json)
+    except (ValueError, RecursionError):
         value = None
     return cast(Any, value) if isinstance(value, dict) else {INVALID_JSON: arguments}
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _usage(usage: Usage) -> MessageUsage:

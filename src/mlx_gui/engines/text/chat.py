@@ -1,0 +1,253 @@
+"""Conversations become text, in the form that the model has learnt."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.core.generation import Effort, GenerateRequest, Message, Reasoning
+from mlx_gui.core.markers import knows_calls, knows_tools
+from mlx_gui.core.model import TextOptions
+from mlx_gui.engines.text.library import TokenizerWrapper
+from mlx_gui.engines.text.messages import (
+    Turn,
+    normal_turns,
+    plain_turns,
+    turns_with_prompt,
+    turns_without_calls,
+)
+from mlx_gui.engines.text.template import (
+    CHATML,
+    PARAGRAPHS,
+    TemplateFailed,
+    Templates,
+)
+from mlx_gui.parsers.base import Dialect, LibraryTools
+from mlx_gui.parsers.dialects import dialect_of
+from mlx_gui.parsers.library import openai_tool
+
+# Written behind the text that the answer continues, so that it is found again; it is cut off there.
+_CONTINUED = "\N{INVISIBLE SEPARATOR}continued\N{INVISIBLE SEPARATOR}"
+
+# gpt-oss has learnt three.
+_HARMONY_EFFORTS: Mapping[Effort, Effort] = {
+    "none": "low",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
+
+_RENDERER_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """A conversation as text. `dialect` is what answers to it look like.
+
+    With `special` the tokenizer is to add the tokens that begin a text, which templates write
+    themselves. `opened` is the part of the text that belongs to the answer already.
+    """
+
+    text: str
+    dialect: Dialect
+    special: bool
+    opened: str = ""
+
+
+class ChatFormat:
+    """The template of a model, and those that requests bring. For one thread."""
+
+    def __init__(self, tokenizer: TokenizerWrapper, folder: Path, options: TextOptions) -> None:
+        self._tokenizer = tokenizer
+        self._options = options
+        self._templates = Templates()
+        # A format in Python goes before a template, as it does in the library.
+        self._in_python = tokenizer.has_chat_template and (
+            tokenizer._chat_template is not None or tokenizer.chat_template is None
+        )
+        self._stored = None if self._in_python else _stored_templates(tokenizer, folder)
+        self._library = _library_tools(tokenizer)
+        self._dialects: dict[str | None, Dialect] = {}
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the model's answers look like, unless a request brings another template."""
+        return self._dialect(self._source(None, tools=True))
+
+    def token_id(self, token: str) -> int | None:
+        """The id of a token by its text; None if the vocabulary does not have it."""
+        id = self._tokenizer.convert_tokens_to_ids(token)
+        return None if id is None or id == self._tokenizer.unk_token_id else id
+
+    def render(
+        self,
+        request: GenerateRequest,
+        messages: Sequence[Message],
+        *,
+        generation_prompt: bool = True,
+    ) -> Conversation:
+        """`messages` of the request as text. Raises InvalidRequest and its kin."""
+        turns = plain_turns(messages)
+        tools = () if request.tool_choice.mode == "none" else request.tools
+        source = self._source(request.template, tools=bool(tools))
+        dialect = self._dialect(source)
+        # A format in Python knows both.
+        if source is not None and not knows_calls(source):
+            turns = turns_without_calls(turns, dialect.form)
+        if tools and source is not None and not knows_tools(source):
+            if self._options.tool_prompt == "refuse":
+                raise CapabilityMissing(
+                    "The model's chat template knows no tools.",
+                    hint="Choose a model with the capability tools, or set its tool_prompt to "
+                    "generic.",
+                )
+            turns, tools = turns_with_prompt(turns, tools, dialect.form), ()
+        variables = {
+            **self._variables(request, dialect),
+            "tools": [openai_tool(tool) for tool in tools] or None,
+            "documents": None,
+        }
+        opened = ""
+        if request.continue_final and generation_prompt:
+            opened = _checked_beginning(turns)
+            turns = [*turns[:-1], {**turns[-1], "content": opened + _CONTINUED}]
+            variables["add_generation_prompt"] = False
+        else:
+            variables["add_generation_prompt"] = generation_prompt
+        text = self._rendered(source, turns, variables)
+        if opened:
+            text = _cut_behind_beginning(text)
+        return Conversation(text, dialect, source == PARAGRAPHS, opened)
+
+    def _rendered(self, source: str | None, turns: list[Turn], variables: Mapping[str, Any]) -> str:
+        """Templates that insist on users and assistants taking turns get them so."""
+        run = self._run_library if source is None else partial(self._templates.render, source)
+        try:
+            return run({**variables, "messages": turns})
+        except TemplateFailed as failure:
+            normal = normal_turns(turns)
+            try:
+                return run({**variables, "messages": normal})
+            except TemplateFailed:
+                raise InvalidRequest(
+                    f"The chat template refuses these messages: {failure}",
+                    hint="Change the roles or their order to what this model was trained with.",
+                    param="messages",
+                ) from failure
+
+    def _run_library(self, variables: Mapping[str, Any]) -> str:
+        """Some models have a format in Python, by the library or their tokenizer."""
+        named = {name: value for name, value in variables.items() if name != "messages"}
+        try:
+            return self._tokenizer.apply_chat_template(
+                variables["messages"], tokenize=False, **named
+            )
+        except _RENDERER_ERRORS as error:
+            raise TemplateFailed(str(error)) from error
+
+    def _source(self, wanted: str | None, *, tools: bool) -> str | None:
+        """The template, the first that there is; None for a format that is no template."""
+        given = wanted or self._options.template
+        if given:
+            return given
+        if isinstance(self._stored, str):
+            return self._stored
+        if self._stored is not None:
+            name = "tool_use" if tools and "tool_use" in self._stored else "default"
+            return self._stored.get(name, next(iter(self._stored.values())))
+        if self._in_python:
+            return None
+        return CHATML if self.token_id("<|im_start|>") is not None else PARAGRAPHS
+
+    def _dialect(self, source: str | None) -> Dialect:
+        if source not in self._dialects:
+            if len(self._dialects) > 8:
+                self._dialects.clear()
+            self._dialects[source] = dialect_of(
+                # A format in Python says nothing of itself, but the library has a parser for it.
+                "tools" if source is None else source,
+                lambda token: self.token_id(token) is not None,
+                self._library,
+            )
+        return self._dialects[source]
+
+    def _variables(self, request: GenerateRequest, dialect: Dialect) -> dict[str, Any]:
+        reasoning = merged_reasoning(request.reasoning, self._options.reasoning)
+        variables = {
+            **self._tokenizer.special_tokens_map,
+            **self._options.template_arguments,
+            **request.template_arguments,
+        }
+        if reasoning.enabled is not None:
+            variables |= {"enable_thinking": reasoning.enabled, "thinking": reasoning.enabled}
+        if reasoning.effort is not None:
+            harmony = dialect.calls is None
+            effort = _HARMONY_EFFORTS[reasoning.effort] if harmony else reasoning.effort
+            variables["reasoning_effort"] = effort
+        if reasoning.budget_tokens is not None:
+            variables["thinking_budget"] = reasoning.budget_tokens
+        return variables
+
+
+def merged_reasoning(wanted: Reasoning, settings: Reasoning) -> Reasoning:
+    """The request's wishes, else the model's settings; an effort also switches thinking."""
+    effort = wanted.effort if wanted.effort is not None else settings.effort
+    enabled = wanted.enabled if wanted.enabled is not None else settings.enabled
+    if wanted.enabled is None and effort is not None:
+        enabled = effort != "none"
+    budget = wanted.budget_tokens if wanted.budget_tokens is not None else settings.budget_tokens
+    return Reasoning(enabled, effort, budget, wanted.raw)
+
+
+def _checked_beginning(turns: Sequence[Turn]) -> str:
+    if not turns or turns[-1]["role"] != "assistant" or not turns[-1]["content"]:
+        raise InvalidRequest(
+            "There is no beginning of an answer to continue.",
+            hint="Let the last message be the assistant's, with text.",
+            param="messages",
+        )
+    return turns[-1]["content"]
+
+
+def _cut_behind_beginning(text: str) -> str:
+    before, found, _ = text.rpartition(_CONTINUED)
+    if not found:
+        raise InvalidRequest(
+            "The chat template leaves out the beginning of the answer, so it cannot be continued.",
+            hint="Send the conversation without a beginning of the answer.",
+            param="messages",
+        )
+    return before
+
+
+def _stored_templates(tokenizer: TokenizerWrapper, folder: Path) -> str | dict[str, str] | None:
+    """The model's own. Tokenizers read all places but chat_template.json, which is processors'."""
+    if tokenizer.chat_template:
+        return tokenizer.chat_template
+    try:
+        stored = json.loads((folder / "chat_template.json").read_text(encoding="utf-8"))
+    except (OSError, RecursionError, ValueError):
+        return None
+    template = stored.get("chat_template") if isinstance(stored, dict) else None
+    if isinstance(template, list):
+        named = [each for each in template if isinstance(each, dict)]
+        template = {str(each.get("name")): str(each.get("template")) for each in named}
+    return template if template and isinstance(template, str | dict) else None
+
+
+def _library_tools(tokenizer: TokenizerWrapper) -> LibraryTools | None:
+    parse: Callable[[str, list[dict[str, Any]]], Any] | None = tokenizer.tool_parser
+    if parse is None:
+        return None
+    return LibraryTools(
+        tokenizer.init_kwargs["tool_parser_type"],
+        tokenizer.tool_call_start or "",
+        tokenizer.tool_call_end or "",
+        parse,
+    )

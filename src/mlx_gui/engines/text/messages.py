@@ -1,0 +1,151 @@
+"""Messages as chat templates take them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.core.generation import (
+    ImagePart,
+    Message,
+    ReasoningPart,
+    TextPart,
+    Tool,
+    ToolCallPart,
+    ToolResultPart,
+)
+from mlx_gui.parsers.base import Call, CallForm
+from mlx_gui.parsers.library import openai_tool
+
+Turn = dict[str, Any]
+
+_TOOL_PROMPT = """\
+You can call functions. These are their signatures, one JSON object a line:
+<tools>
+{tools}
+</tools>
+To call one, write nothing but this, with its name and its arguments as a JSON object:
+{call}
+The result comes between <tool_response> and </tool_response>."""
+
+
+def plain_turns(messages: Sequence[Message]) -> list[Turn]:
+    """The messages with their content as one string, and each result of a tool a turn of its own.
+
+    Raises CapabilityMissing for pictures.
+    """
+    names = {
+        part.id: part.name
+        for message in messages
+        for part in message.parts
+        if isinstance(part, ToolCallPart)
+    }
+    return [turn for message in messages for turn in _turns(message, names)]
+
+
+def normal_turns(turns: Sequence[Turn]) -> list[Turn]:
+    """The same for templates that know users and assistants only, who take turns.
+
+    System texts open the next user's turn, results of tools are the user's, and turns of one role
+    in a row become one.
+    """
+    normal: list[Turn] = []
+    system: list[str] = []
+    for turn in turns:
+        if turn["role"] == "system":
+            system.append(turn["content"])
+        elif turn["role"] == "assistant":
+            _join(normal, turn, [])
+        else:
+            _join(normal, {**turn, "role": "user"}, system)
+            system = []
+    if system:
+        _join(normal, {"role": "user", "content": ""}, system)
+    return normal
+
+
+def turns_with_prompt(turns: Sequence[Turn], tools: Sequence[Tool], form: CallForm) -> list[Turn]:
+    """The same with the tools, and how to call them, told by the system."""
+    prompt = _TOOL_PROMPT.format(
+        tools="\n".join(json.dumps(openai_tool(tool), ensure_ascii=False) for tool in tools),
+        call=form.render([Call("<name>", "<arguments>")]),
+    )
+    if turns and turns[0]["role"] == "system":
+        return [{**turns[0], "content": f"{turns[0]['content']}\n\n{prompt}"}, *turns[1:]]
+    return [{"role": "system", "content": prompt}, *turns]
+
+
+def turns_without_calls(turns: Sequence[Turn], form: CallForm) -> list[Turn]:
+    """The same for templates that know no calls: these and their results become text."""
+    return [_as_text(turn, form) for turn in turns]
+
+
+def _join(turns: list[Turn], turn: Turn, system: Sequence[str]) -> None:
+    """Add `turn`, behind the texts of `system`, to the last one if that has the same role."""
+    texts = [*system, turn["content"]]
+    if turns and turns[-1]["role"] == turn["role"]:
+        before = turns.pop()
+        turn = {**before, **turn}
+        texts = [before["content"], *texts]
+    turns.append({**turn, "content": "\n\n".join(text for text in texts if text)})
+
+
+def _turns(message: Message, names: dict[str, str]) -> list[Turn]:
+    if any(isinstance(part, ImagePart) for part in message.parts):
+        raise CapabilityMissing(
+            "This model reads text only, and a message holds a picture.",
+            hint="Choose a model with the capability vision.",
+        )
+    results = [part for part in message.parts if isinstance(part, ToolResultPart)]
+    turns = [_result(part, part.name or names.get(part.call_id)) for part in results]
+    if results and not any(isinstance(part, TextPart) for part in message.parts):
+        return turns
+    turn: Turn = {"role": message.role, "content": message.text()}
+    if message.name is not None:
+        turn["name"] = message.name
+    thought = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
+    if thought:
+        # Templates of gpt-oss read it by the second name.
+        turn |= {"reasoning_content": thought, "thinking": thought}
+    calls = [_call(part) for part in message.parts if isinstance(part, ToolCallPart)]
+    if calls:
+        turn["tool_calls"] = calls
+    return [*turns, turn]
+
+
+def _result(part: ToolResultPart, name: str | None) -> Turn:
+    turn: Turn = {"role": "tool", "content": part.text, "tool_call_id": part.call_id}
+    return turn if name is None else {**turn, "name": name}
+
+
+def _call(part: ToolCallPart) -> Turn:
+    """Templates want the arguments as an object."""
+    try:
+        arguments: object = json.loads(part.arguments or "{}")
+    except (RecursionError, ValueError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        raise InvalidRequest(
+            f"The arguments of the earlier call of {part.name} are not a JSON object.",
+            hint="Send them back as the model wrote them.",
+            param="messages",
+        )
+    function = {"name": part.name, "arguments": arguments}
+    return {"id": part.id, "type": "function", "function": function}
+
+
+def _as_text(turn: Turn, form: CallForm) -> Turn:
+    if turn["role"] == "tool":
+        text = f"<tool_response>\n{turn['content']}\n</tool_response>"
+        return {"role": "user", "content": text}
+    functions = [call["function"] for call in turn.get("tool_calls", ())]
+    if not functions:
+        return turn
+    calls = form.render(
+        [
+            Call(function["name"], json.dumps(function["arguments"], ensure_ascii=False))
+            for function in functions
+        ]
+    )
+    plain = {key: value for key, value in turn.items() if key != "tool_calls"}
+    return {**plain, "content": "\n".join(text for text in (turn["content"], calls) if text)}

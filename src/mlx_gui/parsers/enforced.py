@@ -1,0 +1,121 @@
+"""Calls that a grammar enforces: they come out while they are written."""
+
+from collections.abc import Iterable
+
+from mlx_gui.parsers.base import AnswerParser, CallArguments, CallBegan, CallForm, Piece, Text
+from mlx_gui.parsers.json_text import JsonEnd
+
+
+class FormReader:
+    """Reads calls in exactly one form; text that is not in it is content from there on."""
+
+    def __init__(self, form: CallForm) -> None:
+        self._form = form
+        self._text = ""
+        self._expected = form.opening + form.before_name
+        self._stage = "before"
+        self._json_end = JsonEnd()
+
+    def feed(self, text: str) -> list[Piece]:
+        self._text += text
+        pieces: list[Piece] = []
+        while self._step(pieces):
+            pass
+        return pieces
+
+    def finish(self) -> list[Piece]:
+        """What is left, unless it is but the punctuation behind the calls."""
+        left, self._text = self._text, ""
+        return [Text("content", left)] if left and self._stage in ("before", "content") else []
+
+    def _step(self, pieces: list[Piece]) -> bool:
+        match self._stage:
+            case "before":
+                return self._before(pieces)
+            case "name":
+                return self._name(pieces)
+            case "arguments":
+                return self._arguments(pieces)
+            case "after":
+                return self._after()
+            case _:
+                if self._text:
+                    pieces.append(Text("content", self._text))
+                    self._text = ""
+                return False
+
+    def _before(self, pieces: list[Piece]) -> bool:
+        written = self._text.lstrip()
+        if written.startswith(self._expected):
+            self._text = written[len(self._expected) :]
+            self._stage = "name"
+            return True
+        if not self._expected.startswith(written):
+            self._stage = "content"
+            return True
+        return False
+
+    def _name(self, pieces: list[Piece]) -> bool:
+        name, found, rest = self._text.partition(self._form.before_arguments)
+        if not found:
+            return False
+        pieces.append(CallBegan(name))
+        self._text = rest
+        self._json_end = JsonEnd()
+        self._stage = "arguments"
+        return True
+
+    def _arguments(self, pieces: list[Piece]) -> bool:
+        if not self._text:
+            return False
+        length = self._json_end.feed(self._text)
+        arguments = self._text[:length]
+        pieces.append(CallArguments(arguments))
+        self._text = self._text[len(arguments) :]
+        if length is None:
+            return False
+        self._stage = "after"
+        return True
+
+    def _after(self) -> bool:
+        _, found, rest = self._text.partition(self._form.before_name)
+        if not found:
+            return False
+        self._text = rest
+        self._stage = "name"
+        return True
+
+
+class EnforcedAnswer:
+    """Perhaps a thought, and then nothing but calls, in which no marker of thoughts counts."""
+
+    def __init__(self, thought: AnswerParser, form: CallForm) -> None:
+        self._thought = thought
+        self._calls = FormReader(form)
+        self._in_calls = False
+
+    @property
+    def thinking(self) -> bool:
+        return not self._in_calls and self._thought.thinking
+
+    def feed(self, text: str) -> list[Piece]:
+        if self._in_calls:
+            return self._calls.feed(text)
+        return self._sorted(self._thought.feed(text))
+
+    def finish(self) -> list[Piece]:
+        if not self._in_calls:
+            return [*self._sorted(self._thought.finish()), *self._calls.finish()]
+        return self._calls.finish()
+
+    def _sorted(self, pieces: Iterable[Piece]) -> list[Piece]:
+        sorted_pieces: list[Piece] = []
+        for piece in pieces:
+            if isinstance(piece, Text) and piece.channel == "content":
+                begun, self._in_calls = self._in_calls, True
+                sorted_pieces += self._calls.feed(piece.text)
+                if not begun:
+                    sorted_pieces += self._sorted(self._thought.finish())
+            else:
+                sorted_pieces.append(piece)
+        return sorted_pieces
