@@ -16,8 +16,10 @@ from fastapi import FastAPI
 from mlx_gui.api.families import FAMILIES
 from mlx_gui.api.openapi import describe
 from mlx_gui.cli.main import COMMANDS, LazyCommand, build_command_line
-from mlx_gui.config import SETTINGS, Setting
+from mlx_gui.config import SETTINGS
 from mlx_gui.core.errors import error_classes
+from mlx_gui.core.settings import Setting
+from mlx_gui.model_settings import MODEL_SETTINGS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 HELP_WIDTH = 90
@@ -80,6 +82,16 @@ def settings_page() -> Iterator[str]:
             f"`{flag}`", row.help,
         )  # fmt: skip
         yield f"| {' | '.join(cells)} |"
+    yield "\n## Settings of a model\n"
+    yield "`mlx-gui settings MODEL` and `/v1/models/{name}/settings` show and change them. What is"
+    yield "not set is the server's, else the default; without one, the model's files decide.\n"
+    yield "| Name | Type | Default | Values | Loaded anew | What it does |"
+    yield "|---|---|---|---|---|---|"
+    for row in MODEL_SETTINGS:
+        default = f"`{row.server}`" if row.server else _default(row)
+        anew = "yes" if row.restart else "no"
+        cells = (f"`{row.name}`", row.type, default, _values(row), anew, row.help)
+        yield f"| {' | '.join(cells)} |"
 
 
 def errors_page() -> Iterator[str]:
@@ -133,7 +145,7 @@ def _help(command: Any, name: str) -> str:
 def _default(row: Setting) -> str:
     if row.default is None:
         return ""
-    if row.default == ():
+    if row.default in ((), {}):
         return "none"
     shown = f"{row.default:g}" if row.type == "number" else str(row.default).lower()
     return f"{shown} {row.unit}".strip()

@@ -26,7 +26,8 @@ from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs import run_job
 from mlx_gui.control.memory import MemorySampler, budget_bytes
-from mlx_gui.control.planning import Plan, plan_load
+from mlx_gui.control.model_settings import ModelSettingsOwner
+from mlx_gui.control.planning import Machine, Plan, find_draft, plan_load
 from mlx_gui.control.residents import ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
@@ -67,6 +68,7 @@ class Application:
             supported=self._supported_model_types,
             on_change=partial(self.bus.publish, "models"),
         )
+        self.model_settings = ModelSettingsOwner(store, config)
         self.run_loop = RunLoop(
             _residency_settings(config),
             plan=self._plan,
@@ -81,6 +83,7 @@ class Application:
             library=self.library,
             run_loop=self.run_loop,
             dispatch=Dispatch(self.run_loop, self.device),
+            model_settings=self.model_settings,
             bus=self.bus,
             sampler=self.sampler,
             device=self.device,
@@ -141,6 +144,7 @@ class Application:
         except MlxGuiError as error:
             log.error("device_unknown", reason=error.message)
         try:
+            await self.model_settings.recall()
             await self.library.rescan()
         except (StoreError, MlxGuiError) as error:
             # A full disk, most likely: the server lives, and a rescan makes it ready later.
@@ -176,7 +180,14 @@ class Application:
         facts = self.device.facts
         if facts is None:
             raise NotReady("The device is still being examined.", retry_after_s=2)
-        return plan_load(model, facts, self._config, self._budget_bytes())
+        settings = self.model_settings.of(model)
+        return plan_load(
+            model,
+            Machine(facts, self._budget_bytes()),
+            self._config,
+            settings=settings,
+            draft=find_draft(model, settings.draft_model, self.library.resolve),
+        )
 
     def _budget_bytes(self) -> int:
         total_bytes = self.sampler.latest.total_bytes

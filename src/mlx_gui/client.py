@@ -4,20 +4,22 @@ Every method raises the server's error as the class of `core.errors` that it was
 `ServerUnreachable` when nobody answers.
 """
 
+import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from mlx_gui.core.errors import ErrorInfo, MlxGuiError, from_info
+from mlx_gui.core.errors import ErrorInfo, InvalidRequest, MlxGuiError, from_info
 from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
 from mlx_gui.version import __version__
 from mlx_gui.wire.errors import ErrorDetail, ErrorEnvelope
+from mlx_gui.wire.model_settings import ModelSettingsBody
 from mlx_gui.wire.models import LoadResult, ModelHealth, ModelList, ModelObject, UnloadResult
 from mlx_gui.wire.status import (
     HealthStatus,
@@ -70,8 +72,34 @@ class ChatUsage(msgspec.Struct, frozen=True):
     completion_tokens: int
 
 
+class AnswerOptions(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How an answer is wanted, by the API's own names; None leaves it to the model."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    enable_thinking: bool | None = None
+    reasoning_effort: str | None = None
+    response_format: dict[str, Any] | None = None
+
+
+AS_THE_MODEL = AnswerOptions()
+
+
+class AnswerPiece(msgspec.Struct, frozen=True):
+    """More text of an answer, or of the thought before it."""
+
+    text: str
+    thought: bool = False
+
+
 class ChatStream:
-    """The text of one answer, piece by piece.
+    """One answer, piece by piece.
 
     `usage` and `finish_reason` are there once the iteration has ended. `close` at any moment
     cancels the answer on the server.
@@ -83,7 +111,7 @@ class ChatStream:
         self._response = response
         self._address = address
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Iterator[AnswerPiece]:
         with _reaching(self._address):
             for _, data in parse_sse(self._response.iter_bytes()):
                 if data == b"[DONE]":
@@ -94,8 +122,10 @@ class ChatStream:
                 self.usage = chunk.usage or self.usage
                 for choice in chunk.choices:
                     self.finish_reason = choice.finish_reason or self.finish_reason
-                    if choice.delta.content:
-                        yield choice.delta.content
+                    if choice.delta.reasoning_content:
+                        yield AnswerPiece(choice.delta.reasoning_content, thought=True)
+                    if text := choice.delta.content or choice.text:
+                        yield AnswerPiece(text)
         raise ServerUnreachable("The server ended the connection before the answer was complete.")
 
     def close(self) -> None:
@@ -167,26 +197,37 @@ class Client:
     def manager(self) -> ManagerStatus:
         return self._ask("GET", "/v1/manager/status", ManagerStatus)
 
+    def model_settings(self, name: str) -> ModelSettingsBody:
+        return self._ask("GET", _model_path(name, "settings"), ModelSettingsBody)
+
+    def change_model_settings(self, name: str, changes: Mapping[str, object]) -> ModelSettingsBody:
+        """What holds after `changes`, of which None resets a setting."""
+        body = msgspec.json.encode({"settings": changes})
+        return self._ask("PATCH", _model_path(name, "settings"), ModelSettingsBody, body=body)
+
     def chat(
-        self,
-        model: str,
-        messages: Sequence[ChatMessage],
-        *,
-        temperature: float | None = None,
-        max_tokens: int | None = None,
-        seed: int | None = None,
+        self, model: str, messages: Sequence[ChatMessage], options: AnswerOptions = AS_THE_MODEL
     ) -> ChatStream:
-        """The answer as it is written. None leaves the choice to the model."""
-        body: dict[str, Any] = {
-            "model": model,
-            "messages": messages,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        choices = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed}
-        body |= {name: value for name, value in choices.items() if value is not None}
-        response = self._open("POST", "/v1/chat/completions", msgspec.json.encode(body))
-        return ChatStream(response, self.address)
+        """The answer to a conversation as it is written."""
+        return self._stream("/v1/chat/completions", model, options, messages=messages)
+
+    def complete(
+        self, model: str, prompt: str, options: AnswerOptions = AS_THE_MODEL
+    ) -> ChatStream:
+        """What follows on `prompt`, which no chat template touches, as it is written."""
+        return self._stream("/v1/completions", model, options, prompt=prompt)
+
+    def whole_chat(
+        self, model: str, messages: Sequence[ChatMessage], options: AnswerOptions = AS_THE_MODEL
+    ) -> dict[str, Any]:
+        """The whole answer as the API's own object."""
+        return self._whole("/v1/chat/completions", model, options, messages=messages)
+
+    def whole_completion(
+        self, model: str, prompt: str, options: AnswerOptions = AS_THE_MODEL
+    ) -> dict[str, Any]:
+        """What follows on `prompt`, as the API's own object."""
+        return self._whole("/v1/completions", model, options, prompt=prompt)
 
     @contextmanager
     def events(self) -> Generator[Iterator[Event]]:
@@ -217,19 +258,34 @@ class Client:
         *,
         patient: bool = False,
         query: Mapping[str, str] = {},
+        body: bytes | None = None,
     ) -> Body:
         timeout = _PATIENT if patient else httpx.USE_CLIENT_DEFAULT
         with _reaching(self.address):
-            response = self._http.request(method, path, params=query, timeout=timeout)
+            response = self._http.request(
+                method, path, params=query, content=body, headers=_headers(body), timeout=timeout
+            )
             _raise_for(response)
             return answer.model_validate_json(response.content)
+
+    def _stream(self, path: str, model: str, options: AnswerOptions, **asked: Any) -> ChatStream:
+        streamed = {"stream": True, "stream_options": {"include_usage": True}}
+        response = self._open("POST", path, _question(model, options, asked | streamed))
+        return ChatStream(response, self.address)
+
+    def _whole(self, path: str, model: str, options: AnswerOptions, **asked: Any) -> dict[str, Any]:
+        body = _question(model, options, asked)
+        with _reaching(self.address):
+            response = self._http.post(path, content=body, headers=_headers(body), timeout=_PATIENT)
+            _raise_for(response)
+            return msgspec.json.decode(response.content, type=dict[str, Any])
 
     def _open(self, method: str, path: str, body: bytes | None = None) -> httpx.Response:
         request = self._http.build_request(
             method,
             path,
             content=body,
-            headers={"content-type": "application/json"} if body else {},
+            headers=_headers(body),
             timeout=_PATIENT,
         )
         with _reaching(self.address):
@@ -278,10 +334,12 @@ def parse_sse(chunks: Iterable[bytes]) -> Iterator[tuple[str, bytes]]:
 
 class _Delta(msgspec.Struct, frozen=True):
     content: str | None = None
+    reasoning_content: str | None = None
 
 
 class _Choice(msgspec.Struct, frozen=True):
     delta: _Delta = _Delta()
+    text: str = ""
     finish_reason: str | None = None
 
 
@@ -289,6 +347,19 @@ class _Chunk(msgspec.Struct, frozen=True):
     choices: tuple[_Choice, ...] = ()
     usage: ChatUsage | None = None
     error: dict[str, Any] | None = None
+
+
+def _question(model: str, options: AnswerOptions, asked: Mapping[str, Any]) -> bytes:
+    wanted = cast("dict[str, Any]", msgspec.to_builtins(options))
+    for name, value in wanted.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            # JSON has no such number, and null would mean the model's own choice.
+            raise InvalidRequest(f"{name} is {value}, but must be a number.", param=name)
+    return msgspec.json.encode({"model": model, **asked, **wanted})
+
+
+def _headers(body: bytes | None) -> dict[str, str]:
+    return {} if body is None else {"content-type": "application/json"}
 
 
 def _model_path(name: str, action: str = "") -> str:

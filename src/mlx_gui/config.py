@@ -5,56 +5,33 @@ it. Environment names, flags, `config.toml` keys, the settings page and the refe
 the rows.
 """
 
-import math
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import platformdirs
 
+from mlx_gui.core.settings import (
+    ENVIRONMENT_PREFIX,
+    Setting,
+    Unfit,
+    Value,
+    advice,
+    fitted,
+    from_text,
+    shown,
+)
+
 Source = Literal["default", "file", "interface", "environment", "command line"]
-Value = str | int | float | bool | tuple[str, ...]
-ENVIRONMENT_PREFIX = "MLX_GUI_"
 MODELS_FOLDER = "models"
 CONFIG_FILE = "config.toml"
 
 
 class SettingsError(ValueError):
     """A key nobody knows or a value out of bounds; the message says what to write instead."""
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """One row. `default` None means: computed from the data directory by `resolve`.
-
-    A list is an array in `config.toml`; in the environment and on the command line it is one text
-    whose members are set apart by `separator`. What is not `in_data_dir` decides where that
-    directory is, so neither the file nor the interface, which lie in it, can set it.
-    """
-
-    name: str
-    type: Literal["text", "integer", "number", "switch", "list"]
-    default: Value | None
-    help: str
-    _: KW_ONLY
-    bounds: tuple[float, float] = (-math.inf, math.inf)
-    choices: tuple[str, ...] = ()
-    separator: str = ","
-    in_data_dir: bool = True
-    restart: bool = True
-
-    @property
-    def environment_name(self) -> str:
-        return ENVIRONMENT_PREFIX + self.name.upper()
-
-    @property
-    def unit(self) -> Literal["bytes", "s", "days", "tokens", ""]:
-        """Names end in their unit."""
-        suffix = self.name.rpartition("_")[2]
-        return suffix if suffix in ("bytes", "s", "days", "tokens") else ""
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -99,6 +76,37 @@ SETTINGS: tuple[Setting, ...] = (
         8192,
         "Longest context that models are loaded with, prompt and answer together.",
         bounds=(16, 10_000_000),
+    ),
+    Setting(
+        "prefix_cache_bytes",
+        "integer",
+        512 * 1024 * 1024,
+        "Memory in which a model keeps the prompts of earlier requests, to read them only once; "
+        "0 keeps none. A model reserves at most twice what its context takes.",
+        bounds=(0, 2**50),
+    ),
+    Setting(
+        "kv_bits",
+        "integer",
+        0,
+        "Bits of a value in the KV cache; 0 leaves it as the model computes. With 4 or 8 a model "
+        "answers one request at a time.",
+        bounds=(0, 8),
+        choices=("0", "4", "8"),
+    ),
+    Setting(
+        "tool_prompt",
+        "text",
+        "generic",
+        "What becomes of tools where a model's template knows none: `generic` describes them in "
+        "the prompt, `refuse` answers with an error.",
+        choices=("generic", "refuse"),
+    ),
+    Setting(
+        "truncate",
+        "switch",
+        False,
+        "Drop the oldest turns of a conversation that is longer than the context.",
     ),
     Setting(
         "max_queue", "integer", 256, "Requests that may wait for one model.", bounds=(1, 100_000)
@@ -189,6 +197,10 @@ class Config:
     keep_alive_s: int
     slots: int
     max_context_tokens: int
+    prefix_cache_bytes: int
+    kv_bits: Literal[0, 4, 8]
+    tool_prompt: Literal["generic", "refuse"]
+    truncate: bool
     max_queue: int
     queue_timeout_s: float
     load_timeout_s: float
@@ -283,101 +295,16 @@ def _checked(found: Mapping[str, object], *, source: Source, place: str) -> dict
     for key, raw in found.items():
         row = rows.get(key)
         if row is None:
-            raise SettingsError(f"{key} {place} is not a setting. {_advice(key, list(rows))}")
+            raise SettingsError(f"{key} {place} is not a setting. {advice(key, rows)}")
         if not (row.in_data_dir or textual):
             raise SettingsError(
                 f"{key} cannot be set {place}, which lies in the data directory itself; "
                 f"set {row.environment_name} in the environment."
             )
         try:
-            values[row.name] = _value(row, _from_text(row, raw) if textual else raw)
-        except _Unfit as unfit:
+            values[row.name] = fitted(row, from_text(row, raw) if textual else raw)
+        except Unfit as unfit:
             raise SettingsError(
-                f"{key} {place} is {_shown(raw)}, but must be {unfit}. {row.help}"
+                f"{key} {place} is {shown(raw)}, but must be {unfit}. {row.help}"
             ) from None
     return values
-
-
-def _advice(key: str, known: list[str]) -> str:
-    import difflib  # only a refusal needs it
-
-    spelled = {name.casefold(): name for name in known}
-    near = difflib.get_close_matches(key.casefold(), spelled, n=1)
-    return f"Did you mean {spelled[near[0]]}?" if near else f"Known are {', '.join(known)}."
-
-
-def _shown(raw: object) -> str:
-    text = repr(raw)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-class _Unfit(Exception):
-    """Its text is what the value must be instead."""
-
-
-_SWITCHES: Mapping[str, bool] = {
-    **dict.fromkeys(("true", "yes", "on", "1"), True),
-    **dict.fromkeys(("false", "no", "off", "0"), False),
-}
-
-
-def _from_text(row: Setting, raw: object) -> object:
-    """`raw` typed as a file would hold it; what cannot be is left for `_value` to refuse."""
-    if not isinstance(raw, str):
-        return raw
-    text = raw.strip()
-    try:
-        match row.type:
-            case "text":
-                return text
-            case "integer":
-                return int(text)
-            case "number":
-                return float(text)
-            case "switch":
-                return _SWITCHES[text.lower()]
-            case "list":
-                return [part for part in map(str.strip, text.split(row.separator)) if part]
-    except (ValueError, KeyError):
-        return raw
-
-
-def _value(row: Setting, raw: object) -> Value:
-    match row.type:
-        case "text":
-            return _text(row, raw)
-        case "list":
-            if not isinstance(raw, list | tuple):
-                raise _Unfit("a list of texts")
-            return tuple(_text(row, member) for member in cast("list[object]", raw))
-        case "switch":
-            if not isinstance(raw, bool):
-                raise _Unfit("true or false")
-            return raw
-        case "integer":
-            if not isinstance(raw, int) or isinstance(raw, bool) or not _within(row, raw):
-                raise _Unfit(f"a whole number {_bounds(row)}")
-            return raw
-        case "number":
-            if not isinstance(raw, int | float) or isinstance(raw, bool) or not _within(row, raw):
-                raise _Unfit(f"a number {_bounds(row)}")
-            return float(raw)
-
-
-def _text(row: Setting, raw: object) -> str:
-    if row.choices and raw not in row.choices:
-        raise _Unfit("one of " + ", ".join(row.choices))
-    if not isinstance(raw, str) or not raw or not raw.isprintable():
-        raise _Unfit("a text of printable characters")
-    return raw
-
-
-def _within(row: Setting, number: float) -> bool:
-    """False for NaN, too: no comparison with it holds."""
-    low, high = row.bounds
-    return low <= number <= high
-
-
-def _bounds(row: Setting) -> str:
-    low, high = row.bounds
-    return f"from {low} to {high}"

@@ -159,6 +159,11 @@ def test_a_server_is_found_by_its_address_too(mlx_gui: Run, tmp_path: Path) -> N
         (["load", "broken"], "its weights are broken"),
         (["run", "echo", "Hello", "--temperature", "9"], "temperature"),
         (["run", "crash", "Hello"], "worker of fake/crash"),
+        (["settings", "nobody/nothing"], "nobody/nothing"),
+        (["settings", "echo", "temperature=hot"], "a number from 0 to 2"),
+        (["settings", "echo", "temprature=1"], "Did you mean temperature?"),
+        (["settings", "echo", "draft_model=nobody"], "'nobody' is not installed"),
+        (["load", "echo+tune"], "The adapter 'tune' for fake/echo is not installed."),
     ],
 )
 def test_a_refusal_is_one_line_on_stderr(mlx_gui: Run, arguments: list[str], said: str) -> None:
@@ -173,6 +178,42 @@ def test_what_is_piped_in_is_the_question(mlx_gui: Run) -> None:
     assert mlx_gui("run", "echo", stdin="From a pipe\n").stdout == "You said: From a pipe\n"
     both = mlx_gui("run", "echo", "Translate:", stdin="Guten Tag\n")
     assert both.stdout == "You said: Translate:\n\nGuten Tag\n"
+
+
+def test_a_thought_stays_out_of_a_pipe_unless_it_is_asked_for(mlx_gui: Run) -> None:
+    script = '{"fake": {"text": "Paris.", "reasoning": "let me see"}}'
+    assert mlx_gui("run", "echo", script).stdout == "Paris.\n"
+    shown = mlx_gui("run", "echo", script, "--show-thinking")
+    assert shown.stdout == "Paris.\n"
+
+
+def test_the_whole_answer_can_be_printed(mlx_gui: Run) -> None:
+    answer = json.loads(mlx_gui("run", "echo", "One two", "--json").stdout)
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"][0]["message"]["content"] == "You said: One two"
+    assert mlx_gui("run", "echo", "One two", "--json", "--stop", "two").stdout.count("two") == 0
+
+
+def test_settings_of_a_model_are_shown_changed_and_reset(mlx_gui: Run) -> None:
+    def rows(*arguments: str) -> dict[str, list[str]]:
+        shown = mlx_gui("settings", "echo", *arguments)
+        assert shown.returncode == 0, shown.stderr
+        return {line.split()[0]: line.split()[1:] for line in shown.stdout.splitlines()[1:]}
+
+    assert rows()["context_tokens"] == ["8192", "tokens", "server"]
+    changed = rows("context_tokens=99", "truncate=on", 'template_arguments={"a": 1}')
+    assert changed["context_tokens"] == ["99", "tokens", "model"]
+    assert changed["truncate"] == ["on", "model"]
+    assert changed["template_arguments"] == ['{"a":', "1}", "model"]
+    assert rows("--reset", "truncate")["truncate"] == ["off", "server"]
+    assert mlx_gui("run", "echo", "word " * 120).returncode == 1
+    mlx_gui("load", "echo")
+    pending = mlx_gui("settings", "echo", "--reset", "context_tokens")
+    assert "its next request loads it anew" in pending.stderr
+    assert mlx_gui("run", "echo", "word " * 120).returncode == 0
+    shown = json.loads(mlx_gui("settings", "echo", "--json").stdout)
+    assert shown["settings"]["context_tokens"]["source"] == "server"
+    mlx_gui("settings", "echo", "--reset", "template_arguments")
 
 
 def test_a_pipe_without_a_question_is_wrong_usage(mlx_gui: Run) -> None:
@@ -252,6 +293,36 @@ def test_an_error_inside_a_chat_does_not_end_it(terminal: Callable[..., Terminal
     chat.read_until(">>> ")
     chat.type("Again\n")
     chat.read_until("You said: Again")
+
+
+def test_a_question_may_have_several_lines(terminal: Callable[..., Terminal]) -> None:
+    chat = terminal("run", "echo")
+    chat.read_until(">>> ")
+    chat.type('"""One\n')
+    chat.read_until("... ")
+    chat.type('two"""\n')
+    chat.read_until("You said: One\r\ntwo\r\n")
+    chat.read_until(">>> ")
+
+
+def test_commands_change_and_show_the_conversation(
+    terminal: Callable[..., Terminal], tmp_path: Path
+) -> None:
+    chat = terminal("run", "echo", "--system", "Be brief.")
+    for line, answer in (
+        ("/set stop four", "stop is four."),
+        ("One two three four five", "You said: One two three \r\n"),
+        ("/show", "Turns    2"),
+        ("/sett", "Error: /sett is not a command. /help lists them."),
+        (f"/save {tmp_path / 'talk'}", "The conversation is in "),
+        ("/clear", "The conversation begins anew."),
+        ("/help", "/set NAME VALUE"),
+    ):
+        chat.read_until(">>> ")
+        chat.type(line + "\n")
+        chat.read_until(answer)
+    saved = json.loads((tmp_path / "talk").read_text(encoding="utf-8"))
+    assert [turn["role"] for turn in saved["messages"]] == ["system", "user", "assistant"]
 
 
 def test_the_shell_completes_commands_and_model_names(environment: dict[str, str]) -> None:

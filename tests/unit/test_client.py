@@ -11,14 +11,23 @@ from typing import Any
 import pytest
 
 from mlx_gui.client import (
+    AnswerOptions,
+    AnswerPiece,
     ChatMessage,
     Client,
     ServerUnreachable,
     parse_sse,
     read_runtime,
 )
-from mlx_gui.core.errors import InternalError, ModelNotFound, QueueFull, WorkerFailed
+from mlx_gui.core.errors import (
+    InternalError,
+    InvalidRequest,
+    ModelNotFound,
+    QueueFull,
+    WorkerFailed,
+)
 from mlx_gui.core.runtime import Runtime
+from mlx_gui.wire.model_settings import ModelSettingBody, ModelSettingsBody
 from mlx_gui.wire.status import HelloEvent, RemovedModel
 
 DEADLINE_S = 20
@@ -39,6 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.reply(self)
 
     do_POST = do_GET
+    do_PATCH = do_GET
 
     def send(self, status: int, body: bytes, content_type: str = "application/json") -> None:
         self.send_response(status)
@@ -201,8 +211,8 @@ def test_the_text_of_an_answer_comes_piece_by_piece(client: Client, server: Scri
         data(choices=[], usage={"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}),
         "data: [DONE]",
     )
-    with client.chat("m", QUESTION, seed=0) as stream:
-        assert list(stream) == ["Hel", "lo\u2028\x85 there"]
+    with client.chat("m", QUESTION) as stream:
+        assert [piece.text for piece in stream] == ["Hel", "lo\u2028\x85 there"]
     assert stream.finish_reason == "length"
     assert stream.usage is not None
     assert (stream.usage.prompt_tokens, stream.usage.completion_tokens) == (7, 2)
@@ -210,7 +220,7 @@ def test_the_text_of_an_answer_comes_piece_by_piece(client: Client, server: Scri
 
 def test_only_chosen_options_are_sent(client: Client, server: ScriptedServer) -> None:
     server.reply = streams("data: [DONE]")
-    client.chat("m", QUESTION, temperature=0.0, seed=0).close()
+    client.chat("m", QUESTION, AnswerOptions(temperature=0.0, seed=0, stop=("a",))).close()
     method, path, body = server.asked[0]
     assert (method, path) == ("POST", "/v1/chat/completions")
     assert json.loads(body) == {
@@ -220,7 +230,74 @@ def test_only_chosen_options_are_sent(client: Client, server: ScriptedServer) ->
         "stream_options": {"include_usage": True},
         "temperature": 0.0,
         "seed": 0,
+        "stop": ["a"],
     }
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_number_that_json_lacks_is_refused_before_it_is_sent(
+    client: Client, server: ScriptedServer, value: float
+) -> None:
+    with pytest.raises(InvalidRequest, match="top_p is "):
+        client.chat("m", QUESTION, AnswerOptions(top_p=value))
+    assert server.asked == []
+
+
+def test_thoughts_come_apart_from_the_answer(client: Client, server: ScriptedServer) -> None:
+    thought = {"index": 0, "delta": {"reasoning_content": "Hm"}, "finish_reason": None}
+    server.reply = streams(data(choices=[thought]), delta("Yes"), "data: [DONE]")
+    with client.chat("m", QUESTION) as stream:
+        assert list(stream) == [AnswerPiece("Hm", thought=True), AnswerPiece("Yes")]
+
+
+def test_a_raw_prompt_goes_to_the_completions(client: Client, server: ScriptedServer) -> None:
+    server.reply = streams(data(choices=[{"index": 0, "text": " upon"}]), "data: [DONE]")
+    with client.complete("m", "Once", AnswerOptions(max_tokens=1)) as stream:
+        assert list(stream) == [AnswerPiece(" upon")]
+    method, path, body = server.asked[0]
+    assert (method, path) == ("POST", "/v1/completions")
+    assert json.loads(body)["prompt"] == "Once"
+    assert json.loads(body)["max_tokens"] == 1
+
+
+def test_a_whole_answer_is_the_object_of_the_api(client: Client, server: ScriptedServer) -> None:
+    server.reply = answers(200, {"id": "x", "later": [1]})
+    assert client.whole_chat("m", QUESTION) == {"id": "x", "later": [1]}
+    assert client.whole_completion("m", "Once") == {"id": "x", "later": [1]}
+    asked = [(path, "stream" in json.loads(body)) for _, path, body in server.asked]
+    assert asked == [("/v1/chat/completions", False), ("/v1/completions", False)]
+    server.reply = answers(429, refusal("queue_full"))
+    with pytest.raises(QueueFull):
+        client.whole_chat("m", QUESTION)
+    server.reply = answers(200, [])
+    with pytest.raises(ServerUnreachable, match="is not an mlx-gui server"):
+        client.whole_chat("m", QUESTION)
+
+
+def test_settings_of_a_model_are_asked_for_and_changed(
+    client: Client, server: ScriptedServer
+) -> None:
+    row = ModelSettingBody(
+        value=1,
+        default=0,
+        source="model",
+        reload=True,
+        type="integer",
+        unit="",
+        bounds=(0, 9),
+        choices=[],
+        help="It is so.",
+    )
+    body = ModelSettingsBody(model="a/b+c", settings={"slots": row}, reload_pending=False)
+    server.reply = answers(200, body.model_dump(mode="json"))
+    assert client.model_settings("a/b+c") == body
+    assert client.change_model_settings("a/b+c", {"slots": 1, "seed": None}) == body
+    assert [(method, path) for method, path, _ in server.asked] == [
+        ("GET", "/v1/models/a/b%2Bc/settings"),
+        ("PATCH", "/v1/models/a/b%2Bc/settings"),
+    ]
+    assert json.loads(server.asked[1][2]) == {"settings": {"slots": 1, "seed": None}}
+    assert server.headers_seen[1]["content-type"] == "application/json"
 
 
 def test_an_error_inside_a_stream_is_raised_after_the_text_before_it(
@@ -229,10 +306,10 @@ def test_an_error_inside_a_stream_is_raised_after_the_text_before_it(
     server.reply = streams(
         delta("Hel"), data(**refusal("worker_failed", "The worker died.")), "data: [DONE]"
     )
-    seen: list[str] = []
+    seen: list[AnswerPiece] = []
     with client.chat("m", QUESTION) as stream, pytest.raises(WorkerFailed, match="worker died"):
         seen.extend(stream)
-    assert seen == ["Hel"]
+    assert [piece.text for piece in seen] == ["Hel"]
 
 
 def test_a_stream_that_breaks_off_is_not_taken_for_a_whole_answer(
@@ -254,7 +331,7 @@ def test_closing_a_stream_hangs_up_on_the_server(client: Client, server: Scripte
 
     server.reply = reply
     with client.chat("m", QUESTION) as stream:
-        assert next(iter(stream)) == "Hel"
+        assert next(iter(stream)).text == "Hel"
     assert hung_up.wait(DEADLINE_S)
 
 

@@ -20,7 +20,9 @@ def model_list(models: tuple[Model, ...], snapshot: ResidencySnapshot) -> ModelL
 
 def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
     """One installed model, with what the run loop says of it if it ever came up there."""
-    owner, _, name = model.id.rpartition("/")
+    owner, _, name = (model.base or model.id).rpartition("/")
+    if model.base is not None:
+        name += "+" + model.id.removeprefix(f"{model.base}+").rpartition("/")[2]
     facts = model.facts
     shown = ModelObject(
         id=model.id,
@@ -35,7 +37,8 @@ def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
         parameter_count=facts.parameter_count if facts else None,
         quantization=facts.quantization if facts else None,
         disk_bytes=model.disk_bytes,
-        path=model.path,
+        path=model.adapter or model.path,
+        base_model=model.base,
         supported=model.problem is None,
         problem=model.problem,
         state="not_loaded",

@@ -12,6 +12,7 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.memory import MemorySampler
+from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.store.database import Store
 
@@ -25,6 +26,7 @@ class Services:
     library: Library
     run_loop: RunLoop
     dispatch: Dispatch
+    model_settings: ModelSettingsOwner
     bus: EventBus
     sampler: MemorySampler
     device: DeviceProbe

@@ -2,14 +2,16 @@
 
 import asyncio
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
-from mlx_gui.catalog.scan import FoundModel, scan
+from mlx_gui.catalog.adapters import Adapter, adapted, base_of
+from mlx_gui.catalog.scan import FoundModel, ScanResult, scan
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound, NotReady
 from mlx_gui.core.model import Model
 from mlx_gui.store.database import Store
@@ -19,6 +21,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 _FIRST_SCAN_S = 60.0
+
+Each = TypeVar("Each")
 
 
 class Library:
@@ -44,6 +48,8 @@ class Library:
         self._on_change = on_change
         self._builtin = builtin
         self._models = builtin
+        self._adapters: tuple[Adapter, ...] = ()
+        self._discovered: dict[str, str] = {}
         self._scanned = asyncio.Event()
         self._scanning = asyncio.Lock()
 
@@ -77,25 +83,26 @@ class Library:
     def resolve(self, name: str) -> Model:
         """The model with the id `name`, or the only one whose id ends in `/name`.
 
-        Raises ModelNotFound, and InvalidRequest with all ids when there are several. The model may
-        have a `problem`.
+        With `base+adapter` that of the base, with the adapter applied. Raises ModelNotFound, and
+        InvalidRequest with all ids when there are several. The model may have a `problem`.
         """
-        matches = [model for model in self._models if model.id == name] or [
-            model for model in self._models if _short_name(model) == name
-        ]
-        if not matches:
-            raise ModelNotFound(
-                f"The model '{name}' is not installed.",
-                hint=_advice(name, self._models),
-                details={"model": name},
-            )
-        if len(matches) > 1:
-            raise InvalidRequest(
-                f"'{name}' may mean {' or '.join(model.id for model in matches)}.",
-                hint="Use the full model id.",
-                param="model",
-            )
-        return matches[0]
+        bases = {model.id: model for model in self._models if model.adapter is None}
+        if (found := _only(name, bases)) is not None:
+            return found
+        missing: ModelNotFound | None = None
+        for place in (place for place, letter in enumerate(name) if letter == "+"):
+            base = _only(name[:place], bases)
+            if base is None:
+                continue
+            adapter = _only(name[place + 1 :], {each.name: each for each in self._adapters})
+            if adapter is not None:
+                return self._adapted(base, adapter)
+            missing = missing or self._no_adapter(base, name[place + 1 :])
+        raise missing or ModelNotFound(
+            f"The model '{name}' is not installed.",
+            hint=_advice(name, self._models),
+            details={"model": name},
+        )
 
     async def rescan(self) -> tuple[Model, ...]:
         """What lies in the folders now."""
@@ -103,20 +110,60 @@ class Library:
             result = await asyncio.to_thread(scan, self._model_dirs)
             for note in result.notes:
                 log.warning("left out of the model list", reason=note)
-            places = [(found.name, str(found.folder)) for found in result.models]
+            found_folders = (*result.models, *result.adapters)
+            places = [(found.name, str(found.folder)) for found in found_folders]
             now = datetime.now(UTC).isoformat(timespec="seconds")
             discovered = await self._store.write(
                 lambda connection: record_found(connection, places, now=now)
             )
-            supported = self._supported()
-            models = [
-                _model(found, supported, discovered_at=discovered[found.name])
-                for found in result.models
-            ]
-            self._models = tuple(sorted((*self._builtin, *models), key=lambda model: model.id))
+            self._take(result, discovered)
             self._scanned.set()
         self._on_change()
         return self._models
+
+    def _take(self, result: ScanResult, discovered: dict[str, str]) -> None:
+        supported = self._supported()
+        found = (
+            _model(each, supported, discovered_at=discovered[each.name]) for each in result.models
+        )
+        bases = (*self._builtin, *found)
+        self._adapters, self._discovered = result.adapters, discovered
+        pairs: list[Model] = []
+        for adapter in result.adapters:
+            base = base_of(adapter, bases)
+            if base is not None:
+                pairs.append(self._adapted(base, adapter))
+            elif adapter.problem is not None:
+                log.warning("adapter unusable", adapter=adapter.name, reason=adapter.problem)
+        self._models = tuple(sorted((*bases, *pairs), key=lambda model: model.id))
+
+    def _adapted(self, base: Model, adapter: Adapter) -> Model:
+        return adapted(base, adapter, discovered_at=self._discovered[adapter.name])
+
+    def _no_adapter(self, base: Model, name: str) -> ModelNotFound:
+        known = ", ".join(adapter.name for adapter in self._adapters)
+        return ModelNotFound(
+            f"The adapter '{name}' for {base.id} is not installed.",
+            hint=f"Installed are {known}."
+            if known
+            else "No adapters are installed. Put an adapter's folder into one of `model_dirs` and "
+            "rescan.",
+            details={"model": f"{base.id}+{name}"},
+        )
+
+
+def _only(name: str, known: Mapping[str, Each]) -> Each | None:
+    """What is known as `name`, or the only one whose name ends in `/name`."""
+    if name in known:
+        return known[name]
+    matches = [each for each in known if each.rpartition("/")[2] == name]
+    if len(matches) > 1:
+        raise InvalidRequest(
+            f"'{name}' may mean {' or '.join(matches)}.",
+            hint="Use the full model id.",
+            param="model",
+        )
+    return known[matches[0]] if matches else None
 
 
 def _short_name(model: Model) -> str:

@@ -1,4 +1,7 @@
-"""Finds the model folders on disk. It only reads, and raises for nothing that a folder holds."""
+"""Finds the folders of models and adapters on disk.
+
+It only reads, and raises for nothing that a folder holds.
+"""
 
 import os
 from collections import deque
@@ -7,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_gui.catalog.adapters import Adapter, is_adapter, read_adapter
 from mlx_gui.kinds.base import Recognised
 from mlx_gui.kinds.checkpoint import INDEX_FILE
 from mlx_gui.kinds.registry import recognise
@@ -31,25 +35,34 @@ class FoundModel:
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """Each model once, by name. `notes` are sentences about what was left out."""
+    """Each model and adapter once, by name. `notes` are sentences about what was left out."""
 
     models: tuple[FoundModel, ...]
     notes: tuple[str, ...]
+    adapters: tuple[Adapter, ...] = ()
 
 
 def scan(model_dirs: Sequence[Path]) -> ScanResult:
-    """All models below `model_dirs`; of two with one name that in the earlier folder counts."""
+    """All that is below `model_dirs`; of two with one name that in the earlier folder counts."""
     notes: list[str] = []
     seen: set[tuple[int, int]] = set()
     models: dict[str, FoundModel] = {}
+    adapters: dict[str, Adapter] = {}
     for root in model_dirs:
         for name, listing in _model_folders(root, seen, notes):
-            if name in models:
-                notes.append(f"{listing.folder} is hidden by {models[name].folder}, also {name}.")
+            folder, disk_bytes = listing.folder, listing.file_bytes
+            known = adapters if listing.is_adapter() else models
+            if name in known:
+                notes.append(f"{folder} is hidden by {known[name].folder}, also {name}.")
+            elif listing.is_adapter():
+                adapters[name] = read_adapter(name, folder, disk_bytes=disk_bytes)
             else:
-                recognised = recognise(listing.folder)
-                models[name] = FoundModel(name, listing.folder, recognised, listing.file_bytes)
-    return ScanResult(tuple(models[name] for name in sorted(models)), tuple(notes))
+                models[name] = FoundModel(name, folder, recognise(folder), disk_bytes)
+    return ScanResult(
+        tuple(models[name] for name in sorted(models)),
+        tuple(notes),
+        tuple(adapters[name] for name in sorted(adapters)),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +75,9 @@ class _Listing:
     folders: tuple[str, ...]
     file_bytes: int
 
+    def is_adapter(self) -> bool:
+        return is_adapter(self.files)
+
     def is_model(self) -> bool:
         return "config.json" in self.files and any(
             name.endswith(".safetensors") or name == INDEX_FILE for name in self.files
@@ -73,7 +89,7 @@ def _model_folders(
 ) -> Iterator[tuple[str, _Listing]]:
     """Breadth first, so that what can be reached twice gets the name of its shortest path.
 
-    `seen` holds the models of all roots; those below this one are added.
+    `seen` holds those of all roots; what is found below this one is added.
     """
     opened: set[tuple[int, int]] = set()
     entries_left = MAX_ENTRIES
@@ -88,7 +104,7 @@ def _model_folders(
         if entries_left < 0:
             notes.append(f"{root} holds too many files; what lies deeper was not looked at.")
             return
-        if listing.is_model():
+        if listing.is_model() or listing.is_adapter():
             seen.add(listing.identity)
             yield _name(root, folder, depth), listing
         elif depth < MAX_DEPTH and not in_hub_cache and "model_index.json" not in listing.files:

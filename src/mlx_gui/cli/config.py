@@ -5,7 +5,8 @@ from typing import cast
 
 from mlx_gui.cli.options import DataDir, Json
 from mlx_gui.cli.output import console, plain_table, write_json
-from mlx_gui.config import SETTINGS, Config, Setting, resolve
+from mlx_gui.config import SETTINGS, Config, resolve
+from mlx_gui.core.settings import Setting
 
 
 def command(*, json: Json = False, data_dir: DataDir = None) -> None:

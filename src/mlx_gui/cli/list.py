@@ -41,7 +41,7 @@ def model_row(model: ModelObject) -> tuple[str, ...]:
     """Model, kind, parameters, weights, size, context, state; the reason if it cannot be served."""
     return (
         model.id,
-        model.kind or "-",
+        "adapter" if model.base_model else model.kind or "-",
         "-" if model.parameter_count is None else short_count(model.parameter_count),
         model.quantization or "-",
         format_bytes(model.disk_bytes),

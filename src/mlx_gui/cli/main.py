@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "ps": "List the models in memory.",
     "load": "Load a model into memory.",
     "unload": "Unload a model from memory.",
+    "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
     "config": "Show every setting, its value and where it comes from.",
     "doctor": "Examine this machine and say what to do about what is wrong.",

@@ -25,6 +25,14 @@ def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) ->
         for model in status.loaded_models:
             table.add_row(*loaded_row(model, now))
         console().print(table)
+        for model in status.loaded_models:
+            if model.serial_because is not None:
+                console().print(serial_sentence(model))
+
+
+def serial_sentence(model: LoadedModel) -> str:
+    """Why a model does not decode several requests together."""
+    return f"{model.id} answers one request at a time: {model.serial_because}"
 
 
 def loaded_row(model: LoadedModel, now: datetime) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ from typing import Annotated, cast
 
 import typer
 
-from mlx_gui.config import SETTINGS, Setting
+from mlx_gui.config import SETTINGS
+from mlx_gui.core.settings import Setting
 
 _METAVARS = {"s": "SECONDS", "bytes": "BYTES", "tokens": "TOKENS"}
 

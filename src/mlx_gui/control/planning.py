@@ -1,43 +1,149 @@
-"""From an installed model and the machine to exactly what would be resident."""
+"""From an installed model, its settings and the machine to exactly what would be resident."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+import msgspec
 
 from mlx_gui.config import Config
 from mlx_gui.core.device import Backend, DeviceFacts
-from mlx_gui.core.errors import ModelUnsupported
-from mlx_gui.core.model import LoadSpec, MemoryNeed, Model
+from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelUnsupported
+from mlx_gui.core.generation import Reasoning, Sampling
+from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, ModelFacts, TextOptions
 from mlx_gui.kinds.registry import kind_of
+from mlx_gui.model_settings import ModelSettings
 
 _SLOTS_BY_BACKEND: dict[Backend, int] = {"metal": 16, "cuda": 16, "cpu": 8}
 _FAKE_ENGINE = "mlx_gui.engines.fake"
+_CONTEXT_STEP_TOKENS = 256
+_LEAST_CONTEXT_TOKENS = 1024
+"""A context is not cut below this: the model is refused with the figures instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a load makes resident, and the memory it needs."""
+    """What a load makes resident, and the memory it needs.
+
+    `keep_alive_s` None leaves it to the server's setting.
+    """
 
     spec: LoadSpec
     need: MemoryNeed
+    keep_alive_s: int | None = None
 
 
-def plan_load(model: Model, device: DeviceFacts, config: Config, budget_bytes: int) -> Plan:
-    """The plan for `model` on `device`. Raises ModelUnsupported with the model's problem."""
-    facts = model.facts
-    if facts is None or model.problem is not None:
-        raise ModelUnsupported(
-            f"{model.id} cannot be served: {model.problem}",
-            hint="`mlx-gui list` shows what is wrong with each model.",
-            details={"model": model.id},
-        )
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a plan is made for."""
+
+    device: DeviceFacts
+    budget_bytes: int
+
+
+def plan_load(
+    model: Model,
+    machine: Machine,
+    config: Config,
+    *,
+    settings: ModelSettings,
+    draft: Model | None = None,
+) -> Plan:
+    """The plan for `model` on `machine`. Raises ModelUnsupported with the model's problem."""
+    facts = _usable(model)
     kind = kind_of(facts.kind)
-    context = min(facts.context_length or config.max_context_tokens, config.max_context_tokens)
+    budget_bytes = machine.budget_bytes
     spec = LoadSpec(
         model_id=model.id,
         path=model.path,
         kind=facts.kind,
         engine=_FAKE_ENGINE if config.engine == "fake" else kind.engine,
-        weight_form=kind.weight_form(facts, device, budget_bytes=budget_bytes, context=context),
-        context=context,
-        slots=config.slots or _SLOTS_BY_BACKEND[device.backend],
+        weight_form="stored",
+        context=min(facts.context_length or settings.context_tokens, settings.context_tokens),
+        slots=settings.slots or _SLOTS_BY_BACKEND[machine.device.backend],
+        text=_text_options(model, settings, draft),
     )
-    return Plan(spec, kind.need(facts, spec))
+
+    def need(spec: LoadSpec) -> MemoryNeed:
+        drafting = draft.facts if draft is not None else None
+        return kind.need(facts, spec, adapter_bytes=model.adapter_bytes, draft=drafting)
+
+    for form in kind.weight_forms(facts, machine.device):
+        spec = msgspec.structs.replace(spec, weight_form=form)
+        whole = need(spec)
+        if whole.load_peak_bytes + whole.kv_bytes <= budget_bytes:
+            break
+    spec = msgspec.structs.replace(spec, context=_fitting_context(spec, need(spec), budget_bytes))
+    bare = need(spec)
+    prefix_bytes = min(
+        settings.prefix_cache_bytes, 2 * bare.kv_bytes, budget_bytes - bare.total_bytes
+    )
+    spec = msgspec.structs.replace(spec, prefix_cache_bytes=max(prefix_bytes, 0))
+    return Plan(spec, need(spec), settings.keep_alive_s)
+
+
+def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> Model | None:
+    """The model `name` that drafts for `model`. Raises ModelUnsupported where it cannot."""
+    if name is None:
+        return None
+    try:
+        draft = find(name)
+    except (ModelNotFound, InvalidRequest) as error:
+        raise _no_draft(model, f"{error.message} {error.hint}".strip()) from None
+    if draft.adapter is not None:
+        raise _no_draft(model, f"{draft.id} has an adapter, which a draft model cannot have.")
+    sizes = [_usable(each).vocabulary_size for each in (model, draft)]
+    if None not in sizes and sizes[0] != sizes[1]:
+        raise _no_draft(
+            model, f"{model.id} has a vocabulary of {sizes[0]}, {draft.id} one of {sizes[1]}."
+        )
+    return draft
+
+
+def _usable(model: Model) -> ModelFacts:
+    if model.facts is None or model.problem is not None:
+        raise ModelUnsupported(
+            f"{model.id} cannot be served: {model.problem}",
+            hint="`mlx-gui list` shows what is wrong with each model.",
+            details={"model": model.id},
+        )
+    return model.facts
+
+
+def _no_draft(model: Model, reason: str) -> ModelUnsupported:
+    return ModelUnsupported(
+        f"The draft model of {model.id} cannot be used: {reason}",
+        hint=f"Choose another, or none: mlx-gui settings {model.id} --reset draft_model",
+        details={"model": model.id, "param": "settings.draft_model"},
+    )
+
+
+def _text_options(model: Model, settings: ModelSettings, draft: Model | None) -> TextOptions:
+    options = TextOptions(
+        adapter=model.adapter,
+        kv_bits=settings.kv_bits or None,
+        template=settings.chat_template,
+        template_arguments=settings.template_arguments,
+        tool_prompt=settings.tool_prompt,
+        truncate=settings.truncate,
+        sampling=Sampling(
+            temperature=settings.temperature,
+            top_p=settings.top_p,
+            top_k=settings.top_k,
+            min_p=settings.min_p,
+            repetition_penalty=settings.repetition_penalty,
+        ),
+        reasoning=Reasoning(enabled={"on": True, "off": False, "model": None}[settings.reasoning]),
+    )
+    if draft is None:
+        return options
+    return msgspec.structs.replace(options, draft=draft.path, draft_tokens=settings.draft_tokens)
+
+
+def _fitting_context(spec: LoadSpec, need: MemoryNeed, budget_bytes: int) -> int:
+    """The context of `spec`, or as much of it as the budget has room for."""
+    room_bytes = budget_bytes - (need.total_bytes - need.kv_bytes)
+    if need.kv_bytes <= room_bytes:
+        return spec.context
+    fitting = spec.context * room_bytes // need.kv_bytes // _CONTEXT_STEP_TOKENS
+    context = fitting * _CONTEXT_STEP_TOKENS
+    return context if context >= min(_LEAST_CONTEXT_TOKENS, spec.context) else spec.context

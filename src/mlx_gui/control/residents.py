@@ -61,6 +61,10 @@ class Residents:
     def advance(self) -> None:
         """Grant credits, start loads and evict, as far as that can be done now."""
         for entry in self.entries.values():
+            if (entry.queue or entry.load_waiters) and self.outdated(entry):
+                if not entry.leases:
+                    self.stop_worker(entry, "its settings changed")
+                continue
             while (submission := entry.grantable()) is not None:
                 entry.queue.popleft()
                 self._grant(entry, submission)
@@ -86,13 +90,19 @@ class Residents:
         loop = asyncio.get_running_loop()
         entry.last_used_s, entry.last_used_at = loop.time(), time.time()
         entry.stop_expiry()
-        keep_alive_s = entry.keep_alive_s
-        if keep_alive_s is None:
-            keep_alive_s = self._settings.keep_alive_s
+        keep_alive_s = self._keep_alive_s(entry)
         if entry.idle and keep_alive_s >= 0 and not self.stopping:
             entry.expires_at = time.time() + keep_alive_s
             entry.expiry = loop.call_later(keep_alive_s, self._post, self._on_expiry, entry)
         self.changed(entry)
+
+    def outdated(self, entry: Entry) -> bool:
+        """Whether the worker of `entry` holds something else than a load would hold now.
+
+        It takes no new request then, and leaves when those under way have ended.
+        """
+        plan = self._present_plan(entry)
+        return entry.worker is not None and plan is not None and plan.spec != entry.worker.spec
 
     def refuse_hopeless(self, entry: Entry) -> None:
         """Raise at once what waiting would not mend."""
@@ -127,6 +137,22 @@ class Residents:
         """Tell whoever shows `entry`."""
         self._bus.publish("model", entry.model.id)
         self._bus.publish("manager")
+
+    def _present_plan(self, entry: Entry) -> Plan | None:
+        """None when it could not be loaded now; a worker that is there serves all the same."""
+        try:
+            return self._plan(entry.model)
+        except MlxGuiError:
+            return None
+
+    def _keep_alive_s(self, entry: Entry) -> float:
+        """What a request said last, else the model's setting, else the server's."""
+        if entry.keep_alive_s is not None:
+            return entry.keep_alive_s
+        plan = self._present_plan(entry)
+        if plan is None or plan.keep_alive_s is None:
+            return self._settings.keep_alive_s
+        return plan.keep_alive_s
 
     def _grant(self, entry: Entry, submission: Submission) -> None:
         assert entry.worker is not None, "a free credit has a worker"

@@ -99,9 +99,9 @@ class RunLoop:
         self._post(self._on_abandon, request_id)
 
     async def load(self, model: Model, *, keep_alive_s: float | None = None) -> LoadOutcome:
-        """Make `model` resident, joining a load under way. Raises what prevents it.
+        """Make `model` resident as its settings say now, joining a load under way.
 
-        `keep_alive_s` is as for `submit`.
+        Raises what prevents it. `keep_alive_s` is as for `submit`.
         """
         waiter = LoadWaiter(asyncio.get_running_loop().create_future(), keep_alive_s)
         await self._ask(self._on_load, model, waiter)
@@ -126,6 +126,11 @@ class RunLoop:
         if entry is None or entry.worker is None or not entry.ready:
             raise NotReady(f"{model_id} is not loaded.", hint="Load it, or send it a request.")
         return await entry.worker.ping(timeout_s)
+
+    def reload_pending(self, model: Model) -> bool:
+        """Whether the next request for `model` loads it anew; to be shown."""
+        entry = self._residents.entries.get(model.id)
+        return entry is not None and self._residents.outdated(entry)
 
     def snapshot(self) -> ResidencySnapshot:
         """What is true now, to be shown."""
@@ -221,7 +226,7 @@ class RunLoop:
         entry = self._residents.entry(model)
         entry.failures_in_a_row = 0
         entry.error = None
-        if entry.ready:
+        if entry.ready and not self._residents.outdated(entry):
             entry.keep_alive(waiter.keep_alive_s)
             self._residents.touch(entry)
             resolve(waiter.outcome, LoadOutcome(already_loaded=True, duration_ms=0))

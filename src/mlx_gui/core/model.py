@@ -35,6 +35,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
     has_chat_template: bool = False
     float16_bytes: int = 0
     activations_per_token: int = 0
+    vocabulary_size: int | None = None
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -52,6 +53,10 @@ class Model(msgspec.Struct, frozen=True):
     discovered_at: str
     adapter: str | None = None
     """The folder of a LoRA adapter; the id is then `base+adapter`, and `path` the base's."""
+    base: str | None = None
+    """The id of the model that the adapter is applied to."""
+    adapter_bytes: int = 0
+    """What the adapter's weights take in 32 bits."""
 
 
 class TextOptions(msgspec.Struct, frozen=True):

@@ -24,6 +24,11 @@ def context_length(config: Mapping[str, object]) -> int | None:
     return _number(part, *names, "seq_length", "n_ctx") or None
 
 
+def vocabulary_size(config: Mapping[str, object]) -> int | None:
+    """Token ids that the model has logits for, or None when the config is silent."""
+    return _number(language_part(config), "vocab_size") or None
+
+
 def kv_bytes_per_token(config: Mapping[str, object]) -> int:
     """Bytes that one more token takes in a 16-bit KV cache; 0 for a purely recurrent model.
 

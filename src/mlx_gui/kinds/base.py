@@ -27,12 +27,17 @@ class ModelKind(Protocol):
         """Facts from the files of `folder`, or None when the folder is not of this kind."""
         ...
 
-    def weight_form(
-        self, facts: ModelFacts, device: DeviceFacts, *, budget_bytes: int, context: int
-    ) -> WeightForm:
-        """The fastest form for `device` whose load, with a cache of `context` tokens, fits."""
+    def weight_forms(self, facts: ModelFacts, device: DeviceFacts) -> tuple[WeightForm, ...]:
+        """The forms that `device` can hold weights in, the fastest first and the last smallest."""
         ...
 
-    def need(self, facts: ModelFacts, spec: LoadSpec) -> MemoryNeed:
-        """Bytes that `spec` takes."""
+    def need(
+        self,
+        facts: ModelFacts,
+        spec: LoadSpec,
+        *,
+        adapter_bytes: int = 0,
+        draft: ModelFacts | None = None,
+    ) -> MemoryNeed:
+        """Bytes that `spec` takes, its adapter's weights and its draft model included."""
         ...

@@ -6,7 +6,12 @@ from pathlib import Path
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.markers import knows_thoughts, knows_tools
 from mlx_gui.core.model import Capability, Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
-from mlx_gui.kinds.architecture import activations_per_token, context_length, kv_bytes_per_token
+from mlx_gui.kinds.architecture import (
+    activations_per_token,
+    context_length,
+    kv_bytes_per_token,
+    vocabulary_size,
+)
 from mlx_gui.kinds.base import Recognised
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object, read_tensors, read_text
 from mlx_gui.kinds.quantization import parameter_counts, read_quantization
@@ -16,6 +21,9 @@ PROCESS_BYTES = 115_000_000
 
 CACHE_STEP_TOKENS = 256
 """KV caches of mlx-lm grow by this."""
+
+KV_GROUP = 64
+"""So many values of a quantized KV cache share a scale and a bias."""
 
 PREFILL_TOKENS = 512
 LAYERS_ALIVE = 4
@@ -54,23 +62,40 @@ class TextKind:
             has_chat_template=bool(template),
             float16_bytes=sum(tensor.stored_bytes for tensor in halves),
             activations_per_token=activations_per_token(config),
+            vocabulary_size=vocabulary_size(config),
         )
         return Recognised(facts, _problem(folder, config))
 
-    def weight_form(
-        self, facts: ModelFacts, device: DeviceFacts, *, budget_bytes: int, context: int
-    ) -> WeightForm:
-        """The fastest form for `device` whose load, with a cache of `context` tokens, fits."""
+    def weight_forms(self, facts: ModelFacts, device: DeviceFacts) -> tuple[WeightForm, ...]:
+        """The forms that `device` can hold weights in, the fastest first and the last smallest."""
         if device.backend != "cpu":
-            return "stored"
-        need = _need(facts, weight_form="float32", context=context)
-        if need.load_peak_bytes + need.kv_bytes <= budget_bytes:
-            return "float32"
-        return "stored" if facts.quantization is None else "float32-scales"
+            return ("stored",)
+        return ("float32", "stored" if facts.quantization is None else "float32-scales")
 
-    def need(self, facts: ModelFacts, spec: LoadSpec) -> MemoryNeed:
-        """Bytes that `spec` takes; its slots share one KV pool of `spec.context` tokens."""
-        return _need(facts, weight_form=spec.weight_form, context=spec.context)
+    def need(
+        self,
+        facts: ModelFacts,
+        spec: LoadSpec,
+        *,
+        adapter_bytes: int = 0,
+        draft: ModelFacts | None = None,
+    ) -> MemoryNeed:
+        """Bytes that `spec` takes; its slots share one KV pool of `spec.context` tokens.
+
+        A draft model is loaded after the model itself and has a KV pool of its own.
+        """
+        own = _need(facts, spec)
+        loaded_bytes = own.weights_bytes + adapter_bytes
+        drafting = MemoryNeed(0, 0, 0, 0) if draft is None else _need(draft, spec)
+        return MemoryNeed(
+            weights_bytes=loaded_bytes + drafting.weights_bytes,
+            kv_bytes=own.kv_bytes + drafting.kv_bytes,
+            overhead_bytes=max(own.overhead_bytes, drafting.overhead_bytes),
+            load_peak_bytes=max(
+                own.load_peak_bytes + adapter_bytes, loaded_bytes + drafting.load_peak_bytes
+            ),
+            prefix_bytes=spec.prefix_cache_bytes,
+        )
 
 
 def _chat_template(folder: Path) -> str:
@@ -108,11 +133,11 @@ def _problem(folder: Path, config: dict[str, object]) -> str | None:
     return None
 
 
-def _need(facts: ModelFacts, *, weight_form: WeightForm, context: int) -> MemoryNeed:
-    widened = weight_form != "stored"
+def _need(facts: ModelFacts, spec: LoadSpec) -> MemoryNeed:
+    widened = spec.weight_form != "stored"
     # Without any 16-bit float in the file the model computes in 32 bits as it is.
     value_bytes = 4 if widened or not facts.float16_bytes else 2
-    match weight_form:
+    match spec.weight_form:
         case "stored":
             weights_bytes = load_peak_bytes = facts.stored_bytes
         case "float32-scales":
@@ -122,11 +147,22 @@ def _need(facts: ModelFacts, *, weight_form: WeightForm, context: int) -> Memory
             # Tensors are unpacked one by one: the last meets all others, unpacked and as stored.
             one_tensor_bytes = facts.largest_tensor_parameters * 4
             load_peak_bytes = weights_bytes + facts.stored_bytes + 2 * one_tensor_bytes
-    tokens = -(-context // CACHE_STEP_TOKENS) * CACHE_STEP_TOKENS
+    tokens = -(-spec.context // CACHE_STEP_TOKENS) * CACHE_STEP_TOKENS
     chunk_values = PREFILL_TOKENS * LAYERS_ALIVE * facts.activations_per_token
     return MemoryNeed(
         weights_bytes=weights_bytes,
-        kv_bytes=tokens * facts.kv_bytes_per_token * value_bytes // 2,
+        kv_bytes=tokens
+        * facts.kv_bytes_per_token
+        // 2
+        * _kv_group_bits(spec, value_bytes)
+        // (8 * KV_GROUP),
         overhead_bytes=PROCESS_BYTES + chunk_values * value_bytes,
         load_peak_bytes=PROCESS_BYTES + load_peak_bytes,
     )
+
+
+def _kv_group_bits(spec: LoadSpec, value_bytes: int) -> int:
+    """What a group of values takes in the KV cache, with scale and bias if it is quantized."""
+    if spec.text.kv_bits is None:
+        return KV_GROUP * 8 * value_bytes
+    return KV_GROUP * spec.text.kv_bits + 2 * 8 * value_bytes

@@ -33,6 +33,7 @@ class MemoryUseBody(BaseModel):
 class ModelObject(BaseModel):
     """One installed model; a superset of what OpenAI's and Anthropic's clients read.
 
+    `base_model` is there for a model with an adapter, whose size and path are then the adapter's.
     `problem` says why the model cannot be served; `state` is `failed` after a
     load or a worker failed, until the next load.
     """
@@ -52,6 +53,7 @@ class ModelObject(BaseModel):
     quantization: str | None
     disk_bytes: int
     path: str
+    base_model: str | None = None
     supported: bool
     problem: str | None
     state: State

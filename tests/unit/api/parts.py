@@ -20,6 +20,7 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.memory import MemorySampler
+from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.residents import ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.core.errors import ModelNotFound
@@ -118,6 +119,9 @@ class Shelf:
         return self.models()
 
     async def find(self, name: str) -> Model:
+        return self.resolve(name)
+
+    def resolve(self, name: str) -> Model:
         for model in self.present:
             if model.id == name:
                 return model
@@ -170,6 +174,7 @@ def services(
         library=cast(Any, shelf or Shelf(MODEL)),
         run_loop=run_loop,
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
+        model_settings=ModelSettingsOwner(store or cast(Store, None), settings),
         bus=bus,
         sampler=MemorySampler(partial(bus.publish, "memory")),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),

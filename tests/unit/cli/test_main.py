@@ -71,6 +71,9 @@ def test_without_a_command_the_help_is_shown(
         (["load"], "Missing argument 'MODEL'"),
         (["list", "--jsn"], "No such option"),
         (["run", "m", "hi", "--seed", "x"], "--seed"),
+        (["run", "m", "hi", "--format", "/nowhere"], "/nowhere cannot be read"),
+        (["run", "m", "hi", "--raw", "--system", "x"], "--system needs a chat template"),
+        (["settings", "m", "temperature"], "NAME=VALUE"),
     ],
 )
 def test_wrong_usage_ends_with_code_2(
@@ -81,7 +84,16 @@ def test_wrong_usage_ends_with_code_2(
 
 
 @pytest.mark.parametrize(
-    "arguments", [["status"], ["list"], ["ps"], ["load", "m"], ["unload", "m"], ["run", "m", "hi"]]
+    "arguments",
+    [
+        ["status"],
+        ["list"],
+        ["ps"],
+        ["load", "m"],
+        ["unload", "m"],
+        ["settings", "m"],
+        ["run", "m", "hi"],
+    ],
 )
 def test_without_a_server_one_line_says_how_to_start_it(
     mlx_gui: CommandLine, capsys: pytest.CaptureFixture[str], arguments: list[str]

@@ -4,13 +4,15 @@ from datetime import UTC, datetime
 
 import pytest
 
+from mlx_gui.cli.chat import pace_sentence, printable
 from mlx_gui.cli.list import model_row, short_count
 from mlx_gui.cli.load import load_sentence
-from mlx_gui.cli.ps import loaded_row, time_left
-from mlx_gui.cli.run import pace_sentence, printable
+from mlx_gui.cli.ps import loaded_row, serial_sentence, time_left
+from mlx_gui.cli.settings import pending_sentence, shown_value
 from mlx_gui.cli.status import status_rows
 from mlx_gui.cli.unload import unload_sentence
 from mlx_gui.client import ChatUsage
+from mlx_gui.wire.model_settings import ModelSettingBody, ModelSettingsBody
 from mlx_gui.wire.models import ErrorBody, LoadResult, MemoryUseBody, ModelObject, UnloadResult
 from mlx_gui.wire.status import (
     DeviceStatus,
@@ -207,3 +209,52 @@ SYSTEM = SystemStatus(
 MANAGER = ManagerStatus(
     loaded_models=[LOADED], queue=[], max_loaded_models=3, active_requests=2, queued_requests=1
 )
+
+
+def setting(value: object, kind: str = "text") -> ModelSettingBody:
+    return ModelSettingBody.model_validate(
+        {
+            "value": value,
+            "default": None,
+            "source": "model",
+            "reload": True,
+            "type": kind,
+            "unit": "",
+            "bounds": None,
+            "choices": [],
+            "help": "It is so.",
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (None, "number", "-"),
+        (0.5, "number", "0.5"),
+        (False, "switch", "off"),
+        ({"a": "ü"}, "object", '{"a": "ü"}'),
+        ("{% for m %}\n  {{ m }}", "lines", "{% for m %} {{ m }}"),
+        ("\x1b[31mred", "lines", "[31mred"),
+        ("x" * 70, "lines", "x" * 60 + "…"),
+    ],
+)
+def test_a_setting_is_shown_on_one_line(value: object, kind: str, expected: str) -> None:
+    assert shown_value(setting(value, kind)) == expected
+
+
+def test_a_pending_change_names_the_model() -> None:
+    answer = ModelSettingsBody(model="org/tiny", settings={}, reload_pending=True)
+    assert pending_sentence(answer).startswith("org/tiny is loaded with other settings")
+
+
+def test_a_model_that_cannot_batch_says_why() -> None:
+    serial = LOADED.model_copy(update={"serial_because": "Its KV cache is quantized."})
+    assert serial_sentence(serial) == (
+        "org/tiny answers one request at a time: Its KV cache is quantized."
+    )
+
+
+def test_an_adapter_is_listed_as_one() -> None:
+    adapted = MODEL.model_copy(update={"id": "org/tiny+tune", "base_model": "org/tiny"})
+    assert model_row(adapted)[:2] == ("org/tiny+tune", "adapter")

@@ -36,6 +36,8 @@ class Stage:
     def __init__(self, *, max_models: int = 2, slots: int = 2, **limits: Any) -> None:
         self.workers: list[ScriptedWorker] = []
         self.slots = slots
+        self.contexts: dict[str, int] = {}
+        self.keep_alive_s: int | None = None
         values: dict[str, Any] = {
             "max_queue": 100,
             "queue_timeout_s": 1000.0,
@@ -54,11 +56,14 @@ class Stage:
 
     def _plan(self, wanted: Model) -> Plan:
         size = 1000 if wanted.id == "huge" else 10
-        spec = LoadSpec(wanted.id, "", "text", "fake", "stored", 64, self.slots)
-        return Plan(spec, need(size))
+        context = self.contexts.get(wanted.id, 64)
+        spec = LoadSpec(wanted.id, "", "text", "fake", "stored", context, self.slots)
+        return Plan(spec, need(size), self.keep_alive_s)
 
     def _start(self, spec: LoadSpec, observer: WorkerObserver) -> Any:
-        alive = [w for w in self.workers if w.phase != "stopped" and w.spec == spec]
+        alive = [
+            w for w in self.workers if w.phase != "stopped" and w.spec.model_id == spec.model_id
+        ]
         assert not alive, "nothing loads twice"
         self.workers.append(ScriptedWorker(spec, observer))
         return self.workers[-1]
@@ -261,6 +266,107 @@ def test_an_idle_model_leaves_when_its_keep_alive_is_over() -> None:
     play(scenario, keep_alive_s=0)
 
 
+def test_the_keep_alive_of_a_model_holds_for_it_without_a_new_load() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.keep_alive_s = 0
+        stage.worker("a").finish("1")
+        while stage.worker("a").phase == "ready":
+            await asyncio.sleep(0)
+        assert len(stage.workers) == 1
+
+    play(scenario, keep_alive_s=-1)
+
+
+def test_an_idle_model_whose_settings_changed_is_loaded_anew_by_the_next_request() -> None:
+    async def scenario(stage: Stage) -> None:
+        first = await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.worker("a").finish("1")
+        assert isinstance(await terminal(first), Usage)
+        assert not stage.loop.reload_pending(model("a"))
+        stage.contexts["a"] = 128
+        assert stage.loop.reload_pending(model("a"))
+        assert stage.worker("a").phase == "ready"
+        second = await stage.loop.submit("2", model("a"), REQUEST)
+        assert stage.worker("a").phase == "stopping"
+        stage.worker("a").end()
+        await stage.settle()
+        stage.worker("a").become_ready()
+        await stage.settle()
+        assert stage.worker("a").spec.context == 128
+        stage.worker("a").finish("2")
+        assert isinstance(await terminal(second), Usage)
+        assert not stage.loop.reload_pending(model("a"))
+
+    play(scenario)
+
+
+def test_a_busy_model_whose_settings_changed_finishes_first_and_takes_nothing_new() -> None:
+    async def scenario(stage: Stage) -> None:
+        running = await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.contexts["a"] = 128
+        waiting = await stage.loop.submit("2", model("a"), REQUEST)
+        old = stage.worker("a")
+        assert (old.phase, set(old.running)) == ("ready", {"1"})
+        assert stage.loop.snapshot().models["a"].queued == 1
+        old.finish("1")
+        assert isinstance(await terminal(running), Usage)
+        await stage.settle()
+        assert old.phase == "stopping"
+        old.end()
+        await stage.settle()
+        stage.worker("a").become_ready()
+        await stage.settle()
+        assert set(stage.worker("a").running) == {"2"}
+        stage.worker("a").finish("2")
+        assert isinstance(await terminal(waiting), Usage)
+
+    play(scenario)
+
+
+def test_a_load_that_was_asked_for_is_of_the_settings_as_they_are_now() -> None:
+    async def scenario(stage: Stage) -> None:
+        first = asyncio.create_task(stage.loop.load(model("a")))
+        await asyncio.sleep(0)
+        await stage.settle()
+        stage.worker("a").become_ready()
+        assert not (await first).already_loaded
+        assert (await stage.loop.load(model("a"))).already_loaded
+        stage.contexts["a"] = 128
+        again = asyncio.create_task(stage.loop.load(model("a")))
+        await asyncio.sleep(0)
+        await stage.settle()
+        stage.worker("a").end()
+        await stage.settle()
+        stage.worker("a").become_ready()
+        assert not (await again).already_loaded
+        assert stage.worker("a").spec.context == 128
+
+    play(scenario)
+
+
+def test_a_change_that_is_taken_back_costs_no_load() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.contexts["a"] = 128
+        await stage.loop.submit("2", model("a"), REQUEST)
+        del stage.contexts["a"]
+        stage.worker("a").finish("1")
+        await stage.settle()
+        assert set(stage.worker("a").running) == {"2"}
+        assert len(stage.workers) == 1
+
+    play(scenario)
+
+
 def test_an_unload_is_refused_while_the_model_answers_unless_forced() -> None:
     async def scenario(stage: Stage) -> None:
         mailbox = await stage.loop.submit("1", model("a"), REQUEST)
@@ -313,6 +419,9 @@ def test_a_shutdown_lets_answers_finish_and_refuses_what_is_new() -> None:
     play(scenario, max_models=1)
 
 
+_STEPS = ("submit", "submit", "ready", "ready", "finish", "finish", "abandon", "change", "end")
+
+
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), actions=st.integers(20, 150))
 def test_in_any_order_of_events_every_request_ends_exactly_once(seed: int, actions: int) -> None:
@@ -324,7 +433,7 @@ def test_in_any_order_of_events_every_request_ends_exactly_once(seed: int, actio
         for step in range(actions):
             alive = [w for w in stage.workers if w.phase != "stopped"]
             assert len(alive) <= 2, "the count limit holds"
-            match dice.choice(("submit", "submit", "ready", "finish", "finish", "abandon", "end")):
+            match dice.choice(_STEPS):
                 case "submit":
                     name = dice.choice("abcd")
                     try:
@@ -332,6 +441,8 @@ def test_in_any_order_of_events_every_request_ends_exactly_once(seed: int, actio
                     except LoadFailed:
                         waiter = asyncio.ensure_future(stage.loop.load(model(name)))
                         waiter.add_done_callback(lambda done: done.exception())
+                case "change":
+                    stage.contexts[dice.choice("abcd")] = dice.choice((64, 128))
                 case "ready":
                     for worker in (w for w in alive if w.phase == "loading"):
                         worker.become_ready()

@@ -59,3 +59,18 @@ def write_model(
     (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
     (folder / "chat_template.jinja").write_text("{{ messages }}", encoding="utf-8")
     return folder
+
+
+def write_adapter(folder: Path, *, config: Mapping[str, object] | None = None) -> Path:
+    """A complete adapter folder; `config` is merged into that of a LoRA."""
+    folder.mkdir(parents=True, exist_ok=True)
+    whole = {
+        "fine_tune_type": "lora",
+        "num_layers": 2,
+        "lora_parameters": {"rank": 8, "scale": 20.0, "dropout": 0.0},
+        **(config or {}),
+    }
+    (folder / "adapter_config.json").write_text(json.dumps(whole), encoding="utf-8")
+    tensors = {"model.layers.0.self_attn.q_proj.lora_a": ("BF16", (64, 8))}
+    write_safetensors(folder / "adapters.safetensors", tensors)
+    return folder

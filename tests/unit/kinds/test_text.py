@@ -2,11 +2,13 @@
 
 import json
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import pytest
 
 from mlx_gui.core.device import Backend, DeviceFacts
-from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts, WeightForm
+from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts, TextOptions, WeightForm
 from mlx_gui.kinds.registry import KINDS, kind_of, recognise
 from mlx_gui.kinds.text import LAYERS_ALIVE, PREFILL_TOKENS, PROCESS_BYTES
 from tests.unit.kinds.folders import DENSE, LLAMA, PACKED, write_model
@@ -173,25 +175,64 @@ def test_a_checkpoint_without_16_bit_floats_has_a_32_bit_cache(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("backend", "quantized", "spare_bytes", "expected"),
+    ("kv_bits", "per_value"), [(8, (8 * 64 + 64) / 64), (4, (4 * 64 + 64) / 64)]
+)
+def test_a_quantized_kv_cache_takes_its_bits_and_a_scale_and_bias_for_each_group(
+    tmp_path: Path, kv_bits: Literal[4, 8], per_value: float
+) -> None:
+    facts = facts_of(write_model(tmp_path))
+    quantized = msgspec.structs.replace(spec("float32"), text=TextOptions(kv_bits=kv_bits))
+    values = 1024 * 2 * 2 * 2 * 16
+    assert TEXT.need(facts, quantized).kv_bytes == values * per_value / 8
+    stored = msgspec.structs.replace(quantized, weight_form="stored")
+    assert TEXT.need(facts, stored).kv_bytes == values * (kv_bits + 0.5) / 8
+
+
+def test_adapter_draft_and_prefix_cache_are_part_of_the_need(tmp_path: Path) -> None:
+    facts = facts_of(write_model(tmp_path / "one"))
+    small = {**LLAMA, "num_hidden_layers": 1}
+    draft = facts_of(write_model(tmp_path / "small", config=small))
+    whole = msgspec.structs.replace(spec("float32"), prefix_cache_bytes=7)
+    alone, drafting = TEXT.need(facts, spec("float32")), TEXT.need(draft, spec("float32"))
+    assert TEXT.need(facts, whole, adapter_bytes=1000, draft=draft) == MemoryNeed(
+        weights_bytes=alone.weights_bytes + 1000 + drafting.weights_bytes,
+        kv_bytes=alone.kv_bytes + drafting.kv_bytes,
+        overhead_bytes=alone.overhead_bytes,
+        load_peak_bytes=alone.weights_bytes + 1000 + drafting.load_peak_bytes,
+        prefix_bytes=7,
+    )
+    assert drafting.kv_bytes == alone.kv_bytes // 2
+
+
+@pytest.mark.parametrize(
+    ("backend", "quantized", "expected"),
     [
-        ("metal", True, 0, "stored"),
-        ("cuda", True, 0, "stored"),
-        ("cpu", True, 0, "float32"),
-        ("cpu", False, 0, "float32"),
-        ("cpu", True, -1, "float32-scales"),
-        ("cpu", False, -1, "stored"),
+        ("metal", True, ("stored",)),
+        ("cuda", True, ("stored",)),
+        ("cpu", True, ("float32", "float32-scales")),
+        ("cpu", False, ("float32", "stored")),
     ],
 )
-def test_the_weight_form_is_the_fastest_that_fits(
-    tmp_path: Path, backend: Backend, quantized: bool, spare_bytes: int, expected: WeightForm
+def test_the_weight_forms_of_a_device_come_fastest_first(
+    tmp_path: Path, backend: Backend, quantized: bool, expected: tuple[WeightForm, ...]
 ) -> None:
     if quantized:
         write_model(tmp_path, config=QUANTIZED, tensors=PACKED)
     else:
         write_model(tmp_path)
-    facts = facts_of(tmp_path)
-    need = TEXT.need(facts, spec("float32"))
-    budget_bytes = need.load_peak_bytes + need.kv_bytes + spare_bytes
-    chosen = TEXT.weight_form(facts, device(backend), budget_bytes=budget_bytes, context=1000)
-    assert chosen == expected
+    assert TEXT.weight_forms(facts_of(tmp_path), device(backend)) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "size"),
+    [
+        ({}, None),
+        ({"vocab_size": 100}, 100),
+        ({"text_config": {"vocab_size": 7}, "vocab_size": 9}, 7),
+        ({"vocab_size": "many"}, None),
+    ],
+)
+def test_the_vocabulary_is_what_the_config_says(
+    tmp_path: Path, config: dict[str, object], size: int | None
+) -> None:
+    assert facts_of(write_model(tmp_path, config=LLAMA | config)).vocabulary_size == size

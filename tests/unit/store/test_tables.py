@@ -12,6 +12,7 @@ from mlx_gui.store.connections import engine
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.measurements import Measurement, last_measurement, record_measurement
 from mlx_gui.store.migrate import migrate
+from mlx_gui.store.model_settings import all_model_settings, change_model_settings
 from mlx_gui.store.models import record_found
 from mlx_gui.store.schema import devices
 from mlx_gui.store.settings import clear_override, override, overrides
@@ -72,6 +73,16 @@ def test_overrides_come_back_as_they_were_set(connection: Connection) -> None:
     clear_override(connection, "port")
     clear_override(connection, "port")
     assert "port" not in overrides(connection)
+
+
+def test_settings_of_models_come_back_as_they_were_set(connection: Connection) -> None:
+    values = {"temperature": 0.5, "truncate": False, "template_arguments": {"a": [1, None]}}
+    change_model_settings(connection, "org/one", changes=values, now="now")
+    change_model_settings(connection, "two", changes={"slots": 1}, now="now")
+    change_model_settings(connection, "two", changes={"slots": 2, "top_k": None}, now="later")
+    assert all_model_settings(connection) == {"org/one": values, "two": {"slots": 2}}
+    change_model_settings(connection, "org/one", changes=dict.fromkeys(values), now="later")
+    assert all_model_settings(connection) == {"two": {"slots": 2}}
 
 
 def test_the_last_measurement_of_a_spec_is_kept(connection: Connection) -> None:

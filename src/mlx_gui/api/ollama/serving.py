@@ -100,5 +100,5 @@ def _context_tokens(services: Services, model: Model) -> int:
     resident = services.run_loop.snapshot().models.get(model.id)
     if resident is not None and resident.spec is not None:
         return resident.spec.context
-    own = model.facts.context_length if model.facts else None
-    return min(own or services.config.max_context_tokens, services.config.max_context_tokens)
+    wanted = services.model_settings.of(model).context_tokens
+    return min((model.facts.context_length if model.facts else None) or wanted, wanted)

@@ -1,0 +1,57 @@
+"""`/v1/models/{name}/settings`: what holds for one model, and changes to it."""
+
+from fastapi import APIRouter
+
+from mlx_gui.api.auth import requires
+from mlx_gui.api.manage.settings.translate import settings_body
+from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.control.planning import find_draft
+from mlx_gui.core.model import Model
+from mlx_gui.model_settings import checked
+from mlx_gui.wire.errors import ErrorEnvelope
+from mlx_gui.wire.model_settings import ModelSettingsBody, ModelSettingsChange
+
+router = APIRouter(
+    route_class=StrictJsonRoute, tags=["Models"], responses={"4XX": {"model": ErrorEnvelope}}
+)
+
+
+@router.get(
+    "/v1/models/{name:path}/settings",
+    operation_id="get_model_settings",
+    summary="Show the settings of one model",
+    dependencies=[requires("models:read")],
+)
+async def get_model_settings(name: str, services: InjectedServices) -> ModelSettingsBody:
+    """Every setting, set or not."""
+    return _shown(services, await services.library.find(name))
+
+
+@router.patch(
+    "/v1/models/{name:path}/settings",
+    operation_id="change_model_settings",
+    summary="Change the settings of one model",
+    dependencies=[requires("models:manage")],
+)
+async def change_model_settings(
+    name: str, change: ModelSettingsChange, services: InjectedServices
+) -> ModelSettingsBody:
+    """What holds now. All changes are made, or none where one is refused."""
+    model = await services.library.find(name)
+    changes = checked(change.settings)
+    if changes.get("draft_model") is not None:
+        wanted = services.model_settings.with_changes(model, changes)
+        find_draft(model, wanted.draft_model, services.library.resolve)
+    await services.model_settings.change(model, changes)
+    services.bus.publish("model", model.id)
+    return _shown(services, model)
+
+
+def _shown(services: Services, model: Model) -> ModelSettingsBody:
+    return settings_body(
+        model.id,
+        services.model_settings.of(model),
+        services.config,
+        reload_pending=services.run_loop.reload_pending(model),
+    )

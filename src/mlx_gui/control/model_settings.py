@@ -1,0 +1,62 @@
+"""The settings that were made for single models: their one owner."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import structlog
+
+from mlx_gui.config import Config
+from mlx_gui.core.errors import InvalidRequest
+from mlx_gui.core.model import Model
+from mlx_gui.core.settings import Value
+from mlx_gui.model_settings import ModelSettings, checked, resolve_model
+from mlx_gui.store.database import Store
+from mlx_gui.store.model_settings import all_model_settings, change_model_settings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class ModelSettingsOwner:
+    """What was set for each model, in memory and, first, in the store.
+
+    A base model's settings hold for it with an adapter too, whose own settings win.
+    """
+
+    def __init__(self, store: Store, config: Config) -> None:
+        self._store = store
+        self._config = config
+        self._own: dict[str, dict[str, Value]] = {}
+
+    async def recall(self) -> None:
+        """Read what an earlier server was told; what this version does not know is left out."""
+        for model_id, stored in (await self._store.read(all_model_settings)).items():
+            self._own[model_id] = {}
+            for name, raw in stored.items():
+                try:
+                    self._merge(model_id, checked({name: raw}))
+                except InvalidRequest as error:
+                    log.warning("model_setting_ignored", model=model_id, reason=error.message)
+
+    def of(self, model: Model) -> ModelSettings:
+        """What holds for `model` now."""
+        return self.with_changes(model, {})
+
+    def with_changes(self, model: Model, changes: Mapping[str, Value | None]) -> ModelSettings:
+        """What would hold for `model` after `changes`."""
+        base = self._own.get(model.base, {}) if model.base is not None else {}
+        own = {**self._own.get(model.id, {}), **changes}
+        set_here = {name: value for name, value in own.items() if value is not None}
+        return resolve_model(self._config, {**base, **set_here})
+
+    async def change(self, model: Model, changes: Mapping[str, Value | None]) -> None:
+        """Keep `changes`, checked already; None resets a setting."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        kept: dict[str, object] = dict(changes)
+        await self._store.write(
+            lambda connection: change_model_settings(connection, model.id, changes=kept, now=now)
+        )
+        self._merge(model.id, changes)
+
+    def _merge(self, model_id: str, changes: Mapping[str, Value | None]) -> None:
+        own = {**self._own.get(model_id, {}), **changes}
+        self._own[model_id] = {name: value for name, value in own.items() if value is not None}

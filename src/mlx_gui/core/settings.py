@@ -1,0 +1,170 @@
+"""A row of a table of settings, and the values that fit it."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal, cast
+
+Value = str | int | float | bool | tuple[str, ...] | dict[str, Any]
+ModelSource = Literal["default", "server", "model"]
+ENVIRONMENT_PREFIX = "MLX_GUI_"
+LONGEST_TEXT = 1_000_000
+DEEPEST_OBJECT = 16
+
+
+class Unfit(ValueError):
+    """Its text is what the value must be instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row. `default` None means: computed by whoever resolves the table.
+
+    A list is an array in a file; in the environment and on the command line it is one text whose
+    members are set apart by `separator`. An object is JSON there. `lines` is a text of several
+    lines. What is not `in_data_dir` decides where that directory is, so neither the file nor the
+    interface, which lie in it, can set it. `restart` says whether a change waits for the next start
+    of the server, or of a model's worker.
+    """
+
+    name: str
+    type: Literal["text", "lines", "integer", "number", "switch", "list", "object"]
+    default: Value | None
+    help: str
+    _: KW_ONLY
+    bounds: tuple[float, float] = (-math.inf, math.inf)
+    choices: tuple[str, ...] = ()
+    separator: str = ","
+    in_data_dir: bool = True
+    restart: bool = True
+
+    @property
+    def environment_name(self) -> str:
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def unit(self) -> Literal["bytes", "s", "days", "tokens", ""]:
+        """Names end in their unit."""
+        suffix = self.name.rpartition("_")[2]
+        return suffix if suffix in ("bytes", "s", "days", "tokens") else ""
+
+
+def advice(key: str, known: Collection[str]) -> str:
+    """What to write instead of the unknown `key`."""
+    import difflib  # only a refusal needs it
+
+    spelled = {name.casefold(): name for name in known}
+    near = difflib.get_close_matches(key.casefold(), spelled, n=1)
+    return f"Did you mean {spelled[near[0]]}?" if near else f"Known are {', '.join(known)}."
+
+
+def shown(raw: object) -> str:
+    """`raw` as a refusal repeats it."""
+    text = repr(raw)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def from_text(row: Setting, raw: object) -> object:
+    """`raw` typed as a file would hold it; what cannot be is left for `fitted` to refuse."""
+    if not isinstance(raw, str):
+        return raw
+    text = raw.strip()
+    try:
+        match row.type:
+            case "lines":
+                return raw
+            case "text":
+                return text
+            case "integer":
+                return int(text)
+            case "number":
+                return float(text)
+            case "switch":
+                return _SWITCHES[text.lower()]
+            case "list":
+                return [part for part in map(str.strip, text.split(row.separator)) if part]
+            case "object":
+                import json  # no other type needs it
+
+                return json.loads(text)
+    except (ValueError, KeyError, RecursionError):
+        return raw
+
+
+def fitted(row: Setting, raw: object) -> Value:
+    """`raw` as the value of `row`. Raises Unfit."""
+    match row.type:
+        case "text":
+            return _text(row, raw)
+        case "lines":
+            return _lines(raw)
+        case "list":
+            if not isinstance(raw, list | tuple):
+                raise Unfit("a list of texts")
+            return tuple(_text(row, member) for member in cast("list[object]", raw))
+        case "switch":
+            if not isinstance(raw, bool):
+                raise Unfit("true or false")
+            return raw
+        case "integer":
+            if not isinstance(raw, int) or isinstance(raw, bool) or not _within(row, raw):
+                raise Unfit(f"a whole number {_bounds(row)}")
+            return raw
+        case "number":
+            if not isinstance(raw, int | float) or isinstance(raw, bool) or not _within(row, raw):
+                raise Unfit(f"a number {_bounds(row)}")
+            return float(raw)
+        case "object":
+            if not isinstance(raw, dict) or not _plain(cast(object, raw), DEEPEST_OBJECT):
+                raise Unfit(
+                    f"a JSON object, at most {DEEPEST_OBJECT} levels deep and with whole numbers "
+                    "of 64 bits"
+                )
+            return cast("dict[str, Any]", raw)
+
+
+_SWITCHES: Mapping[str, bool] = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+
+
+def _text(row: Setting, raw: object) -> str:
+    if row.choices and raw not in row.choices:
+        raise Unfit("one of " + ", ".join(row.choices))
+    if not isinstance(raw, str) or not raw or not raw.isprintable():
+        raise Unfit("a text of printable characters")
+    return raw
+
+
+def _lines(raw: object) -> str:
+    if not isinstance(raw, str) or not raw.strip() or len(raw) > LONGEST_TEXT:
+        raise Unfit(f"a text of at most {LONGEST_TEXT} characters")
+    return raw
+
+
+def _within(row: Setting, number: float) -> bool:
+    """False for NaN, too: no comparison with it holds."""
+    low, high = row.bounds
+    return low <= number <= high and (not row.choices or str(number) in row.choices)
+
+
+def _bounds(row: Setting) -> str:
+    low, high = row.bounds
+    return f"out of {', '.join(row.choices)}" if row.choices else f"from {low} to {high}"
+
+
+def _plain(value: object, levels: int) -> bool:
+    """Whether any encoding of JSON or msgpack can carry `value`."""
+    match value:
+        case dict():
+            members = cast("dict[object, object]", value).values()
+        case list():
+            members = cast("list[object]", value)
+        case float():
+            return math.isfinite(value)
+        case int():
+            return -(2**63) <= value < 2**63
+        case _:
+            return True
+    return levels > 0 and all(_plain(member, levels - 1) for member in members)

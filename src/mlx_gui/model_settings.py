@@ -1,0 +1,198 @@
+"""The settings of one model: a table of rows, and the frozen ModelSettings that comes out of it.
+
+What is not set for a model is the server's setting of the same meaning where there is one, else
+the row's default; None leaves the choice to the model's own files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mlx_gui.config import Config
+from mlx_gui.core.errors import InvalidRequest
+from mlx_gui.core.settings import ModelSource, Setting, Unfit, Value, advice, fitted, shown
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSetting(Setting):
+    """One row. `server` names the setting of the whole server that holds until this one is set."""
+
+    server: str = ""
+
+
+MODEL_SETTINGS: tuple[ModelSetting, ...] = (
+    ModelSetting(
+        "context_tokens",
+        "integer",
+        None,
+        "Longest context, prompt and answer together; never more than the model was made for, nor "
+        "than fits into memory.",
+        bounds=(16, 10_000_000),
+        server="max_context_tokens",
+    ),
+    ModelSetting(
+        "slots",
+        "integer",
+        None,
+        "Sequences decoded together; 0 decides by the device.",
+        bounds=(0, 256),
+        server="slots",
+    ),
+    ModelSetting(
+        "keep_alive_s",
+        "integer",
+        None,
+        "Time the model stays loaded after its last request; 0 unloads at once, -1 never.",
+        bounds=(-1, 10 * 365 * 86_400),
+        restart=False,
+        server="keep_alive_s",
+    ),
+    ModelSetting(
+        "temperature",
+        "number",
+        None,
+        "How freely tokens are chosen where a request does not say; 0 takes the likeliest.",
+        bounds=(0, 2),
+    ),
+    ModelSetting(
+        "top_p",
+        "number",
+        None,
+        "Choose among the likeliest tokens that have this chance together.",
+        bounds=(0, 1),
+    ),
+    ModelSetting(
+        "top_k",
+        "integer",
+        None,
+        "Choose among so many of the likeliest tokens; 0 among all.",
+        bounds=(0, 1_000_000),
+    ),
+    ModelSetting(
+        "min_p",
+        "number",
+        None,
+        "Choose among tokens with at least this part of the likeliest one's chance.",
+        bounds=(0, 1),
+    ),
+    ModelSetting(
+        "repetition_penalty",
+        "number",
+        None,
+        "Divide the logits of tokens that were there already by this; 1 does nothing.",
+        bounds=(0.01, 10),
+    ),
+    ModelSetting("chat_template", "lines", None, "Jinja chat template in place of the model's."),
+    ModelSetting("template_arguments", "object", {}, "More variables for the chat template."),
+    ModelSetting(
+        "tool_prompt",
+        "text",
+        None,
+        "What becomes of tools where the template knows none: `generic` describes them in the "
+        "prompt, `refuse` answers with an error.",
+        choices=("generic", "refuse"),
+        server="tool_prompt",
+    ),
+    ModelSetting(
+        "truncate",
+        "switch",
+        None,
+        "Drop the oldest turns of a conversation that is longer than the context.",
+        server="truncate",
+    ),
+    ModelSetting(
+        "reasoning",
+        "text",
+        "model",
+        "Whether the model thinks before it answers, where a request does not say.",
+        choices=("on", "off", "model"),
+    ),
+    ModelSetting(
+        "draft_model",
+        "text",
+        None,
+        "Id of a small installed model with the same vocabulary that drafts answers. With it the "
+        "model answers one request at a time.",
+    ),
+    ModelSetting("draft_tokens", "integer", 3, "Tokens drafted at a time.", bounds=(1, 16)),
+    ModelSetting(
+        "kv_bits",
+        "integer",
+        None,
+        "Bits of a value in the KV cache; 0 leaves it as the model computes. With 4 or 8 the model "
+        "answers one request at a time.",
+        bounds=(0, 8),
+        choices=("0", "4", "8"),
+        server="kv_bits",
+    ),
+    ModelSetting(
+        "prefix_cache_bytes",
+        "integer",
+        None,
+        "Memory in which the prompts of earlier requests are kept; 0 keeps none.",
+        bounds=(0, 2**50),
+        server="prefix_cache_bytes",
+    ),
+)
+_ROWS = {row.name: row for row in MODEL_SETTINGS}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """All settings of one model. `sources` tells for each name where its value came from."""
+
+    context_tokens: int
+    slots: int
+    keep_alive_s: int
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    repetition_penalty: float | None
+    chat_template: str | None
+    template_arguments: dict[str, Any]
+    tool_prompt: Literal["generic", "refuse"]
+    truncate: bool
+    reasoning: Literal["on", "off", "model"]
+    draft_model: str | None
+    draft_tokens: int
+    kv_bits: Literal[0, 4, 8]
+    prefix_cache_bytes: int
+    sources: Mapping[str, ModelSource]
+
+
+def resolve_model(config: Config, own: Mapping[str, Value]) -> ModelSettings:
+    """What holds for a model for which `own` was set, checked as by `checked`."""
+    values: dict[str, Any] = {row.name: inherited(row, config) for row in MODEL_SETTINGS}
+    sources: dict[str, ModelSource] = {}
+    for row in MODEL_SETTINGS:
+        sources[row.name] = "model" if row.name in own else "server" if row.server else "default"
+    values.update(own)
+    return ModelSettings(**values, sources=sources)
+
+
+def inherited(row: ModelSetting, config: Config) -> Value | None:
+    """What holds where a model does not say."""
+    return getattr(config, row.server) if row.server else row.default
+
+
+def checked(changes: Mapping[str, object]) -> dict[str, Value | None]:
+    """The values of `changes` by name; None, which resets one, stays. Raises InvalidRequest."""
+    values: dict[str, Value | None] = {}
+    for name, raw in changes.items():
+        row = _ROWS.get(name)
+        if row is None:
+            raise InvalidRequest(
+                f"{shown(name)} is not a setting of a model.",
+                hint=advice(name, _ROWS),
+                param=f"settings.{name}"[:80],
+            )
+        try:
+            values[name] = None if raw is None else fitted(row, raw)
+        except Unfit as unfit:
+            raise InvalidRequest(
+                f"{name} is {shown(raw)}, but must be {unfit}.",
+                hint=f"{row.help} null resets it.",
+                param=f"settings.{name}",
+            ) from None
+    return values

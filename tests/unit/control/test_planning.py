@@ -1,0 +1,200 @@
+"""From model, settings and machine to what would be resident."""
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from mlx_gui.config import resolve
+from mlx_gui.control.planning import Machine, Plan, find_draft, plan_load
+from mlx_gui.core.device import Backend, DeviceFacts
+from mlx_gui.core.errors import ModelNotFound, ModelUnsupported
+from mlx_gui.core.generation import Reasoning, Sampling
+from mlx_gui.core.model import Model, ModelFacts, TextOptions
+from mlx_gui.model_settings import resolve_model
+
+GIB = 2**30
+FACTS = ModelFacts(
+    kind="text",
+    model_type="llama",
+    capabilities=("chat",),
+    context_length=32_768,
+    parameter_count=100_000_000,
+    stored_bytes=200_000_000,
+    largest_tensor_parameters=10_000_000,
+    kv_bytes_per_token=20_000,
+    float16_bytes=200_000_000,
+    vocabulary_size=1000,
+)
+MODEL = Model("org/one", "/models/org/one", FACTS, None, 0, "2026-01-01T00:00:00+00:00")
+CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
+
+
+def machine(budget_bytes: int = 8 * GIB, backend: Backend = "cpu") -> Machine:
+    return Machine(DeviceFacts(backend, "some", 16 * GIB, None, {}, ()), budget_bytes)
+
+
+def planned(
+    where: Machine | None = None, *, model: Model = MODEL, draft: Model | None = None, **own: Any
+) -> Plan:
+    settings = resolve_model(CONFIG, own)
+    return plan_load(model, where or machine(), CONFIG, settings=settings, draft=draft)
+
+
+def small(**changes: Any) -> Model:
+    facts = msgspec.structs.replace(FACTS, **{"stored_bytes": 10_000_000, **changes})
+    return msgspec.structs.replace(MODEL, id="org/small", path="/models/org/small", facts=facts)
+
+
+def test_what_nobody_set_is_as_the_server_has_it() -> None:
+    plan = planned()
+    assert (plan.spec.context, plan.spec.slots, plan.keep_alive_s) == (8192, 8, 900)
+    assert plan.spec.text == TextOptions()
+    assert plan.spec.weight_form == "float32"
+    assert plan.spec.prefix_cache_bytes == plan.need.prefix_bytes == 512 * 2**20
+
+
+def test_what_is_set_for_the_model_is_in_its_spec() -> None:
+    plan = planned(
+        context_tokens=1000,
+        slots=3,
+        keep_alive_s=-1,
+        temperature=0.5,
+        top_k=7,
+        chat_template="{{ messages }}",
+        template_arguments={"a": 1},
+        tool_prompt="refuse",
+        truncate=True,
+        reasoning="off",
+        kv_bits=8,
+        prefix_cache_bytes=1000,
+    )
+    assert (plan.spec.context, plan.spec.slots, plan.keep_alive_s) == (1000, 3, -1)
+    assert plan.spec.prefix_cache_bytes == 1000
+    assert plan.spec.text == TextOptions(
+        kv_bits=8,
+        template="{{ messages }}",
+        template_arguments={"a": 1},
+        tool_prompt="refuse",
+        truncate=True,
+        sampling=Sampling(temperature=0.5, top_k=7),
+        reasoning=Reasoning(enabled=False),
+    )
+
+
+def test_equal_settings_make_equal_specs_and_others_do_not() -> None:
+    assert planned(temperature=0.5) == planned(temperature=0.5)
+    assert planned(temperature=0.5).spec != planned().spec
+    assert planned(keep_alive_s=5).spec == planned().spec
+
+
+def test_a_context_longer_than_the_models_own_is_cut_to_it() -> None:
+    assert planned(context_tokens=100_000).spec.context == 32_768
+
+
+@pytest.mark.parametrize(("spare_bytes", "form"), [(0, "float32"), (-1, "stored")])
+def test_the_weight_form_is_the_fastest_whose_load_fits(spare_bytes: int, form: str) -> None:
+    need = planned().need
+    budget_bytes = need.load_peak_bytes + need.kv_bytes + spare_bytes
+    assert planned(machine(budget_bytes)).spec.weight_form == form
+
+
+def test_the_context_is_what_fits_into_the_budget() -> None:
+    roomy = planned(machine(backend="metal"), prefix_cache_bytes=0)
+    budget_bytes = roomy.need.total_bytes - roomy.need.kv_bytes // 2
+    plan = planned(machine(budget_bytes, "metal"), prefix_cache_bytes=0)
+    assert plan.spec.context == 4096
+    assert plan.need.total_bytes <= budget_bytes
+
+
+def test_a_context_is_not_cut_to_nothing_but_the_figures_are_told() -> None:
+    roomy = planned(machine(backend="metal"))
+    tight = machine(roomy.need.total_bytes - roomy.need.kv_bytes - roomy.need.prefix_bytes, "metal")
+    plan = planned(tight)
+    assert plan.spec.context == 8192
+    assert plan.need.total_bytes > tight.budget_bytes
+    assert plan.need.prefix_bytes == 0
+
+
+def test_a_prefix_cache_reserves_at_most_twice_the_context_and_what_the_budget_leaves() -> None:
+    tiny = msgspec.structs.replace(
+        MODEL, facts=msgspec.structs.replace(FACTS, kv_bytes_per_token=2)
+    )
+    plan = planned(model=tiny)
+    assert plan.need.prefix_bytes == 2 * plan.need.kv_bytes
+    bare = planned(machine(backend="metal"), prefix_cache_bytes=0).need.total_bytes
+    assert planned(machine(bare + 77, "metal")).need.prefix_bytes == 77
+
+
+def test_an_adapter_and_its_weights_are_in_the_plan() -> None:
+    adapted = msgspec.structs.replace(
+        MODEL, id="org/one+tune", adapter="/models/tune", base="org/one", adapter_bytes=12_345
+    )
+    plan = planned(model=adapted)
+    assert (plan.spec.model_id, plan.spec.path) == ("org/one+tune", "/models/org/one")
+    assert plan.spec.text.adapter == "/models/tune"
+    assert plan.need.weights_bytes == planned().need.weights_bytes + 12_345
+
+
+def test_a_draft_model_and_its_memory_are_in_the_plan() -> None:
+    plan = planned(draft=small(), draft_model="org/small", draft_tokens=5)
+    assert (plan.spec.text.draft, plan.spec.text.draft_tokens) == ("/models/org/small", 5)
+    assert plan.need.weights_bytes > planned().need.weights_bytes
+    assert plan.need.kv_bytes == 2 * planned().need.kv_bytes
+
+
+def test_drafted_tokens_mean_nothing_without_a_draft() -> None:
+    assert planned(draft_tokens=5).spec == planned().spec
+
+
+def test_a_model_with_a_problem_is_refused_with_it() -> None:
+    with pytest.raises(ModelUnsupported, match="No weights"):
+        planned(model=msgspec.structs.replace(MODEL, problem="No weights."))
+
+
+def finding(draft: Model) -> Any:
+    def find(name: str) -> Model:
+        if name != draft.id:
+            raise ModelNotFound(f"The model '{name}' is not installed.")
+        return draft
+
+    return find
+
+
+def test_no_draft_is_looked_for_where_none_is_set() -> None:
+    assert find_draft(MODEL, None, finding(small())) is None
+
+
+@pytest.mark.parametrize("size", [1000, None])
+def test_a_draft_of_the_same_vocabulary_is_found(size: int | None) -> None:
+    draft = small(vocabulary_size=size)
+    assert find_draft(MODEL, "org/small", finding(draft)) is draft
+
+
+@pytest.mark.parametrize(
+    ("name", "draft", "said"),
+    [
+        ("gone", small(), "'gone' is not installed"),
+        (
+            "org/small",
+            small(vocabulary_size=999),
+            "org/one has a vocabulary of 1000, org/small one of 999",
+        ),
+        ("org/small", msgspec.structs.replace(small(), adapter="/a"), "has an adapter"),
+        ("org/small", msgspec.structs.replace(small(), problem="Broken."), "Broken."),
+    ],
+)
+def test_a_draft_that_cannot_be_used_is_refused_with_the_reason(
+    name: str, draft: Model, said: str
+) -> None:
+    with pytest.raises(ModelUnsupported) as caught:
+        find_draft(MODEL, name, finding(draft))
+    assert said in caught.value.message
+    assert caught.value.hint
+
+
+def test_scripted_models_run_on_the_fake_engine(tmp_path: Path) -> None:
+    config = resolve(flags={"data_dir": str(tmp_path), "engine": "fake"}, environment={})
+    plan = plan_load(MODEL, machine(), config, settings=resolve_model(config, {}))
+    assert plan.spec.engine == "mlx_gui.engines.fake"
