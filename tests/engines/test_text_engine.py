@@ -3,7 +3,15 @@
 import pytest
 from tokenizers import Tokenizer
 
-from mlx_gui.core.generation import Delta, Done, GenerateRequest, Prefill, Sampling, Usage
+from mlx_gui.core.generation import (
+    Delta,
+    Done,
+    GenerateRequest,
+    Prefill,
+    Reasoning,
+    Sampling,
+    Usage,
+)
 from mlx_gui.engines.text.detokenizing import TextStream
 from tests.engines.remote import RemoteEngine, Reply, ask, gather
 from tests.zoo.cache import checkpoint, checkpoints
@@ -17,7 +25,9 @@ MAX_TOKENS = 24
 
 
 def greedy(text: str, **settings: object) -> GenerateRequest:
-    return ask(text, **{"sampling": GREEDY, "max_tokens": MAX_TOKENS, **settings})
+    """A question whose answer comes as it is: random weights write markers of thoughts as well."""
+    usual = {"sampling": GREEDY, "max_tokens": MAX_TOKENS, "reasoning": Reasoning(raw=True)}
+    return ask(text, **{**usual, **settings})
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, ModelFacts, TextOpti
 from mlx_gui.kinds.registry import kind_of
 from mlx_gui.model_settings import ModelSettings
 
-_SLOTS_BY_BACKEND: dict[Backend, int] = {"metal": 16, "cuda": 16, "cpu": 8}
+_SLOTS_BY_BACKEND: dict[Backend, int] = {"metal": 16, "cuda": 16, "cpu": 16}
 _FAKE_ENGINE = "mlx_gui.engines.fake"
 _CONTEXT_STEP_TOKENS = 256
 _LEAST_CONTEXT_TOKENS = 1024

@@ -84,6 +84,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{name}/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the settings of one model
+         * @description Every setting, set or not.
+         */
+        get: operations["get_model_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the settings of one model
+         * @description What holds now. All changes are made, or none where one is refused.
+         */
+        patch: operations["change_model_settings"];
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -246,13 +270,364 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/completions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Continue one or several texts
+         * @description The texts' continuations at once or, with `stream`, as server-sent chunks.
+         *
+         *     Prompts are answered side by side. One that fails ends them all. Loads the model if need be.
+         */
+        post: operations["create_completion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/tokenize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show a prompt's tokens
+         * @description The tokens of a text, or of a conversation as the model reads it. Loads the model.
+         */
+        post: operations["tokenize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/detokenize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show the text of tokens
+         * @description The text that token ids stand for, special tokens included. Loads the model.
+         */
+        post: operations["detokenize"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer, and keep the answer for later turns
+         * @description The response at once or, with `stream`, as events. Loads the model if need be.
+         */
+        post: operations["create_response"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/input_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count the tokens of a response's input
+         * @description What the model would read, template and tools included. Loads the model if need be.
+         */
+        post: operations["count_response_input_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{response_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Retrieve a stored response
+         * @description The response as it was answered.
+         */
+        get: operations["get_response"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a stored response
+         * @description Gone at once, and with it the possibility to continue what followed it.
+         */
+        delete: operations["delete_response"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{response_id}/input_items": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what a stored response was asked with
+         * @description The request's own items; those of the responses before it are listed with those.
+         */
+        get: operations["list_response_input_items"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/responses/{response_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Refused: there are no background responses
+         * @description Only OpenAI's background responses can be cancelled so; here the client hangs up.
+         */
+        post: operations["cancel_response"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Continue a conversation, Anthropic's way
+         * @description The answer at once or, with `stream`, as server-sent events. Loads the model if need be.
+         */
+        post: operations["create_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/messages/count_tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Count the tokens of a conversation
+         * @description How many tokens the model would read. Loads the model if need be: its template decides.
+         */
+        post: operations["count_message_tokens"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/chat": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Continue a conversation, as Ollama does
+         * @description The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be.
+         */
+        post: operations["ollama_chat"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answer or continue a prompt, as Ollama does
+         * @description The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be.
+         */
+        post: operations["ollama_generate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the installed models
+         * @description Every installed model that can be served.
+         */
+        get: operations["ollama_tags"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/ps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the models in memory
+         * @description Every model that is loaded, is being loaded, or is leaving.
+         */
+        get: operations["ollama_ps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/show": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Describe one model
+         * @description What is known of one installed model.
+         */
+        post: operations["ollama_show"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/version": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Say which API this is
+         * @description The version of Ollama's API that is spoken, and of the server.
+         */
+        get: operations["ollama_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AllowedTool
+         * @description A tool by its name.
+         */
+        AllowedTool: {
+            /** Type */
+            type: string;
+            /** Name */
+            name?: string | null;
+        };
+        /**
+         * AllowedTools
+         * @description The tools that may, or must, be called this time.
+         */
+        AllowedTools: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "auto" | "required";
+            /** Tools */
+            tools: components["schemas"]["ToolReference"][];
+        };
+        /**
          * AnswerMessage
-         * @description What the model said; `refusal` is always null.
+         * @description What the model said; `refusal` is always null. The last three fields are there when filled.
+         *
+         *     `content` is null when there are only calls.
          */
         AnswerMessage: {
             /**
@@ -262,9 +637,75 @@ export interface components {
              */
             role: "assistant";
             /** Content */
-            content: string;
+            content: string | null;
             /** Refusal */
             refusal?: null;
+            /** Reasoning Content */
+            reasoning_content?: string | null;
+            /** Tool Calls */
+            tool_calls?: components["schemas"]["ToolCallBody"][] | null;
+            function_call?: components["schemas"]["FunctionCallBody"] | null;
+        };
+        /**
+         * AnthropicErrorDetail
+         * @description Anthropic's two fields, then ours. `details` name the refused field as `param`.
+         */
+        AnthropicErrorDetail: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "invalid_request_error" | "authentication_error" | "permission_error" | "not_found_error" | "request_too_large" | "rate_limit_error" | "api_error" | "overloaded_error" | "timeout_error";
+            /** Message */
+            message: string;
+            /** Hint */
+            hint: string;
+            /** Code */
+            code: string;
+            /** Details */
+            details: {
+                [key: string]: string | number | boolean | null;
+            };
+        };
+        /**
+         * AnthropicErrorEnvelope
+         * @description What every refused or failed request answers; in a stream, the data of the event `error`.
+         */
+        AnthropicErrorEnvelope: {
+            /**
+             * Type
+             * @default error
+             * @constant
+             */
+            type: "error";
+            error: components["schemas"]["AnthropicErrorDetail"];
+            /** Request Id */
+            request_id: string;
+        };
+        /**
+         * CallInHistory
+         * @description A tool call of an earlier turn, as an answer has it.
+         */
+        CallInHistory: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["CalledFunction"];
+        };
+        /**
+         * CalledFunction
+         * @description What was called; `arguments` is JSON as text.
+         */
+        CalledFunction: {
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
         };
         /**
          * ChatCompletion
@@ -286,48 +727,133 @@ export interface components {
             /** Choices */
             choices: components["schemas"]["Choice"][];
             usage: components["schemas"]["CompletionUsage"];
+            /** System Fingerprint */
+            system_fingerprint: string;
         };
         /**
          * ChatCompletionRequest
          * @description A conversation to continue. `max_completion_tokens` wins over `max_tokens`.
+         *
+         *     What a model thinks comes as `reasoning_content`; with `reasoning_format` `raw` it stays in the
+         *     content as the model wrote it, with `hidden`, or without `include_reasoning`, it is left out.
          */
         ChatCompletionRequest: {
-            /** Model */
-            model: string;
-            /** Messages */
-            messages: components["schemas"]["ChatMessage"][];
+            response_format?: components["schemas"]["ResponseFormat"] | null;
+            /** Regex */
+            regex?: string | null;
+            /** Grammar */
+            grammar?: string | null;
+            /** Guided Json */
+            guided_json?: string | {
+                [key: string]: unknown;
+            } | null;
+            /** Guided Regex */
+            guided_regex?: string | null;
+            /** Guided Grammar */
+            guided_grammar?: string | null;
+            /** Guided Choice */
+            guided_choice?: string[] | null;
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
             /** Temperature */
             temperature?: number | null;
             /** Top P */
             top_p?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /** Min P */
+            min_p?: number | null;
+            /** Repetition Penalty */
+            repetition_penalty?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /** Logit Bias */
+            logit_bias?: {
+                [key: string]: number;
+            } | null;
+            /** Seed */
+            seed?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /** N */
+            n?: number | null;
+            /** Ignore Eos */
+            ignore_eos?: boolean | null;
+            /** Priority */
+            priority?: number | null;
+            /** Stream */
+            stream?: boolean | null;
+            stream_options?: components["schemas"]["mlx_gui__api__openai__wire__StreamOptions"] | null;
+            /** Tools */
+            tools?: components["schemas"]["ToolDefinition"][] | null;
+            tool_choice?: ("none" | "auto" | "required") | components["schemas"]["ToolChoiceObject"] | null;
+            /** Parallel Tool Calls */
+            parallel_tool_calls?: boolean | null;
+            /** Functions */
+            functions?: components["schemas"]["FunctionDefinition"][] | null;
+            function_call?: ("none" | "auto") | components["schemas"]["NamedFunction"] | null;
+            /** Reasoning Effort */
+            reasoning_effort?: ("none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max") | null;
+            /** Enable Thinking */
+            enable_thinking?: boolean | null;
+            /** Thinking Budget */
+            thinking_budget?: number | null;
+            /** Chat Template */
+            chat_template?: string | null;
+            /** Chat Template Kwargs */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /** Continue Final Message */
+            continue_final_message?: boolean | null;
+            /** Truncate Prompt */
+            truncate_prompt?: boolean | null;
+            /** Model */
+            model: string;
+            /** Messages */
+            messages: components["schemas"]["ChatMessage"][];
             /** Max Tokens */
             max_tokens?: number | null;
             /** Max Completion Tokens */
             max_completion_tokens?: number | null;
-            /** Stop */
-            stop?: string | string[] | null;
-            /** Seed */
-            seed?: number | null;
-            /** N */
-            n?: number | null;
-            /** Stream */
-            stream?: boolean | null;
-            stream_options?: components["schemas"]["StreamOptions"] | null;
+            /** Logprobs */
+            logprobs?: boolean | null;
+            /** Top Logprobs */
+            top_logprobs?: number | null;
+            /** Reasoning Format */
+            reasoning_format?: ("parsed" | "raw" | "hidden") | null;
+            /** Include Reasoning */
+            include_reasoning?: boolean | null;
+            /** Modalities */
+            modalities?: string[] | null;
         };
         /**
          * ChatMessage
          * @description One turn. `developer` means `system`; only an assistant's turn may be without content.
+         *
+         *     `reasoning_content`, or `reasoning`, is what the assistant thought. `function_call` and the role
+         *     `function` are the older form of `tool_calls` and the role `tool`.
          */
         ChatMessage: {
             /**
              * Role
              * @enum {string}
              */
-            role: "system" | "developer" | "user" | "assistant" | "tool";
+            role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
             /** Content */
-            content?: string | components["schemas"]["ContentPart"][] | null;
+            content?: string | components["schemas"]["mlx_gui__api__openai__chat__wire__ContentPart"][] | null;
             /** Name */
             name?: string | null;
+            /** Tool Calls */
+            tool_calls?: components["schemas"]["CallInHistory"][] | null;
+            /** Tool Call Id */
+            tool_call_id?: string | null;
+            function_call?: components["schemas"]["CalledFunction"] | null;
+            /** Reasoning Content */
+            reasoning_content?: string | null;
+            /** Reasoning */
+            reasoning?: string | null;
         };
         /**
          * Choice
@@ -337,13 +863,141 @@ export interface components {
             /** Index */
             index: number;
             message: components["schemas"]["AnswerMessage"];
-            /** Logprobs */
-            logprobs?: null;
+            logprobs: components["schemas"]["LogprobsBody"] | null;
             /**
              * Finish Reason
              * @enum {string}
              */
-            finish_reason: "stop" | "length" | "tool_calls" | "content_filter";
+            finish_reason: "stop" | "length" | "tool_calls" | "content_filter" | "function_call";
+        };
+        /**
+         * Completion
+         * @description A whole answer, or a chunk of one that is streamed.
+         */
+        Completion: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default text_completion
+             * @constant
+             */
+            object: "text_completion";
+            /** Created */
+            created: number;
+            /** Model */
+            model: string;
+            /** System Fingerprint */
+            system_fingerprint: string;
+            /** Choices */
+            choices: components["schemas"]["CompletionChoice"][];
+            usage?: components["schemas"]["CompletionUsage"] | null;
+        };
+        /**
+         * CompletionChoice
+         * @description One answer; the first `n` are those to the first prompt.
+         */
+        CompletionChoice: {
+            /** Index */
+            index: number;
+            /** Text */
+            text: string;
+            logprobs: components["schemas"]["CompletionLogprobs"] | null;
+            /** Finish Reason */
+            finish_reason: ("stop" | "length" | "content_filter") | null;
+        };
+        /**
+         * CompletionLogprobs
+         * @description By token: its text, its log-probability, the likeliest, and where it begins in the text.
+         */
+        CompletionLogprobs: {
+            /** Tokens */
+            tokens: string[];
+            /** Token Logprobs */
+            token_logprobs: number[];
+            /** Top Logprobs */
+            top_logprobs: {
+                [key: string]: number;
+            }[];
+            /** Text Offset */
+            text_offset: number[];
+        };
+        /**
+         * CompletionRequest
+         * @description Text, or token ids, to continue as they are. Up to 128 prompts, each answered `n` times.
+         *
+         *     `max_tokens` is 16 unless it is given. `best_of` may only repeat `n`; `suffix` is refused.
+         */
+        CompletionRequest: {
+            response_format?: components["schemas"]["ResponseFormat"] | null;
+            /** Regex */
+            regex?: string | null;
+            /** Grammar */
+            grammar?: string | null;
+            /** Guided Json */
+            guided_json?: string | {
+                [key: string]: unknown;
+            } | null;
+            /** Guided Regex */
+            guided_regex?: string | null;
+            /** Guided Grammar */
+            guided_grammar?: string | null;
+            /** Guided Choice */
+            guided_choice?: string[] | null;
+            structured_outputs?: components["schemas"]["StructuredOutputs"] | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /** Min P */
+            min_p?: number | null;
+            /** Repetition Penalty */
+            repetition_penalty?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /** Logit Bias */
+            logit_bias?: {
+                [key: string]: number;
+            } | null;
+            /** Seed */
+            seed?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /** N */
+            n?: number | null;
+            /** Ignore Eos */
+            ignore_eos?: boolean | null;
+            /** Priority */
+            priority?: number | null;
+            /** Stream */
+            stream?: boolean | null;
+            stream_options?: components["schemas"]["mlx_gui__api__openai__wire__StreamOptions"] | null;
+            /** Model */
+            model: string;
+            /** Prompt */
+            prompt: string | number[] | (string | number[])[];
+            /** Max Tokens */
+            max_tokens?: number | null;
+            /** Logprobs */
+            logprobs?: number | null;
+            /** Echo */
+            echo?: boolean | null;
+            /** Best Of */
+            best_of?: number | null;
+            /** Suffix */
+            suffix?: string | null;
+        };
+        /**
+         * CompletionTokensDetails
+         * @description `reasoning_tokens` of the answer's tokens were thought.
+         */
+        CompletionTokensDetails: {
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
         };
         /**
          * CompletionUsage
@@ -357,16 +1011,45 @@ export interface components {
             /** Total Tokens */
             total_tokens: number;
             prompt_tokens_details: components["schemas"]["PromptTokensDetails"];
+            completion_tokens_details: components["schemas"]["CompletionTokensDetails"];
         };
         /**
-         * ContentPart
-         * @description A piece of a message; `text` belongs to the type `text`.
+         * DeletedResponse
+         * @description A response that is no more.
          */
-        ContentPart: {
-            /** Type */
-            type: string;
-            /** Text */
-            text?: string | null;
+        DeletedResponse: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default response
+             * @constant
+             */
+            object: "response";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+        };
+        /**
+         * DetokenizeAnswer
+         * @description What the tokens read as, special ones included.
+         */
+        DetokenizeAnswer: {
+            /** Prompt */
+            prompt: string;
+        };
+        /**
+         * DetokenizeBody
+         * @description Token ids of the model's own tokenizer.
+         */
+        DetokenizeBody: {
+            /** Model */
+            model: string;
+            /** Tokens */
+            tokens: number[];
         };
         /**
          * DeviceStatus
@@ -444,6 +1127,32 @@ export interface components {
             error: components["schemas"]["ErrorDetail"];
         };
         /**
+         * FunctionCallBody
+         * @description A call; `arguments` is JSON as the model wrote it.
+         */
+        FunctionCallBody: {
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+        };
+        /**
+         * FunctionDefinition
+         * @description A function and the JSON schema of its arguments.
+         */
+        FunctionDefinition: {
+            /** Name */
+            name: string;
+            /** Description */
+            description?: string | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /** Strict */
+            strict?: boolean | null;
+        };
+        /**
          * HealthStatus
          * @description `/health` and `/ready`.
          */
@@ -455,6 +1164,77 @@ export interface components {
             status: "ok" | "starting" | "stopping";
             /** Version */
             version: string;
+        };
+        /**
+         * InputTokensRequest
+         * @description What to count.
+         */
+        InputTokensRequest: {
+            /** Model */
+            model: string;
+            /** Input */
+            input: string | components["schemas"]["Item"][];
+            /** Instructions */
+            instructions?: string | null;
+            /** Previous Response Id */
+            previous_response_id?: string | null;
+            /** Conversation */
+            conversation?: unknown;
+            /** Prompt */
+            prompt?: unknown;
+            /** Tools */
+            tools?: components["schemas"]["ToolField"][] | null;
+            tool_choice?: ("auto" | "none" | "required") | components["schemas"]["ToolChoiceField"] | null;
+            /** Parallel Tool Calls */
+            parallel_tool_calls?: boolean | null;
+            text?: components["schemas"]["TextField"] | null;
+            reasoning?: components["schemas"]["ReasoningField"] | null;
+            /** Enable Thinking */
+            enable_thinking?: boolean | null;
+            /** Thinking Budget */
+            thinking_budget?: number | null;
+            /** Truncation */
+            truncation?: ("auto" | "disabled") | null;
+        };
+        /**
+         * Item
+         * @description A piece of a conversation, of one of these types.
+         *
+         *     `message`, which may be left out: `role` and `content`. `function_call`: `call_id`, `name`,
+         *     `arguments`. `function_call_output`: `call_id`, `output`. `reasoning`: `content`, `summary`.
+         *     `item_reference`: the `id` of an item of a stored response.
+         */
+        Item: {
+            /** Type */
+            type?: string | null;
+            /** Id */
+            id?: string | null;
+            /** Status */
+            status?: ("in_progress" | "completed" | "incomplete") | null;
+            /** Role */
+            role?: ("user" | "assistant" | "system" | "developer") | null;
+            /** Content */
+            content?: string | components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
+            /** Call Id */
+            call_id?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Arguments */
+            arguments?: string | null;
+            /** Output */
+            output?: string | components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
+            /** Summary */
+            summary?: components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
+        };
+        /**
+         * LegacyChoice
+         * @description The name of the function that must be called.
+         */
+        LegacyChoice: {
+            /** Name */
+            name?: string | null;
+            /** Mode */
+            mode?: ("none" | "auto") | null;
         };
         /**
          * LoadAccepted
@@ -514,6 +1294,16 @@ export interface components {
             context: number | null;
             /** Serial Because */
             serial_because: string | null;
+        };
+        /**
+         * LogprobsBody
+         * @description The log-probabilities of the content's tokens.
+         */
+        LogprobsBody: {
+            /** Content */
+            content: components["schemas"]["TokenLogprobBody"][];
+            /** Refusal */
+            refusal?: null;
         };
         /**
          * ManagerStatus
@@ -589,6 +1379,270 @@ export interface components {
             total_bytes: number;
         };
         /**
+         * MessageAnswer
+         * @description A whole answer. `truncated_messages` of the oldest turns were left out to make room.
+         */
+        MessageAnswer: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default message
+             * @constant
+             */
+            type: "message";
+            /**
+             * Role
+             * @default assistant
+             * @constant
+             */
+            role: "assistant";
+            /** Model */
+            model: string;
+            /** Content */
+            content: (components["schemas"]["TextBlock"] | components["schemas"]["ThinkingBlock"] | components["schemas"]["ToolUseBlock"])[];
+            /** Stop Reason */
+            stop_reason: ("end_turn" | "max_tokens" | "stop_sequence" | "tool_use" | "refusal") | null;
+            /** Stop Sequence */
+            stop_sequence: string | null;
+            usage: components["schemas"]["MessageUsage"];
+            /** Truncated Messages */
+            truncated_messages: number;
+        };
+        /**
+         * MessageBlock
+         * @description A piece of a message, with the fields of its `type`, which is always checked first.
+         *
+         *     text: `text` · document: `source`, `title`, `context` · search_result: `title`, `source`,
+         *     `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` · tool_result: `tool_use_id`,
+         *     `content`, `is_error` · tool_reference: `tool_name`.
+         */
+        MessageBlock: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "image" | "document" | "search_result" | "thinking" | "redacted_thinking" | "tool_use" | "tool_result" | "tool_reference";
+            /** Text */
+            text?: string | null;
+            source?: string | components["schemas"]["MessageSource"] | null;
+            /** Title */
+            title?: string | null;
+            /** Context */
+            context?: string | null;
+            /** Content */
+            content?: string | components["schemas"]["MessageBlock"][] | null;
+            /** Thinking */
+            thinking?: string | null;
+            /** Id */
+            id?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Input */
+            input?: {
+                [key: string]: unknown;
+            } | null;
+            /** Tool Use Id */
+            tool_use_id?: string | null;
+            /** Is Error */
+            is_error?: boolean | null;
+            /** Tool Name */
+            tool_name?: string | null;
+        };
+        /**
+         * MessageCountRequest
+         * @description A conversation whose tokens are counted.
+         */
+        MessageCountRequest: {
+            /** Model */
+            model: string;
+            /** Messages */
+            messages: components["schemas"]["MessageTurn"][];
+            /** System */
+            system?: string | components["schemas"]["MessageBlock"][] | null;
+            /** Tools */
+            tools?: components["schemas"]["MessageTool"][] | null;
+            tool_choice?: components["schemas"]["MessageToolChoice"] | null;
+            thinking?: components["schemas"]["MessageThinking"] | null;
+            output_config?: components["schemas"]["MessageOutput"] | null;
+            output_format?: components["schemas"]["MessageFormat"] | null;
+            /** Mcp Servers */
+            mcp_servers?: unknown[] | null;
+            thread?: components["schemas"]["MessageThread"] | null;
+        };
+        /**
+         * MessageFormat
+         * @description The JSON schema that the answer's text keeps to.
+         */
+        MessageFormat: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "json_schema";
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * MessageOutput
+         * @description How much the model thinks, and the form of its text.
+         */
+        MessageOutput: {
+            /** Effort */
+            effort?: ("low" | "medium" | "high" | "xhigh" | "max") | null;
+            format?: components["schemas"]["MessageFormat"] | null;
+        };
+        /**
+         * MessageRequest
+         * @description A conversation to continue. If the last message is the assistant's, it begins the answer.
+         */
+        MessageRequest: {
+            /** Model */
+            model: string;
+            /** Messages */
+            messages: components["schemas"]["MessageTurn"][];
+            /** System */
+            system?: string | components["schemas"]["MessageBlock"][] | null;
+            /** Tools */
+            tools?: components["schemas"]["MessageTool"][] | null;
+            tool_choice?: components["schemas"]["MessageToolChoice"] | null;
+            thinking?: components["schemas"]["MessageThinking"] | null;
+            output_config?: components["schemas"]["MessageOutput"] | null;
+            output_format?: components["schemas"]["MessageFormat"] | null;
+            /** Mcp Servers */
+            mcp_servers?: unknown[] | null;
+            thread?: components["schemas"]["MessageThread"] | null;
+            /** Max Tokens */
+            max_tokens: number;
+            /** Stop Sequences */
+            stop_sequences?: string[] | null;
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /** Stream */
+            stream?: boolean | null;
+        };
+        /**
+         * MessageSource
+         * @description What a document or picture consists of; a search result's source is only a name.
+         *
+         *     Read are `data` of the type `text`, and `content`; nothing is fetched.
+         */
+        MessageSource: {
+            /** Type */
+            type: string;
+            /** Data */
+            data?: string | null;
+            /** Content */
+            content?: string | components["schemas"]["MessageBlock"][] | null;
+        };
+        /**
+         * MessageThinking
+         * @description `budget_tokens` is for `enabled`; `adaptive` and `between_tools` leave it to the model.
+         */
+        MessageThinking: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "enabled" | "disabled" | "adaptive" | "between_tools";
+            /** Budget Tokens */
+            budget_tokens?: number | null;
+            /** Display */
+            display?: ("summarized" | "omitted") | null;
+        };
+        /**
+         * MessageThread
+         * @description A conversation that a server keeps. None is kept here: only `create` is taken, as nothing.
+         */
+        MessageThread: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "create" | "continue";
+        };
+        /**
+         * MessageTokenCount
+         * @description How many tokens a conversation has, system prompt and tools included.
+         */
+        MessageTokenCount: {
+            /** Input Tokens */
+            input_tokens: number;
+        };
+        /**
+         * MessageTool
+         * @description A tool that the client runs. One without `input_schema`, which has a `type`, is refused.
+         */
+        MessageTool: {
+            /** Name */
+            name: string;
+            /** Description */
+            description?: string | null;
+            /** Input Schema */
+            input_schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Type */
+            type?: string | null;
+        };
+        /**
+         * MessageToolChoice
+         * @description `name` belongs to the type `tool`.
+         */
+        MessageToolChoice: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "auto" | "any" | "tool" | "none";
+            /** Name */
+            name?: string | null;
+            /** Disable Parallel Tool Use */
+            disable_parallel_tool_use?: boolean | null;
+        };
+        /**
+         * MessageTurn
+         * @description One turn. Those of one role that follow on each other are read as one.
+         */
+        MessageTurn: {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "system";
+            /** Content */
+            content: string | components["schemas"]["MessageBlock"][];
+        };
+        /**
+         * MessageUsage
+         * @description Tokens: `input_tokens` were read anew, those of the cache read come on top of them.
+         *
+         *     When a stream starts, the cache's share is not known yet and counts as read anew.
+         */
+        MessageUsage: {
+            /** Input Tokens */
+            input_tokens: number;
+            /**
+             * Cache Creation Input Tokens
+             * @default 0
+             */
+            cache_creation_input_tokens: number;
+            /**
+             * Cache Read Input Tokens
+             * @default 0
+             */
+            cache_read_input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            output_tokens_details: components["schemas"]["OutputTokensDetails"];
+        };
+        /**
          * ModelHealth
          * @description `healthy` means that the thread which drives MLX answered a ping just now.
          */
@@ -636,6 +1690,7 @@ export interface components {
          * ModelObject
          * @description One installed model; a superset of what OpenAI's and Anthropic's clients read.
          *
+         *     `base_model` is there for a model with an adapter, whose size and path are then the adapter's.
          *     `problem` says why the model cannot be served; `state` is `failed` after a
          *     load or a worker failed, until the next load.
          */
@@ -678,6 +1733,8 @@ export interface components {
             disk_bytes: number;
             /** Path */
             path: string;
+            /** Base Model */
+            base_model?: string | null;
             /** Supported */
             supported: boolean;
             /** Problem */
@@ -709,12 +1766,557 @@ export interface components {
             error?: components["schemas"]["ErrorBody"] | null;
         };
         /**
+         * ModelSettingBody
+         * @description One setting; null leaves it to the model's files. `default` is what a reset gives.
+         *
+         *     With `reload` a change holds from the model's next load on.
+         */
+        ModelSettingBody: {
+            /** Value */
+            value: unknown;
+            /** Default */
+            default: unknown;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "default" | "server" | "model";
+            /** Reload */
+            reload: boolean;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "lines" | "integer" | "number" | "switch" | "list" | "object";
+            /** Unit */
+            unit: string;
+            /** Bounds */
+            bounds: [
+                number,
+                number
+            ] | null;
+            /** Choices */
+            choices: string[];
+            /** Help */
+            help: string;
+        };
+        /**
+         * ModelSettingsBody
+         * @description Every setting of a model by its name.
+         *
+         *     `reload_pending` says that the model is loaded with others: the next request waits until those
+         *     under way have ended, and loads it anew.
+         */
+        ModelSettingsBody: {
+            /** Model */
+            model: string;
+            /** Settings */
+            settings: {
+                [key: string]: components["schemas"]["ModelSettingBody"];
+            };
+            /** Reload Pending */
+            reload_pending: boolean;
+        };
+        /**
+         * ModelSettingsChange
+         * @description Values by name; null resets a setting.
+         */
+        ModelSettingsChange: {
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * NamedFunction
+         * @description The name of one of the functions.
+         */
+        NamedFunction: {
+            /** Name */
+            name: string;
+        };
+        /**
+         * NamedSchema
+         * @description A JSON schema for the answer. It is always kept to, whatever `strict` says.
+         */
+        NamedSchema: {
+            /** Schema */
+            schema: {
+                [key: string]: unknown;
+            };
+            /** Name */
+            name?: string | null;
+            /** Strict */
+            strict?: boolean | null;
+        };
+        /**
+         * OllamaAnswerMessage
+         * @description What the model said, thought and called.
+         */
+        OllamaAnswerMessage: {
+            /**
+             * Role
+             * @default assistant
+             * @constant
+             */
+            role: "assistant";
+            /** Content */
+            content: string;
+            /** Thinking */
+            thinking?: string | null;
+            /** Tool Calls */
+            tool_calls?: components["schemas"]["OllamaToolCall"][] | null;
+        };
+        /**
+         * OllamaCalledFunction
+         * @description A function that was called in an earlier turn.
+         */
+        OllamaCalledFunction: {
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * OllamaChatAnswer
+         * @description A line of a streamed answer, or the whole.
+         */
+        OllamaChatAnswer: {
+            /** Model */
+            model: string;
+            /** Created At */
+            created_at: string;
+            /** Logprobs */
+            logprobs?: components["schemas"]["OllamaTokenLogprob"][] | null;
+            /** Done */
+            done: boolean;
+            /** Done Reason */
+            done_reason?: ("stop" | "length" | "load" | "unload") | null;
+            /** Total Duration */
+            total_duration?: number | null;
+            /** Load Duration */
+            load_duration?: number | null;
+            /** Prompt Eval Count */
+            prompt_eval_count?: number | null;
+            /** Prompt Eval Duration */
+            prompt_eval_duration?: number | null;
+            /** Eval Count */
+            eval_count?: number | null;
+            /** Eval Duration */
+            eval_duration?: number | null;
+            /** Truncated Messages */
+            truncated_messages?: number | null;
+            message: components["schemas"]["OllamaAnswerMessage"];
+        };
+        /**
+         * OllamaChatRequest
+         * @description A conversation to continue. Without messages the model is loaded, or with `keep_alive` 0
+         *     unloaded.
+         */
+        OllamaChatRequest: {
+            /** Model */
+            model: string;
+            /** Stream */
+            stream?: boolean | null;
+            /** Format */
+            format?: ("" | "json") | {
+                [key: string]: unknown;
+            } | null;
+            options?: components["schemas"]["OllamaOptions"] | null;
+            /** Think */
+            think?: boolean | ("low" | "medium" | "high") | null;
+            /** Keep Alive */
+            keep_alive?: number | string | null;
+            /** Logprobs */
+            logprobs?: boolean | null;
+            /** Top Logprobs */
+            top_logprobs?: number | null;
+            /** Truncate */
+            truncate?: boolean | null;
+            /** Messages */
+            messages?: components["schemas"]["OllamaMessage"][] | null;
+            /** Tools */
+            tools?: components["schemas"]["OllamaOfferedTool"][] | null;
+        };
+        /**
+         * OllamaEarlierCall
+         * @description A call of an earlier turn.
+         */
+        OllamaEarlierCall: {
+            /** Id */
+            id?: string | null;
+            function: components["schemas"]["OllamaCalledFunction"];
+        };
+        /**
+         * OllamaError
+         * @description What every refused or failed request under `/api` answers. `error` is the sentence.
+         */
+        OllamaError: {
+            /** Error */
+            error: string;
+            /** Code */
+            code: string;
+            /** Hint */
+            hint: string;
+            /** Details */
+            details: {
+                [key: string]: string | number | boolean | null;
+            };
+            /** Request Id */
+            request_id: string;
+        };
+        /**
+         * OllamaGenerateAnswer
+         * @description A line of a streamed answer, or the whole.
+         */
+        OllamaGenerateAnswer: {
+            /** Model */
+            model: string;
+            /** Created At */
+            created_at: string;
+            /** Logprobs */
+            logprobs?: components["schemas"]["OllamaTokenLogprob"][] | null;
+            /** Done */
+            done: boolean;
+            /** Done Reason */
+            done_reason?: ("stop" | "length" | "load" | "unload") | null;
+            /** Total Duration */
+            total_duration?: number | null;
+            /** Load Duration */
+            load_duration?: number | null;
+            /** Prompt Eval Count */
+            prompt_eval_count?: number | null;
+            /** Prompt Eval Duration */
+            prompt_eval_duration?: number | null;
+            /** Eval Count */
+            eval_count?: number | null;
+            /** Eval Duration */
+            eval_duration?: number | null;
+            /** Truncated Messages */
+            truncated_messages?: number | null;
+            /** Response */
+            response: string;
+            /** Thinking */
+            thinking?: string | null;
+        };
+        /**
+         * OllamaGenerateRequest
+         * @description A prompt to answer, or with `raw` to continue as it is. Without a prompt the model is loaded,
+         *     or with `keep_alive` 0 unloaded.
+         *
+         *     `template` is a Jinja chat template. `suffix`, `images` and a `context` that is not empty are
+         *     refused.
+         */
+        OllamaGenerateRequest: {
+            /** Model */
+            model: string;
+            /** Stream */
+            stream?: boolean | null;
+            /** Format */
+            format?: ("" | "json") | {
+                [key: string]: unknown;
+            } | null;
+            options?: components["schemas"]["OllamaOptions"] | null;
+            /** Think */
+            think?: boolean | ("low" | "medium" | "high") | null;
+            /** Keep Alive */
+            keep_alive?: number | string | null;
+            /** Logprobs */
+            logprobs?: boolean | null;
+            /** Top Logprobs */
+            top_logprobs?: number | null;
+            /** Truncate */
+            truncate?: boolean | null;
+            /** Prompt */
+            prompt?: string | null;
+            /** System */
+            system?: string | null;
+            /** Raw */
+            raw?: boolean | null;
+            /** Template */
+            template?: string | null;
+            /** Suffix */
+            suffix?: string | null;
+            /** Images */
+            images?: unknown[] | null;
+            /** Context */
+            context?: number[] | null;
+        };
+        /**
+         * OllamaMessage
+         * @description One turn. The result of a call has the role tool, and `tool_name` or `tool_call_id`.
+         */
+        OllamaMessage: {
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "system" | "user" | "assistant" | "tool";
+            /** Content */
+            content?: string | null;
+            /** Thinking */
+            thinking?: string | null;
+            /** Images */
+            images?: unknown[] | null;
+            /** Tool Calls */
+            tool_calls?: components["schemas"]["OllamaEarlierCall"][] | null;
+            /** Tool Name */
+            tool_name?: string | null;
+            /** Tool Call Id */
+            tool_call_id?: string | null;
+        };
+        /**
+         * OllamaModel
+         * @description An installed model. `digest` tells versions of it apart; it is not of its contents.
+         */
+        OllamaModel: {
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Modified At */
+            modified_at: string;
+            /** Size */
+            size: number;
+            /** Digest */
+            digest: string;
+            details: components["schemas"]["OllamaModelDetails"];
+        };
+        /**
+         * OllamaModelCard
+         * @description What is known of one model. `template` is the chat template, in Jinja.
+         */
+        OllamaModelCard: {
+            /**
+             * Modelfile
+             * @default
+             */
+            modelfile: string;
+            /**
+             * Parameters
+             * @default
+             */
+            parameters: string;
+            /** Template */
+            template: string;
+            /**
+             * License
+             * @default
+             */
+            license: string;
+            details: components["schemas"]["OllamaModelDetails"];
+            /** Model Info */
+            model_info: {
+                [key: string]: string | number;
+            };
+            /** Capabilities */
+            capabilities: string[];
+            /** Modified At */
+            modified_at: string;
+        };
+        /**
+         * OllamaModelDetails
+         * @description `family` is the architecture that config.json names; `format` is always `safetensors`.
+         */
+        OllamaModelDetails: {
+            /**
+             * Parent Model
+             * @default
+             */
+            parent_model: string;
+            /**
+             * Format
+             * @default safetensors
+             */
+            format: string;
+            /** Family */
+            family: string;
+            /** Families */
+            families: string[];
+            /** Parameter Size */
+            parameter_size: string;
+            /** Quantization Level */
+            quantization_level: string;
+        };
+        /**
+         * OllamaModelList
+         * @description All installed models that can be served.
+         */
+        OllamaModelList: {
+            /** Models */
+            models: components["schemas"]["OllamaModel"][];
+        };
+        /**
+         * OllamaOfferedFunction
+         * @description A function that may be called; `parameters` is the JSON schema of its arguments.
+         */
+        OllamaOfferedFunction: {
+            /** Name */
+            name: string;
+            /** Description */
+            description?: string | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * OllamaOfferedTool
+         * @description A tool, which is always a function.
+         */
+        OllamaOfferedTool: {
+            /** Type */
+            type?: "function" | null;
+            function: components["schemas"]["OllamaOfferedFunction"];
+        };
+        /**
+         * OllamaOptions
+         * @description How tokens are chosen, and how many. What is not named here is ignored.
+         *
+         *     `num_predict` -1 and -2 mean: as many as the context has room for. `repeat_last_n` 0 switches
+         *     all penalties off; any other number changes nothing.
+         */
+        OllamaOptions: {
+            /** Temperature */
+            temperature?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Min P */
+            min_p?: number | null;
+            /** Seed */
+            seed?: number | null;
+            /** Num Predict */
+            num_predict?: number | null;
+            /** Num Ctx */
+            num_ctx?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /** Repeat Penalty */
+            repeat_penalty?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /** Repeat Last N */
+            repeat_last_n?: number | null;
+        };
+        /**
+         * OllamaRunningModel
+         * @description A model in memory; `size_vram` of its `size` bytes lie in a GPU's memory.
+         */
+        OllamaRunningModel: {
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Size */
+            size: number;
+            /** Digest */
+            digest: string;
+            details: components["schemas"]["OllamaModelDetails"];
+            /** Expires At */
+            expires_at: string;
+            /** Size Vram */
+            size_vram: number;
+            /** Context Length */
+            context_length: number;
+        };
+        /**
+         * OllamaRunningModels
+         * @description All models in memory, or on their way there.
+         */
+        OllamaRunningModels: {
+            /** Models */
+            models: components["schemas"]["OllamaRunningModel"][];
+        };
+        /**
+         * OllamaShowRequest
+         * @description Which model; `name` is the older word for `model`.
+         */
+        OllamaShowRequest: {
+            /** Model */
+            model: string;
+        };
+        /**
+         * OllamaTokenChance
+         * @description A token that could be chosen.
+         */
+        OllamaTokenChance: {
+            /** Token */
+            token: string;
+            /** Logprob */
+            logprob: number;
+            /** Bytes */
+            bytes: number[];
+        };
+        /**
+         * OllamaTokenLogprob
+         * @description The chosen token, and the likeliest ones if they were asked for.
+         */
+        OllamaTokenLogprob: {
+            /** Token */
+            token: string;
+            /** Logprob */
+            logprob: number;
+            /** Bytes */
+            bytes: number[];
+            /** Top Logprobs */
+            top_logprobs?: components["schemas"]["OllamaTokenChance"][] | null;
+        };
+        /**
+         * OllamaToolCall
+         * @description A whole call: it comes in one piece.
+         */
+        OllamaToolCall: {
+            /** Id */
+            id: string;
+            function: components["schemas"]["OllamaToolFunction"];
+        };
+        /**
+         * OllamaToolFunction
+         * @description A call's function; `index` is its place among the calls of the answer.
+         */
+        OllamaToolFunction: {
+            /** Index */
+            index: number;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * OllamaVersion
+         * @description `version` is the version of Ollama whose API this is, `mlx_gui` our own.
+         */
+        OllamaVersion: {
+            /** Version */
+            version: string;
+            /** Mlx Gui */
+            mlx_gui: string;
+        };
+        /**
+         * OutputTokensDetails
+         * @description `thinking_tokens` are a part of the output's.
+         */
+        OutputTokensDetails: {
+            /** Thinking Tokens */
+            thinking_tokens: number;
+        };
+        /**
          * PromptTokensDetails
-         * @description `cached_tokens` were reused from an earlier request.
+         * @description `cached_tokens` were reused; the oldest `truncated_messages` were dropped to make it fit.
          */
         PromptTokensDetails: {
             /** Cached Tokens */
             cached_tokens: number;
+            /** Truncated Messages */
+            truncated_messages: number;
         };
         /**
          * QueuedRequest
@@ -729,6 +2331,429 @@ export interface components {
             position: number;
             /** Waiting Ms */
             waiting_ms: number;
+        };
+        /**
+         * ReasoningField
+         * @description `effort` none turns thinking off. Thoughts are shown in full, so `summary` is ignored.
+         */
+        ReasoningField: {
+            /** Effort */
+            effort?: ("none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max") | null;
+            /** Summary */
+            summary?: ("auto" | "concise" | "detailed") | null;
+        };
+        /**
+         * ResponseFailure
+         * @description Why a response failed, in the words that OpenAI's clients know.
+         */
+        ResponseFailure: {
+            /**
+             * Code
+             * @enum {string}
+             */
+            code: "server_error" | "rate_limit_exceeded" | "invalid_prompt";
+            /** Message */
+            message: string;
+        };
+        /**
+         * ResponseFormat
+         * @description The form of the answer; `json_schema` belongs to the type of that name.
+         */
+        ResponseFormat: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "json_object" | "json_schema";
+            json_schema?: components["schemas"]["NamedSchema"] | null;
+        };
+        /**
+         * ResponseFunctionCallItem
+         * @description A call to be made; its result is sent as a `function_call_output` with the same `call_id`.
+         */
+        ResponseFunctionCallItem: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default function_call
+             * @constant
+             */
+            type: "function_call";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "incomplete";
+            /** Call Id */
+            call_id: string;
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+        };
+        /**
+         * ResponseIncompleteDetails
+         * @description Why an answer stopped early; a full context counts as `max_output_tokens`.
+         */
+        ResponseIncompleteDetails: {
+            /**
+             * Reason
+             * @enum {string}
+             */
+            reason: "max_output_tokens" | "content_filter";
+        };
+        /**
+         * ResponseInputTokens
+         * @description How many tokens the model would read.
+         */
+        ResponseInputTokens: {
+            /**
+             * Object
+             * @default response.input_tokens
+             * @constant
+             */
+            object: "response.input_tokens";
+            /** Input Tokens */
+            input_tokens: number;
+        };
+        /**
+         * ResponseInputTokensDetails
+         * @description `cached_tokens` were reused from an earlier request; `cache_write_tokens` is always 0.
+         */
+        ResponseInputTokensDetails: {
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Cache Write Tokens */
+            cache_write_tokens: number;
+        };
+        /**
+         * ResponseItemList
+         * @description A page of items.
+         */
+        ResponseItemList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: {
+                [key: string]: unknown;
+            }[];
+            /** First Id */
+            first_id: string | null;
+            /** Last Id */
+            last_id: string | null;
+            /** Has More */
+            has_more: boolean;
+        };
+        /**
+         * ResponseMessageItem
+         * @description A text for the user.
+         */
+        ResponseMessageItem: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default message
+             * @constant
+             */
+            type: "message";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "incomplete";
+            /**
+             * Role
+             * @default assistant
+             * @constant
+             */
+            role: "assistant";
+            /** Content */
+            content: components["schemas"]["ResponseOutputText"][];
+        };
+        /**
+         * ResponseObject
+         * @description A response: the settings that it was asked with, and what came of them.
+         *
+         *     `store` says whether it can be continued and retrieved.
+         */
+        ResponseObject: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default response
+             * @constant
+             */
+            object: "response";
+            /** Created At */
+            created_at: number;
+            /** Completed At */
+            completed_at: number | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "incomplete" | "failed";
+            /**
+             * Background
+             * @default false
+             * @constant
+             */
+            background: false;
+            error: components["schemas"]["ResponseFailure"] | null;
+            incomplete_details: components["schemas"]["ResponseIncompleteDetails"] | null;
+            /** Instructions */
+            instructions: string | null;
+            /** Max Output Tokens */
+            max_output_tokens: number | null;
+            /** Max Tool Calls */
+            max_tool_calls: number | null;
+            /** Metadata */
+            metadata: {
+                [key: string]: string;
+            };
+            /** Model */
+            model: string;
+            /** Output */
+            output: (components["schemas"]["ResponseMessageItem"] | components["schemas"]["ResponseReasoningItem"] | components["schemas"]["ResponseFunctionCallItem"])[];
+            /** Parallel Tool Calls */
+            parallel_tool_calls: boolean;
+            /** Previous Response Id */
+            previous_response_id: string | null;
+            /** Prompt Cache Key */
+            prompt_cache_key: string | null;
+            /** Reasoning */
+            reasoning: {
+                [key: string]: unknown;
+            };
+            /** Safety Identifier */
+            safety_identifier: string | null;
+            /**
+             * Service Tier
+             * @default default
+             * @constant
+             */
+            service_tier: "default";
+            /** Store */
+            store: boolean;
+            /** Temperature */
+            temperature: number | null;
+            /** Text */
+            text: {
+                [key: string]: unknown;
+            };
+            /** Tool Choice */
+            tool_choice: string | {
+                [key: string]: unknown;
+            };
+            /** Tools */
+            tools: {
+                [key: string]: unknown;
+            }[];
+            /** Top Logprobs */
+            top_logprobs: number;
+            /** Top P */
+            top_p: number | null;
+            /**
+             * Truncation
+             * @enum {string}
+             */
+            truncation: "auto" | "disabled";
+            usage: components["schemas"]["ResponseUsage"] | null;
+            /** User */
+            user: string | null;
+        };
+        /**
+         * ResponseOutputText
+         * @description What the model said; `annotations` is always empty.
+         */
+        ResponseOutputText: {
+            /**
+             * Type
+             * @default output_text
+             * @constant
+             */
+            type: "output_text";
+            /** Text */
+            text: string;
+            /** Annotations */
+            annotations: unknown[];
+            /** Logprobs */
+            logprobs: components["schemas"]["ResponseTokenLogprob"][];
+        };
+        /**
+         * ResponseOutputTokensDetails
+         * @description How many of the tokens were thought.
+         */
+        ResponseOutputTokensDetails: {
+            /** Reasoning Tokens */
+            reasoning_tokens: number;
+        };
+        /**
+         * ResponseReasoningItem
+         * @description A thought; `summary` is always empty, `content` has all of it.
+         */
+        ResponseReasoningItem: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default reasoning
+             * @constant
+             */
+            type: "reasoning";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "incomplete";
+            /** Summary */
+            summary: unknown[];
+            /** Content */
+            content: components["schemas"]["ResponseReasoningText"][];
+        };
+        /**
+         * ResponseReasoningText
+         * @description What the model thought.
+         */
+        ResponseReasoningText: {
+            /**
+             * Type
+             * @default reasoning_text
+             * @constant
+             */
+            type: "reasoning_text";
+            /** Text */
+            text: string;
+        };
+        /**
+         * ResponseRequest
+         * @description What to answer.
+         *
+         *     `store` false keeps nothing of it. `top_logprobs` above 0, or
+         *     `include: ["message.output_text.logprobs"]`, asks for log-probabilities.
+         */
+        ResponseRequest: {
+            /** Temperature */
+            temperature?: number | null;
+            /** Top P */
+            top_p?: number | null;
+            /** Top K */
+            top_k?: number | null;
+            /** Min P */
+            min_p?: number | null;
+            /** Repetition Penalty */
+            repetition_penalty?: number | null;
+            /** Presence Penalty */
+            presence_penalty?: number | null;
+            /** Frequency Penalty */
+            frequency_penalty?: number | null;
+            /** Logit Bias */
+            logit_bias?: {
+                [key: string]: number;
+            } | null;
+            /** Seed */
+            seed?: number | null;
+            /** Stop */
+            stop?: string | string[] | null;
+            /** Model */
+            model: string;
+            /** Input */
+            input: string | components["schemas"]["Item"][];
+            /** Instructions */
+            instructions?: string | null;
+            /** Previous Response Id */
+            previous_response_id?: string | null;
+            /** Conversation */
+            conversation?: unknown;
+            /** Prompt */
+            prompt?: unknown;
+            /** Tools */
+            tools?: components["schemas"]["ToolField"][] | null;
+            tool_choice?: ("auto" | "none" | "required") | components["schemas"]["ToolChoiceField"] | null;
+            /** Parallel Tool Calls */
+            parallel_tool_calls?: boolean | null;
+            text?: components["schemas"]["TextField"] | null;
+            reasoning?: components["schemas"]["ReasoningField"] | null;
+            /** Enable Thinking */
+            enable_thinking?: boolean | null;
+            /** Thinking Budget */
+            thinking_budget?: number | null;
+            /** Truncation */
+            truncation?: ("auto" | "disabled") | null;
+            /** Max Output Tokens */
+            max_output_tokens?: number | null;
+            /** Top Logprobs */
+            top_logprobs?: number | null;
+            /** Include */
+            include?: ("file_search_call.results" | "web_search_call.results" | "web_search_call.action.sources" | "message.input_image.image_url" | "computer_call_output.output.image_url" | "code_interpreter_call.outputs" | "reasoning.encrypted_content" | "message.output_text.logprobs")[] | null;
+            /** Background */
+            background?: boolean | null;
+            /** Store */
+            store?: boolean | null;
+            /** Stream */
+            stream?: boolean | null;
+            stream_options?: components["schemas"]["mlx_gui__api__openai__responses__wire__request__StreamOptions"] | null;
+            /** Metadata */
+            metadata?: {
+                [key: string]: string;
+            } | null;
+            /** Max Tool Calls */
+            max_tool_calls?: number | null;
+            /** Prompt Cache Key */
+            prompt_cache_key?: string | null;
+            /** Safety Identifier */
+            safety_identifier?: string | null;
+            /** Service Tier */
+            service_tier?: string | null;
+            /** User */
+            user?: string | null;
+        };
+        /**
+         * ResponseTokenChance
+         * @description A token that could be chosen; `bytes` are its exact ones.
+         */
+        ResponseTokenChance: {
+            /** Token */
+            token: string;
+            /** Bytes */
+            bytes: number[];
+            /** Logprob */
+            logprob: number;
+        };
+        /**
+         * ResponseTokenLogprob
+         * @description The chosen token, and the likeliest alternatives.
+         */
+        ResponseTokenLogprob: {
+            /** Token */
+            token: string;
+            /** Bytes */
+            bytes: number[];
+            /** Logprob */
+            logprob: number;
+            /** Top Logprobs */
+            top_logprobs: components["schemas"]["ResponseTokenChance"][];
+        };
+        /**
+         * ResponseUsage
+         * @description Tokens read and written.
+         */
+        ResponseUsage: {
+            /** Input Tokens */
+            input_tokens: number;
+            input_tokens_details: components["schemas"]["ResponseInputTokensDetails"];
+            /** Output Tokens */
+            output_tokens: number;
+            output_tokens_details: components["schemas"]["ResponseOutputTokensDetails"];
+            /** Total Tokens */
+            total_tokens: number;
         };
         /**
          * ServerStatus
@@ -755,12 +2780,22 @@ export interface components {
             rss_bytes: number;
         };
         /**
-         * StreamOptions
-         * @description `include_usage` asks for a last chunk with the token counts.
+         * StructuredOutputs
+         * @description vLLM's way to ask for a form; exactly one of them.
          */
-        StreamOptions: {
-            /** Include Usage */
-            include_usage?: boolean | null;
+        StructuredOutputs: {
+            /** Json */
+            json?: string | {
+                [key: string]: unknown;
+            } | null;
+            /** Regex */
+            regex?: string | null;
+            /** Choice */
+            choice?: string[] | null;
+            /** Grammar */
+            grammar?: string | null;
+            /** Json Object */
+            json_object?: boolean | null;
         };
         /**
          * SystemStatus
@@ -777,6 +2812,250 @@ export interface components {
             };
         };
         /**
+         * TextBlock
+         * @description What the model said.
+         */
+        TextBlock: {
+            /**
+             * Type
+             * @default text
+             * @constant
+             */
+            type: "text";
+            /** Text */
+            text: string;
+        };
+        /**
+         * TextField
+         * @description `format` is enforced; `verbosity` is ignored.
+         */
+        TextField: {
+            format?: components["schemas"]["TextFormat"] | null;
+            /** Verbosity */
+            verbosity?: ("low" | "medium" | "high") | null;
+        };
+        /**
+         * TextFormat
+         * @description `text`, `json_object`, or `json_schema` with its `schema`.
+         */
+        TextFormat: {
+            /** Type */
+            type: string;
+            /** Name */
+            name?: string | null;
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
+            /** Description */
+            description?: string | null;
+            /** Strict */
+            strict?: boolean | null;
+        };
+        /**
+         * ThinkingBlock
+         * @description What the model thought. Nothing is signed here, so the signature is empty.
+         */
+        ThinkingBlock: {
+            /**
+             * Type
+             * @default thinking
+             * @constant
+             */
+            type: "thinking";
+            /** Thinking */
+            thinking: string;
+            /**
+             * Signature
+             * @default
+             */
+            signature: string;
+        };
+        /**
+         * TokenChanceBody
+         * @description A token that could be chosen. `bytes` are exact where `token` is part of a character.
+         */
+        TokenChanceBody: {
+            /** Token */
+            token: string;
+            /** Bytes */
+            bytes: number[];
+            /** Logprob */
+            logprob: number;
+        };
+        /**
+         * TokenLogprobBody
+         * @description The token that was chosen, and the likeliest ones, best first.
+         */
+        TokenLogprobBody: {
+            /** Token */
+            token: string;
+            /** Bytes */
+            bytes: number[];
+            /** Logprob */
+            logprob: number;
+            /** Top Logprobs */
+            top_logprobs: components["schemas"]["TokenChanceBody"][];
+        };
+        /**
+         * TokenizeAnswer
+         * @description `max_model_len` is the context, of prompt and answer together, that the model has here.
+         */
+        TokenizeAnswer: {
+            /** Count */
+            count: number;
+            /** Max Model Len */
+            max_model_len: number | null;
+            /** Tokens */
+            tokens: number[];
+            /** Token Strs */
+            token_strs?: string[] | null;
+        };
+        /**
+         * TokenizeBody
+         * @description Either `prompt`, taken as it is, or `messages`, as the chat template makes a prompt of them.
+         *
+         *     `add_special_tokens`, true unless given, is about what begins a raw prompt.
+         */
+        TokenizeBody: {
+            /** Tools */
+            tools?: components["schemas"]["ToolDefinition"][] | null;
+            tool_choice?: ("none" | "auto" | "required") | components["schemas"]["ToolChoiceObject"] | null;
+            /** Parallel Tool Calls */
+            parallel_tool_calls?: boolean | null;
+            /** Functions */
+            functions?: components["schemas"]["FunctionDefinition"][] | null;
+            function_call?: ("none" | "auto") | components["schemas"]["NamedFunction"] | null;
+            /** Reasoning Effort */
+            reasoning_effort?: ("none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max") | null;
+            /** Enable Thinking */
+            enable_thinking?: boolean | null;
+            /** Thinking Budget */
+            thinking_budget?: number | null;
+            /** Chat Template */
+            chat_template?: string | null;
+            /** Chat Template Kwargs */
+            chat_template_kwargs?: {
+                [key: string]: unknown;
+            } | null;
+            /** Continue Final Message */
+            continue_final_message?: boolean | null;
+            /** Truncate Prompt */
+            truncate_prompt?: boolean | null;
+            /** Model */
+            model: string;
+            /** Prompt */
+            prompt?: string | null;
+            /** Messages */
+            messages?: components["schemas"]["ChatMessage"][] | null;
+            /** Add Special Tokens */
+            add_special_tokens?: boolean | null;
+            /** Return Token Strs */
+            return_token_strs?: boolean | null;
+        };
+        /**
+         * ToolCallBody
+         * @description A call of one of the tools.
+         */
+        ToolCallBody: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["FunctionCallBody"];
+        };
+        /**
+         * ToolChoiceField
+         * @description Which tool must be called: a `function` by its `name`, or one of `allowed_tools`.
+         */
+        ToolChoiceField: {
+            /** Type */
+            type: string;
+            /** Name */
+            name?: string | null;
+            /** Mode */
+            mode?: ("auto" | "required") | null;
+            /** Tools */
+            tools?: components["schemas"]["AllowedTool"][] | null;
+        };
+        /**
+         * ToolChoiceObject
+         * @description `function` and `allowed_tools` belong to the types of these names.
+         */
+        ToolChoiceObject: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "none" | "auto" | "required" | "function" | "allowed_tools";
+            function?: components["schemas"]["NamedFunction"] | null;
+            allowed_tools?: components["schemas"]["AllowedTools"] | null;
+        };
+        /**
+         * ToolDefinition
+         * @description A tool; `function` is the only type.
+         */
+        ToolDefinition: {
+            /** Type */
+            type: string;
+            function?: components["schemas"]["FunctionDefinition"] | null;
+        };
+        /**
+         * ToolField
+         * @description A tool; only the type `function` can be served.
+         */
+        ToolField: {
+            /** Type */
+            type: string;
+            /** Name */
+            name?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /** Strict */
+            strict?: boolean | null;
+        };
+        /**
+         * ToolReference
+         * @description One of the tools.
+         */
+        ToolReference: {
+            /**
+             * Type
+             * @default function
+             * @constant
+             */
+            type: "function";
+            function: components["schemas"]["NamedFunction"];
+        };
+        /**
+         * ToolUseBlock
+         * @description A call of a tool. An input that is no JSON object, say cut off, is below `INVALID_JSON`.
+         */
+        ToolUseBlock: {
+            /**
+             * Type
+             * @default tool_use
+             * @constant
+             */
+            type: "tool_use";
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Input */
+            input: {
+                [key: string]: unknown;
+            };
+        };
+        /**
          * UnloadResult
          * @description What `unload` answers. `freed_bytes` is the resident set of the worker that ended.
          */
@@ -786,6 +3065,46 @@ export interface components {
             was_loaded: boolean;
             /** Freed Bytes */
             freed_bytes: number;
+        };
+        /**
+         * ContentPart
+         * @description A piece of a message; `text` belongs to the type `text`, `refusal` to its own.
+         */
+        mlx_gui__api__openai__chat__wire__ContentPart: {
+            /** Type */
+            type: string;
+            /** Text */
+            text?: string | null;
+            /** Refusal */
+            refusal?: string | null;
+        };
+        /**
+         * ContentPart
+         * @description A piece of an item; `text` belongs to all types but `refusal`.
+         */
+        mlx_gui__api__openai__responses__wire__request__ContentPart: {
+            /** Type */
+            type: string;
+            /** Text */
+            text?: string | null;
+            /** Refusal */
+            refusal?: string | null;
+        };
+        /**
+         * StreamOptions
+         * @description `include_obfuscation` is ignored: nothing is obfuscated.
+         */
+        mlx_gui__api__openai__responses__wire__request__StreamOptions: {
+            /** Include Obfuscation */
+            include_obfuscation?: boolean | null;
+        };
+        /**
+         * StreamOptions
+         * @description `include_usage` asks for a last chunk with the token counts.
+         */
+        mlx_gui__api__openai__wire__StreamOptions: {
+            /** Include Usage */
+            include_usage?: boolean | null;
         };
         /**
          * AnswerDelta
@@ -802,6 +3121,18 @@ export interface components {
              * @default null
              */
             content: string | null;
+            /**
+             * Reasoning Content
+             * @default null
+             */
+            reasoning_content: string | null;
+            /**
+             * Tool Calls
+             * @default null
+             */
+            tool_calls: components["schemas"]["ToolCallDelta"][] | null;
+            /** @default null */
+            function_call: components["schemas"]["FunctionCallDelta"] | null;
         };
         /**
          * ChatCompletionChunk
@@ -820,6 +3151,8 @@ export interface components {
             created: number;
             /** Model */
             model: string;
+            /** System Fingerprint */
+            system_fingerprint: string;
             /** Choices */
             choices: components["schemas"]["ChunkChoice"][];
             /** @default null */
@@ -833,13 +3166,402 @@ export interface components {
             /** Index */
             index: number;
             delta: components["schemas"]["AnswerDelta"];
+            /** @default null */
+            logprobs: components["schemas"]["LogprobsBody"] | null;
+            /** Finish Reason */
+            finish_reason: ("stop" | "length" | "tool_calls" | "content_filter" | "function_call") | null;
+        };
+        /**
+         * FunctionCallDelta
+         * @description The name, once, then pieces of the arguments.
+         */
+        FunctionCallDelta: {
             /**
-             * Logprobs
+             * Name
              * @default null
              */
-            logprobs: null;
-            /** Finish Reason */
-            finish_reason: ("stop" | "length" | "tool_calls" | "content_filter") | null;
+            name: string | null;
+            /**
+             * Arguments
+             * @default null
+             */
+            arguments: string | null;
+        };
+        /**
+         * ToolCallDelta
+         * @description Id, type and name of call number `index`, once, then pieces of its arguments.
+         */
+        ToolCallDelta: {
+            /** Index */
+            index: number;
+            /**
+             * Id
+             * @default null
+             */
+            id: string | null;
+            /**
+             * Type
+             * @default null
+             */
+            type: "function" | null;
+            function: components["schemas"]["FunctionCallDelta"];
+        };
+        /**
+         * ResponseArgumentsDelta
+         * @description More of a call's arguments.
+         */
+        ResponseArgumentsDelta: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.function_call_arguments.delta";
+            /** Delta */
+            delta: string;
+        };
+        /**
+         * ResponseArgumentsDone
+         * @description All of a call's arguments.
+         */
+        ResponseArgumentsDone: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.function_call_arguments.done";
+            /** Name */
+            name: string;
+            /** Arguments */
+            arguments: string;
+        };
+        /**
+         * ResponseErrorEvent
+         * @description The stream's last event where it failed. `error` is what the error would be by itself.
+         */
+        ResponseErrorEvent: {
+            /** Sequence Number */
+            sequence_number: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "error";
+            /** Code */
+            code: string;
+            /** Message */
+            message: string;
+            /** Param */
+            param: string | null;
+            error: components["schemas"]["ErrorDetail"];
+        };
+        /**
+         * ResponseItemEvent
+         * @description An item of the output begins or ends.
+         */
+        ResponseItemEvent: {
+            /** Sequence Number */
+            sequence_number: number;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "response.output_item.added" | "response.output_item.done";
+            /** Output Index */
+            output_index: number;
+            /** Item */
+            item: components["schemas"]["ResponseMessageItem"] | components["schemas"]["ResponseReasoningItem"] | components["schemas"]["ResponseFunctionCallItem"];
+        };
+        /**
+         * ResponsePartEvent
+         * @description A part of a message or thought begins or ends.
+         */
+        ResponsePartEvent: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /** Content Index */
+            content_index: number;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "response.content_part.added" | "response.content_part.done";
+            /** Part */
+            part: components["schemas"]["ResponseOutputText"] | components["schemas"]["ResponseReasoningText"];
+        };
+        /**
+         * ResponseReasoningDelta
+         * @description More of a thought.
+         */
+        ResponseReasoningDelta: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /** Content Index */
+            content_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.reasoning_text.delta";
+            /** Delta */
+            delta: string;
+        };
+        /**
+         * ResponseReasoningDone
+         * @description A whole thought.
+         */
+        ResponseReasoningDone: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /** Content Index */
+            content_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.reasoning_text.done";
+            /** Text */
+            text: string;
+        };
+        /**
+         * ResponseStateEvent
+         * @description The response begins or ends. One of the last three comes once, as the last or before `error`.
+         *
+         *     It has the whole response.
+         */
+        ResponseStateEvent: {
+            /** Sequence Number */
+            sequence_number: number;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "response.created" | "response.in_progress" | "response.completed" | "response.incomplete" | "response.failed";
+            response: components["schemas"]["ResponseObject"];
+        };
+        /**
+         * ResponseTextDelta
+         * @description More text of a message.
+         */
+        ResponseTextDelta: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /** Content Index */
+            content_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.output_text.delta";
+            /** Delta */
+            delta: string;
+            /** Logprobs */
+            logprobs: components["schemas"]["ResponseTokenLogprob"][];
+        };
+        /**
+         * ResponseTextDone
+         * @description The whole text of a message.
+         */
+        ResponseTextDone: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /** Content Index */
+            content_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.output_text.done";
+            /** Text */
+            text: string;
+            /** Logprobs */
+            logprobs: components["schemas"]["ResponseTokenLogprob"][];
+        };
+        /**
+         * ContentBlockDelta
+         * @description More of the block `index`.
+         */
+        ContentBlockDelta: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "content_block_delta";
+            /** Index */
+            index: number;
+            /** Delta */
+            delta: components["schemas"]["TextDelta"] | components["schemas"]["ThinkingDelta"] | components["schemas"]["SignatureDelta"] | components["schemas"]["InputJsonDelta"];
+        };
+        /**
+         * ContentBlockStart
+         * @description A block begins, empty.
+         */
+        ContentBlockStart: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "content_block_start";
+            /** Index */
+            index: number;
+            /** Content Block */
+            content_block: components["schemas"]["TextBlock"] | components["schemas"]["ThinkingBlock"] | components["schemas"]["ToolUseBlock"];
+        };
+        /**
+         * ContentBlockStop
+         * @description The block `index` is whole.
+         */
+        ContentBlockStop: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "content_block_stop";
+            /** Index */
+            index: number;
+        };
+        /**
+         * InputJsonDelta
+         * @description More of a tool's input, which is JSON once it is whole.
+         */
+        InputJsonDelta: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "input_json_delta";
+            /** Partial Json */
+            partial_json: string;
+        };
+        /**
+         * MessageDelta
+         * @description The answer's end, and the counts that hold for all of it.
+         */
+        MessageDelta: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "message_delta";
+            delta: components["schemas"]["MessageEnd"];
+            usage: components["schemas"]["MessageUsage"];
+        };
+        /**
+         * MessageEnd
+         * @description Why the answer ended.
+         */
+        MessageEnd: {
+            /**
+             * Stop Reason
+             * @enum {string}
+             */
+            stop_reason: "end_turn" | "max_tokens" | "stop_sequence" | "tool_use" | "refusal";
+            /** Stop Sequence */
+            stop_sequence: string | null;
+        };
+        /**
+         * MessageStart
+         * @description The answer without its content.
+         */
+        MessageStart: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "message_start";
+            message: components["schemas"]["MessageAnswer"];
+        };
+        /**
+         * MessageStop
+         * @description The last event.
+         */
+        MessageStop: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "message_stop";
+        };
+        /**
+         * Ping
+         * @description A sign of life, at any time.
+         */
+        Ping: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "ping";
+        };
+        /**
+         * SignatureDelta
+         * @description The end of a thought.
+         */
+        SignatureDelta: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "signature_delta";
+            /** Signature */
+            signature: string;
+        };
+        /**
+         * TextDelta
+         * @description More of a text.
+         */
+        TextDelta: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "text_delta";
+            /** Text */
+            text: string;
+        };
+        /**
+         * ThinkingDelta
+         * @description More of a thought.
+         */
+        ThinkingDelta: {
+            /**
+             * Type
+             * @constant
+             */
+            type: "thinking_delta";
+            /** Thinking */
+            thinking: string;
         };
         /**
          * HelloEvent
@@ -1045,6 +3767,72 @@ export interface operations {
             };
             /** @description Server Error */
             "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_model_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSettingsBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    change_model_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ModelSettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelSettingsBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1307,6 +4095,714 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_completion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompletionRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Completion"];
+                    "text/event-stream": components["schemas"]["Completion"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    tokenize: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenizeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenizeAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    detokenize: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DetokenizeBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DetokenizeAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                    "text/event-stream": components["schemas"]["ResponseStateEvent"] | components["schemas"]["ResponseItemEvent"] | components["schemas"]["ResponsePartEvent"] | components["schemas"]["ResponseTextDelta"] | components["schemas"]["ResponseTextDone"] | components["schemas"]["ResponseReasoningDelta"] | components["schemas"]["ResponseReasoningDone"] | components["schemas"]["ResponseArgumentsDelta"] | components["schemas"]["ResponseArgumentsDone"] | components["schemas"]["ResponseErrorEvent"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    count_response_input_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InputTokensRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseInputTokens"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_response: {
+        parameters: {
+            query?: {
+                /** @description Only false: an answer streams once. */
+                stream?: boolean;
+            };
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    delete_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedResponse"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_response_input_items: {
+        parameters: {
+            query?: {
+                /** @description The last id of the page before. */
+                after?: string | null;
+                limit?: number;
+                /** @description By place in the input. */
+                order?: "asc" | "desc";
+            };
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseItemList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    cancel_response: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                response_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResponseObject"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_message: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageAnswer"];
+                    "text/event-stream": components["schemas"]["MessageStart"] | components["schemas"]["Ping"] | components["schemas"]["ContentBlockStart"] | components["schemas"]["ContentBlockDelta"] | components["schemas"]["ContentBlockStop"] | components["schemas"]["MessageDelta"] | components["schemas"]["MessageStop"] | components["schemas"]["AnthropicErrorEnvelope"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorEnvelope"];
+                };
+            };
+        };
+    };
+    count_message_tokens: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MessageCountRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MessageTokenCount"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AnthropicErrorEnvelope"];
+                };
+            };
+        };
+    };
+    ollama_chat: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaChatRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaChatAnswer"];
+                    "application/x-ndjson": components["schemas"]["OllamaChatAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_generate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaGenerateRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaGenerateAnswer"];
+                    "application/x-ndjson": components["schemas"]["OllamaGenerateAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_tags: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaModelList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_ps: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaRunningModels"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_show: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaShowRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaModelCard"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaVersion"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
                 };
             };
         };
