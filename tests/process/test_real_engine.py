@@ -51,7 +51,7 @@ def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 def test_what_the_template_refuses_is_told_in_its_own_words(server: Visitor) -> None:
     body = chat(GEMMA, "Hello") | {
-        "messages": [{"role": "user", "content": "one"}, {"role": "user", "content": "two"}]
+        "messages": [{"role": "assistant", "content": "one"}, {"role": "user", "content": "two"}]
     }
     error = refusal(server.client.post("/v1/chat/completions", json=body), 400, "invalid_request")
     assert "alternate" in error["message"]

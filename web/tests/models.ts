@@ -4,6 +4,7 @@ import type { Memory, Model } from "../src/lib/api/types";
 export function model(id: string, changes: Partial<Model> = {}): Model {
   return {
     id,
+    base_model: null,
     object: "model",
     type: "model",
     created: 0,
