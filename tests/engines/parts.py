@@ -96,9 +96,10 @@ def processors_of(folder: Path, ask: Ask) -> Any:
 def generate(folder: Path, asks: Sequence[Ask]) -> list[Said]:
     """In the child: what mlx-lm's batch makes of them together, with our parts around it."""
     import mlx.core as mx
+    from mlx_lm.generate import BatchGenerator
 
     from mlx_gui.core.generation import Sampling
-    from mlx_gui.engines.text.library import BatchGenerator, StopSequences, load_model
+    from mlx_gui.engines.text.library import StopSequences, load_model
     from mlx_gui.engines.text.sampling import make_sampler, resolve
 
     model, _ = load_model(folder)

@@ -87,8 +87,12 @@ def check_tools(
 
 
 def arguments_schema(tool: Tool) -> dict[str, Any]:
-    """The schema of a tool's arguments as grammars take it."""
-    return {"type": "object", **tool.parameters, "x-guidance": _JSON_STYLE}
+    """The schema of a tool's arguments as grammars take it.
+
+    Where it names arguments and does not speak of others, there are none: models make some up.
+    """
+    closed = {"additionalProperties": False} if tool.parameters.get("properties") else {}
+    return {"type": "object", **closed, **tool.parameters, "x-guidance": _JSON_STYLE}
 
 
 class _Literals:

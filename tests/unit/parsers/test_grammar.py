@@ -137,3 +137,13 @@ def test_a_choice_that_no_tool_meets_is_refused() -> None:
         call_grammar(dialect("Qwen3"), (WEATHER,), ToolChoice("named", "nothing"), lambda _: None)
     with pytest.raises(InvalidRequest, match="there are no tools"):
         call_grammar(dialect("Qwen3"), (), REQUIRED, lambda _: None)
+
+
+def test_arguments_that_a_tool_does_not_name_are_not_made_up() -> None:
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}}}
+    token_id = tokenizer("Qwen3").token_to_id
+    for more, allowed in (({}, False), ({"additionalProperties": True}, True)):
+        tool = Tool("find", parameters=parameters | more)
+        lark = call_grammar(dialect("Qwen3"), (tool,), REQUIRED, token_id)
+        call = Call("find", '{"city": "Paris", "zip": 1}')
+        assert accepts("Qwen3", lark, dialect("Qwen3").form.render([call])) == allowed

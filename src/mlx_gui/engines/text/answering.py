@@ -94,9 +94,10 @@ class Answering:
         """The events of a part of the prompt that a step which began at `began_s` has read."""
         self._clock.prefill(began_s)
         if fed.state is not None:
-            if fed.done_tokens in self._kept_boundaries():
+            reached = len(fed.state.tokens)
+            if reached in self._kept_boundaries():
                 self._prefixes.put(self._request.tenant, fed.state)
-            if fed.done_tokens == self._last:
+            if reached == self._last:
                 self._branch(fed.state)
         # One that waited again reads what it has written as well.
         if self.keys[fed.key] or self._clock.answering:

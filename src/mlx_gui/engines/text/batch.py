@@ -1,4 +1,4 @@
-"""Decodes many sequences together, on mlx-lm's batch generator.
+"""Decodes many sequences together, on the two batches that mlx-lm has: one reads, one writes.
 
 All rows of a batch are as long as the longest, so the cache takes rows times that length. It stays
 within a pool of tokens: a sequence waits until there is room for its prompt and the beginning of
@@ -7,9 +7,8 @@ anew later; its answer goes on as if nothing had been.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any, Literal, cast
 
 import mlx.core as mx
@@ -17,7 +16,7 @@ import mlx.nn as nn
 
 from mlx_gui.engines.text.caches import adopt, new_cache
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
-from mlx_gui.engines.text.library import BatchGenerator
+from mlx_gui.engines.text.library import GenerationBatch, PromptProcessingBatch
 from mlx_gui.engines.text.sampling import greedy
 
 _EXPECTED_TOKENS = 256
@@ -26,24 +25,39 @@ _EXPECTED_TOKENS = 256
 SMALLEST_ROW = 256
 """KV caches grow by so many tokens."""
 
+_STEPS_UNTIL_CLEARED = 512
+
 
 @dataclass(slots=True)
 class _Row:
-    """A sequence in the generator; `tokens` of it are in the cache."""
+    """A sequence in one of the batches: `tokens` of it are in the cache, `rest` is still to be fed.
+
+    The last token of a prompt is fed by itself: with it the answer begins.
+    """
 
     key: int
     feed: Feed
     tokens: int
+    rest: list[int]
+
+    @property
+    def unread(self) -> int:
+        return len(self.rest) - 1
 
     @property
     def expected_tokens(self) -> int:
-        return max(self.tokens + 1, expected_tokens(self.feed))
+        return max(self.tokens + 1, _expected_tokens(self.feed))
+
+    def next_chunk(self, longest: int) -> int:
+        """Tokens to read next, which never go beyond a boundary."""
+        ahead = [cut - self.tokens for cut in self.feed.boundaries if cut > self.tokens]
+        return min(longest, self.unread, *ahead)
 
 
 class BatchDecoder:
-    """See `decoding.Decoder`. Sequences join and leave the batch between steps.
+    """See `decoding.Decoder`. Sequences join and leave the batches between steps.
 
-    One prompt is read at a time, `prefill_tokens` of it between two tokens of the others.
+    A step reads at most `prefill_tokens`, padding included, of one or several prompts.
     """
 
     def __init__(
@@ -51,20 +65,14 @@ class BatchDecoder:
     ) -> None:
         self._model = model
         self._slots = slots
+        self._prefill_tokens = prefill_tokens
         self._pool_tokens = pool_tokens
-        self._generator = BatchGenerator(
-            model,
-            sampler=greedy,
-            completion_batch_size=slots,
-            prefill_batch_size=1,
-            prefill_step_size=prefill_tokens,
-            # The stream of this thread: the generator's own is that of whoever imported it.
-            stream=mx.default_stream(mx.default_device()),
-        )
-        self._next_key = 0
         self._waiting: deque[tuple[int, Feed]] = deque()
         self._rows: dict[int, _Row] = {}
-        """By the generator's own keys; a sequence that waited again has a new one."""
+        self._reading = PromptProcessingBatch.empty(model, greedy, prefill_tokens)
+        self._writing = GenerationBatch.empty(model, greedy)
+        self._next_key = 0
+        self._steps = 0
 
     def add(self, feeds: Iterable[Feed]) -> list[int]:
         keys: list[int] = []
@@ -76,88 +84,106 @@ class BatchDecoder:
 
     def step(self) -> tuple[list[Fed], list[Sampled]]:
         sampled = self._make_room()
-        while self._waiting and self._has_room_for(self._waiting[0][1]):
-            self._admit(*self._waiting.popleft())
-        prompts, tokens = self._generator.next()
-        fed = [self._fed(response) for response in prompts]
-        return fed, sampled + [self._sampled(response) for response in tokens]
+        sampled += [self._sampled(response) for response in self._writing.next()]
+        self._steps += 1
+        if self._steps % _STEPS_UNTIL_CLEARED == 0:
+            mx.clear_cache()
+        return self._read(), sampled
 
     def remove(self, keys: Iterable[int]) -> Mapping[int, State]:
         wanted = set(keys)
         self._waiting = deque(each for each in self._waiting if each[0] not in wanted)
-        uids = [uid for uid, row in self._rows.items() if row.key in wanted]
-        left = self._generator.remove(uids, return_prompt_caches=True)
-        return {
-            self._rows.pop(uid).key: State(tokens, cache) for uid, (cache, tokens) in left.items()
-        }
+        states: dict[int, State] = {}
+        for batch in (self._reading, self._writing):
+            keep = [place for place, key in enumerate(batch.uids) if key not in wanted]
+            if len(keep) == len(batch.uids):
+                continue
+            for place, key in enumerate(batch.uids):
+                if key in wanted:
+                    states[key] = State(batch.tokens[place], batch.extract_cache(place))
+                    del self._rows[key]
+            batch.filter(keep)
+        return states
 
     def bytes(self) -> int:
-        return self._generator.prompt_cache_nbytes
+        layers = [*self._reading.prompt_cache, *self._writing.prompt_cache]
+        return sum(layer.nbytes for layer in layers)
 
     def close(self) -> None:
-        self._generator.close()
+        self.remove([key for key, _ in self._waiting] + list(self._rows))
 
-    def _has_room_for(self, feed: Feed) -> bool:
-        if not self._rows:
-            return True
-        longest = max(row.expected_tokens for row in self._rows.values())
-        longest = max(longest, expected_tokens(feed))
-        count = len(self._rows) + 1
-        return count <= self._slots and count * longest <= self._pool_tokens
+    # --- reading --------------------------------------------------------------------------------
 
-    def _make_room(self) -> list[Sampled]:
-        """Let the youngest wait again until the others' next tokens fit; returns its last token."""
-        sampled: list[Sampled] = []
-        while len(self._rows) > 1:
-            longest = max(row.tokens for row in self._rows.values()) + 1
-            decoding = set(self._generation().uids)
-            if len(self._rows) * longest <= self._pool_tokens or not decoding:
+    def _read(self) -> list[Fed]:
+        """Feed the next chunk of the prompts whose turn it is, and let complete ones write."""
+        rows = [self._rows[key] for key in self._reading.uids]
+        longest = self._prefill_tokens // max(len(rows), min(len(rows) + len(self._waiting), 2), 1)
+        read: list[_Row] = []
+        while self._waiting and self._has_room_for(self._waiting[0][1]):
+            key, feed = self._waiting[0]
+            row = _Row(key, feed, feed.cached_tokens, list(feed.rest))
+            chunks = [each.next_chunk(longest) for each in (*rows, row)]
+            if len(chunks) * max(chunks) > self._prefill_tokens:
                 break
-            sampled.append(self._pause(max(decoding, key=lambda uid: self._rows[uid].key)))
-        return sampled
+            self._waiting.popleft()
+            self._rows[key] = row
+            if row.unread:
+                self._reading.extend(self._alone(row))
+                rows.append(row)
+            else:
+                self._begin(self._alone(row))
+                read.append(row)
+        if rows:
+            self._feed(rows, longest)
+        fed = [self._fed(row) for row in (*read, *rows)]
+        complete = [place for place, row in enumerate(rows) if not row.unread]
+        if complete:
+            self._begin(self._reading.split(complete))
+        return fed
 
-    def _pause(self, uid: int) -> Sampled:
-        """Take a row out. Its next token is computed already: that is its last one for now."""
-        batch = self._generation()
-        place = batch.uids.index(uid)
-        token, logprobs = batch._next_tokens[place].item(), batch._next_logprobs[place]
-        row, tokens = self._rows.pop(uid), [*batch.tokens[place], token]
-        feed = row.feed
-        left_tokens = feed.max_tokens - (len(tokens) - feed.prompt_tokens)
-        self._generator.remove([uid])
-        if feed.end_tokens.matcher().advance(token):
-            return Sampled(row.key, token, logprobs, "stop", None)
-        if left_tokens <= 0:
-            return Sampled(row.key, token, logprobs, "length", None)
-        again = replace(feed, rest=tokens, state=None, max_tokens=left_tokens, boundaries=())
-        self._waiting.appendleft((row.key, again))
-        return Sampled(row.key, token, logprobs, None, None)
+    def _feed(self, rows: Sequence[_Row], longest: int) -> None:
+        chunks: list[list[int]] = []
+        for row in rows:
+            count = row.next_chunk(longest)
+            chunks.append(row.rest[:count])
+            del row.rest[:count]
+            row.tokens += count
+        self._reading.prompt(chunks)
 
-    def _generation(self) -> Any:
-        return self._generator._generation_batch
+    def _begin(self, batch: PromptProcessingBatch) -> None:
+        """Let the rows of `batch`, which have read all but their last token, write from now on."""
+        last = [self._rows[key].rest for key in batch.uids]
+        self._writing.extend(batch.generate(last))
 
-    def _admit(self, key: int, feed: Feed) -> None:
-        state = feed.state
+    def _alone(self, row: _Row) -> PromptProcessingBatch:
+        """A batch of nothing but `row`."""
+        feed, state = row.feed, row.feed.state
         cache = new_cache(self._model) if state is None else [adopt(each) for each in state.cache]
-        (uid,) = self._generator.insert_segments(
-            [_segments(feed)],
-            [feed.max_tokens],
-            caches=[cache],
-            all_tokens=[list(state.tokens) if state is not None else []],
+        return PromptProcessingBatch(
+            self._model,
+            [row.key],
+            [cache],
+            tokens=[list(state.tokens) if state is not None else []],
+            prefill_step_size=self._prefill_tokens,
             samplers=[feed.sampler],
+            fallback_sampler=greedy,
             logits_processors=[list(feed.processors)],
             stop_sequences=[feed.end_tokens],
+            max_tokens=[feed.max_tokens],
         )
-        self._rows[uid] = _Row(key, feed, feed.cached_tokens)
 
-    def _fed(self, response: Any) -> Fed:
-        row, state = self._rows[response.uid], None
-        row.tokens = row.feed.cached_tokens + response.progress[0]
-        # At the end of the prompt the first token of the answer is under way already.
-        if row.tokens in row.feed.boundaries and not response.end_of_prompt:
-            ((cache, tokens),) = self._generator.extract_cache([response.uid]).values()
-            state = State(list(tokens), cache)
-        return Fed(row.key, row.tokens, state)
+    def _fed(self, row: _Row) -> Fed:
+        """How far a row is; the last token of a complete prompt is fed in the same step."""
+        return Fed(row.key, row.tokens + (not row.unread), self._state_of(row))
+
+    def _state_of(self, row: _Row) -> State | None:
+        """What a prompt has left in its cache, where that is a boundary."""
+        if row.tokens not in row.feed.boundaries or row.tokens == row.feed.cached_tokens:
+            return None
+        place = self._reading.uids.index(row.key)
+        return State(list(self._reading.tokens[place]), self._reading.extract_cache(place))
+
+    # --- writing --------------------------------------------------------------------------------
 
     def _sampled(self, response: Any) -> Sampled:
         row, state = self._rows[response.uid], None
@@ -165,18 +191,45 @@ class BatchDecoder:
         finish = cast(Literal["stop", "length"] | None, response.finish_reason)
         if finish is not None:
             state = State(response.all_tokens, response.prompt_cache)
-            del self._rows[response.uid]
+            del self._rows[row.key]
         return Sampled(row.key, response.token, response.logprobs, finish, state)
 
+    def _has_room_for(self, feed: Feed) -> bool:
+        if not self._rows:
+            return True
+        longest = max(row.expected_tokens for row in self._rows.values())
+        longest = max(longest, _expected_tokens(feed))
+        count = len(self._rows) + 1
+        return count <= self._slots and count * longest <= self._pool_tokens
 
-def expected_tokens(feed: Feed) -> int:
+    def _make_room(self) -> list[Sampled]:
+        """Let the youngest wait again until the others' next tokens fit; returns its last token."""
+        sampled: list[Sampled] = []
+        while len(self._rows) > 1 and self._writing.uids:
+            longest = max(row.tokens for row in self._rows.values()) + 1
+            if len(self._rows) * longest <= self._pool_tokens:
+                break
+            sampled.append(self._pause(max(self._writing.uids)))
+        return sampled
+
+    def _pause(self, key: int) -> Sampled:
+        """Take a row out. Its next token is computed already: that is its last one for now."""
+        batch = self._writing
+        place = batch.uids.index(key)
+        token = cast(int, cast(mx.array, batch._next_tokens)[place].item())
+        logprobs = cast(mx.array, batch._next_logprobs[place])
+        feed, tokens = self._rows.pop(key).feed, [*batch.tokens[place], token]
+        batch.filter([other for other in range(len(batch.uids)) if other != place])
+        left_tokens = feed.max_tokens - (len(tokens) - feed.prompt_tokens)
+        if feed.end_tokens.matcher().advance(token):
+            return Sampled(key, token, logprobs, "stop", None)
+        if left_tokens <= 0:
+            return Sampled(key, token, logprobs, "length", None)
+        again = replace(feed, rest=tokens, state=None, max_tokens=left_tokens, boundaries=())
+        self._waiting.appendleft((key, again))
+        return Sampled(key, token, logprobs, None, None)
+
+
+def _expected_tokens(feed: Feed) -> int:
     """What a sequence is made room for: its prompt, and its answer up to a usual length."""
     return feed.prompt_tokens + min(feed.max_tokens, _EXPECTED_TOKENS)
-
-
-def _segments(feed: Feed) -> list[list[int]]:
-    """What is to be fed, cut at the boundaries."""
-    cached = feed.cached_tokens
-    end = cached + len(feed.rest)
-    cuts = sorted({cached, end, *(cut for cut in feed.boundaries if cached < cut < end)})
-    return [feed.rest[start - cached : stop - cached] for start, stop in pairwise(cuts)]

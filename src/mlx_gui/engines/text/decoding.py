@@ -58,7 +58,7 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """`done_tokens` of a sequence's prompt are in its cache, which is handed out at a boundary."""
+    """`done_tokens` of a sequence's prompt are read; `state` is what was there at a boundary."""
 
     key: int
     done_tokens: int

@@ -98,10 +98,10 @@ class TextEngine:
         except _MODEL_ERRORS as error:
             return self._fail_all(error)
         events: dict[str, list[GenerationEvent]] = {}
-        for each in fed:
-            self._read(each, began_s, events)
         for each in sampled:
             self._take(each, events)
+        for each in fed:
+            self._read(each, began_s, events)
         return [StepEvents(request_id, tuple(told)) for request_id, told in events.items() if told]
 
     def cancel(self, request_id: str) -> list[StepEvents]:
@@ -162,7 +162,10 @@ class TextEngine:
             self._running[key] = answering
 
     def _read(self, fed: Fed, began_s: float, events: dict[str, list[GenerationEvent]]) -> None:
-        answering = self._running[fed.key]
+        answering = self._running.get(fed.key)
+        if answering is None:
+            # Another sequence of the request has failed it in the same step.
+            return
         told = answering.read(fed, began_s)
         events.setdefault(answering.request_id, []).extend(told)
         self._start(answering)
@@ -170,7 +173,7 @@ class TextEngine:
     def _take(self, sampled: Sampled, events: dict[str, list[GenerationEvent]]) -> None:
         answering = self._running.get(sampled.key)
         if answering is None:
-            # A neighbour of the same step has failed the request.
+            # Another sequence of the request has failed it in the same step.
             return
         told = events.setdefault(answering.request_id, [])
         if sampled.finish is not None:

@@ -21,7 +21,8 @@ def _open_file_limits_kept() -> Generator[None]:
 
 with _open_file_limits_kept():
     from mlx_lm.generate import (
-        BatchGenerator,
+        GenerationBatch,
+        PromptProcessingBatch,
         StopSequences,
         generate_step,
         maybe_quantize_kv_cache,
@@ -42,10 +43,11 @@ with _open_file_limits_kept():
 
 __all__ = [
     "MODEL_REMAPPING",
-    "BatchGenerator",
     "BatchKVCache",
+    "GenerationBatch",
     "KVCache",
     "MultiLinear",
+    "PromptProcessingBatch",
     "QuantizedMultiLinear",
     "QuantizedSwitchLinear",
     "RotatingKVCache",
