@@ -66,9 +66,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "slots",
         "integer",
-        0,
-        "Sequences a model decodes together; 0 decides by the device.",
-        bounds=(0, 256),
+        32,
+        "Sequences a model decodes together.",
+        bounds=(1, 256),
     ),
     Setting(
         "max_context_tokens",

@@ -34,8 +34,8 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         "slots",
         "integer",
         None,
-        "Sequences decoded together; 0 decides by the device.",
-        bounds=(0, 256),
+        "Sequences decoded together.",
+        bounds=(1, 256),
         server="slots",
     ),
     ModelSetting(

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 import msgspec
 
 from mlx_gui.config import Config
-from mlx_gui.core.device import Backend, DeviceFacts
+from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelUnsupported
 from mlx_gui.core.generation import Reasoning, Sampling
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, ModelFacts, TextOptions
 from mlx_gui.kinds.registry import kind_of
 from mlx_gui.model_settings import ModelSettings
 
-_SLOTS_BY_BACKEND: dict[Backend, int] = {"metal": 16, "cuda": 16, "cpu": 16}
 _FAKE_ENGINE = "mlx_gui.engines.fake"
 _CONTEXT_STEP_TOKENS = 256
 _LEAST_CONTEXT_TOKENS = 1024
@@ -59,7 +58,7 @@ def plan_load(
         engine=_FAKE_ENGINE if config.engine == "fake" else kind.engine,
         weight_form="stored",
         context=min(facts.context_length or settings.context_tokens, settings.context_tokens),
-        slots=settings.slots or _SLOTS_BY_BACKEND[machine.device.backend],
+        slots=settings.slots,
         text=_text_options(model, settings, draft),
     )
 

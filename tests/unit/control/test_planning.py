@@ -49,7 +49,7 @@ def small(**changes: Any) -> Model:
 
 def test_what_nobody_set_is_as_the_server_has_it() -> None:
     plan = planned()
-    assert (plan.spec.context, plan.spec.slots, plan.keep_alive_s) == (8192, 16, 900)
+    assert (plan.spec.context, plan.spec.slots, plan.keep_alive_s) == (8192, 32, 900)
     assert plan.spec.text == TextOptions()
     assert plan.spec.weight_form == "float32"
     assert plan.spec.prefix_cache_bytes == plan.need.prefix_bytes == 512 * 2**20
