@@ -61,7 +61,7 @@ def test_settings_of_the_base_hold_with_an_adapter_unless_it_has_its_own(
 def test_changes_can_be_looked_at_before_they_are_made(store: Store, config: Config) -> None:
     owner = ModelSettingsOwner(store, config)
     assert owner.with_changes(ONE, {"slots": 5}).slots == 5
-    assert owner.of(ONE).slots == 0
+    assert owner.of(ONE).slots == 32
 
 
 def test_what_another_version_stored_is_left_out(store: Store, config: Config) -> None:
@@ -74,6 +74,6 @@ def test_what_another_version_stored_is_left_out(store: Store, config: Config) -
         await store.write(lambda connection: connection.exec_driver_sql(rows))
         owner = ModelSettingsOwner(store, config)
         await owner.recall()
-        assert (owner.of(ONE).slots, owner.of(ONE).temperature) == (0, 1.0)
+        assert (owner.of(ONE).slots, owner.of(ONE).temperature) == (32, 1.0)
 
     asyncio.run(scenario())
