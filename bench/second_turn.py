@@ -6,23 +6,19 @@ the same weights in float32, with the same BLAS and threads and without MLX's co
 """
 
 import itertools
-import random
 from collections.abc import Callable
 from functools import partial
 
 from bench.context import Context, environment
 from bench.pairs import Sample, interleave
 from bench.peers import serving_peer
+from bench.prose import story
 from bench.report import Bound, Row, ratio_row
 from bench.server import serving
 from bench.timing import Ask, Timing
 
 _SENTENCES = 62
 _TOKENS = 24
-_WHO = ("captain", "cook", "doctor", "first mate", "sailor", "cabin boy", "carpenter", "pilot")
-_DID = ("found", "lost", "mended", "drew", "counted", "carried", "painted", "sold", "hid", "kept")
-_WHAT = ("the lamp", "a map", "two ropes", "the old bell", "three barrels", "a green bird")
-_WHERE = ("below the ice", "on deck", "near the island", "at dawn", "in the storm", "by the mast")
 
 
 def measure(context: Context) -> list[Row]:
@@ -77,19 +73,8 @@ def measure(context: Context) -> list[Row]:
 
 
 def _converse(ask: Callable[[Ask], Timing], number: int) -> Sample:
-    first = Ask(_story(number), _TOKENS)
+    first = Ask(story(number, _SENTENCES), _TOKENS)
     answered = ask(first)
     before = [*first.messages, {"role": "assistant", "content": answered.text}]
     second = ask(Ask("And what did the captain say to that?", _TOKENS, before))
     return {"first_s": answered.first_s, "second_s": second.first_s}
-
-
-def _story(number: int) -> str:
-    """About 1,000 tokens that no other conversation begins with."""
-    dice = random.Random(number)
-    sentences = [
-        f"The {dice.choice(_WHO)} {dice.choice(_DID)} {dice.choice(_WHAT)} {dice.choice(_WHERE)}"
-        f" and the {dice.choice(_WHO)} {dice.choice(_DID)} {dice.choice(_WHAT)}."
-        for _ in range(_SENTENCES)
-    ]
-    return f"Story {number}. {' '.join(sentences)} Go on with this story."

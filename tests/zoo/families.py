@@ -24,5 +24,7 @@ FAMILIES: Mapping[str, Callable[[], TextBlueprint]] = {
 }
 # Behind a family's name: the same checkpoint after it has learnt the dialogues of the corpus.
 TRAINED = "-trained"
+# Their caches cannot be merged: they answer one request at a time.
+SERIAL = frozenset({"Llama-4-tiny"})
 # A LoRA adapter's name, and the checkpoint that it is for.
 ADAPTERS: Mapping[str, str] = {"Qwen3-tiny-adapter": "Qwen3-tiny-trained"}

@@ -93,6 +93,7 @@ def qwen3_4bit() -> TextBlueprint:
 
 
 def qwen3_draft() -> TextBlueprint:
-    """One layer: drafts for the others, whose vocabulary it shares."""
+    """One layer, which drafts for the others: it shares their vocabulary. Learns no calls."""
     whole = qwen3()
-    return replace(whole, config=whole.config | {"num_hidden_layers": 1, "max_window_layers": 1})
+    layers = {"num_hidden_layers": 1, "max_window_layers": 1}
+    return replace(whole, config=whole.config | layers, call_form=None)
