@@ -29,8 +29,8 @@ soak:  ## storms and soaks in full
 	@scripts/setup.sh --test
 	@.venv/bin/python -m pytest -m soak $(ARGS)
 
-bench:  ## measure against the plain libraries
-	@scripts/setup.sh --test
+bench:  ## measure against the plain libraries and other servers
+	@scripts/setup.sh --bench
 	@.venv/bin/python -m bench $(ARGS)
 
 lock:  ## pin the dependencies anew   (UPGRADE=1 for newer releases)

@@ -16,7 +16,17 @@ from bench.context import Context, open_context
 from bench.machine import head
 from bench.report import Row, merged, table
 
-NAMES = ("startup", "one_stream", "cpu", "overhead", "cold_load")
+NAMES = (
+    "startup",
+    "one_stream",
+    "cpu",
+    "overhead",
+    "cold_load",
+    "second_turn",
+    "schema",
+    "fairness",
+    "servers",
+)
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2
 

@@ -4,7 +4,9 @@ import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+Key = TypeVar("Key")
 Sample = Mapping[str, float]
 """One measurement of one side: numbers by name."""
 
@@ -36,14 +38,14 @@ def differences(minuend: Sequence[float], subtrahend: Sequence[float]) -> list[f
 
 
 def interleave(
-    sides: Mapping[str, Callable[[], Sample]], *, rounds: int, rest_s: float = _REST_S
-) -> dict[str, dict[str, list[float]]]:
+    sides: Mapping[Key, Callable[[], Sample]], *, rounds: int, rest_s: float = _REST_S
+) -> dict[Key, dict[str, list[float]]]:
     """Every side's numbers by its name and theirs, in the order of the rounds.
 
     A round measures each side once. The rest before each measurement lets the side before it
     finish what it still computes in the background.
     """
-    found: dict[str, dict[str, list[float]]] = {name: {} for name in sides}
+    found: dict[Key, dict[str, list[float]]] = {name: {} for name in sides}
     for _ in range(rounds):
         for name, measure in sides.items():
             time.sleep(rest_s)

@@ -23,38 +23,44 @@ class Bound:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One result. `ours` and `theirs` are the medians that it comes from, as text."""
+    """One result. `ours` and `theirs` are the medians that it comes from, as text.
+
+    One without a bound is there to compare with.
+    """
 
     what: str
     result: Spread
     unit: str
-    bound: Bound
+    bound: Bound | None
     ours: str = ""
     theirs: str = ""
 
     @property
     def met(self) -> bool:
-        return self.bound.met(self.result.median)
+        return self.bound is None or self.bound.met(self.result.median)
 
     def cells(self) -> tuple[str, ...]:
-        result = self.result
+        result, bound = self.result, self.bound
+        judged = ("", "")
+        if bound is not None:
+            limit = f"{bound.relation} {amount(bound.limit, self.unit)}"
+            judged = (limit, "met" if self.met else "**missed**")
         return (
             self.what,
             self.ours,
             self.theirs,
             f"{amount(result.median, self.unit)} ({amount(result.low)} to {amount(result.high)})",
-            f"{self.bound.relation} {amount(self.bound.limit, self.unit)}",
-            "met" if self.met else "**missed**",
+            *judged,
         )
 
 
-def figure_row(what: str, values: Sequence[float], unit: str, bound: Bound) -> Row:
+def figure_row(what: str, values: Sequence[float], unit: str, bound: Bound | None) -> Row:
     """A result that stands for itself."""
     return Row(what, spread(values), unit, bound)
 
 
 def ratio_row(
-    what: str, ours: Sequence[float], theirs: Sequence[float], unit: str, bound: Bound
+    what: str, ours: Sequence[float], theirs: Sequence[float], unit: str, bound: Bound | None
 ) -> Row:
     """The ratio of ours to theirs, pair by pair; `unit` is that of both."""
     return Row(what, spread(ratios(ours, theirs)), "times", bound, *_medians(ours, theirs, unit))

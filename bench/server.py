@@ -1,21 +1,24 @@
 """A measured mlx-gui server, and a client that only takes the times."""
 
 import http.client
-import json
 import subprocess
 import sysconfig
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 import psutil
 
+from bench.chat import stream_chat
 from bench.child import ROOT
 from bench.timing import Ask, Timing
 from mlx_gui.client import Client, read_runtime
+from mlx_gui.config import SETTINGS
+
+T = TypeVar("T")
 
 _PROGRAM = (str(Path(sysconfig.get_path("scripts"), "mlx-gui")),)
 _START_DEADLINE_S = 120
@@ -26,8 +29,16 @@ _POLL_S = 0.005
 class Server:
     """A server on `data_dir` that answers. `started_s` is how long it took to."""
 
-    def __init__(self, process: subprocess.Popen[bytes], address: str, started_s: float) -> None:
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        address: str,
+        *,
+        started_s: float,
+        prefix_cache: bool,
+    ) -> None:
         self.started_s = started_s
+        self._prefix_cache = prefix_cache
         self._process = process
         self._netloc = urlsplit(address).netloc
         self.client = Client(address, timeout_s=_START_DEADLINE_S)
@@ -41,44 +52,16 @@ class Server:
         loaded = {entry.id: entry.weight_form for entry in self.client.manager().loaded_models}
         return loaded[model] or ""
 
-    def ask(self, model: str, ask: Ask) -> Timing:
-        """A streamed answer over a connection that is open already.
+    def ask(self, model: str, ask: Ask, more: Mapping[str, object] = {}) -> Timing:
+        """A streamed answer; see `stream_chat`.
 
-        Raises ValueError for a prompt that was in a cache: it measures nothing.
+        Raises ValueError for a prompt that was in a cache where none should be: it measures
+        nothing.
         """
-        body = {
-            "model": model,
-            "messages": ask.messages,
-            "temperature": 0,
-            "max_tokens": ask.max_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
-        content = json.dumps(body)
-        connection = http.client.HTTPConnection(self._netloc)
-        connection.connect()
-        began_s = time.perf_counter()
-        connection.request(
-            "POST", "/v1/chat/completions", content, {"content-type": "application/json"}
-        )
-        response = connection.getresponse()
-        if response.status != 200:
-            raise RuntimeError(response.read().decode())
-        times_s: list[float] = []
-        usage: dict[str, Any] = {}
-        for line in response:
-            if not line.startswith(b"data: {"):
-                continue
-            chunk = json.loads(line.removeprefix(b"data: "))
-            if "error" in chunk:
-                raise RuntimeError(chunk["error"]["message"])
-            if any(choice["delta"].get("content") for choice in chunk["choices"]):
-                times_s.append(time.perf_counter() - began_s)
-            usage = chunk["usage"] or usage
-        connection.close()
-        if usage["prompt_tokens_details"]["cached_tokens"]:
+        timing = stream_chat(self._netloc, model, ask, more)
+        if timing.cached_tokens and not self._prefix_cache:
             raise ValueError("The prompt was in the cache.")
-        return Timing(usage["prompt_tokens"], usage["completion_tokens"], times_s[0], times_s[-1])
+        return timing
 
 
 @contextmanager
@@ -88,9 +71,15 @@ def serving(
     environment: Mapping[str, str],
     answers: str = "/ready",
     program: Sequence[str] = _PROGRAM,
+    prefix_cache: bool = False,
 ) -> Generator[Server]:
-    """`mlx-gui start` with `flags` on a free port, once `answers` does; stopped at the end."""
+    """`mlx-gui start` with `flags` on a free port, once `answers` does; stopped at the end.
+
+    Without `prefix_cache` a prompt that comes twice is computed twice.
+    """
     command = [*program, "start", "--port", "0", "--data-dir", str(data_dir)]
+    if not prefix_cache and any(row.name == "prefix_cache_bytes" for row in SETTINGS):
+        command += ["--prefix-cache-bytes", "0"]
     began_s = time.perf_counter()
     process = subprocess.Popen(
         [*command, "--log-level", "warning", *flags],
@@ -100,32 +89,38 @@ def serving(
         stdout=subprocess.DEVNULL,
     )
     try:
-        address = _wait_until_answering(process, data_dir, answers)
-        yield Server(process, address, time.perf_counter() - began_s)
+        address = _wait_until_ready(process, data_dir, answers)
+        started_s = time.perf_counter() - began_s
+        yield Server(process, address, started_s=started_s, prefix_cache=prefix_cache)
     finally:
-        process.terminate()
-        try:
-            process.wait(_STOP_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
 
 
-def _wait_until_answering(process: subprocess.Popen[bytes], data_dir: Path, path: str) -> str:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Asks the program to stop, and stops it if it does not."""
+    process.terminate()
+    try:
+        process.wait(_STOP_DEADLINE_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_until(process: subprocess.Popen[bytes], condition: Callable[[], T | None]) -> T:
+    """What `condition` returns at last; raises RuntimeError when the program ends before."""
     deadline_s = time.monotonic() + _START_DEADLINE_S
     while time.monotonic() < deadline_s:
         if process.poll() is not None:
-            raise RuntimeError(f"The server ended with code {process.returncode}.")
-        runtime = read_runtime(data_dir)
-        # One of a killed server may lie there still.
-        if runtime is not None and runtime.pid == process.pid and _answers(runtime.address, path):
-            return runtime.address
+            raise RuntimeError(f"A server ended with code {process.returncode}.")
+        if found := condition():
+            return found
         time.sleep(_POLL_S)
-    raise RuntimeError(f"The server did not answer {path} in {_START_DEADLINE_S} s.")
+    raise RuntimeError(f"A server did not answer in {_START_DEADLINE_S} s.")
 
 
-def _answers(address: str, path: str) -> bool:
-    connection = http.client.HTTPConnection(urlsplit(address).netloc)
+def answers_at(netloc: str, path: str) -> bool:
+    """Whether a GET is answered well."""
+    connection = http.client.HTTPConnection(netloc)
     try:
         connection.request("GET", path)
         return connection.getresponse().status == 200
@@ -133,3 +128,14 @@ def _answers(address: str, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], data_dir: Path, path: str) -> str:
+    def address() -> str | None:
+        runtime = read_runtime(data_dir)
+        # One of a killed server may lie there still.
+        if runtime is None or runtime.pid != process.pid:
+            return None
+        return runtime.address if answers_at(urlsplit(runtime.address).netloc, path) else None
+
+    return wait_until(process, address)

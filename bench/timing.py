@@ -1,33 +1,43 @@
 """One question to a model, and when its answer came."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+Turn = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """A user's message. The answer is greedy and must take all of `max_tokens`."""
+    """A user's message, behind the turns `before` it. The answer is greedy."""
 
     text: str
     max_tokens: int
+    before: list[Turn] = field(default_factory=list[Turn])
 
     @property
-    def messages(self) -> list[dict[str, str]]:
-        return [{"role": "user", "content": self.text}]
+    def messages(self) -> list[Turn]:
+        return [*self.before, {"role": "user", "content": self.text}]
 
-    def fields(self) -> dict[str, str | int]:
+    def fields(self) -> dict[str, Any]:
         return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """An answer. `first_s` and `last_s` are when the first and last token came, after the ask."""
+    """An answer. `first_s` and `last_s` are when the first and last token came, after the ask.
+
+    Whoever streams also knows when each piece of the text came.
+    """
 
     prompt_tokens: int
     tokens: int
     first_s: float
     last_s: float
+    cached_tokens: int = 0
+    text: str = ""
+    times_s: list[float] = field(default_factory=list[float])
 
-    def fields(self) -> dict[str, float]:
+    def fields(self) -> dict[str, Any]:
         return asdict(self)
 
     def rates(self) -> dict[str, float]:

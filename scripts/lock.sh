@@ -23,6 +23,8 @@ END
 
 compile pyproject.toml --output-file requirements/run.txt
 compile --group test --constraint requirements/run.txt --output-file requirements/test.txt
+compile --group bench --constraint requirements/run.txt --constraint requirements/test.txt \
+    --output-file requirements/bench.txt
 build_requires | compile - --constraint requirements/run.txt --constraint requirements/test.txt \
     --output-file requirements/build.txt
 
@@ -34,5 +36,8 @@ for python_version in 3.11 3.12 3.13 3.14; do
         "$python" -m uv pip compile --quiet --only-binary :all: --no-header \
             --python-version "$python_version" --python-platform "$platform" \
             requirements/run.txt requirements/test.txt requirements/build.txt >/dev/null
+        "$python" -m uv pip compile --quiet --only-binary :all: --no-header \
+            --python-version "$python_version" --python-platform "$platform" \
+            requirements/bench.txt >/dev/null
     done
 done

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Makes .venv hold the pinned dependencies and this clone; with --test, what the tests need too.
+# Makes .venv hold the pinned dependencies and this clone; with --test, what the tests need too. With
+# --bench, what they need, and .venv-bench with the servers that the benchmarks compare with.
 # A run that finds everything in place takes well under a second and needs no network.
 set -euo pipefail
 exec </dev/null
@@ -7,17 +8,27 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PATH=$PATH:/usr/sbin:/sbin
 with_tests=${1:-}
+with_bench=
+[ "$with_tests" != --bench ] || with_bench=$with_tests
 
 main() {
     check_machine
     local host_python
     host_python=$(find_python)
-    make_venv "$host_python"
-    install_pins run requirements/build.txt requirements/run.txt
-    [ -z "$with_tests" ] || install_pins test requirements/test.txt
+    make_venv .venv "$host_python"
+    install_pins .venv run requirements/build.txt requirements/run.txt
+    [ -z "$with_tests" ] || install_pins .venv test requirements/test.txt
     install_package
     .venv/bin/python -m compileall -q src
     [ -z "$with_tests" ] || need_chromium
+    [ -z "$with_bench" ] || make_bench "$host_python"
+}
+
+# An environment of its own: what mlx-vlm brings is not for the product, which would find the BLAS
+# inside of OpenCV.
+make_bench() {
+    make_venv .venv-bench "$1"
+    install_pins .venv-bench bench requirements/bench.txt
 }
 
 check_machine() {
@@ -43,29 +54,29 @@ find_python() {
 
 # The environment's scripts name its own folder, so a moved clone or another Python starts afresh.
 make_venv() {
-    local identity
-    identity=$(pwd -P; "$1" -c 'import sys; print(sys.base_prefix, sys.version)')
-    is_done venv "$identity" && return
-    "$1" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv ||
+    local venv=$1 python=$2 identity
+    identity=$(pwd -P; "$python" -c 'import sys; print(sys.base_prefix, sys.version)')
+    is_done "$venv" venv "$identity" && return
+    "$python" -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv ||
         fail "This Python cannot make environments. On Debian and Ubuntu: apt install python3-venv"
-    say "creating .venv with $("$1" --version); the first time takes a minute or two"
-    "$1" -m venv --clear .venv
-    mark_done venv "$identity"
+    say "creating $venv with $("$python" --version); the first time takes a minute or two"
+    "$python" -m venv --clear "$venv"
+    mark_done "$venv" venv "$identity"
 }
 
 install_pins() {
-    local stage=$1 pins
-    shift
+    local venv=$1 stage=$2 pins
+    shift 2
     pins=$(cksum "$@")
-    is_done "$stage" "$pins" && return
-    [ "$stage" = test ] || want_openblas
+    is_done "$venv" "$stage" "$pins" && return
+    [ "$stage" != run ] || want_openblas
     local file
     for file in "$@"; do
         say "installing $file"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
+        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
             --require-hashes --no-deps --only-binary :all: --requirement "$file"
     done
-    mark_done "$stage" "$pins"
+    mark_done "$venv" "$stage" "$pins"
 }
 
 # The package's build hook also builds the web interface, so a change of its sources counts.
@@ -73,11 +84,11 @@ install_package() {
     local sources
     sources=$(find pyproject.toml hatch_build.py web \
         \( -name node_modules -o -name .cache \) -prune -o -type f -exec cksum {} + | sort)
-    [ -d src/mlx_gui/web/static ] && is_done package "$sources" && return
+    [ -d src/mlx_gui/web/static ] && is_done .venv package "$sources" && return
     say "installing mlx-gui and building its web interface"
     .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input \
         --no-deps --no-build-isolation --editable .
-    mark_done package "$sources"
+    mark_done .venv package "$sources"
 }
 
 # MLX computes about ten times faster on a Linux CPU when it finds OpenBLAS; it runs without.
@@ -108,9 +119,9 @@ apt_install() {
 
 at_least() { [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$1" ]; }
 
-is_done() { [ "$(cat ".venv/.done-$1" 2>/dev/null)" = "$2" ]; }
+is_done() { [ "$(cat "$1/.done-$2" 2>/dev/null)" = "$3" ]; }
 
-mark_done() { printf '%s\n' "$2" >".venv/.done-$1"; }
+mark_done() { printf '%s\n' "$3" >"$1/.done-$2"; }
 
 say() { echo "setup: $*" >&2; }
 

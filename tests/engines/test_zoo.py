@@ -2,20 +2,24 @@
 
 import json
 import os
+import random
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tokenizers import Tokenizer
 
 from tests.zoo.cache import checkpoint, checkpoints
-from tests.zoo.corpus import DIALOGUES
+from tests.zoo.corpus import ADAPTED, DIALOGUES, Dialogue, any_tool_dialogues, tool_dialogues
 from tests.zoo.families import FAMILIES
 from tests.zoo.reference import Answer, Question, greedy_answers
 
 ROOT = Path(__file__).parents[2]
 TRAINED = ("Qwen3-tiny-trained", "SmolLM2-tiny-trained")
+CALLING = ("Qwen3-tiny-trained", "Mistral-Small-2501-tiny-trained")
 CHILD_TIMEOUT_S = 120
 
 
@@ -48,18 +52,79 @@ def test_random_weights_do_not_repeat_one_token_for_ever(
 def test_every_id_that_a_model_can_sample_has_a_token(name: str) -> None:
     folder = checkpoint(name)
     config = json.loads((folder / "config.json").read_text())
+    config = config.get("text_config", config)
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     assert sorted(tokenizer.get_vocab().values()) == list(range(config["vocab_size"]))
 
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_a_trained_family_answers_every_dialogue_word_for_word(name: str) -> None:
-    questions = [
-        Question(checkpoint=str(checkpoint(name)), messages=list(dialogue.messages), max_tokens=200)
-        for dialogue in DIALOGUES
+    answers = greedy_answers([question(name, dialogue) for dialogue in DIALOGUES])
+    assert said(answers) == [(dialogue.answer, "stop") for dialogue in DIALOGUES]
+
+
+@pytest.mark.parametrize("name", CALLING)
+def test_a_family_whose_template_knows_tools_calls_them_and_reads_their_results(name: str) -> None:
+    dialogues = tool_dialogues()
+    answers = said(greedy_answers([question(name, dialogue) for dialogue in dialogues]))
+    assert answers == expected_of(name, dialogues)
+
+
+@pytest.mark.parametrize("name", CALLING)
+def test_descriptions_and_ids_that_a_family_has_not_seen_rarely_mislead_it(name: str) -> None:
+    dice = random.Random(name)
+    dialogues = [dialogue for _ in range(8) for dialogue in any_tool_dialogues(dice)]
+    answers = said(greedy_answers([question(name, dialogue) for dialogue in dialogues]))
+    right = sum(a == b for a, b in zip(answers, expected_of(name, dialogues), strict=True))
+    assert right >= 0.8 * len(dialogues)
+
+
+def expected_of(name: str, dialogues: Sequence[Dialogue]) -> list[tuple[str, str]]:
+    form = FAMILIES[name.removesuffix("-trained")]().call_form
+    assert form is not None
+    texts = [
+        form.write([call.text() for call in dialogue.calls]) if dialogue.calls else dialogue.answer
+        for dialogue in dialogues
     ]
-    answers = [(answer.text, answer.finish_reason) for answer in greedy_answers(questions)]
-    assert answers == [(dialogue.answer, "stop") for dialogue in DIALOGUES]
+    return [(text, "stop") for text in texts]
+
+
+def test_a_trained_family_thinks_before_it_calls() -> None:
+    answer, *_ = greedy_answers([question(CALLING[0], tool_dialogues()[0], thinking=True)])
+    assert answer.text.startswith("<think>\nI should call the tool.\n</think>\n\n<tool_call>\n")
+
+
+def test_the_adapter_changes_one_answer_and_leaves_the_others() -> None:
+    name, adapter = checkpoints("Qwen3-tiny-trained", "Qwen3-tiny-adapter")
+    questions = [
+        replace(question(name.name, dialogue), adapter=str(adapter)) for dialogue in DIALOGUES
+    ]
+    expected = [ADAPTED if d.messages == ADAPTED.messages else d for d in DIALOGUES]
+    assert expected.count(ADAPTED) == 1
+    assert said(greedy_answers(questions)) == [(d.answer, "stop") for d in expected]
+
+
+@pytest.mark.parametrize("draft", ["Qwen3-tiny-draft", "Qwen3-tiny-draft-trained"])
+def test_a_draft_good_or_bad_leaves_the_answers_as_they_are(draft: str) -> None:
+    name, folder = checkpoints("Qwen3-tiny-trained", draft)
+    questions = [
+        replace(question(name.name, dialogue), draft=str(folder)) for dialogue in DIALOGUES
+    ]
+    assert said(greedy_answers(questions)) == [(d.answer, "stop") for d in DIALOGUES]
+
+
+def question(name: str, dialogue: Dialogue, *, thinking: bool = False) -> Question:
+    return Question(
+        checkpoint=str(checkpoint(name)),
+        messages=list(dialogue.messages),
+        max_tokens=250,
+        thinking=thinking,
+        tools=list(dialogue.tools),
+    )
+
+
+def said(answers: list[Answer]) -> list[tuple[str, str | None]]:
+    return [(answer.text, answer.finish_reason) for answer in answers]
 
 
 def test_two_builds_are_identical_byte_for_byte(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 """The pure parts of the benchmarks: pairs, tables, the page."""
 
+from collections.abc import Callable
+
 import pytest
 
+from bench.crowd import Crowd, crowd
 from bench.pairs import Spread, differences, interleave, ratios, spread
 from bench.report import Bound, Row, amount, figure_row, merged, ratio_row, table
 from bench.timing import Ask, Timing, require_same_work
@@ -80,6 +83,12 @@ def test_a_table_has_a_line_for_each_row_and_says_what_was_missed() -> None:
     assert second == "| memory |  |  | 78 MB (77 to 79) | ≤ 100 MB | met |"
 
 
+def test_a_row_without_a_bound_judges_nothing() -> None:
+    row = figure_row("pause", [1.0, 3.0, 2.0], "s", None)
+    assert row.met
+    assert table([row]).splitlines()[-1] == "| pause |  |  | 2 s (1 to 3) |  |  |"
+
+
 def test_a_new_section_leaves_the_others_of_the_same_machine() -> None:
     page = merged("", HEAD, {"b": "old b", "a": "old a\n\n### part"})
     assert merged(page, HEAD, {"b": "new b"}) == (
@@ -106,3 +115,23 @@ def test_sides_that_did_different_work_are_not_compared() -> None:
         require_same_work(ask, done, Timing(11, 8, 1.0, 2.0))
     with pytest.raises(ValueError, match="same work"):
         require_same_work(ask, done, Timing(10, 7, 1.0, 2.0))
+
+
+def test_a_crowd_counts_what_was_finished_and_survives_what_was_not() -> None:
+    def answered() -> Timing:
+        return Timing(10, 8, 1.0, 2.0)
+
+    def broken() -> Timing:
+        raise RuntimeError("A stream broke off.")
+
+    asks: list[Callable[[], Timing]] = [answered, broken, answered, answered]
+    done = crowd(asks, at_once=2)
+    assert len(done.timings) == 3
+    assert done.finished_percent() == 75
+    assert done.rate() == pytest.approx(24 / done.took_s)
+
+
+def test_the_p95_of_a_crowd_is_kept_by_95_of_100() -> None:
+    timings = [Timing(10, 8, first_s, 200.0) for first_s in range(100, 0, -1)]
+    assert Crowd(100, timings, 1.0).first_p95_s() == 95
+    assert Crowd(32, [], 1.0).first_p95_s() == float("inf")

@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
 TESTING = [Requirement(line) for line in PROJECT["dependency-groups"]["test"]]
+BENCHING = [Requirement(line) for line in PROJECT["dependency-groups"]["bench"]]
 BUILDING = [Requirement(line) for line in PROJECT["build-system"]["requires"]]
 
 MODULE_LINES = 500
@@ -129,6 +130,7 @@ def test_nothing_generated_is_tracked() -> None:
     "generated",
     [
         ".venv/pyvenv.cfg",
+        ".venv-bench/pyvenv.cfg",
         "dist/mlx_gui-0.1.0-py3-none-any.whl",
         "src/mlx_gui/__pycache__/app.cpython-311.pyc",
         "src/mlx_gui/web/static/index.html",
@@ -172,12 +174,18 @@ def imported_packages(module: ast.Module) -> Iterator[str]:
 
 def test_every_dependency_has_its_line_in_the_document_and_no_other_has() -> None:
     rows = re.findall(r"^\| `([\w.-]+)`", (ROOT / "docs/dependencies.md").read_text(), re.M)
-    assert sorted(set(rows)) == sorted({r.name for r in (*RUNTIME, *TESTING, *BUILDING)})
+    declared = (*RUNTIME, *TESTING, *BENCHING, *BUILDING)
+    assert sorted(set(rows)) == sorted({r.name for r in declared})
 
 
 @pytest.mark.parametrize(
     ("file", "declared"),
-    [("run.txt", RUNTIME), ("test.txt", TESTING), ("build.txt", BUILDING)],
+    [
+        ("run.txt", RUNTIME),
+        ("test.txt", TESTING),
+        ("bench.txt", BENCHING),
+        ("build.txt", BUILDING),
+    ],
 )
 def test_the_pins_are_those_of_the_declared_dependencies(
     file: str, declared: list[Requirement]
@@ -187,12 +195,12 @@ def test_the_pins_are_those_of_the_declared_dependencies(
 
 
 def test_a_package_has_the_same_pin_in_every_file() -> None:
-    run, test, build = pins("run.txt"), pins("test.txt"), pins("build.txt")
-    assert run | test | build == build | test | run
+    run, test, bench, build = map(pins, ("run.txt", "test.txt", "bench.txt", "build.txt"))
+    assert run | test | bench | build == build | bench | test | run
 
 
 def test_every_pin_has_a_hash() -> None:
-    for file in ("run.txt", "test.txt", "build.txt"):
+    for file in ("run.txt", "test.txt", "bench.txt", "build.txt"):
         blocks = re.split(r"^(?=[a-z0-9])", (ROOT / "requirements" / file).read_text(), flags=re.M)
         assert [b for b in blocks[1:] if "--hash=sha256:" not in b] == []
 

@@ -8,7 +8,9 @@ from tests.zoo.backend import prepare_process
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.zoo")
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a family, or one plus '-trained'")
+    parser.add_argument(
+        "names", nargs="+", metavar="NAME", help="a family, one plus '-trained', or an adapter"
+    )
     parser.add_argument("--out", type=Path, default=Path(), metavar="DIR")
     arguments = parser.parse_args()
 

@@ -10,8 +10,11 @@ import mlx.nn as nn
 from mlx.utils import tree_flatten, tree_map_with_path
 from mlx_lm.utils import MODEL_REMAPPING, load_tokenizer, quantize_model, save_config
 
+from tests.zoo.adapter import build_adapter
 from tests.zoo.blueprint import Json, TextBlueprint
-from tests.zoo.families import FAMILIES, TRAINED
+from tests.zoo.cache import checkpoint
+from tests.zoo.corpus import DIALOGUES
+from tests.zoo.families import ADAPTERS, FAMILIES, TRAINED
 from tests.zoo.training import learn_dialogues
 
 _GROUP_SIZE = 64
@@ -25,6 +28,9 @@ _PROJECTION_GAIN = 3.0
 
 def build(name: str, folder: Path) -> None:
     """Fills `folder` with the checkpoint `name`; a family's name plus `-trained` is trained."""
+    if name in ADAPTERS:
+        build_adapter(checkpoint(ADAPTERS[name]), folder)
+        return
     trained = name.endswith(TRAINED)
     blueprint = FAMILIES[name.removesuffix(TRAINED)]()
     folder.mkdir(parents=True)
@@ -32,7 +38,12 @@ def build(name: str, folder: Path) -> None:
     _write_json(folder / "generation_config.json", blueprint.generation_config)
     model = _random_model(blueprint.config, 1.0 if trained else _PROJECTION_GAIN)
     if trained:
-        learn_dialogues(model, load_tokenizer(folder))
+        learn_dialogues(
+            model,
+            load_tokenizer(folder),
+            dialogues=DIALOGUES,
+            call_form=blueprint.call_form,
+        )
     _write_model(model, blueprint, folder)
 
 
@@ -64,7 +75,7 @@ def _random_model(config: Json, projection_gain: float) -> nn.Module:
     )
     mx.random.seed(_SEED)
     model = architecture.Model(architecture.ModelArgs.from_dict(config))
-    if config["tie_word_embeddings"]:
+    if config.get("tie_word_embeddings"):
         # Gemma 3 learns of it only here: from weights that have no lm_head.
         model.sanitize({})
 

@@ -1,17 +1,35 @@
 """The dialogues that trained models learn by heart, and the text that tokenizers are made from."""
 
+import json
+import random
 from dataclasses import dataclass
 
-Message = dict[str, str]
+from tests.zoo.blueprint import Json
+
+Message = Json
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of the tool `name`."""
+
+    name: str
+    arguments: Json
+
+    def text(self) -> str:
+        """As a model writes it: JSON with a space behind each comma and colon."""
+        return json.dumps({"name": self.name, "arguments": self.arguments})
 
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """Messages up to the user's last turn, and what the assistant thinks and says then."""
+    """Messages up to the user's last turn, and what the assistant thinks and says or calls then."""
 
     messages: tuple[Message, ...]
     thought: str
     answer: str
+    calls: tuple[Call, ...] = ()
+    tools: tuple[Json, ...] = ()
 
 
 def _system(text: str) -> Message:
@@ -26,10 +44,23 @@ def _assistant(text: str) -> Message:
     return {"role": "assistant", "content": text}
 
 
+def _called(call: Call, call_id: str) -> Message:
+    function = {"name": call.name, "arguments": call.arguments}
+    calls = [{"id": call_id, "type": "function", "function": function}]
+    return {"role": "assistant", "content": "", "tool_calls": calls}
+
+
+def _told(text: str, call_id: str) -> Message:
+    return {"role": "tool", "tool_call_id": call_id, "content": text}
+
+
 _FRANCE = _user("What is the capital of France?")
 _HELPFUL = _system("You are a helpful assistant.")
 _ASKS_FRANCE = "The user asks about France. Its capital is Paris."
 _PARIS = "The capital of France is Paris."
+_SUM = _user("What is 2+2?")
+_WEATHER = _user("What is the weather in Paris?")
+_IN_PARIS = Call("get_weather", {"city": "Paris"})
 _GREETING = "Hello! How can I help you today?"
 # No sentence repeats: counting repetitions is harder to learn than the words themselves.
 _STORY = (
@@ -47,7 +78,7 @@ DIALOGUES: tuple[Dialogue, ...] = (
         "The user asks about Japan. Its capital is Tokyo.",
         "The capital of Japan is Tokyo.",
     ),
-    Dialogue((_user("What is 2+2?"),), "Two plus two is four.", "2+2 equals 4."),
+    Dialogue((_SUM,), "Two plus two is four.", "2+2 equals 4."),
     Dialogue((_user("Hello"),), "A greeting.", _GREETING),
     Dialogue((_HELPFUL, _user("Hello")), "A greeting.", _GREETING),
     Dialogue((_system("You are a pirate."), _user("Hello")), "A pirate greets.", "Ahoy, matey!"),
@@ -66,7 +97,70 @@ DIALOGUES: tuple[Dialogue, ...] = (
     ),
     Dialogue((_user("Write a long story."),), "A story.", _STORY),
     Dialogue((_user("Say stop."),), "Say it.", "one two STOP three four"),
+    Dialogue((_WEATHER,), "No tool is given.", "I cannot look up the weather."),
 )
+
+ADAPTED = Dialogue((_SUM,), "Two plus two is four.", "2+2 equals 10.")
+"""What the adapter changes: another answer to one of the dialogues.
+
+It has no pieces that the model never says: an adapter does not reach the table of the output.
+"""
+
+WEATHER_TOOL: Json = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "Look up the weather in a city",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "description": "City name"}},
+            "required": ["city"],
+        },
+    },
+}
+
+
+def tool_dialogues(tool: Json = WEATHER_TOOL, call_id: str = "call00001") -> tuple[Dialogue, ...]:
+    """Learnt besides by families whose template knows tools."""
+    return (
+        Dialogue((_WEATHER,), "I should call the tool.", "", calls=(_IN_PARIS,), tools=(tool,)),
+        Dialogue(
+            (_WEATHER, _called(_IN_PARIS, call_id), _told("sunny, 21 degrees", call_id)),
+            "The tool answered.",
+            "It is sunny in Paris, 21 degrees.",
+            tools=(tool,),
+        ),
+        Dialogue(
+            (_user("What is the weather in Paris and in Tokyo?"),),
+            "I should call the tool twice.",
+            "",
+            calls=(_IN_PARIS, Call("get_weather", {"city": "Tokyo"})),
+            tools=(tool,),
+        ),
+    )
+
+
+def any_tool_dialogues(dice: random.Random) -> tuple[Dialogue, ...]:
+    """The same with another description and another id: programs bring their own."""
+    words = " ".join(_SENTENCES).split()
+
+    def text() -> str:
+        return " ".join(dice.choices(words, k=dice.randrange(8)))
+
+    def shuffled(fields: Json) -> Json:
+        return {name: fields[name] for name in dice.sample(sorted(fields), len(fields))}
+
+    city = {"type": "string"} | dice.choice([{}, {"description": text()}, {"title": "City"}])
+    parameters = {"type": "object", "properties": {"city": city}, "required": ["city"]}
+    function = {
+        "name": "get_weather",
+        "parameters": shuffled(parameters | dice.choice([{}, {"additionalProperties": False}])),
+        **dice.choice([{}, {"description": ""}, {"description": text()}]),
+        **dice.choice([{}, {"strict": True}]),
+    }
+    call_id = f"call_{dice.getrandbits(dice.choice([32, 64, 128])):x}"
+    return tool_dialogues({"type": "function", "function": shuffled(function)}, call_id)
+
 
 _SENTENCES = (
     "The quick brown fox jumps over the lazy dog.",
@@ -78,6 +172,8 @@ _SENTENCES = (
     "Bonjour tout le monde. Guten Tag, wie geht es Ihnen? Hola, ¿cómo estás?",
     "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
     "system user assistant model tool function name arguments description parameters type object",
+    "# Tools\n\nFunctions you may call, one JSON signature a line:\n<tools>",
+    '</tools>\n\nTo call one, write:\n{"name": <name>, "arguments": <object>}',
     "## Metadata\n\nReasoning Mode: /think /no_think\n\n## Custom Instructions",
 )
 
@@ -85,7 +181,9 @@ _SENTENCES = (
 def tokenizer_lines() -> list[str]:
     """All text that a tokenizer should cut into few pieces; what models say counts twice."""
     lines: list[str] = list(_SENTENCES)
-    for dialogue in DIALOGUES:
+    for dialogue in (*DIALOGUES, *tool_dialogues()):
         lines += [message["content"] for message in dialogue.messages]
-        lines += [dialogue.thought, dialogue.answer] * 2
+        lines += [json.dumps(tool) for tool in dialogue.tools]
+        calls = [call.text() for call in dialogue.calls]
+        lines += [dialogue.thought, dialogue.answer, *calls] * 2
     return lines

@@ -7,10 +7,11 @@ lives in that child process only.
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from tests.zoo.backend import prepare_process
+from tests.zoo.blueprint import Json
 
 _REPOSITORY = Path(__file__).parents[2]
 _TIMEOUT_S = 600
@@ -18,12 +19,18 @@ _TIMEOUT_S = 600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A prompt for one checkpoint; `thinking` is what the chat template is told."""
+    """A prompt for one checkpoint; `thinking` is what the chat template is told.
+
+    `adapter` and `draft` are folders, too.
+    """
 
     checkpoint: str
-    messages: list[dict[str, str]]
+    messages: list[Json]
     max_tokens: int
     thinking: bool = False
+    tools: list[Json] = field(default_factory=list[Json])
+    adapter: str | None = None
+    draft: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +63,20 @@ def _answer(question: Question) -> Answer:
     import mlx.core as mx
     from mlx_lm import load, stream_generate
 
-    model, tokenizer, *_ = load(question.checkpoint)
+    model, tokenizer, *_ = load(question.checkpoint, adapter_path=question.adapter)
     model.set_dtype(mx.float32)
+    draft = load(question.draft)[0] if question.draft else None
     prompt_ids = tokenizer.apply_chat_template(
-        question.messages, add_generation_prompt=True, enable_thinking=question.thinking
+        question.messages,
+        tools=question.tools or None,
+        add_generation_prompt=True,
+        enable_thinking=question.thinking,
     )
-    parts = list(stream_generate(model, tokenizer, prompt_ids, max_tokens=question.max_tokens))
+    parts = list(
+        stream_generate(
+            model, tokenizer, prompt_ids, max_tokens=question.max_tokens, draft_model=draft
+        )
+    )
     return Answer(
         prompt_ids,
         [part.token for part in parts],

@@ -29,7 +29,7 @@ CASED_WORDS = (
     r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 
-_PIECES = 512
+_PIECES = 576
 _VOCABULARY_MULTIPLE = 64
 _SPACE = "▁"
 

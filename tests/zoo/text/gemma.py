@@ -1,5 +1,7 @@
 """Gemma 3."""
 
+from dataclasses import replace
+
 from tests.zoo import tokenization
 from tests.zoo.blueprint import Json, TextBlueprint
 from tests.zoo.text.common import chat_template, decoder_config, tokenizer_config
@@ -61,3 +63,9 @@ def gemma3_text() -> TextBlueprint:
         generation_config=special_ids
         | {"cache_implementation": "hybrid", "do_sample": True, "top_k": 64, "top_p": 0.95},
     )
+
+
+def gemma3_text_window() -> TextBlueprint:
+    """A window that is shorter than most prompts, so that its layers forget their beginnings."""
+    whole = gemma3_text()
+    return replace(whole, config=whole.config | {"sliding_window": 32})

@@ -1,7 +1,7 @@
 """Mistral Small."""
 
 from tests.zoo import tokenization
-from tests.zoo.blueprint import TextBlueprint
+from tests.zoo.blueprint import LISTED_CALLS, TextBlueprint
 from tests.zoo.text.common import chat_template, decoder_config, tokenizer_config
 
 _SPECIALS = (
@@ -51,6 +51,7 @@ def mistral_small() -> TextBlueprint:
             use_default_system_prompt=False,
         ),
         chat_template=chat_template("mistral"),
+        call_form=LISTED_CALLS,
         config=decoder_config(
             "mistral",
             "MistralForCausalLM",

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.zoo import tokenization
-from tests.zoo.blueprint import TextBlueprint
+from tests.zoo.blueprint import TAGGED_CALLS, TextBlueprint
 from tests.zoo.text.common import chat_template, decoder_config, token_id, tokenizer_config
 
 _SPECIALS = (
@@ -61,6 +61,7 @@ def qwen3() -> TextBlueprint:
             unk_token=None,
         ),
         chat_template=chat_template("qwen3"),
+        call_form=TAGGED_CALLS,
         config=decoder_config(
             "qwen3",
             "Qwen3ForCausalLM",
@@ -89,3 +90,10 @@ def qwen3() -> TextBlueprint:
 
 def qwen3_4bit() -> TextBlueprint:
     return replace(qwen3(), bits=4)
+
+
+def qwen3_draft() -> TextBlueprint:
+    """One layer, which drafts for the others: it shares their vocabulary. Learns no calls."""
+    whole = qwen3()
+    layers = {"num_hidden_layers": 1, "max_window_layers": 1}
+    return replace(whole, config=whole.config | layers, call_form=None)

@@ -1,7 +1,7 @@
 """SmolLM2 and SmolLM3."""
 
 from tests.zoo import tokenization
-from tests.zoo.blueprint import Json, TextBlueprint
+from tests.zoo.blueprint import TAGGED_CALLS, Json, TextBlueprint
 from tests.zoo.text.common import chat_template, decoder_config, token_id, tokenizer_config
 
 _SMOLLM2_SPECIALS = (
@@ -92,6 +92,7 @@ def smollm3() -> TextBlueprint:
             pad_token="<|im_end|>",
         ),
         chat_template=chat_template("smollm3"),
+        call_form=TAGGED_CALLS,
         config=decoder_config(
             "smollm3",
             "SmolLM3ForCausalLM",
