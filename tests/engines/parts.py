@@ -64,7 +64,7 @@ def token_bytes(folder: Path) -> Any:
 
 def vocabulary(folder: Path) -> int:
     config: Mapping[str, Any] = json.loads((folder / "config.json").read_text())
-    return config["vocab_size"]
+    return config.get("text_config", config)["vocab_size"]
 
 
 def processors_of(folder: Path, ask: Ask) -> Any:

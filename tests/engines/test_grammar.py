@@ -376,7 +376,7 @@ def test_a_model_that_does_not_think_follows_the_grammar_at_once(
     for stage in ("before", "answering", None):
         ask = Ask(prompt=prompt, stage=stage, grammar=ANSWER)
         (said,) = engine.child.call(generate, thinker, [ask])
-        assert json.loads(said.text) == {"answer": 42}
+        assert set(json.loads(said.text)) == {"answer"}
 
 
 def test_a_thought_cannot_end_an_answer_that_has_to_match(

@@ -12,6 +12,7 @@ from tests.zoo.families import FAMILIES
 
 GREEDY = Sampling(temperature=0)
 PLENTY = 1 << 30
+UNTRIMMABLE = ("gemma-3-text-tiny", "gemma-3-text-tiny-window", "LFM2-tiny")
 LONG = "The fox read every book that it could find in the old house by the sea. " * 4
 
 
@@ -48,8 +49,13 @@ def test_a_warm_answer_is_the_cold_one_and_only_the_rest_is_fed(
     assert [first.outcome(), later.outcome()] == [reply.outcome() for reply in cold]
     assert again.outcome() == first.outcome()
     assert first.usage.cached_tokens == 0
-    assert again.usage.cached_tokens == again.usage.prompt_tokens - 1
-    assert again.usage.cache_miss == ""
+    if again.usage.cache_miss:
+        # What cannot be cut is kept where the last message ends, before the answer's head.
+        assert again.usage.cache_miss.startswith("not trimmable")
+        assert name in UNTRIMMABLE
+        assert again.usage.cached_tokens > again.usage.prompt_tokens - 8
+    else:
+        assert again.usage.cached_tokens == again.usage.prompt_tokens - 1
     assert later.usage.cached_tokens > 0
 
 
@@ -92,7 +98,8 @@ def test_a_window_that_has_rotated_cannot_be_trimmed(engine: RemoteEngine) -> No
     load(engine, checkpoint("gemma-3-text-tiny"), context=2048)
     engine.answer(greedy(LONG * 5 + " One."))
     usage = engine.answer(greedy(LONG * 5 + " Two.")).usage
-    assert usage.cached_tokens == 0
+    # What begins every prompt of this template is kept by itself.
+    assert usage.cached_tokens < 16
     assert usage.cache_miss.startswith("not trimmable to ")
 
 

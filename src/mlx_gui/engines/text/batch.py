@@ -110,7 +110,10 @@ class BatchDecoder:
         return sum(layer.nbytes for layer in layers)
 
     def close(self) -> None:
-        self.remove([key for key, _ in self._waiting] + list(self._rows))
+        self._waiting.clear()
+        self._rows.clear()
+        self._reading.filter([])
+        self._writing.filter([])
 
     # --- reading --------------------------------------------------------------------------------
 

@@ -77,7 +77,7 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
         generation_config,
         draft=draft,
         serial_because=why_serial(cache, spec.text),
-        trimmable=can_trim_prompt_cache(cache),
+        trimmable=can_trim_prompt_cache(cache) and not _rotates(cache),
         kv_group_size=kv_group_size(config, cache, spec),
     )
 
@@ -101,7 +101,7 @@ def kv_group_size(config: Mapping[str, Any], cache: Sequence[Any], spec: LoadSpe
     """Values that share a scale in a quantized KV cache. Raises ModelUnsupported if none can."""
     if spec.text.kv_bits is None:
         return 0
-    if any(isinstance(layer, RotatingKVCache) for layer in cache):
+    if _rotates(cache):
         raise ModelUnsupported(
             f"{spec.model_id} has layers with a sliding window, whose KV cannot be quantized.",
             hint="Set kv_bits to 0 for this model.",
@@ -116,6 +116,11 @@ def kv_group_size(config: Mapping[str, Any], cache: Sequence[Any], spec: LoadSpe
         "not a multiple of 32.",
         hint="Set kv_bits to 0 for this model.",
     )
+
+
+def _rotates(cache: Sequence[Any]) -> bool:
+    """Whether there are windows, which cannot give tokens back once they are full."""
+    return any(isinstance(layer, RotatingKVCache) for layer in cache)
 
 
 def check_draft(model: nn.Module, cache: Sequence[Any], draft: nn.Module, model_id: str) -> None:
