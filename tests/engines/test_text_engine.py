@@ -20,7 +20,17 @@ from tests.zoo.reference import Answer, Question, greedy_answers
 
 GREEDY = Sampling(temperature=0)
 TRAINED = "SmolLM2-tiny-trained"
-TEXTS = ("Hello", "What is the capital of France? " * 20, "2+2", "Tell me a story about a fox.")
+TEXTS = (
+    "Hello",
+    "What is the capital of France? " * 20,
+    "2+2",
+    "Tell me a story about a fox.",
+    "The fox read every book in the house. " * 6,
+    "Why?",
+    "One, two, three, four, five, six, seven, eight, nine, ten.",
+    "My name is Ada. " * 12,
+)
+"""Eight prompts of mixed lengths: shorter and longer than a chunk."""
 MAX_TOKENS = 24
 
 
@@ -66,7 +76,7 @@ def test_greedy_answers_equal_plain_mlx_lm_alone_in_a_batch_and_joining_late(
 ) -> None:
     # In packed form plain mlx-lm computes with float32 scales as well.
     form = "float32-scales" if name.endswith("bit") else "float32"
-    engine.load(checkpoint(name), weight_form=form)
+    engine.load(checkpoint(name), weight_form=form, slots=8, kv_pool_tokens=8 * 512)
     want = [expected(name, answer) for answer in plain[name]]
     requests = [greedy(text) for text in TEXTS]
 

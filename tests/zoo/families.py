@@ -9,6 +9,7 @@ FAMILIES: Mapping[str, Callable[[], TextBlueprint]] = {
     "Qwen3-tiny": qwen.qwen3,
     "Qwen3-tiny-4bit": qwen.qwen3_4bit,
     "Qwen3-tiny-draft": qwen.qwen3_draft,
+    "Qwen3-tiny-wide": qwen.qwen3_wide,
     "DeepSeek-R1-tiny": deepseek.deepseek_r1,
     "DeepSeek-R1-Distill-Qwen-tiny": deepseek.deepseek_r1_distill_qwen,
     "DeepSeek-R1-Distill-Llama-tiny": deepseek.deepseek_r1_distill_llama,

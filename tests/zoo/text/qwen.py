@@ -97,3 +97,9 @@ def qwen3_draft() -> TextBlueprint:
     whole = qwen3()
     layers = {"num_hidden_layers": 1, "max_window_layers": 1}
     return replace(whole, config=whole.config | layers, call_form=None)
+
+
+def qwen3_wide() -> TextBlueprint:
+    """Heads wide enough for a quantized KV cache, which shares a scale among 32 values."""
+    whole = qwen3()
+    return replace(whole, config=whole.config | {"head_dim": 32})
