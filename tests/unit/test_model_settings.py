@@ -65,7 +65,7 @@ def test_values_that_fit_come_back_and_null_stays() -> None:
         ("context_tokens", 15, "a whole number from 16 to 10000000"),
         ("context_tokens", 16.5, "a whole number"),
         ("context_tokens", True, "a whole number"),
-        ("slots", -1, "from 0 to 256"),
+        ("slots", -1, "from 1 to 256"),
         ("temperature", 2.1, "a number from 0 to 2"),
         ("temperature", float("nan"), "a number from 0 to 2"),
         ("temperature", "0.5", "a number from 0 to 2"),

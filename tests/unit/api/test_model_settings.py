@@ -94,7 +94,7 @@ def test_a_model_with_an_adapter_has_settings_of_its_own(server: httpx.Client, p
         ([], None, "The body should be"),
         ({"settings": {"temprature": 1}}, "settings.temprature", "not a setting of a model"),
         ({"settings": {"temperature": 3}}, "settings.temperature", "a number from 0 to 2"),
-        ({"settings": {"slots": 2**40}}, "settings.slots", "from 0 to 256"),
+        ({"settings": {"slots": 2**40}}, "settings.slots", "from 1 to 256"),
         ({"settings": {"draft_model": "org/gone"}}, "settings.draft_model", "'org/gone'"),
         ({"settings": {"draft_model": "org/one+me/tune"}}, "settings.draft_model", "adapter"),
     ],
