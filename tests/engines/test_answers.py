@@ -50,7 +50,7 @@ PERSON = Grammar(
         }
     ),
 )
-CALLERS = ("Qwen3-tiny-trained", "SmolLM3-tiny-trained")
+CALLERS = ("Qwen3-tiny-trained", "Mistral-Small-2501-tiny-trained")
 
 
 @dataclass(slots=True)

@@ -18,6 +18,9 @@ _CONTEXT_STEP_TOKENS = 256
 _LEAST_CONTEXT_TOKENS = 1024
 """A context is not cut below this: the model is refused with the figures instead."""
 
+_POOL_SHARE = 8
+"""The KV of all slots together may take this part of the budget, where one context takes less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -72,9 +75,11 @@ def plan_load(
         if whole.load_peak_bytes + whole.kv_bytes <= budget_bytes:
             break
     spec = msgspec.structs.replace(spec, context=_fitting_context(spec, need(spec), budget_bytes))
-    bare = need(spec)
+    one_context_bytes = need(spec).kv_bytes
+    pool_tokens = _pool_tokens(spec, need(spec), budget_bytes)
+    spec = msgspec.structs.replace(spec, kv_pool_tokens=pool_tokens)
     prefix_bytes = min(
-        settings.prefix_cache_bytes, 2 * bare.kv_bytes, budget_bytes - bare.total_bytes
+        settings.prefix_cache_bytes, 2 * one_context_bytes, budget_bytes - need(spec).total_bytes
     )
     spec = msgspec.structs.replace(spec, prefix_cache_bytes=max(prefix_bytes, 0))
     return Plan(spec, need(spec), settings.keep_alive_s)
@@ -146,3 +151,17 @@ def _fitting_context(spec: LoadSpec, need: MemoryNeed, budget_bytes: int) -> int
     fitting = spec.context * room_bytes // need.kv_bytes // _CONTEXT_STEP_TOKENS
     context = fitting * _CONTEXT_STEP_TOKENS
     return context if context >= min(_LEAST_CONTEXT_TOKENS, spec.context) else spec.context
+
+
+def _pool_tokens(spec: LoadSpec, need: MemoryNeed, budget_bytes: int) -> int:
+    """What all slots together may hold: one context at least, and no more than they could use.
+
+    A row of a batch is as long as the longest, so one long prompt among short ones takes much.
+    """
+    one_after_the_other = spec.text.draft is not None or spec.text.kv_bits is not None
+    if one_after_the_other or not need.kv_bytes:
+        return spec.context
+    room_bytes = budget_bytes - (need.total_bytes - need.kv_bytes)
+    pool_bytes = min(budget_bytes // _POOL_SHARE, room_bytes)
+    tokens = spec.context * pool_bytes // need.kv_bytes
+    return max(spec.context, min(spec.slots * spec.context, tokens))

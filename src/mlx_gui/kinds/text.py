@@ -80,7 +80,7 @@ class TextKind:
         adapter_bytes: int = 0,
         draft: ModelFacts | None = None,
     ) -> MemoryNeed:
-        """Bytes that `spec` takes; its slots share one KV pool of `spec.context` tokens.
+        """Bytes that `spec` takes; its slots share one KV pool.
 
         A draft model is loaded after the model itself and has a KV pool of its own.
         """
@@ -147,7 +147,8 @@ def _need(facts: ModelFacts, spec: LoadSpec) -> MemoryNeed:
             # Tensors are unpacked one by one: the last meets all others, unpacked and as stored.
             one_tensor_bytes = facts.largest_tensor_parameters * 4
             load_peak_bytes = weights_bytes + facts.stored_bytes + 2 * one_tensor_bytes
-    tokens = -(-spec.context // CACHE_STEP_TOKENS) * CACHE_STEP_TOKENS
+    held_tokens = max(spec.kv_pool_tokens, spec.context)
+    tokens = -(-held_tokens // CACHE_STEP_TOKENS) * CACHE_STEP_TOKENS
     chunk_values = PREFILL_TOKENS * LAYERS_ALIVE * facts.activations_per_token
     return MemoryNeed(
         weights_bytes=weights_bytes,

@@ -95,13 +95,13 @@ def test_a_context_longer_than_the_models_own_is_cut_to_it() -> None:
 
 @pytest.mark.parametrize(("spare_bytes", "form"), [(0, "float32"), (-1, "stored")])
 def test_the_weight_form_is_the_fastest_whose_load_fits(spare_bytes: int, form: str) -> None:
-    need = planned().need
+    need = planned(slots=1).need
     budget_bytes = need.load_peak_bytes + need.kv_bytes + spare_bytes
     assert planned(machine(budget_bytes)).spec.weight_form == form
 
 
 def test_the_context_is_what_fits_into_the_budget() -> None:
-    roomy = planned(machine(backend="metal"), prefix_cache_bytes=0)
+    roomy = planned(machine(backend="metal"), prefix_cache_bytes=0, slots=1)
     budget_bytes = roomy.need.total_bytes - roomy.need.kv_bytes // 2
     plan = planned(machine(budget_bytes, "metal"), prefix_cache_bytes=0)
     assert plan.spec.context == 4096
@@ -121,10 +121,23 @@ def test_a_prefix_cache_reserves_at_most_twice_the_context_and_what_the_budget_l
     tiny = msgspec.structs.replace(
         MODEL, facts=msgspec.structs.replace(FACTS, kv_bytes_per_token=2)
     )
-    plan = planned(model=tiny)
+    plan = planned(model=tiny, slots=1)
     assert plan.need.prefix_bytes == 2 * plan.need.kv_bytes
-    bare = planned(machine(backend="metal"), prefix_cache_bytes=0).need.total_bytes
+    assert planned(model=tiny).need.prefix_bytes == plan.need.prefix_bytes
+    bare = planned(machine(backend="metal"), prefix_cache_bytes=0, slots=1).need.total_bytes
     assert planned(machine(bare + 77, "metal")).need.prefix_bytes == 77
+
+
+def test_slots_share_a_pool_of_an_eighth_of_the_budget_but_no_less_than_a_context() -> None:
+    one = planned(slots=1)
+    assert one.spec.kv_pool_tokens == one.spec.context == 8192
+    roomy = planned(machine(64 * GIB))
+    assert roomy.spec.kv_pool_tokens > 4 * 8192
+    assert 7.9 * GIB < roomy.need.kv_bytes <= 8 * GIB + 256 * 40_000
+    few = planned(machine(64 * GIB), slots=2)
+    assert few.spec.kv_pool_tokens == 2 * 8192
+    assert planned(machine(2 * GIB)).spec.kv_pool_tokens == 8192
+    assert planned(machine(64 * GIB), kv_bits=8).spec.kv_pool_tokens == 8192
 
 
 def test_an_adapter_and_its_weights_are_in_the_plan() -> None:
@@ -140,8 +153,8 @@ def test_an_adapter_and_its_weights_are_in_the_plan() -> None:
 def test_a_draft_model_and_its_memory_are_in_the_plan() -> None:
     plan = planned(draft=small(), draft_model="org/small", draft_tokens=5)
     assert (plan.spec.text.draft, plan.spec.text.draft_tokens) == ("/models/org/small", 5)
-    assert plan.need.weights_bytes > planned().need.weights_bytes
-    assert plan.need.kv_bytes == 2 * planned().need.kv_bytes
+    assert plan.need.weights_bytes > planned(slots=1).need.weights_bytes
+    assert plan.need.kv_bytes == 2 * planned(slots=1).need.kv_bytes
 
 
 def test_drafted_tokens_mean_nothing_without_a_draft() -> None:
