@@ -25,6 +25,9 @@ _EXPECTED_TOKENS = 256
 SMALLEST_ROW = 256
 """KV caches grow by so many tokens."""
 
+_CROWD = 4
+"""So many chunks are read in one step while more prompts wait than sequences write."""
+
 _STEPS_UNTIL_CLEARED = 512
 
 
@@ -57,7 +60,9 @@ class _Row:
 class BatchDecoder:
     """See `decoding.Decoder`. Sequences join and leave the batches between steps.
 
-    A step reads at most `prefill_tokens`, padding included, of one or several prompts.
+    A step reads at most `prefill_tokens`, padding included, of one or several prompts. While more
+    of them wait than sequences write, it reads so many of each of several: the few streams are held
+    up for the many, and prompts that are complete together write together.
     """
 
     def __init__(
@@ -120,13 +125,18 @@ class BatchDecoder:
     def _read(self) -> list[Fed]:
         """Feed the next chunk of the prompts whose turn it is, and let complete ones write."""
         rows = [self._rows[key] for key in self._reading.uids]
-        longest = self._prefill_tokens // max(len(rows), min(len(rows) + len(self._waiting), 2), 1)
+        unread = len(rows) + len(self._waiting)
+        if unread > len(self._writing.uids):
+            bound, longest = self._prefill_tokens * _CROWD, self._prefill_tokens
+        else:
+            bound = self._prefill_tokens
+            longest = bound // max(len(rows), min(unread, 2), 1)
         read: list[_Row] = []
         while self._waiting and self._has_room_for(self._waiting[0][1]):
             key, feed = self._waiting[0]
             row = _Row(key, feed, feed.cached_tokens, list(feed.rest))
             chunks = [each.next_chunk(longest) for each in (*rows, row)]
-            if len(chunks) * max(chunks) > self._prefill_tokens:
+            if len(chunks) * max(chunks) > bound:
                 break
             self._waiting.popleft()
             self._rows[key] = row
