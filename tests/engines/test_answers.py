@@ -19,6 +19,7 @@ from mlx_gui.core.generation import (
     Reasoning,
     Sampling,
     TextPart,
+    TokenizeRequest,
     Tool,
     ToolCallPart,
     ToolChoice,
@@ -242,7 +243,7 @@ def test_a_stop_string_counts_in_the_content_alone(qwen3: RemoteEngine) -> None:
 
 
 def test_a_bias_can_forbid_a_word(qwen3: RemoteEngine) -> None:
-    ids = qwen3.prepare("any", GenerateRequest(prompt=" Paris")).payload.ids
+    ids = qwen3.tokenize(TokenizeRequest(GenerateRequest(prompt=" Paris"))).ids
     sampling = Sampling(temperature=0, logit_bias={ids[0]: -100.0})
     reply = qwen3.answer(greedy(FRANCE, sampling=sampling, reasoning=OFF))
     assert "Paris" not in said(reply).content
