@@ -73,7 +73,7 @@ class Engine(Protocol):
         ...
 
     def step(self) -> list[StepEvents]:
-        """One decode step for all sequences and at most one prefill chunk.
+        """One decode step for all sequences, then a bounded part of the prompts.
 
         Returns an empty list when nothing was there to do. Every request ends by Usage or Failed.
         """

@@ -23,8 +23,9 @@ _REPORTED_PACKAGES = ("mlx", "mlx-lm", "transformers", "tokenizers")
 class Limits:
     """What suits a backend.
 
-    `prefill_tokens` are read between two decode steps at most, of one prompt at a time: long enough
-    to use the device well, short enough for running answers to keep flowing. `cache_bytes` bounds
+    `prefill_tokens` of prompts are read between two decode steps, a few times as many while more
+    prompts wait than answers run: long enough to use the device well, short enough for running
+    answers to keep flowing. `cache_bytes` bounds
     the memory that MLX keeps for reuse; None leaves MLX's own bound.
     """
 

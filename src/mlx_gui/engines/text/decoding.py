@@ -87,7 +87,7 @@ class Decoder(Protocol):
         ...
 
     def step(self) -> tuple[list[Fed], list[Sampled]]:
-        """One token for each sequence that decodes, and at most one chunk of a prompt."""
+        """One token for each sequence that decodes, then a bounded part of the prompts."""
         ...
 
     def remove(self, keys: Iterable[int]) -> Mapping[int, State]:
