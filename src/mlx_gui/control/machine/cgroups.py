@@ -29,9 +29,9 @@ class _Mount:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """One group's own figures; None is no limit."""
+    """The figures of a group that has a limit."""
 
-    limit_bytes: int | None
+    limit_bytes: int
     used_bytes: int
     swap_bytes: int | None
     stall: Stall | None
@@ -47,14 +47,14 @@ class MemoryCgroups:
     def read(self) -> tuple[Container | None, Stall | None]:
         """The tightest limit with what is left of it, and the stall in the group that has it."""
         groups = list(self._groups())
-        limited = [group for group in groups if group.limit_bytes is not None]
-        if not limited:
+        if not groups:
             return None, None
-        tightest = min(limited, key=_limit_bytes)
+        tightest = min(groups, key=lambda group: group.limit_bytes)
+        room_bytes = min(group.limit_bytes - group.used_bytes for group in groups)
         swaps = [group.swap_bytes for group in groups if group.swap_bytes is not None]
         container = Container(
-            limit_bytes=_limit_bytes(tightest),
-            room_bytes=max(min(_limit_bytes(group) - group.used_bytes for group in limited), 0),
+            limit_bytes=tightest.limit_bytes,
+            room_bytes=max(room_bytes, 0),
             swap_bytes=min(swaps, default=None),
         )
         return container, tightest.stall
@@ -121,15 +121,16 @@ def _folders(mount: _Mount, path: PurePosixPath) -> Iterator[Path]:
 
 
 def _group_v2(folder: Path) -> _Group | None:
-    """None for the root group and where there is no memory controller."""
-    used_bytes = number(folder / "memory.current")
-    if used_bytes is None:
-        return None
+    """None for a group without a limit of its own, or without a memory controller."""
     # Above `high` the group is slowed down so much that it is a limit, too.
     limits = [number(folder / "memory.max"), number(folder / "memory.high")]
+    known = [limit for limit in limits if limit is not None]
+    used_bytes = number(folder / "memory.current") if known else None
+    if used_bytes is None:
+        return None
     cache_bytes = keyed_numbers(folder / "memory.stat").get("inactive_file", 0)
     return _Group(
-        limit_bytes=min((limit for limit in limits if limit is not None), default=None),
+        limit_bytes=min(known),
         used_bytes=max(used_bytes - cache_bytes, 0),
         swap_bytes=number(folder / "memory.swap.max"),
         stall=read_stall(folder / "memory.pressure"),
@@ -137,28 +138,23 @@ def _group_v2(folder: Path) -> _Group | None:
 
 
 def _group_v1(folder: Path) -> _Group | None:
-    used_bytes = number(folder / "memory.usage_in_bytes")
+    """None for a group without a limit, be it its own or of a parent that is not mounted here."""
     own_bytes = number(folder / "memory.limit_in_bytes")
-    if used_bytes is None or own_bytes is None:
+    used_bytes = number(folder / "memory.usage_in_bytes")
+    if own_bytes is None or used_bytes is None:
         return None
     stat = keyed_numbers(folder / "memory.stat")
-    # Counts the parents that are not mounted here.
     limit_bytes = min(own_bytes, stat.get("hierarchical_memory_limit", own_bytes))
-    with_swap_bytes = number(folder / "memory.memsw.limit_in_bytes")
-    limited = limit_bytes < _UNLIMITED_BYTES
+    if limit_bytes >= _UNLIMITED_BYTES:
+        return None
+    with_swap_bytes = number(folder / "memory.memsw.limit_in_bytes") or _UNLIMITED_BYTES
+    swap_bytes = with_swap_bytes - limit_bytes if with_swap_bytes < _UNLIMITED_BYTES else None
     return _Group(
-        limit_bytes=limit_bytes if limited else None,
+        limit_bytes=limit_bytes,
         used_bytes=max(used_bytes - stat.get("total_inactive_file", 0), 0),
-        swap_bytes=None
-        if not limited or with_swap_bytes is None or with_swap_bytes >= _UNLIMITED_BYTES
-        else max(with_swap_bytes - limit_bytes, 0),
+        swap_bytes=None if swap_bytes is None else max(swap_bytes, 0),
         stall=None,
     )
-
-
-def _limit_bytes(group: _Group) -> int:
-    assert group.limit_bytes is not None, "only limited groups are compared"
-    return group.limit_bytes
 
 
 def _unescaped(field: str) -> str:

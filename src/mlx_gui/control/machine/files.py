@@ -8,7 +8,7 @@ from mlx_gui.control.machine.reading import Stall
 def text(path: Path) -> str | None:
     """All of it."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return path.read_bytes().decode(errors="replace")
     except OSError:
         return None
 

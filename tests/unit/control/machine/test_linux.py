@@ -1,6 +1,9 @@
 """What is read from recorded trees of the kernel's files, and from this machine's own."""
 
+import os
+import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -170,3 +173,42 @@ def test_this_machine_reads_as_it_is() -> None:
     if reading.container is None:
         assert reading.total_bytes == reading.machine_bytes
     assert LinuxReader().identify().cores == psutil.cpu_count()
+
+
+@pytest.fixture
+def limited_group() -> Iterator[Path]:
+    """A real group of version 1 below our own, with a limit of 1 GiB, where we may make one."""
+    memberships = Path("/proc/self/cgroup")
+    lines = memberships.read_text().splitlines() if memberships.exists() else []
+    own = [line.split(":")[2] for line in lines if line.split(":")[1] == "memory"]
+    if not own:
+        pytest.skip("the memory controller is not one of version 1")
+    folder = Path("/sys/fs/cgroup/memory" + own[0]) / f"mlx-gui-test-{os.getpid()}"
+    try:
+        folder.mkdir()
+    except OSError as error:
+        pytest.skip(f"a control group cannot be made here: {error}")
+    try:
+        (folder / "memory.limit_in_bytes").write_text(str(GIB))
+        yield folder
+    finally:
+        folder.rmdir()
+
+
+def test_a_process_under_a_real_limit_reads_it_and_what_it_takes(limited_group: Path) -> None:
+    script = f"""
+import os, pathlib
+from mlx_gui.control.machine.linux import LinuxReader
+pathlib.Path({str(limited_group)!r}, "cgroup.procs").write_text(str(os.getpid()))
+before = LinuxReader().read()
+held = bytearray(b"x") * {GIB // 4}
+after = LinuxReader().read()
+print(before.total_bytes, before.available_bytes - after.available_bytes)
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True, timeout=60
+    )
+    total_bytes, taken_bytes = map(int, run.stdout.split())
+
+    assert total_bytes == GIB
+    assert GIB // 4 <= taken_bytes < GIB // 2
