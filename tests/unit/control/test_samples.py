@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
 from mlx_gui.control.samples import SampleRecorder
-from mlx_gui.store.samples import SAMPLES_FILE, Sample, SampleStore
+from mlx_gui.store.samples import SAMPLES_FILE, ModelParts, Sample, SampleStore
 
 DAY_S = 86_400
 NOW_S = 1_700_000_000
@@ -55,6 +56,28 @@ def test_a_file_that_cannot_be_written_is_told_once_and_tried_on(
         asyncio.run(recorder.record())
 
     assert [line["event"] for line in logs] == ["samples_not_kept", "samples_kept_again"]
+    assert kept(store) == [NOW_S + 30]
+
+
+def test_a_full_disk_is_told_once_and_later_samples_are_kept(store: SampleStore) -> None:
+    def bound_pages(count: int) -> None:
+        asyncio.run(store._do(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {count}")))
+
+    large = {"x" * 100_000: ModelParts(1, 1, 1, 1)}
+    moments = iter(range(NOW_S, NOW_S + 100, 10))
+    recorder = SampleRecorder(
+        store, take=lambda: replace(sample(next(moments)), models=large), retention_days=7
+    )
+
+    bound_pages(1)
+    with capture_logs() as logs:
+        for _ in range(3):
+            asyncio.run(recorder.record())
+        bound_pages(1_000_000)
+        asyncio.run(recorder.record())
+
+    assert [line["event"] for line in logs] == ["samples_not_kept", "samples_kept_again"]
+    assert "is full" in logs[0]["reason"]
     assert kept(store) == [NOW_S + 30]
 
 
