@@ -15,6 +15,8 @@ import structlog
 from fastapi import FastAPI
 
 from mlx_gui.api.families import install
+from mlx_gui.api.manage.present import present_memory
+from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import Services
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.package_file import Progress
@@ -25,11 +27,13 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs import run_job
-from mlx_gui.control.memory import MemorySampler, budget_bytes
+from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
+from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.planning import Machine, Plan, find_draft, plan_load
 from mlx_gui.control.residents import ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.samples import SampleRecorder
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError, NotReady
@@ -39,6 +43,7 @@ from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.responses import forget_old_responses
+from mlx_gui.store.samples import Sample, SampleStore
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import mount as mount_interface
 from mlx_gui.web.static_files import ui_build
@@ -60,7 +65,17 @@ class Application:
         self.device = DeviceProbe(
             self.worker_settings, recall=self._recall_device, remember=self._remember_device
         )
-        self.sampler = MemorySampler(partial(self.bus.publish, "memory"))
+        self.sampler = MemorySampler(
+            partial(self.bus.publish, "memory"),
+            worker_pids=self._worker_pids,
+            reserve_bytes=config.memory_reserve_bytes,
+        )
+        self.budget = BudgetSource(
+            self.sampler.reader.read,
+            BudgetLimits(config.memory_limit_bytes, config.memory_reserve_bytes),
+            device=lambda: self.device.facts,
+        )
+        self.samples = SampleStore(config.data_dir)
         self.library = Library(
             store=store,
             model_dirs=() if config.engine == "fake" else config.model_dirs,
@@ -86,6 +101,9 @@ class Application:
             model_settings=self.model_settings,
             bus=self.bus,
             sampler=self.sampler,
+            budget=self.budget,
+            machine=self.sampler.reader.identify(),
+            samples=self.samples,
             device=self.device,
             boot_id=secrets.token_hex(8),
             started_at=time.time(),
@@ -94,12 +112,16 @@ class Application:
             local_token=self.local_token,
             ui_build=ui_build,
         )
+        self._recorder = SampleRecorder(
+            self.samples, take=self._sample, retention_days=config.samples_retention_days
+        )
         self.asgi = build_asgi(self.services)
 
     def start(self) -> None:
         """Begin to serve; what takes time (probe, scan) goes on in the background."""
         self._spawn("run-loop", self.run_loop.run())
         self._spawn("memory", self.sampler.run())
+        self._spawn("samples", self._recorder.run())
         self._spawn("boot", self._boot())
         self._spawn("retention", self._forget_old_responses())
 
@@ -114,6 +136,7 @@ class Application:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await asyncio.to_thread(self.samples.close)
 
     async def install_starter(self, progress: Progress) -> str:
         """The id of the embedded starter, which is among the models from now on."""
@@ -190,8 +213,21 @@ class Application:
         )
 
     def _budget_bytes(self) -> int:
-        total_bytes = self.sampler.latest.total_bytes
-        return budget_bytes(total_bytes, self.device.facts, self._config.memory_limit_bytes)
+        """What does not change while models come and go; plans would be outdated by each breath."""
+        return self.budget.of(self.sampler.latest, 0).static_bytes
+
+    def _worker_pids(self) -> dict[str, int]:
+        views = self.run_loop.snapshot().models.values()
+        return {view.model_id: view.pid for view in views if view.pid is not None}
+
+    def _sample(self) -> Sample:
+        snapshot = self.run_loop.snapshot()
+        return to_sample(
+            present_memory(self.services),
+            at_s=time.time(),
+            active=sum(view.active for view in snapshot.models.values()),
+            queued=len(snapshot.queue),
+        )
 
     def _start_worker(self, spec: LoadSpec, observer: WorkerObserver) -> WorkerProcess:
         return WorkerProcess(spec, self.worker_settings, observer)

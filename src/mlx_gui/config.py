@@ -57,6 +57,14 @@ SETTINGS: tuple[Setting, ...] = (
         bounds=(0, 2**50),
     ),
     Setting(
+        "memory_reserve_bytes",
+        "integer",
+        0,
+        "Memory that models leave to the system and other programs; 0 takes 2 GB, or a quarter of "
+        "a memory under 8 GB.",
+        bounds=(0, 2**50),
+    ),
+    Setting(
         "keep_alive_s",
         "integer",
         900,
@@ -167,6 +175,13 @@ SETTINGS: tuple[Setting, ...] = (
         "none.",
         bounds=(0, 36_500),
     ),
+    Setting(
+        "samples_retention_days",
+        "integer",
+        7,
+        "Time that samples of memory and work are kept for charts; 0 keeps none.",
+        bounds=(0, 3650),
+    ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
         "blas",
@@ -194,6 +209,7 @@ class Config:
     model_dirs: tuple[Path, ...]
     max_loaded_models: int
     memory_limit_bytes: int
+    memory_reserve_bytes: int
     keep_alive_s: int
     slots: int
     max_context_tokens: int
@@ -212,6 +228,7 @@ class Config:
     allowed_hosts: tuple[str, ...]
     log_level: str
     responses_retention_days: int
+    samples_retention_days: int
     offline: bool
     blas: str
     engine: str

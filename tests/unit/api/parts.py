@@ -19,6 +19,7 @@ from mlx_gui.config import Config, resolve
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.residents import ResidencySettings
@@ -35,6 +36,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import Model, ModelFacts
 from mlx_gui.store.database import Store
+from mlx_gui.store.samples import SampleStore
 
 DEADLINE_S = 20
 
@@ -168,6 +170,8 @@ def services(
         start_worker=_never,
         bus=bus,
     )
+    sampler = MemorySampler(partial(bus.publish, "memory"))
+    limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)
     return Services(
         config=settings,
         store=cast(Store, store),
@@ -176,7 +180,10 @@ def services(
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
         model_settings=ModelSettingsOwner(store or cast(Store, None), settings),
         bus=bus,
-        sampler=MemorySampler(partial(bus.publish, "memory")),
+        sampler=sampler,
+        budget=BudgetSource(sampler.reader.read, limits, device=lambda: None),
+        machine=sampler.reader.identify(),
+        samples=SampleStore(settings.data_dir),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
         boot_id="boot",
         started_at=time.time(),
