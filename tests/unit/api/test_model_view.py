@@ -5,8 +5,8 @@ import pytest
 
 from mlx_gui.api.manage.status.translate import manager_status, memory_status
 from mlx_gui.api.model_view import memory_use, model_list, model_object, utc_time
-from mlx_gui.control.entry import QueuedView, ResidencySnapshot, ResidentView
 from mlx_gui.control.memory import MemoryReading
+from mlx_gui.control.views import QueuedView, ResidencySnapshot, ResidentView
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse
 from mlx_gui.wire.models import MemoryUseBody

@@ -3,8 +3,8 @@
 import psutil
 
 from mlx_gui.api.model_view import memory_use, utc_time
-from mlx_gui.control.entry import ResidencySnapshot, ResidentView
 from mlx_gui.control.memory import MemoryReading
+from mlx_gui.control.views import ResidencySnapshot, ResidentView
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.wire.status import (
     DeviceStatus,
