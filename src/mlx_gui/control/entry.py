@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 from mlx_gui.control.mailbox import Mailbox
@@ -20,7 +19,7 @@ _LOADS_WORTH_A_TURN = 2
 """A turn is no shorter than so many times what its load took, or loading would be all there is."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Submission:
     """A request on its way to a worker."""
 
@@ -32,14 +31,11 @@ class Submission:
     keep_alive_s: float | None = None
     position: int = 0
     timer: asyncio.TimerHandle | None = None
+    priority: int = field(init=False)
+    tenant: str = field(init=False)
 
-    @cached_property
-    def priority(self) -> int:
-        return place_of(self.request)[0]
-
-    @cached_property
-    def tenant(self) -> str:
-        return place_of(self.request)[1]
+    def __post_init__(self) -> None:
+        self.priority, self.tenant = place_of(self.request)
 
     def stop_timer(self) -> None:
         if self.timer is not None:

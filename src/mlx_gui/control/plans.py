@@ -31,12 +31,12 @@ class Standing:
 class Planner(Protocol):
     """What the run loop asks about models that it may load."""
 
-    def plan(self, model: Model, wish: Wish) -> Plan:
+    def plan(self, model: Model, wish: Wish, /) -> Plan:
         """What a load takes. Raises ModelUnsupported, ModelTooLarge or NotReady."""
         ...
 
-    def standing(self, model: Model) -> Standing: ...
+    def standing(self, model: Model, /) -> Standing: ...
 
-    def largest_context(self, model: Model, room_bytes: int) -> int:
+    def largest_context(self, model: Model, room_bytes: int, /) -> int:
         """The longest context with which the model takes no more than that; 0 if none does."""
         ...

@@ -17,11 +17,8 @@ class Waiting(Protocol):
 
     request_id: str
     enqueued_s: float
-
-    @property
-    def tenant(self) -> str: ...
-    @property
-    def priority(self) -> int: ...
+    tenant: str
+    priority: int
 
 
 Item = TypeVar("Item", bound=Waiting)
