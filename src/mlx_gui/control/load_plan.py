@@ -12,6 +12,7 @@ from mlx_gui.control.residency import (
     choose,
     evictable,
     leaver,
+    pinned_of,
     refusal,
     stays_because,
 )
@@ -37,7 +38,7 @@ def explain(
     own = next((each for each in residents if each.model_id == model_id), None)
     others = [each for each in residents if each is not own and each.state != "leaving"]
     wanted = Wanted(model_id, plan.need)
-    error = refusal(wanted, others, limits)
+    error = refusal(wanted, pinned_of(others), limits)
     victims = choose(wanted.room_bytes, Room.of(others), evictable(others), limits)
     if error is not None or victims is None:
         victims = []

@@ -153,9 +153,9 @@ def decide(
     steps: list[Step] = []
     present = Room.of(residents)
     later = Room.of([each for each in residents if each.state != "leaving"])
-    candidates = evictable(residents)
+    candidates, pinned = evictable(residents), pinned_of(residents)
     for each in sorted(wanted, key=lambda w: (-_rank(w, limits, now_s), w.since_s)):
-        if (error := refusal(each, residents, limits)) is not None:
+        if (error := refusal(each, pinned, limits)) is not None:
             steps.append(Refuse(each.model_id, error))
             continue
         victims = choose(each.room_bytes, later, candidates, limits)
@@ -163,7 +163,8 @@ def decide(
             steps.append(Wait(each.model_id, "others were first"))
             continue
         if victims:
-            candidates = [other for other in candidates if other not in victims]
+            leaving = {victim.model_id for victim in victims}
+            candidates = [other for other in candidates if other.model_id not in leaving]
         later = later.without(victims).with_one(each.room_bytes)
         if not victims and present.with_one(each.room_bytes).within(limits):
             present = present.with_one(each.room_bytes)
@@ -173,9 +174,18 @@ def decide(
     return tuple(steps)
 
 
-def refusal(wanted: Wanted, residents: Sequence[Resident], limits: Limits) -> MlxGuiError | None:
-    """Why `wanted` cannot be loaded whoever leaves; None when it can."""
+def refusal(wanted: Wanted, pinned: Sequence[Resident], limits: Limits) -> MlxGuiError | None:
+    """Why `wanted` cannot be loaded whoever leaves, which `pinned` ones do not; None if it can."""
+    pinned_bytes = sum(each.held_bytes for each in pinned)
+    room_bytes = wanted.room_bytes + pinned_bytes
+    if (
+        room_bytes <= min(limits.budget_bytes, limits.most_bytes)
+        and len(pinned) < limits.max_models
+        and not limits.loads_paused
+    ):
+        return None
     needs = f"{wanted.model_id} needs {format_bytes(wanted.room_bytes)}"
+    names = ", ".join(each.model_id for each in pinned)
     details = {"needed_bytes": wanted.room_bytes, "budget_bytes": limits.budget_bytes}
     if wanted.room_bytes > limits.most_bytes:
         return ModelTooLarge(
@@ -184,9 +194,6 @@ def refusal(wanted: Wanted, residents: Sequence[Resident], limits: Limits) -> Ml
             "memory_limit_bytes if other programs can spare the memory.",
             details={**details, "budget_bytes": limits.most_bytes},
         )
-    pinned = [each for each in residents if each.pinned and each.state != "leaving"]
-    pinned_bytes = sum(each.held_bytes for each in pinned)
-    names = ", ".join(each.model_id for each in pinned)
     if len(pinned) >= limits.max_models:
         return InsufficientMemory(
             f"{wanted.model_id} cannot be loaded: {limits.max_models} models may be in memory at "
@@ -194,29 +201,32 @@ def refusal(wanted: Wanted, residents: Sequence[Resident], limits: Limits) -> Ml
             hint="Unpin one of them, or raise max_loaded_models.",
             details=details,
         )
-    if wanted.room_bytes + pinned_bytes > limits.most_bytes:
+    if room_bytes > limits.most_bytes:
         return InsufficientMemory(
             f"{needs}, {format_bytes(limits.most_bytes - pinned_bytes)} are left beside what is "
             f"pinned: {names}.",
             hint="Unpin one of them, or lower the context_tokens of this model.",
             details={**details, "pinned_bytes": pinned_bytes},
         )
-    if wanted.room_bytes + pinned_bytes > limits.budget_bytes:
+    if room_bytes > limits.budget_bytes:
         return InsufficientMemory(
-            f"{needs}, models may use {format_bytes(limits.budget_bytes - pinned_bytes)} now, "
-            "because other programs use the rest of the memory.",
+            f"{needs}, models may use {format_bytes(max(limits.budget_bytes - pinned_bytes, 0))} "
+            "now, because other programs use the rest of the memory.",
             hint="Close other programs, or lower the context_tokens of this model.",
             details=details,
             retry_after_s=30,
         )
-    if limits.loads_paused:
-        return InsufficientMemory(
-            f"{wanted.model_id} {limits.loads_paused}.",
-            hint="Try again later, or close other programs.",
-            details=details,
-            retry_after_s=30,
-        )
-    return None
+    return InsufficientMemory(
+        f"{wanted.model_id} {limits.loads_paused}.",
+        hint="Try again later, or close other programs.",
+        details=details,
+        retry_after_s=30,
+    )
+
+
+def pinned_of(residents: Iterable[Resident]) -> tuple[Resident, ...]:
+    """Those that stay whatever is wanted."""
+    return tuple(each for each in residents if each.pinned and each.state != "leaving")
 
 
 def evictable(residents: Iterable[Resident]) -> list[Resident]:
@@ -229,19 +239,23 @@ def choose(
     room_bytes: int, staying: Room, candidates: Sequence[Resident], limits: Limits
 ) -> list[Resident] | None:
     """Those of `candidates` that leave so that `room_bytes` fit; None if that is not enough."""
-    rest, victims = staying.with_one(room_bytes), list[Resident]()
+    excess_bytes = staying.held_bytes + room_bytes - limits.budget_bytes
+    excess = staying.count + 1 - limits.max_models
+    victims: list[Resident] = []
     for each in candidates:
-        if rest.within(limits):
+        if excess_bytes <= 0 and excess <= 0:
             break
-        rest = rest.without([each])
         victims.append(each)
-    if not rest.within(limits):
+        excess_bytes -= each.held_bytes
+        excess -= 1
+    if excess_bytes > 0 or excess > 0:
         return None
     # A large one that came last may have made room enough alone.
     for each in reversed(victims[:-1]):
-        if (spared := rest.with_one(each.held_bytes)).within(limits):
-            rest = spared
+        if excess_bytes + each.held_bytes <= 0 and excess < 0:
             victims.remove(each)
+            excess_bytes += each.held_bytes
+            excess += 1
     return victims
 
 
