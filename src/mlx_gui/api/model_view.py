@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import overload
 
-from mlx_gui.control.entry import ResidencySnapshot, ResidentView
+from mlx_gui.control.views import ResidencySnapshot, ResidentView
 from mlx_gui.core.model import Model
 from mlx_gui.wire.models import ErrorBody, MemoryUseBody, ModelList, ModelObject
 

@@ -26,12 +26,14 @@ _POOL_SHARE = 8
 class Plan:
     """What a load makes resident, and the memory it needs.
 
-    `keep_alive_s` None leaves it to the server's setting.
+    `wanted_context` was asked for, by the settings or for this load; the spec's may be shorter.
+    `measured` says that an earlier load has corrected the need.
     """
 
     spec: LoadSpec
     need: MemoryNeed
-    keep_alive_s: int | None = None
+    wanted_context: int = 0
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,14 @@ def plan_load(
     facts = _usable(model)
     kind = kind_of(facts.kind)
     budget_bytes = machine.budget_bytes
+    wanted_context = min(facts.context_length or settings.context_tokens, settings.context_tokens)
     spec = LoadSpec(
         model_id=model.id,
         path=model.path,
         kind=facts.kind,
         engine=_FAKE_ENGINE if config.engine == "fake" else kind.engine,
         weight_form="stored",
-        context=min(facts.context_length or settings.context_tokens, settings.context_tokens),
+        context=wanted_context,
         slots=settings.slots,
         text=_text_options(model, settings, draft),
     )
@@ -82,7 +85,7 @@ def plan_load(
         settings.prefix_cache_bytes, 2 * one_context_bytes, budget_bytes - need(spec).total_bytes
     )
     spec = msgspec.structs.replace(spec, prefix_cache_bytes=max(prefix_bytes, 0))
-    return Plan(spec, need(spec), settings.keep_alive_s)
+    return Plan(spec, need(spec), wanted_context)
 
 
 def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> Model | None:

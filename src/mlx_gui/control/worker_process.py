@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed, from_info
 from mlx_gui.core.generation import Failed, GenerationEvent, Usage, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
@@ -20,6 +21,7 @@ from mlx_gui.ipc.messages import (
     Ping,
     Pong,
     Ready,
+    Reclaim,
     StartFailed,
     StartWorker,
 )
@@ -62,6 +64,7 @@ class WorkerProcess:
         self.memory: MemoryUse | None = None
         self.progress: LoadProgress | None = None
         self.exit: ChildExit | None = None
+        self.returned: MemoryReturned | None = None
         self._settings = settings
         self._observer = observer
         self._child: Child | None = None
@@ -91,6 +94,11 @@ class WorkerProcess:
         """Ask what the worker holds now; `worker_measured` follows."""
         if self._child is not None:
             self._child.send(Ping(0))
+
+    def reclaim(self) -> None:
+        """Ask the worker for what it keeps for later requests; `worker_measured` follows."""
+        if self._child is not None:
+            self._child.send(Reclaim())
 
     async def ping(self, timeout_s: float) -> Pong:
         """The MLX thread's answer. Raises WorkerFailed when none comes in time."""

@@ -12,10 +12,12 @@
     │   └── ModelNotFound
     ├── MethodNotAllowed 405
     ├── Conflict 409
+    │   └── PlanChanged
     ├── PayloadTooLarge 413
     ├── UnsupportedMedia 415
     ├── QueueFull 429
     ├── WorkerFailed 500
+    │   └── WorkerOutOfMemory 503
     ├── LoadFailed 500
     ├── InternalError 500
     ├── FetchFailed 502
@@ -33,9 +35,12 @@ do. An error crosses process borders as an `ErrorInfo` and is rebuilt by `from_i
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+
+if TYPE_CHECKING:
+    from mlx_gui.core.plan import LoadPlan
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -158,6 +163,16 @@ class Conflict(MlxGuiError):
     status = 409
 
 
+class PlanChanged(Conflict):
+    """A load was asked for by a plan that is not the present one any more; `plan` is."""
+
+    code = "plan_changed"
+
+    def __init__(self, message: str, *, hint: str = "", plan: "LoadPlan | None" = None) -> None:
+        super().__init__(message, hint=hint)
+        self.plan = plan
+
+
 class PayloadTooLarge(MlxGuiError):
     """The body is larger than `max_body_bytes`."""
 
@@ -186,6 +201,13 @@ class WorkerFailed(MlxGuiError):
     code = "worker_failed"
     status = 500
     retryable = True
+
+
+class WorkerOutOfMemory(WorkerFailed):
+    """The process that ran the model had not enough memory; the next one takes less."""
+
+    code = "worker_out_of_memory"
+    status = 503
 
 
 class LoadFailed(MlxGuiError):

@@ -2,7 +2,7 @@
 
     control plane ──StartWorker──▶ worker     one engine, one model
                   ◀─Hello, LoadProgress, Ready | StartFailed─
-                  ──Generate, Cancel, Ping, Stop──▶
+                  ──Generate, Cancel, Ping, Reclaim, Stop──▶
                   ◀─Output, Pong─
 
     control plane ──StartJob──▶ job child     probe, convert: one result, then it ends
@@ -59,6 +59,10 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Answered by the thread that drives MLX, so that an answer proves that it is alive."""
 
     nonce: int
+
+
+class Reclaim(msgspec.Struct, frozen=True, tag="reclaim"):
+    """Give up what is only kept for later requests; answered by a Pong with nonce 0."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -142,7 +146,7 @@ class Part(msgspec.Struct, frozen=True, tag="part"):
     data: bytes
 
 
-ToChild = StartWorker | StartJob | Generate | Cancel | Ping | Stop | Part
+ToChild = StartWorker | StartJob | Generate | Cancel | Ping | Reclaim | Stop | Part
 FromChild = (
     Hello | LoadProgress | Ready | StartFailed | Output | Pong | JobProgress | JobDone | Part
 )
