@@ -8,6 +8,7 @@ import structlog
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.entry import Entry, LoadWaiter, Submission, loop_time_s, resolve
 from mlx_gui.control.load_plan import check_token
+from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans import Wish
 from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve
 from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, ResidencySettings, Residents
@@ -23,7 +24,7 @@ from mlx_gui.core.errors import (
 )
 from mlx_gui.core.generation import Failed, Loading
 from mlx_gui.core.model import Model
-from mlx_gui.core.plan import LoadPlan, PressureLevel
+from mlx_gui.core.plan import LoadPlan
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -128,7 +129,7 @@ class Events:
             self._residents.entry(entry.model)
             self._residents.renew_expiry(entry)
 
-    def on_pressure(self, level: PressureLevel) -> None:
+    def on_pressure(self, level: Pressure) -> None:
         if self._relief is not None:
             self._relief.cancel()
             self._relief = None

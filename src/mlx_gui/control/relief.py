@@ -3,15 +3,15 @@
 from dataclasses import replace
 
 from mlx_gui.control.entry import Entry
+from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.residency import Resident, evictable
 from mlx_gui.control.residents import Residents
-from mlx_gui.core.plan import PressureLevel
 
 RELIEF_INTERVAL_S = 5.0
 """While there is pressure, one more model leaves after each such time."""
 
 
-def relieve(residents: Residents, level: PressureLevel) -> None:
+def relieve(residents: Residents, level: Pressure) -> None:
     """One round of relief: caches and one idle model at `warn`, all idle models at `critical`."""
     reason = f"memory pressure is {level}"
     shrink(residents, reason)

@@ -12,6 +12,7 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.decisions import DecisionLog
 from mlx_gui.control.entry import Entry, Submission, loop_time_s
 from mlx_gui.control.load_plan import explain
+from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Planner, Wish
 from mlx_gui.control.residency import (
@@ -30,7 +31,7 @@ from mlx_gui.control.residency import (
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
 from mlx_gui.core.model import LoadSpec, Model
-from mlx_gui.core.plan import LoadPlan, PressureLevel
+from mlx_gui.core.plan import LoadPlan
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -88,7 +89,7 @@ class Residents:
         self.entries: dict[str, Entry] = {}
         self.decisions = DecisionLog(time.time)
         self.stopping = False
-        self.pressure: PressureLevel = "normal"
+        self.pressure: Pressure = "normal"
         self._settings = settings
         self._effects = effects
         self._boot_id = boot_id

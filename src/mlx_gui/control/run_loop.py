@@ -15,6 +15,7 @@ import structlog
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.entry import LoadWaiter, Submission, loop_time_s, reject, resolve
 from mlx_gui.control.events import Events
+from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.residents import Effects, ResidencySettings, Residents
 from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
@@ -22,7 +23,7 @@ from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
 from mlx_gui.core.errors import InternalError, MlxGuiError, NotReady
 from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Model
-from mlx_gui.core.plan import LoadPlan, PolicyDecision, PressureLevel
+from mlx_gui.core.plan import LoadPlan, PolicyDecision
 from mlx_gui.ipc.messages import Pong
 
 log = structlog.get_logger(__name__)
@@ -125,7 +126,7 @@ class RunLoop:
         """Look again at how the models stand: pins, priorities, keep-alive."""
         self._post(self._events.on_settings_changed)
 
-    def pressure_is(self, level: PressureLevel) -> None:
+    def pressure_is(self, level: Pressure) -> None:
         """The system is that short of memory now."""
         self._post(self._events.on_pressure, level)
 

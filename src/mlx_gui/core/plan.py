@@ -9,9 +9,6 @@ from mlx_gui.core.model import LoadSpec, MemoryNeed
 Fit = Literal["yes", "after_eviction", "tight", "no"]
 """Whether a load fits: now, after others have left, with less than was wanted, or not at all."""
 
-PressureLevel = Literal["normal", "warn", "critical"]
-"""How short of memory the system is: `warn` is felt by programs, `critical` ends them."""
-
 PolicyAction = Literal[
     "load", "evict", "expire", "unload", "drain", "wait", "refuse", "reload", "recycle", "shrink"
 ]
