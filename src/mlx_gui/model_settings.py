@@ -133,6 +133,13 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         bounds=(0, 2**50),
         server="prefix_cache_bytes",
     ),
+    ModelSetting(
+        "memory_limit_bytes",
+        "integer",
+        0,
+        "Most memory that the model may take, its caches included; 0 leaves it to the machine.",
+        bounds=(0, 2**50),
+    ),
 )
 _ROWS = {row.name: row for row in MODEL_SETTINGS}
 
@@ -158,6 +165,7 @@ class ModelSettings:
     draft_tokens: int
     kv_bits: Literal[0, 4, 8]
     prefix_cache_bytes: int
+    memory_limit_bytes: int
     sources: Mapping[str, ModelSource]
 
 

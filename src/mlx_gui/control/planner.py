@@ -10,21 +10,17 @@ from mlx_gui.control.planning import Machine, Plan, find_draft, largest_context,
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import NotReady
-from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.model import Model
 from mlx_gui.model_settings import ModelSettings
 from mlx_gui.store.measurements import Measurement
 
 
 @dataclass(frozen=True, slots=True)
 class _Made:
-    """A plan, and all that it followed from. `estimated` is of the plan before its correction."""
+    """A plan, and all that it followed from. `measurement` is of what it would load."""
 
-    model: Model
-    settings: ModelSettings
-    draft: Model | None
-    machine: Machine
+    followed_from: tuple[Model, ModelSettings, Model | None, Machine]
     measurement: Measurement | None
-    estimated: LoadSpec
     plan: Plan
 
 
@@ -43,47 +39,45 @@ class ModelPlanner:
     budget_bytes: Callable[[], int]
     _made: dict[tuple[str, Wish], _Made] = field(default_factory=dict[tuple[str, Wish], _Made])
 
-    def plan(self, model: Model, wish: Wish) -> Plan:
-        made = self._made.get((model.id, wish))
+    def plan(self, model: Model, wish: Wish, /) -> Plan:
         settings, machine = self.settings.of(model), self._machine()
         draft = find_draft(model, settings.draft_model, self.find)
+        followed_from = model, settings, draft, machine
+        made = self._made.get((model.id, wish))
         if (
             made is not None
-            and (made.model, made.settings, made.draft, made.machine)
-            == (model, settings, draft, machine)
-            and made.measurement == self.measurements.of(made.estimated)
+            and made.followed_from == followed_from
+            and made.measurement == self.measurements.of(made.plan.spec)
         ):
             return made.plan
-
-        def planned(measurement: Measurement | None) -> Plan:
-            return plan_load(
-                model,
-                machine,
-                self.config,
-                settings=settings,
-                draft=draft,
-                context_tokens=wish.context_tokens,
-                footprint=wish.footprint,
-                measured=measurement,
-            )
-
-        estimate = planned(None)
-        measurement = self.measurements.of(estimate.spec)
-        plan = estimate if measurement is None else planned(measurement)
-        self._made[(model.id, wish)] = _Made(
-            model, settings, draft, machine, measurement, estimate.spec, plan
+        plan = plan_load(
+            model,
+            machine,
+            self.config,
+            settings=settings,
+            draft=draft,
+            measured=self.measurements.of,
+            context_tokens=wish.context_tokens,
+            footprint=wish.footprint,
         )
+        measurement = self.measurements.of(plan.spec)
+        self._made[(model.id, wish)] = _Made(followed_from, measurement, plan)
         return plan
 
-    def standing(self, model: Model) -> Standing:
+    def standing(self, model: Model, /) -> Standing:
         settings = self.settings.of(model)
         return Standing(settings.pinned, settings.priority, settings.keep_alive_s)
 
-    def largest_context(self, model: Model, room_bytes: int) -> int:
+    def largest_context(self, model: Model, room_bytes: int, /) -> int:
         settings = self.settings.of(model)
-        draft = find_draft(model, settings.draft_model, self.find)
         return largest_context(
-            model, self._machine(), self.config, settings, draft, room_bytes=room_bytes
+            model,
+            self._machine(),
+            self.config,
+            settings=settings,
+            draft=find_draft(model, settings.draft_model, self.find),
+            room_bytes=room_bytes,
+            measured=self.measurements.of,
         )
 
     def _machine(self) -> Machine:

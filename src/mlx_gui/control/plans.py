@@ -1,14 +1,10 @@
 """What the run loop asks about a model that it may load."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
-from mlx_gui.control.planning import Plan
+from mlx_gui.control.planning import Footprint, Plan
 from mlx_gui.core.model import Model
-
-Footprint = Literal["full", "small"]
-"""What a load takes besides the weights; `small` follows a worker that had too little."""
-
 
 @dataclass(frozen=True, slots=True)
 class Wish:

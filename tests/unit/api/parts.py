@@ -34,7 +34,7 @@ from mlx_gui.core.generation import (
     Prepared,
     Usage,
 )
-from mlx_gui.core.model import Model, ModelFacts
+from mlx_gui.core.model import KVLayout, Model, ModelFacts
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
 
@@ -53,7 +53,7 @@ MODEL = Model(
         parameter_count=135_000_000,
         stored_bytes=270_000_000,
         largest_tensor_parameters=28_000_000,
-        kv_bytes_per_token=23_040,
+        kv=KVLayout(23_040),
     ),
     problem=None,
     disk_bytes=271_000_000,
