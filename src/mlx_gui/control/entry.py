@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.planning import Plan
+from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, Queued, WorkerRequest, credits_of
@@ -29,6 +30,7 @@ class UnloadOutcome:
 
     was_loaded: bool
     freed_bytes: int
+    returned: MemoryReturned | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,10 @@ class ResidentView:
     serial_because: str | None = None
     keep_alive_s: float | None = None
     """As the latest request asked; None means the setting, less than 0 for ever."""
+    pinned: bool = False
+    priority: int = 0
+    evictions: int = 0
+    evicted_because: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +125,8 @@ class Entry:
     )
     freed_bytes: int = 0
     loads: int = 0
+    evictions: int = 0
+    evicted_because: str | None = None
     failures_in_a_row: int = 0
     error: ErrorInfo | None = None
     last_used_s: float = 0.0
@@ -223,6 +231,8 @@ class Entry:
             load_stage=progress.stage if progress else None,
             serial_because=worker.ready.serial_because if worker and worker.ready else None,
             keep_alive_s=self.keep_alive_s,
+            evictions=self.evictions,
+            evicted_because=self.evicted_because,
             error=self.error,
         )
 

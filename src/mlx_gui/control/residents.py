@@ -1,20 +1,34 @@
 """The models of the run loop, and the steps from what is there towards what is wanted."""
 
 import asyncio
+import hashlib
+import secrets
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, cast
 
+import msgspec
 import structlog
 
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.entry import Entry, Submission
 from mlx_gui.control.memory import process_rss_bytes
 from mlx_gui.control.planning import Plan
-from mlx_gui.control.residency import Evict, Limits, Load, Refuse, Resident, decide
+from mlx_gui.control.residency import Evict, Limits, Load, Refuse, Resident, Wait, decide
 from mlx_gui.control.worker_process import WorkerProcess
-from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
+from mlx_gui.core.errors import (
+    Conflict,
+    InternalError,
+    InvalidRequest,
+    LoadFailed,
+    LoadTimeout,
+    MlxGuiError,
+    PlanChanged,
+)
 from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.plan import Eviction, Fit, Kept, LoadPlan, PolicyDecision
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -51,6 +65,8 @@ class Residents:
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.stopping = False
+        self.decisions: deque[PolicyDecision] = deque(maxlen=200)
+        self._run = secrets.token_hex(4)
         self._settings = settings
         self._plan = plan
         self._budget_bytes = budget_bytes
@@ -82,6 +98,7 @@ class Residents:
         entry.stop_expiry()
         entry.freed_bytes = process_rss_bytes(worker.pid)
         log.info("model_unloading", model=entry.model.id, reason=reason)
+        self._note("unload", entry.model.id, reason)
         worker.stop()
         self.changed(entry)
 
@@ -103,6 +120,83 @@ class Residents:
         """
         plan = self._present_plan(entry)
         return entry.worker is not None and plan is not None and plan.spec != entry.worker.spec
+
+    def load_plan(self, model: Model, context_tokens: int | None) -> LoadPlan:
+        """What loading `model` would do now. Raises ModelUnsupported."""
+        plan = self._plan(model)
+        spec, need = plan.spec, plan.need
+        if context_tokens is not None and context_tokens < spec.context:
+            kv_bytes = need.kv_bytes * context_tokens // spec.context
+            spec = msgspec.structs.replace(spec, context=context_tokens)
+            need = msgspec.structs.replace(need, kv_bytes=kv_bytes)
+        budget_bytes = self._budget_bytes()
+        others = [each for each in self._residents() if each.model_id != model.id]
+        limits = Limits(budget_bytes, self._settings.max_models)
+        now_s, fits, leaving = asyncio.get_running_loop().time(), "yes", tuple[str, ...]()
+        reason = f"{model.id} fits."
+        match decide(model.id, need, tuple(others), limits):
+            case Evict(model_ids):
+                fits, leaving = "after_eviction", model_ids
+                reason = f"{model.id} fits when {len(model_ids)} others have left."
+            case Refuse(error):
+                fits, reason = "no", error.message
+            case Wait():
+                fits, reason = "no", f"{model.id} would wait for models that are at work."
+            case Load():
+                pass
+        stay = [each for each in others if each.model_id not in leaving]
+        digest = hashlib.sha256(repr((fits, leaving)).encode()).hexdigest()[:12]
+        return LoadPlan(
+            model_id=model.id,
+            spec=spec,
+            need=need,
+            measured=False,
+            fits=cast(Fit, fits),
+            reason=reason,
+            evict=tuple(
+                Eviction(
+                    each.model_id,
+                    each.need_bytes,
+                    now_s - each.last_used_s if each.idle else None,
+                    "It was used least recently.",
+                )
+                for each in others
+                if each.model_id in leaving
+            ),
+            keep=tuple(
+                Kept(each.model_id, "It is at work." if not each.idle else "There is room.")
+                for each in stay
+            ),
+            budget_bytes=budget_bytes,
+            used_after_bytes=sum(each.need_bytes for each in stay) + need.total_bytes,
+            wanted_context=context_tokens or spec.context,
+            max_context=0 if fits == "no" else spec.context,
+            warnings=(),
+            token=f"{self._run}.{_digest(model.id)}.{digest}",
+        )
+
+    def check_token(self, model: Model, context_tokens: int | None, token: str) -> None:
+        """Raise InvalidRequest or Conflict for another's token, PlanChanged for a stale one."""
+        run, _, rest = token.partition(".")
+        named, _, digest = rest.partition(".")
+        if not digest or (run == self._run and named != _digest(model.id)):
+            raise InvalidRequest(
+                f"The plan token is not one of {model.id}.",
+                hint=f"Ask for a plan: mlx-gui plan {model.id}",
+                param="plan_token",
+            )
+        if run != self._run:
+            raise Conflict(
+                "The plan token is of an earlier run of the server.",
+                hint=f"Ask for a plan: mlx-gui plan {model.id}",
+            )
+        plan = self.load_plan(model, context_tokens)
+        if plan.token != token:
+            raise PlanChanged(
+                f"Loading {model.id} would do something else now.",
+                hint="Look at the new plan and load with its token.",
+                plan=plan,
+            )
 
     def refuse_hopeless(self, entry: Entry) -> None:
         """Raise at once what waiting would not mend."""
@@ -137,6 +231,16 @@ class Residents:
         """Tell whoever shows `entry`."""
         self._bus.publish("model", entry.model.id)
         self._bus.publish("manager")
+
+    def _note(
+        self,
+        action: Literal["load", "evict", "unload"],
+        subject: str,
+        reason: str,
+        *,
+        cause: str | None = None,
+    ) -> None:
+        self.decisions.append(PolicyDecision(time.time(), action, subject, cause, reason))
 
     def _present_plan(self, entry: Entry) -> Plan | None:
         """None when it could not be loaded now; a worker that is there serves all the same."""
@@ -179,9 +283,15 @@ class Residents:
                     self._settings.load_timeout_s, self._post, self._on_load_timeout, entry.worker
                 )
                 log.info("model_loading", model=entry.model.id, form=plan.spec.weight_form)
+                self._note("load", entry.model.id, "It was asked for.")
                 self.changed(entry)
             case Evict(model_ids):
                 for model_id in model_ids:
+                    evicted = self.entries[model_id]
+                    reason = "It was used least recently."
+                    self._note("evict", model_id, reason, cause=entry.model.id)
+                    evicted.evictions += 1
+                    evicted.evicted_because = f"made room for {entry.model.id}"
                     self.stop_worker(self.entries[model_id], f"made room for {entry.model.id}")
             case Refuse(error):
                 entry.fail_waiting(error)
@@ -227,3 +337,7 @@ class Residents:
 
 def _waiting_since_s(entry: Entry) -> float:
     return entry.queue[0].enqueued_s if entry.queue else 0.0
+
+
+def _digest(model_id: str) -> str:
+    return hashlib.sha256(model_id.encode()).hexdigest()[:8]

@@ -38,6 +38,7 @@ from mlx_gui.core.errors import (
 )
 from mlx_gui.core.generation import Failed, Loading, WorkerRequest
 from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.plan import LoadPlan, PolicyDecision
 from mlx_gui.ipc.messages import Pong
 
 log = structlog.get_logger(__name__)
@@ -98,13 +99,32 @@ class RunLoop:
         """Nobody reads this request's events any more."""
         self._post(self._on_abandon, request_id)
 
-    async def load(self, model: Model, *, keep_alive_s: float | None = None) -> LoadOutcome:
+    async def plan(self, model: Model, *, context_tokens: int | None = None) -> LoadPlan:
+        """What loading `model` would do now. Raises ModelUnsupported, never for memory."""
+        return self._residents.load_plan(model, context_tokens)
+
+    def decisions(self, model_id: str | None = None) -> tuple[PolicyDecision, ...]:
+        """The latest decisions of the policy, of one model or of all, newest first."""
+        return tuple(
+            each
+            for each in reversed(self._residents.decisions)
+            if model_id in (None, each.subject, each.cause)
+        )
+
+    async def load(
+        self,
+        model: Model,
+        *,
+        keep_alive_s: float | None = None,
+        context_tokens: int | None = None,
+        plan_token: str | None = None,
+    ) -> LoadOutcome:
         """Make `model` resident as its settings say now, joining a load under way.
 
         Raises what prevents it. `keep_alive_s` is as for `submit`.
         """
         waiter = LoadWaiter(asyncio.get_running_loop().create_future(), keep_alive_s)
-        await self._ask(self._on_load, model, waiter)
+        await self._ask(self._on_load, model, waiter, context_tokens, plan_token)
         return await waiter.outcome
 
     async def keep(self, model: Model, keep_alive_s: float) -> None:
@@ -114,10 +134,12 @@ class RunLoop:
         """
         await self._ask(self._on_keep, model, keep_alive_s)
 
-    async def unload(self, model: Model, *, force: bool = False) -> UnloadOutcome:
+    async def unload(
+        self, model: Model, *, force: bool = False, when_idle: bool = False
+    ) -> UnloadOutcome:
         """End the model's worker. Raises Conflict while it answers, unless forced."""
         waiter: asyncio.Future[UnloadOutcome] = asyncio.get_running_loop().create_future()
-        await self._ask(self._on_unload, model, force, waiter)
+        await self._ask(self._on_unload, model, force, when_idle, waiter)
         return await waiter
 
     async def ping(self, model_id: str, timeout_s: float) -> Pong:
@@ -220,9 +242,17 @@ class RunLoop:
                     self._residents.changed(entry)
                     return
 
-    def _on_load(self, model: Model, waiter: LoadWaiter) -> None:
+    def _on_load(
+        self,
+        model: Model,
+        waiter: LoadWaiter,
+        context_tokens: int | None = None,
+        plan_token: str | None = None,
+    ) -> None:
         if self._residents.stopping:
             raise ShuttingDown("The server is stopping.", retry_after_s=5)
+        if plan_token is not None:
+            self._residents.check_token(model, context_tokens, plan_token)
         entry = self._residents.entry(model)
         entry.failures_in_a_row = 0
         entry.error = None
@@ -240,7 +270,13 @@ class RunLoop:
             entry.keep_alive(keep_alive_s)
             self._residents.touch(entry)
 
-    def _on_unload(self, model: Model, force: bool, waiter: asyncio.Future[UnloadOutcome]) -> None:
+    def _on_unload(
+        self,
+        model: Model,
+        force: bool,
+        when_idle: bool,
+        waiter: asyncio.Future[UnloadOutcome],
+    ) -> None:
         entry = self._residents.entry(model)
         if entry.worker is None:
             entry.error = None
@@ -249,6 +285,10 @@ class RunLoop:
             self._residents.changed(entry)
             return
         waiting = len(entry.leases) + len(entry.queue)
+        if waiting and when_idle:
+            entry.unload_waiters.append(waiter)
+            entry.keep_alive(0)
+            return
         if waiting and not force:
             raise Conflict(
                 f"{model.id} has {waiting} requests under way.",
