@@ -113,7 +113,9 @@ class AnswerCalls(Connection):
         self, model: str, messages: Sequence[ChatMessage], options: AnswerOptions = AS_THE_MODEL
     ) -> dict[str, Any]:
         """The whole answer as the API's own object."""
-        return self._whole("/v1/chat/completions", _question(model, options, {"messages": messages}))
+        return self._whole(
+            "/v1/chat/completions", _question(model, options, {"messages": messages})
+        )
 
     def whole_completion(
         self, model: str, prompt: str, options: AnswerOptions = AS_THE_MODEL

@@ -2,7 +2,7 @@
 
 import psutil
 
-from mlx_gui.api.model_view import memory_use, utc_time
+from mlx_gui.api.model_view import memory_need, memory_use, model_error, utc_time
 from mlx_gui.control.entry import ResidencySnapshot, ResidentView
 from mlx_gui.control.memory import MemoryReading
 from mlx_gui.core.device import DeviceFacts
@@ -14,6 +14,7 @@ from mlx_gui.wire.status import (
     MemorySegment,
     MemoryStatus,
     QueuedRequest,
+    UnloadedModel,
 )
 
 _WITHOUT_WORKER = ("not_loaded", "failed")
@@ -36,6 +37,11 @@ def manager_status(snapshot: ResidencySnapshot, *, max_loaded_models: int) -> Ma
         max_loaded_models=max_loaded_models,
         active_requests=sum(view.active for view in residents),
         queued_requests=len(snapshot.queue),
+        unloaded_models=[
+            _unloaded_model(view)
+            for view in snapshot.models.values()
+            if view.state in _WITHOUT_WORKER
+        ],
     )
 
 
@@ -100,4 +106,25 @@ def _loaded_model(view: ResidentView) -> LoadedModel:
         weight_form=spec.weight_form if spec else None,
         context=spec.context if spec else None,
         serial_because=view.serial_because,
+        need=memory_need(view.need) if view.need else None,
+        pinned=view.pinned,
+        priority=view.priority,
+        keep_alive_s=view.keep_alive_s,
+        evictions=view.evictions,
+        evicted_because=view.evicted_because,
+        error=model_error(view.error),
+    )
+
+
+def _unloaded_model(view: ResidentView) -> UnloadedModel:
+    return UnloadedModel(
+        id=view.model_id,
+        state=view.state,
+        pinned=view.pinned,
+        priority=view.priority,
+        loads=view.loads,
+        evictions=view.evictions,
+        evicted_because=view.evicted_because,
+        last_used_at=utc_time(view.last_used_at),
+        error=model_error(view.error),
     )
