@@ -26,7 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "load": "Load a model into memory.",
     "unload": "Unload a model from memory.",
     "plan": "Show what loading a model would need, evict and leave.",
-    "why": "Say how a model is in memory, and what was decided about it.",
+    "why": "Say why a model is in memory, or is not.",
     "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
     "config": "Show every setting, its value and where it comes from.",

@@ -43,7 +43,7 @@ DataDir = Annotated[
 OptionalModelName = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MODEL]",
+        metavar="MODEL",
         help="Id of an installed model; its last part is enough when no other model shares it.",
         autocompletion=complete_models,
     ),

@@ -32,7 +32,9 @@ WORDS: dict[Action, str] = {
 def command(
     model: ModelName,
     *,
-    limit: Annotated[int, typer.Option("--limit", min=1, max=200, help="Decisions at most.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="COUNT", min=1, max=200, help="Decisions at most.")
+    ] = 20,
     json: Json = False,
     url: Url = None,
     data_dir: DataDir = None,
@@ -112,4 +114,7 @@ def _loaded_rows(loaded: LoadedModel, now: datetime) -> Iterator[tuple[str, str]
 
 
 def _loads(loads: int, evictions: int) -> str:
-    return f"{loads} since the server started, evicted {evictions} times"
+    said = f"{loads} since the server started"
+    if not evictions:
+        return said
+    return f"{said}, evicted {'once' if evictions == 1 else f'{evictions} times'}"

@@ -42,7 +42,7 @@ def test_a_model_in_memory_is_told_in_rows() -> None:
         "Memory": "3.0 GB of 4.0 GB planned",
         "Unloads": "never, pinned",
         "Priority": "-3",
-        "Loads": "2 since the server started, evicted 1 times",
+        "Loads": "2 since the server started, evicted once",
         "Last evicted": "made room for org/a",
         "One at a time": "Its KV cache is quantized.",
     }
