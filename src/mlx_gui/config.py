@@ -72,6 +72,15 @@ SETTINGS: tuple[Setting, ...] = (
         bounds=(-1, 10 * 365 * 86_400),
     ),
     Setting(
+        "time_slice_s",
+        "number",
+        20.0,
+        "Time a model that others wait for may go on before they take turns, where they do not fit "
+        "into memory together.",
+        bounds=(1, 3600),
+    ),
+    Setting("preload", "list", (), "Models that are loaded when the server starts."),
+    Setting(
         "slots",
         "integer",
         32,
@@ -211,6 +220,8 @@ class Config:
     memory_limit_bytes: int
     memory_reserve_bytes: int
     keep_alive_s: int
+    time_slice_s: float
+    preload: tuple[str, ...]
     slots: int
     max_context_tokens: int
     prefix_cache_bytes: int

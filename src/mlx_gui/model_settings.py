@@ -15,9 +15,13 @@ from mlx_gui.core.settings import ModelSource, Setting, Unfit, Value, advice, fi
 
 @dataclass(frozen=True, slots=True)
 class ModelSetting(Setting):
-    """One row. `server` names the setting of the whole server that holds until this one is set."""
+    """One row. `server` names the setting of the whole server that holds until this one is set.
+
+    What is set for a base model holds for it with an adapter too, unless the row is `alone`.
+    """
 
     server: str = ""
+    alone: bool = False
 
 
 MODEL_SETTINGS: tuple[ModelSetting, ...] = (
@@ -46,6 +50,30 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         bounds=(-1, 10 * 365 * 86_400),
         restart=False,
         server="keep_alive_s",
+    ),
+    ModelSetting(
+        "pinned",
+        "switch",
+        False,
+        "Keep the model in memory once it is loaded: it is not evicted and does not expire.",
+        restart=False,
+        alone=True,
+    ),
+    ModelSetting(
+        "priority",
+        "integer",
+        0,
+        "Models of a lower priority leave first when another needs room.",
+        bounds=(-10, 10),
+        restart=False,
+    ),
+    ModelSetting(
+        "preload",
+        "switch",
+        False,
+        "Load the model when the server starts.",
+        restart=False,
+        alone=True,
     ),
     ModelSetting(
         "temperature",
@@ -151,6 +179,9 @@ class ModelSettings:
     context_tokens: int
     slots: int
     keep_alive_s: int
+    pinned: bool
+    priority: int
+    preload: bool
     temperature: float | None
     top_p: float | None
     top_k: int | None
@@ -204,3 +235,8 @@ def checked(changes: Mapping[str, object]) -> dict[str, Value | None]:
                 param=f"settings.{name}",
             ) from None
     return values
+
+
+def with_adapter(own: Mapping[str, Value]) -> dict[str, Value]:
+    """The part of what was set for a base model that holds for it with an adapter, too."""
+    return {name: value for name, value in own.items() if not _ROWS[name].alone}

@@ -11,6 +11,8 @@ from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
+from mlx_gui.api.manage.plan import routes as plan
+from mlx_gui.api.manage.plan.changed import install_plan_changed
 from mlx_gui.api.manage.samples import routes as samples
 from mlx_gui.api.manage.settings import routes as settings
 from mlx_gui.api.manage.status import routes as status
@@ -33,7 +35,14 @@ FAMILIES = (
     Family(
         "manage",
         "",
-        (residency.router, settings.router, status.router, samples.router, events.router),
+        (
+            residency.router,
+            plan.router,
+            settings.router,
+            status.router,
+            samples.router,
+            events.router,
+        ),
         error_body,
     ),
     Family(
@@ -66,6 +75,7 @@ def install(app: FastAPI, services: Services) -> None:
             app.include_router(router)
     errors = ErrorResponses(FAMILIES)
     errors.install(app)
+    install_plan_changed(app, services, errors)
     describe(app)
     # The last one added is the first to see a request.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=services.config.max_body_bytes)

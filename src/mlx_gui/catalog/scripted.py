@@ -2,7 +2,7 @@
 
 from mlx_gui.core.model import KVLayout, Model, ModelFacts
 
-_NAMES = ("echo", "slow", "slow-load", "broken", "crash")
+_NAMES = ("echo", "second", "slow", "slow-load", "broken", "crash")
 
 
 def scripted_models() -> tuple[Model, ...]:

@@ -6,6 +6,7 @@ from typing import Protocol
 from mlx_gui.control.planning import Footprint, Plan
 from mlx_gui.core.model import Model
 
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What a load is to be like, other than the settings say; None leaves it to them."""

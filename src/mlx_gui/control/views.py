@@ -25,6 +25,11 @@ class UnloadOutcome:
     was_loaded: bool
     returned: MemoryReturned | None = None
 
+    @property
+    def freed_bytes(self) -> int:
+        """What the worker held when it was asked to end."""
+        return 0 if self.returned is None else self.returned.held_bytes
+
 
 @dataclass(frozen=True, slots=True)
 class ResidentView:

@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # it speaks of models, which speak of errors
     from mlx_gui.core.plan import LoadPlan
 
 
@@ -164,13 +164,22 @@ class Conflict(MlxGuiError):
 
 
 class PlanChanged(Conflict):
-    """A load was asked for by a plan that is not the present one any more; `plan` is."""
+    """What a load would do is no longer what its plan said; `plan` is what it would do now."""
 
     code = "plan_changed"
 
-    def __init__(self, message: str, *, hint: str = "", plan: "LoadPlan | None" = None) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        details: Mapping[str, str | int | float | bool | None] | None = None,
+        retry_after_s: int | None = None,
+        plan: "LoadPlan | None" = None,
+    ) -> None:
+        super().__init__(message, hint=hint, details=details, retry_after_s=retry_after_s)
         self.plan = plan
+        """None where the error was rebuilt from an ErrorInfo."""
 
 
 class PayloadTooLarge(MlxGuiError):

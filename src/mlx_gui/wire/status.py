@@ -5,13 +5,16 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
-from mlx_gui.wire.models import MemoryUseBody, ModelObject, State
+from mlx_gui.wire.models import ErrorBody, MemoryNeedBody, MemoryUseBody, ModelObject, State
 
 
 class LoadedModel(BaseModel):
     """A model that has a worker now, or is waiting to get one.
 
     `serial_because` says why it answers one request at a time, where it cannot batch.
+    `waits_because` says why it is not loaded yet, while somebody waits for it.
+    `need` is what it is planned to take, `memory` what it takes by its own measure.
+    `keep_alive_s` is what the latest request asked for; null is the setting, less than 0 for ever.
     """
 
     id: str
@@ -27,6 +30,28 @@ class LoadedModel(BaseModel):
     weight_form: str | None
     context: int | None
     serial_because: str | None
+    need: MemoryNeedBody | None = None
+    pinned: bool = False
+    priority: int = 0
+    keep_alive_s: float | None = None
+    evictions: int = 0
+    evicted_because: str | None = None
+    waits_because: str | None = None
+    error: ErrorBody | None = None
+
+
+class UnloadedModel(BaseModel):
+    """A model that was asked for since the server started, and has no worker now."""
+
+    id: str
+    state: State
+    pinned: bool
+    priority: int
+    loads: int
+    evictions: int
+    evicted_because: str | None
+    last_used_at: str | None
+    error: ErrorBody | None
 
 
 class QueuedRequest(BaseModel):
@@ -46,6 +71,7 @@ class ManagerStatus(BaseModel):
     max_loaded_models: int
     active_requests: int
     queued_requests: int
+    unloaded_models: list[UnloadedModel] = []
 
 
 class MemorySegment(BaseModel):

@@ -22,7 +22,9 @@ from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.residents import ResidencySettings
+from mlx_gui.control.planning import Plan
+from mlx_gui.control.plans import Standing, Wish
+from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.generation import (
@@ -146,6 +148,19 @@ def _never(*_: object) -> Any:
     raise AssertionError("no part of the HTTP layer's own tests loads a model")
 
 
+class _Unplanned:
+    """Stands for the planner where nothing is planned."""
+
+    def plan(self, model: Model, wish: Wish, /) -> Plan:
+        return _never()
+
+    def standing(self, model: Model, /) -> Standing:
+        return Standing()
+
+    def largest_context(self, model: Model, room_bytes: int, /) -> int:
+        return _never()
+
+
 def config(data_dir: Path, **settings: object) -> Config:
     """The defaults, with `settings` as flags."""
     return resolve(flags={"data_dir": str(data_dir), **settings}, environment={})
@@ -165,9 +180,15 @@ def services(
     bus = EventBus()
     run_loop = RunLoop(
         ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
-        plan=_never,
-        budget_bytes=_never,
-        start_worker=_never,
+        effects=lambda _: Effects(
+            planner=_Unplanned(),
+            budget_bytes=_never,
+            start_worker=_never,
+            note_ready=_never,
+            recycle_reason=_never,
+            spare=_never,
+        ),
+        boot_id="boot",
         bus=bus,
     )
     sampler = MemorySampler(partial(bus.publish, "memory"))

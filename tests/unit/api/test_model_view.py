@@ -267,3 +267,29 @@ def test_a_folder_that_is_not_there_yet_shows_the_disk_it_would_be_on(tmp_path: 
 def test_times_are_utc() -> None:
     assert utc_time(0.0) == "1970-01-01T00:00:00.000Z"
     assert utc_time(None) is None
+
+
+def test_the_manager_shows_pins_needs_and_evictions() -> None:
+    shown = replace(
+        READY,
+        pinned=True,
+        priority=4,
+        keep_alive_s=60.0,
+        evictions=2,
+        evicted_because="made room for org/two",
+        error=ErrorInfo("worker_failed", "It was killed."),
+    )
+    failed = replace(shown, model_id="org/failed", state="failed", pid=None, spec=None, need=None)
+    snapshot = ResidencySnapshot({"org/one": shown, "org/failed": failed}, (), stopping=False)
+
+    status = manager_status(snapshot, max_loaded_models=3)
+
+    (loaded,), (unloaded,) = status.loaded_models, status.unloaded_models
+    assert loaded.need is not None
+    assert (loaded.need.total_bytes, loaded.need.load_peak_bytes) == (750, 900)
+    assert (loaded.pinned, loaded.priority, loaded.keep_alive_s) == (True, 4, 60.0)
+    assert (loaded.evictions, loaded.evicted_because) == (2, "made room for org/two")
+    assert loaded.error is not None
+    assert loaded.error.message == "It was killed."
+    assert (unloaded.id, unloaded.state, unloaded.loads) == ("org/failed", "failed", 3)
+    assert (unloaded.pinned, unloaded.evictions, unloaded.error) == (True, 2, loaded.error)

@@ -112,6 +112,13 @@ def test_while_a_model_answers_its_time_is_what_it_would_get_now(
     assert shown.expires_at == expires_at
 
 
+def test_a_pinned_model_never_expires() -> None:
+    pinned = replace(RESIDENT, expires_at=None, pinned=True)
+    shown = running(MODEL, pinned, None, on_gpu=False, keep_alive_s=900, now_s=NOW_S)
+
+    assert shown.expires_at == NEVER
+
+
 def test_a_card_says_what_the_model_can_do() -> None:
     shown = card(facts(capabilities=("chat", "tools", "thinking")), MODIFIED_S, template="{{ x }}")
 

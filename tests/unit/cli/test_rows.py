@@ -10,10 +10,19 @@ from mlx_gui.cli.load import load_sentence
 from mlx_gui.cli.ps import loaded_row, serial_sentence, time_left
 from mlx_gui.cli.settings import pending_sentence, shown_value
 from mlx_gui.cli.status import status_rows
-from mlx_gui.cli.unload import unload_sentence
+from mlx_gui.cli.unload import unload_sentence, unload_sentences
 from mlx_gui.client import ChatUsage
 from mlx_gui.wire.model_settings import ModelSettingBody, ModelSettingsBody
-from mlx_gui.wire.models import ErrorBody, LoadResult, MemoryUseBody, ModelObject, UnloadResult
+from mlx_gui.wire.models import (
+    BusyModel,
+    ErrorBody,
+    LoadResult,
+    MemoryReturnedBody,
+    MemoryUseBody,
+    ModelObject,
+    UnloadAllResult,
+    UnloadResult,
+)
 from mlx_gui.wire.status import (
     BudgetStatus,
     ContainerStatus,
@@ -294,3 +303,41 @@ def test_a_model_that_cannot_batch_says_why() -> None:
 def test_an_adapter_is_listed_as_one() -> None:
     adapted = MODEL.model_copy(update={"id": "org/tiny+tune", "base_model": "org/tiny"})
     assert model_row(adapted)[:2] == ("org/tiny+tune", "adapter")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pinned": True}, "never, pinned"),
+        ({"expires_at": None, "keep_alive_s": -1.0}, "never"),
+        ({"expires_at": None}, "-"),
+        ({"keep_alive_s": 60.0}, "in 14 min 3 s"),
+    ],
+)
+def test_a_model_in_memory_says_how_long_it_stays(change: dict[str, object], said: str) -> None:
+    assert loaded_row(LOADED.model_copy(update=change), NOW)[-1] == said
+
+
+def test_an_unload_proves_what_came_back() -> None:
+    returned = MemoryReturnedBody(
+        held_bytes=412_000_000,
+        available_before_bytes=1_000_000_000,
+        available_after_bytes=1_410_000_000,
+    )
+    gone = UnloadResult(model=MODEL, was_loaded=True, freed_bytes=412_000_000, returned=returned)
+    assert unload_sentence(gone) == (
+        "org/tiny is unloaded; 412.0 MB are free again. "
+        "The machine has 1.4 GB available, before it had 1.0 GB."
+    )
+
+
+def test_unloading_all_says_what_became_of_each() -> None:
+    gone = UnloadResult(model=MODEL, was_loaded=True, freed_bytes=412_000_000)
+    busy = BusyModel(id="org/busy", reason="It has 2 requests under way.")
+    result = UnloadAllResult(models=[gone], busy=[busy], freed_bytes=412_000_000)
+    assert unload_sentences(result) == [
+        "org/tiny is unloaded; 412.0 MB are free again.",
+        "org/busy stays: It has 2 requests under way.",
+    ]
+    nothing = UnloadAllResult(models=[], busy=[], freed_bytes=0)
+    assert unload_sentences(nothing) == ["No model was in memory."]

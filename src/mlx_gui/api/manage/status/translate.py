@@ -6,7 +6,7 @@ from typing import Literal
 
 import psutil
 
-from mlx_gui.api.model_view import memory_use, utc_time
+from mlx_gui.api.model_view import memory_need, memory_use, model_error, utc_time
 from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading, Pressure
 from mlx_gui.control.views import ResidencySnapshot, ResidentView
@@ -25,6 +25,7 @@ from mlx_gui.wire.status import (
     MemorySegment,
     MemoryStatus,
     QueuedRequest,
+    UnloadedModel,
 )
 
 _WITHOUT_WORKER = ("not_loaded", "failed")
@@ -48,6 +49,11 @@ def manager_status(snapshot: ResidencySnapshot, *, max_loaded_models: int) -> Ma
         max_loaded_models=max_loaded_models,
         active_requests=sum(view.active for view in residents),
         queued_requests=len(snapshot.queue),
+        unloaded_models=[
+            _unloaded_model(view)
+            for view in snapshot.models.values()
+            if view.state in _WITHOUT_WORKER
+        ],
     )
 
 
@@ -76,7 +82,10 @@ def memory_status(
         budget_bytes=budget.now_bytes,
         used_by_models_bytes=used_bytes,
         pressure=pressure,
-        segments=[_segment(model_id, use) for model_id, use in uses.items()],
+        segments=[
+            _segment(model_id, use, pinned=snapshot.models[model_id].pinned)
+            for model_id, use in uses.items()
+        ],
         machine_bytes=reading.machine_bytes,
         free_bytes=max(min(budget.now_bytes - used_bytes, reading.available_bytes), 0),
         budget=_budget_status(budget),
@@ -157,13 +166,14 @@ def _loading_use(view: ResidentView, worker_bytes: Mapping[str, int]) -> MemoryU
     )
 
 
-def _segment(model_id: str, use: MemoryUseBody) -> MemorySegment:
+def _segment(model_id: str, use: MemoryUseBody, *, pinned: bool) -> MemorySegment:
     return MemorySegment(
         model_id=model_id,
         weights_bytes=use.weights_bytes,
         kv_bytes=use.kv_bytes,
         prefix_bytes=use.prefix_bytes,
         other_bytes=use.other_bytes,
+        pinned=pinned,
     )
 
 
@@ -207,4 +217,26 @@ def _loaded_model(view: ResidentView) -> LoadedModel:
         weight_form=spec.weight_form if spec else None,
         context=spec.context if spec else None,
         serial_because=view.serial_because,
+        need=memory_need(view.need) if view.need else None,
+        pinned=view.pinned,
+        priority=view.priority,
+        keep_alive_s=view.keep_alive_s,
+        evictions=view.evictions,
+        evicted_because=view.evicted_because,
+        waits_because=view.waits_because,
+        error=model_error(view.error),
+    )
+
+
+def _unloaded_model(view: ResidentView) -> UnloadedModel:
+    return UnloadedModel(
+        id=view.model_id,
+        state=view.state,
+        pinned=view.pinned,
+        priority=view.priority,
+        loads=view.loads,
+        evictions=view.evictions,
+        evicted_because=view.evicted_because,
+        last_used_at=utc_time(view.last_used_at),
+        error=model_error(view.error),
     )
