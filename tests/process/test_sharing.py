@@ -38,7 +38,7 @@ async def _crowd(folder: Path, requests: int) -> dict[str, str]:
     """How each request ended, by model, tenant and number."""
     settings: dict[str, object] = {
         "data_dir": str(folder), "engine": "fake", "max_loaded_models": 2, "time_slice_s": 1.0,
-        "warm_spare": False, "port": 0,
+        "port": 0,
     }  # fmt: skip
     config = resolve(flags=settings, environment={})
     dice = random.Random(3)
@@ -79,7 +79,7 @@ async def _crowd(folder: Path, requests: int) -> dict[str, str]:
 
 def test_a_load_evicts_exactly_what_its_plan_had_said(tmp_path: Path) -> None:
     dice = random.Random(4)
-    settings = {"max_loaded_models": 2, "warm_spare": False}
+    settings = {"max_loaded_models": 2}
     with visited_server(tmp_path, settings=settings) as visitor:
         evictions = 0
         for _ in range(12):
@@ -100,10 +100,10 @@ def test_a_load_evicts_exactly_what_its_plan_had_said(tmp_path: Path) -> None:
 
 
 def test_two_loads_that_race_for_the_last_memory_do_not_both_go_ahead(tmp_path: Path) -> None:
-    with visited_server(tmp_path, settings={"warm_spare": False}) as visitor:
+    with visited_server(tmp_path, settings=None) as visitor:
         plan = _post(visitor, "/v1/models/fake/echo/plan").json()
-        one_bytes = plan["needs"]["total"]
-    settings = {"memory_limit_bytes": one_bytes * 3 // 2, "time_slice_s": 1, "warm_spare": False}
+        one_bytes = plan["needs"]["total_bytes"]
+    settings = {"memory_limit_bytes": one_bytes * 3 // 2, "time_slice_s": 1}
     with visited_server(tmp_path, settings=settings) as visitor:
         answers = asyncio.run(_together(visitor, ["fake/echo", "fake/slow-load"]))
         assert [answer.status_code for answer in answers] == [200, 200]
@@ -145,7 +145,7 @@ def test_unloading_a_real_model_gives_its_memory_back_each_time(
     name = "Qwen3-tiny-wide"
     (tmp_path / "models" / "tiny").mkdir(parents=True)
     (tmp_path / "models" / "tiny" / name).symlink_to(checkpoint(name))
-    settings = {"model_dirs": tmp_path / "models", "warm_spare": False}
+    settings = {"model_dirs": tmp_path / "models"}
     with visited_server(tmp_path, engine="mlx", settings=settings) as visitor:
         server = psutil.Process(visitor.server.process.pid)
         held: list[int] = []
@@ -166,7 +166,7 @@ def test_unloading_a_real_model_gives_its_memory_back_each_time(
 def test_kills_at_random_cost_their_own_requests_only_and_close_no_model(
     tmp_path: Path, kills: int
 ) -> None:
-    settings = {"max_loaded_models": 3, "warm_spare": False}
+    settings = {"max_loaded_models": 3}
     with visited_server(tmp_path, settings=settings) as visitor:
         endings = asyncio.run(_killed(visitor, kills))
         assert set(endings) <= {"answered", "told"}, endings
@@ -190,13 +190,17 @@ async def _killed(visitor: Visitor, kills: int) -> list[str]:
                 "answered" if answer.status_code == 200 else "told" if told else answer.text
             )
 
-    async def kill() -> None:
+    async def kill(client: httpx.AsyncClient) -> None:
         for _ in range(kills):
             await asyncio.sleep(dice.uniform(0.2, 1.0))
             before = len(endings)
-            workers = visitor.workers()
-            if workers:
-                dice.choice(workers).kill()
+            serving = [
+                row["pid"]
+                for row in (await client.get("/v1/manager/status")).json()["loaded_models"]
+                if row["state"] in ("ready", "busy")
+            ]
+            if serving:
+                psutil.Process(dice.choice(serving)).kill()
             # The breaker opens where nothing is served in between: that is another test.
             while len(endings) < before + 6:
                 await asyncio.sleep(0.01)
@@ -206,7 +210,7 @@ async def _killed(visitor: Visitor, kills: int) -> list[str]:
         base_url=visitor.server.address, timeout=120, trust_env=False
     ) as client:
         visits = [ask(client, name) for name in MODELS[:3] for _ in range(3)]
-        await asyncio.gather(kill(), *visits)
+        await asyncio.gather(kill(client), *visits)
     return endings
 
 
