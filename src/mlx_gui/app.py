@@ -30,6 +30,7 @@ from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.planning import Machine, Plan, find_draft, plan_load
 from mlx_gui.control.residents import ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError, NotReady
@@ -51,11 +52,12 @@ _DAY_S = 86_400
 class Application:
     """One server's parts. `start` sets them going, `drain` and `close` end them in order."""
 
-    def __init__(self, config: Config, store: Store, *, address: str) -> None:
+    def __init__(self, config: Config, store: Store, *, address: str, safe_mode: SafeMode) -> None:
         self._config = config
         self._store = store
         self._tasks: list[asyncio.Task[None]] = []
         self.bus = EventBus()
+        self.safe_mode = safe_mode
         self.worker_settings = worker_settings(config)
         self.device = DeviceProbe(
             self.worker_settings, recall=self._recall_device, remember=self._remember_device
@@ -87,6 +89,7 @@ class Application:
             bus=self.bus,
             sampler=self.sampler,
             device=self.device,
+            safe_mode=self.safe_mode,
             boot_id=secrets.token_hex(8),
             started_at=time.time(),
             address=lambda: address,
@@ -225,7 +228,11 @@ def worker_settings(config: Config) -> WorkerSettings:
     cache_dir = config.data_dir / "cache"
     cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return WorkerSettings(
-        blas=config.blas, cache_dir=str(cache_dir), environment=worker_environment(sys.platform)
+        blas=config.blas,
+        cache_dir=str(cache_dir),
+        environment=worker_environment(sys.platform),
+        hang_timeout_s=config.hang_timeout_s,
+        memory_limit_bytes=config.worker_memory_limit_bytes,
     )
 
 

@@ -11,6 +11,7 @@ from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
+from mlx_gui.api.manage.safe_mode import routes as safe_mode
 from mlx_gui.api.manage.settings import routes as settings
 from mlx_gui.api.manage.status import routes as status
 from mlx_gui.api.ollama import unserved as ollama_unserved
@@ -30,7 +31,16 @@ from mlx_gui.api.services import Services
 # Routes match in this order: what follows a model's name in a path comes before the name alone.
 FAMILIES = (
     Family(
-        "manage", "", (residency.router, settings.router, status.router, events.router), error_body
+        "manage",
+        "",
+        (
+            residency.router,
+            settings.router,
+            status.router,
+            safe_mode.router,
+            events.router,
+        ),
+        error_body,
     ),
     Family(
         "openai",

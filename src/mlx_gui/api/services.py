@@ -14,6 +14,7 @@ from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.store.database import Store
 
 
@@ -30,6 +31,7 @@ class Services:
     bus: EventBus
     sampler: MemorySampler
     device: DeviceProbe
+    safe_mode: SafeMode
     boot_id: str
     started_at: float
     address: Callable[[], str]

@@ -16,6 +16,7 @@
     ├── UnsupportedMedia 415
     ├── QueueFull 429
     ├── WorkerFailed 500
+    │   └── WorkerOutOfMemory 503
     ├── LoadFailed 500
     ├── InternalError 500
     ├── FetchFailed 502
@@ -186,6 +187,13 @@ class WorkerFailed(MlxGuiError):
     code = "worker_failed"
     status = 500
     retryable = True
+
+
+class WorkerOutOfMemory(WorkerFailed):
+    """The process that ran the model got no more memory; the others have not noticed."""
+
+    code = "worker_out_of_memory"
+    status = 503
 
 
 class LoadFailed(MlxGuiError):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from mlx_gui.ipc.channel import AsyncChannel, ProtocolError
+from mlx_gui.ipc.diagnosis import Diagnosis, ExitCause, diagnose_exit, oom_kills
 from mlx_gui.ipc.messages import PROTOCOL_VERSION, FromChild, Hello, Stop, ToChild
 from mlx_gui.ipc.spawn import Role, spawn
 
@@ -17,15 +18,16 @@ _LINE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class ChildExit:
-    """How a child ended. `reason` is a sentence part: "was killed by signal 9 (SIGKILL)"."""
+    """How a child ended. `reason` is a sentence part: "was killed by signal 11 (SIGSEGV)"."""
 
     returncode: int
+    cause: ExitCause
     reason: str
     output_tail: tuple[str, ...]
 
     @property
     def clean(self) -> bool:
-        return self.returncode == 0
+        return self.cause == "clean"
 
 
 class Child:
@@ -37,6 +39,8 @@ class Child:
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._tail_task = asyncio.create_task(self._keep_tail(), name=f"tail-{process.pid}")
         self._protocol_problem: str | None = None
+        # Two looks old at most: an end may take longer than from one look to the next.
+        self._oom_kills = deque([oom_kills()], maxlen=2)
         self._exit = asyncio.create_task(self._await_exit(), name=f"exit-{process.pid}")
 
     @classmethod
@@ -50,6 +54,10 @@ class Child:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def ended(self) -> bool:
+        return self._exit.done()
 
     def send(self, message: ToChild) -> None:
         """Queue a message; silent when the child is gone."""
@@ -82,6 +90,10 @@ class Child:
                 self.signal(harder)
         return await self.wait()
 
+    def forget_oom_kills(self) -> None:
+        """Whom the kernel killed before the last call was not this child; called now and then."""
+        self._oom_kills.append(oom_kills())
+
     def signal(self, number: int) -> None:
         """Send a signal; silent when the process has ended."""
         with contextlib.suppress(ProcessLookupError):
@@ -94,8 +106,15 @@ class Child:
             await asyncio.wait_for(self._tail_task, timeout=1)
         self._channel.close()
         tail = tuple(self._tail)
-        reason = self._protocol_problem or describe_exit(returncode, tail)
-        return ChildExit(returncode, reason, tail)
+        why = self._diagnose(returncode, tail)
+        return ChildExit(returncode, why.cause, why.reason, tail)
+
+    def _diagnose(self, returncode: int, tail: tuple[str, ...]) -> Diagnosis:
+        if self._protocol_problem is not None:
+            return Diagnosis("protocol", self._protocol_problem)
+        before, now = self._oom_kills[0], oom_kills()
+        oom_killed = before is not None and now is not None and now > before
+        return diagnose_exit(returncode, tail, oom_killed=oom_killed)
 
     def _check(self, hello: Hello) -> None:
         if hello.protocol != PROTOCOL_VERSION:
@@ -112,27 +131,3 @@ class Child:
             rest = rest[-_LINE_BYTES:]
         if rest:
             self._tail.append(rest.decode(errors="replace"))
-
-
-def describe_exit(returncode: int, output_tail: tuple[str, ...]) -> str:
-    """Why a process ended, as the end of a sentence that begins with its name."""
-    said = " ".join(output_tail[-20:])
-    if returncode == -signal.SIGKILL:
-        return "was killed by the system or by hand (SIGKILL), most often for lack of memory"
-    if "command buffer" in said.lower() and "metal" in said.lower():
-        return "was ended by a Metal command buffer error"
-    if "std::bad_alloc" in said or "MemoryError" in said or "Unable to allocate" in said:
-        return "ran out of memory"
-    if returncode < 0:
-        return f"was killed by signal {-returncode} ({_signal_name(-returncode)})"
-    if returncode == 0:
-        return "ended by itself"
-    last = next((line for line in reversed(output_tail) if line.strip()), "")
-    return f"ended with code {returncode}" + (f": {last.strip()[:300]}" if last else "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"

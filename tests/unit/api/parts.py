@@ -23,6 +23,7 @@ from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.residents import ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.generation import (
     Delta,
@@ -178,6 +179,7 @@ def services(
         bus=bus,
         sampler=MemorySampler(partial(bus.publish, "memory")),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
+        safe_mode=SafeMode(0, lambda: None),
         boot_id="boot",
         started_at=time.time(),
         address=lambda: "http://127.0.0.1:8000",
