@@ -16,7 +16,7 @@ def _die(folder: Path) -> None:
 def _starts_in_safe_mode(folder: Path) -> bool:
     """Of a server that ends cleanly then."""
     with running_server(folder) as server:
-        return "safe_mode" in server.log.read_text()
+        return '"safe_mode"' in server.log.read_text()
 
 
 def test_two_kills_in_a_row_are_safe_mode_and_a_clean_end_is_the_way_out(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ _SIGNS = (
     # The loader's words for a library, and Python's for a thread whose stack has no room.
     "failed to map segment",
     "can't start new thread",
+    "resource temporarily unavailable",
 )
 
 

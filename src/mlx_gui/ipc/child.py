@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
@@ -9,7 +10,15 @@ from dataclasses import dataclass
 
 from mlx_gui.ipc.channel import AsyncChannel, ProtocolError
 from mlx_gui.ipc.diagnosis import Diagnosis, ExitCause, diagnose_exit, oom_kills
-from mlx_gui.ipc.messages import PROTOCOL_VERSION, FromChild, Hello, Stop, ToChild
+from mlx_gui.ipc.messages import (
+    PROTOCOL_VERSION,
+    FromChild,
+    Hello,
+    Prewarm,
+    StartWorker,
+    Stop,
+    ToChild,
+)
 from mlx_gui.ipc.spawn import Role, spawn
 
 _TAIL_LINES = 60
@@ -31,11 +40,21 @@ class ChildExit:
 
 
 class Child:
-    """A child process, its channel and the tail of what it printed."""
+    """A child process, its channel and the tail of what it printed.
 
-    def __init__(self, process: asyncio.subprocess.Process, channel: AsyncChannel) -> None:
+    `limited` says whether its memory is bounded by us.
+    """
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        channel: AsyncChannel,
+        *,
+        limited: bool = False,
+    ) -> None:
         self._process = process
         self._channel = channel
+        self._limited = limited
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._tail_task = asyncio.create_task(self._keep_tail(), name=f"tail-{process.pid}")
         self._protocol_problem: str | None = None
@@ -47,7 +66,8 @@ class Child:
     async def start(cls, role: Role, first: ToChild, environment: Mapping[str, str]) -> "Child":
         """A child of `role` that has been sent its first message. Raises OSError."""
         process, sock = await spawn(role, environment)
-        child = cls(process, await AsyncChannel.open(sock))
+        limited = isinstance(first, StartWorker | Prewarm) and first.memory_limit_bytes > 0
+        child = cls(process, await AsyncChannel.open(sock), limited=limited)
         child.send(first)
         return child
 
@@ -96,8 +116,10 @@ class Child:
 
     def signal(self, number: int) -> None:
         """Send a signal; silent when the process has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        # asyncio's own way looks first whether it has ended, and so may lose the exit code.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def _await_exit(self) -> ChildExit:
         returncode = await self._process.wait()
@@ -114,7 +136,7 @@ class Child:
             return Diagnosis("protocol", self._protocol_problem)
         before, now = self._oom_kills[0], oom_kills()
         oom_killed = before is not None and now is not None and now > before
-        return diagnose_exit(returncode, tail, oom_killed=oom_killed)
+        return diagnose_exit(returncode, tail, oom_killed=oom_killed, limited=self._limited)
 
     def _check(self, hello: Hello) -> None:
         if hello.protocol != PROTOCOL_VERSION:

@@ -11,6 +11,7 @@ from mlx_gui.core.exhaustion import says_out_of_memory
 ExitCause = Literal["clean", "out_of_memory", "metal", "killed", "crashed", "protocol"]
 _LAST_LINES = 20
 _KILLING = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+_BAD_ADDRESS = (signal.SIGSEGV, signal.SIGBUS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +23,17 @@ class Diagnosis:
 
 
 def diagnose_exit(
-    returncode: int, output_tail: Sequence[str], *, oom_killed: bool = False
+    returncode: int,
+    output_tail: Sequence[str],
+    *,
+    oom_killed: bool = False,
+    limited: bool = False,
 ) -> Diagnosis:
     """Why a process ended. `oom_killed` is the kernel's evidence, which nothing printed can be.
 
     A process that is killed may have survived a shortage long before; one that aborts speaks of
-    what has just happened.
+    what has just happened. One whose memory is `limited` may say nothing: on a processor MLX takes
+    what it is refused for an address, and dies of it. Without a limit Linux refuses nothing.
     """
     if returncode == 0:
         return Diagnosis("clean", "ended by itself")
@@ -38,6 +44,9 @@ def diagnose_exit(
     said = " ".join(output_tail[-_LAST_LINES:])
     if says_out_of_memory(said):
         return Diagnosis("out_of_memory", "ran out of memory")
+    if limited and -returncode in _BAD_ADDRESS:
+        name = _signal_name(-returncode)
+        return Diagnosis("out_of_memory", f"was refused memory beyond its limit ({name})")
     if "command buffer" in said.lower() and "metal" in said.lower():
         return Diagnosis("metal", "was ended by a Metal command buffer error")
     if returncode < 0:

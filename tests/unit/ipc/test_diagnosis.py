@@ -91,3 +91,11 @@ def test_kills_are_counted_in_the_nearest_control_group_else_in_the_machine(
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     assert oom_kills(tmp_path) == expected
+
+
+def test_a_bad_address_is_the_end_of_a_limited_process_that_was_refused_memory() -> None:
+    limited = diagnose_exit(-11, (), limited=True)
+    assert limited.cause == "out_of_memory"
+    assert "beyond its limit (SIGSEGV)" in limited.reason
+    assert diagnose_exit(-6, (), limited=True).cause == "crashed"
+    assert diagnose_exit(-9, (), limited=True).cause == "killed"
