@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from mlx_gui.ipc.channel import AsyncChannel, ProtocolError
@@ -83,7 +83,7 @@ class Child:
         """Queue a message; silent when the child is gone."""
         self._channel.send(message)
 
-    async def messages(self) -> AsyncIterator[FromChild]:
+    async def messages(self) -> AsyncGenerator[FromChild]:
         """Everything the child says after its hello, until it is gone or breaks the protocol."""
         try:
             while batch := await self._channel.receive():
