@@ -93,7 +93,7 @@ def _plain(*arguments: str, env: Mapping[str, str]) -> Sample:
 
 def _await_spare(server: Server) -> None:
     ends_s = time.monotonic() + _SPARE_DEADLINE_S
-    while not server.client.manager().spare_ready:
+    while (spare := server.client.manager().spare) is None or not spare.ready:
         if time.monotonic() > ends_s:
             raise RuntimeError("The server started no spare worker.")
         time.sleep(0.05)

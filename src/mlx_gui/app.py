@@ -32,14 +32,19 @@ from mlx_gui.control.measured import Measurements
 from mlx_gui.control.memory import MemorySampler, process_private_bytes
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.planner import ModelPlanner
+from mlx_gui.control.planning import FAKE_ENGINE, Plan
+from mlx_gui.control.recycling import recycle_reason
 from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.samples import SampleRecorder
+from mlx_gui.control.spare import WarmSpare
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.core.worker_env import worker_environment
+from mlx_gui.kinds.registry import kind_of
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
@@ -53,16 +58,18 @@ from mlx_gui.web.static_files import ui_build
 log = structlog.get_logger(__name__)
 
 _DAY_S = 86_400
+_SPARE_AFTER_S = 3.0
 
 
 class Application:
     """One server's parts. `start` sets them going, `drain` and `close` end them in order."""
 
-    def __init__(self, config: Config, store: Store, *, address: str) -> None:
+    def __init__(self, config: Config, store: Store, *, address: str, safe_mode: SafeMode) -> None:
         self._config = config
         self._store = store
         self._tasks: list[asyncio.Task[None]] = []
         self.bus = EventBus()
+        self.safe_mode = safe_mode
         self.worker_settings = worker_settings(config)
         self.device = DeviceProbe(
             self.worker_settings, recall=self._recall_device, remember=self._remember_device
@@ -88,6 +95,10 @@ class Application:
         )
         self.model_settings = ModelSettingsOwner(store, config)
         self.measurements = Measurements(store)
+        self.spare = WarmSpare(
+            self.worker_settings,
+            engine=FAKE_ENGINE if config.engine == "fake" else kind_of("text").engine,
+        )
         self.local_token = secrets.token_urlsafe(32)
         boot_id = secrets.token_hex(8)
         self.run_loop = RunLoop(
@@ -106,6 +117,9 @@ class Application:
             machine=self.sampler.reader.identify(),
             samples=self.samples,
             device=self.device,
+            safe_mode=self.safe_mode,
+            spare=self.spare,
+            preload=self._preload,
             boot_id=boot_id,
             started_at=time.time(),
             address=lambda: address,
@@ -129,6 +143,7 @@ class Application:
     async def drain(self, grace_s: float) -> None:
         """Refuse what is new and end every worker, running answers first if they are quick."""
         await self.run_loop.shutdown(grace_s)
+        await self.spare.close()
 
     async def close(self) -> None:
         """End the background tasks."""
@@ -176,7 +191,10 @@ class Application:
             log.error("models_unknown", reason=error.message)
             return
         log.info("ready", models=len(self.library.models()))
-        self.run_loop.preload(self._preloaded())
+        if not self.safe_mode.active:
+            self._preload()
+        await asyncio.sleep(_SPARE_AFTER_S)
+        self.run_loop.settings_changed()
 
     async def _forget_old_responses(self) -> None:
         """At the start and once a day from then on."""
@@ -202,8 +220,8 @@ class Application:
     def _supported_model_types(self) -> tuple[str, ...]:
         return self.device.facts.text_model_types if self.device.facts is not None else ()
 
-    def _preloaded(self) -> list[Model]:
-        """What the settings of the server or of a model want in memory from the start."""
+    def _preload(self) -> None:
+        """Load what the settings of the server or of a model want in memory from the start."""
         wanted: dict[str, Model] = {}
         for name in self._config.preload:
             try:
@@ -216,7 +234,7 @@ class Application:
             settings = self.model_settings.of(model)
             if settings.preload or settings.pinned:
                 wanted[model.id] = model
-        return list(wanted.values())
+        self.run_loop.preload(wanted.values())
 
     def _effects(self, observer: WorkerObserver) -> Effects:
         return Effects(
@@ -231,13 +249,31 @@ class Application:
             budget_bytes=self._budget_bytes,
             start_worker=partial(self._start_worker, observer=observer),
             note_ready=self._note_ready,
-            recycle_reason=lambda worker, plan: None,
-            spare=lambda allowed: None,
+            recycle_reason=self._recycle_reason,
+            allow_spare=self._allow_spare,
         )
+
+    def _recycle_reason(self, worker: WorkerProcess, plan: Plan) -> str | None:
+        memory = worker.memory
+        if memory is None:
+            return None
+        return recycle_reason(
+            served=worker.served,
+            recycle_requests=self._config.recycle_requests,
+            used_bytes=memory.rss_bytes - memory.kv_bytes - memory.prefix_bytes,
+            need_bytes=plan.need.weights_bytes + plan.need.overhead_bytes,
+        )
+
+    def _allow_spare(self, allowed: bool) -> None:
+        """A spare is begun when the server has been ready for a while: its start must be quick."""
+        rested = time.time() - self.services.started_at > _SPARE_AFTER_S
+        if self._config.warm_spare and (rested or not allowed):
+            self.spare.ensure(allowed=allowed and self.library.scanned)
 
     def _budget_bytes(self) -> tuple[int, int]:
         """What models may use now, and at the best of times."""
-        used_bytes = sum(process_private_bytes(pid) for pid in self._worker_pids().values())
+        pids = [*self._worker_pids().values(), self.spare.pid]
+        used_bytes = sum(process_private_bytes(pid) for pid in pids)
         budget = self.budget.current(used_bytes)
         return budget.now_bytes, budget.static_bytes
 
@@ -268,7 +304,8 @@ class Application:
         )
 
     def _start_worker(self, spec: LoadSpec, observer: WorkerObserver) -> WorkerProcess:
-        return WorkerProcess(spec, self.worker_settings, observer)
+        child = self.spare.take(spec)
+        return WorkerProcess(spec, self.worker_settings, observer, child=child)
 
     async def _recall_device(self, key: str) -> DeviceFacts | None:
         return await self._store.read(lambda connection: recall_device(connection, key))
@@ -299,7 +336,11 @@ def worker_settings(config: Config) -> WorkerSettings:
     cache_dir = config.data_dir / "cache"
     cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     return WorkerSettings(
-        blas=config.blas, cache_dir=str(cache_dir), environment=worker_environment(sys.platform)
+        blas=config.blas,
+        cache_dir=str(cache_dir),
+        environment=worker_environment(sys.platform),
+        hang_timeout_s=config.hang_timeout_s,
+        memory_limit_bytes=config.worker_memory_limit_bytes,
     )
 
 

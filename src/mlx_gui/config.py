@@ -140,6 +140,36 @@ SETTINGS: tuple[Setting, ...] = (
         bounds=(0.1, 600),
     ),
     Setting(
+        "hang_timeout_s",
+        "number",
+        60.0,
+        "Time after which a worker that does not answer is ended and replaced; longer than the "
+        "longest step of a slow machine.",
+        bounds=(1, 3600),
+    ),
+    Setting(
+        "worker_memory_limit_bytes",
+        "integer",
+        0,
+        "What one worker may allocate, held by the system and whatever was planned; 0 is no limit. "
+        "On Linux only.",
+        bounds=(0, 2**50),
+    ),
+    Setting(
+        "recycle_requests",
+        "integer",
+        0,
+        "Answered requests after which an idle worker is replaced by a fresh one; 0 is never.",
+        bounds=(0, 10**9),
+    ),
+    Setting(
+        "warm_spare",
+        "switch",
+        True,
+        "Keep a worker without a model ready while memory is plentiful, so that the next load need "
+        "not wait for libraries.",
+    ),
+    Setting(
         "client_stall_s",
         "number",
         30.0,
@@ -232,6 +262,10 @@ class Config:
     queue_timeout_s: float
     load_timeout_s: float
     health_timeout_s: float
+    hang_timeout_s: float
+    worker_memory_limit_bytes: int
+    recycle_requests: int
+    warm_spare: bool
     client_stall_s: float
     stream_commit_s: float
     shutdown_grace_s: float

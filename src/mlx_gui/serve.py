@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 import structlog
 import uvicorn
@@ -20,6 +21,7 @@ import uvloop
 from mlx_gui.app import Application, worker_settings
 from mlx_gui.config import Config, resolve
 from mlx_gui.control.device import probe_once
+from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.runtime import Runtime
@@ -28,6 +30,7 @@ from mlx_gui.logging import configure
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
+from mlx_gui.store.runs import begin_run, end_run, forgive_runs, unclean_exits_in_a_row
 from mlx_gui.store.runtime import publish, withdraw
 from mlx_gui.store.settings import overrides
 from mlx_gui.version import __version__
@@ -82,8 +85,14 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
         )
         return 1
     address = _address(sock)
-    application = Application(config, store, address=address)
+    safe_mode = SafeMode(
+        unclean_exits_in_a_row(config.data_dir), partial(forgive_runs, config.data_dir)
+    )
+    if safe_mode.active:
+        log.warning("safe_mode", reason=safe_mode.reason)
+    application = Application(config, store, address=address, safe_mode=safe_mode)
     model_id = await _install_starter(application) if starter else None
+    begin_run(config.data_dir)
     application.start()
     server = _Server(application, config)
     runtime = Runtime(address, os.getpid(), __version__, application.local_token)
@@ -103,6 +112,7 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
     finally:
         withdraw(config.data_dir)
         await application.close()
+    end_run(config.data_dir)
     log.info("stopped")
     return 0
 

@@ -12,6 +12,7 @@ import pytest
 
 from mlx_gui.app import Application
 from mlx_gui.config import resolve
+from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, Message, TextPart, Usage
 from mlx_gui.store.data_dir import hold
@@ -34,17 +35,23 @@ def test_four_models_in_two_places_serve_three_tenants_and_lose_no_request(
     assert set(served) == set(MODELS)
 
 
+def _nothing() -> None:
+    """Nothing is remembered of the runs of a test."""
+
+
 async def _crowd(folder: Path, requests: int) -> dict[str, str]:
     """How each request ended, by model, tenant and number."""
     settings: dict[str, object] = {
         "data_dir": str(folder), "engine": "fake", "max_loaded_models": 2, "time_slice_s": 1.0,
-        "port": 0,
+        "port": 0, "warm_spare": False,
     }  # fmt: skip
     config = resolve(flags=settings, environment={})
     dice = random.Random(3)
     with hold(config.data_dir):
         store = Store.open(config.data_dir)
-        application = Application(config, store, address="http://127.0.0.1:0")
+        application = Application(
+            config, store, address="http://127.0.0.1:0", safe_mode=SafeMode(0, _nothing)
+        )
         application.start()
         endings: dict[str, str] = {}
 

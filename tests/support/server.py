@@ -74,6 +74,8 @@ def _environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, st
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("MLX_GUI_")
     }
+    # A spare would double the processes of every test.
+    settings = {"warm_spare": False, **settings}
     ours = {f"MLX_GUI_{name.upper()}": str(value) for name, value in settings.items()}
     return {**inherited, **ours, "MLX_GUI_DATA_DIR": str(data_dir)}
 

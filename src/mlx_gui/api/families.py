@@ -13,6 +13,7 @@ from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.plan import routes as plan
 from mlx_gui.api.manage.plan.changed import install_plan_changed
+from mlx_gui.api.manage.safe_mode import routes as safe_mode
 from mlx_gui.api.manage.samples import routes as samples
 from mlx_gui.api.manage.settings import routes as settings
 from mlx_gui.api.manage.status import routes as status
@@ -41,6 +42,7 @@ FAMILIES = (
             settings.router,
             status.router,
             samples.router,
+            safe_mode.router,
             events.router,
         ),
         error_body,

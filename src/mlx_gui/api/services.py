@@ -16,6 +16,8 @@ from mlx_gui.control.machine.reading import MachineIdentity
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.spare import WarmSpare
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
 
@@ -36,10 +38,13 @@ class Services:
     machine: MachineIdentity
     samples: SampleStore
     device: DeviceProbe
+    safe_mode: SafeMode
+    spare: WarmSpare
     boot_id: str
     started_at: float
     address: Callable[[], str]
     ready: Callable[[], bool]
+    preload: Callable[[], None]
     ui_build: Callable[[], str | None]
     local_token: str
 

@@ -20,6 +20,7 @@ from mlx_gui.core.errors import (
     QueueFull,
     QueueTimeout,
     ShuttingDown,
+    WorkerFailed,
     WorkerOutOfMemory,
 )
 from mlx_gui.core.generation import Failed, Loading
@@ -231,14 +232,13 @@ class Events:
             return
         entry.stop_load_timer()
         entry.stop_expiry()
-        was_ready = worker.ready is not None
         entry.worker = None
         entry.keep_alive_s = None
         entry.drained_for = entry.leaves_after_s = None
         entry.without_worker_since_s = loop_time_s()
         entry.leases.clear()
         if error is not None:
-            self._on_failure(entry, worker, error, was_ready=was_ready)
+            self._on_failure(entry, worker, error)
         else:
             log.info("model_unloaded", model=entry.model.id, returned=str(worker.returned))
         waiters, entry.unload_waiters = entry.unload_waiters, []
@@ -247,15 +247,15 @@ class Events:
         self._residents.changed(entry)
         self._bus.publish("memory")
 
-    def _on_failure(
-        self, entry: Entry, worker: WorkerProcess, error: MlxGuiError, *, was_ready: bool
-    ) -> None:
+    def _on_failure(self, entry: Entry, worker: WorkerProcess, error: MlxGuiError) -> None:
         tail = worker.exit.output_tail[-12:] if worker.exit is not None else ()
         log.error("worker_failed", model=entry.model.id, reason=error.message, output=list(tail))
         entry.failures_in_a_row += 1
         entry.error = error.info()
         self._residents.back_off(entry)
-        hopeless = not was_ready or entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL
+        # What loads badly will do so again; a process that was killed says nothing of its model.
+        hopeless = not isinstance(error, WorkerFailed)
+        hopeless |= entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL
         if isinstance(error, WorkerOutOfMemory):
             hopeless = not recover(self._residents, entry)
         if hopeless:

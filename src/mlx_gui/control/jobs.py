@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from mlx_gui.control.worker_process import WorkerSettings
-from mlx_gui.core.errors import WorkerFailed, from_info
+from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory, from_info
 from mlx_gui.ipc.child import Child
 from mlx_gui.ipc.messages import PROTOCOL_VERSION, JobDone, JobProgress, StartFailed, StartJob
 
@@ -24,7 +24,8 @@ async def run_job(
 ) -> bytes:
     """The job's result as JSON. Cancelling ends the child.
 
-    Raises the job's own error, or WorkerFailed when its process ended without a result.
+    Raises the job's own error, or WorkerFailed when its process ended without a result, as
+    WorkerOutOfMemory where that was why.
     """
     start = StartJob(PROTOCOL_VERSION, job, settings.blas, settings.cache_dir, dict(arguments))
     try:
@@ -46,5 +47,6 @@ async def run_job(
     finally:
         exit_ = await child.stop(ask_s=_STOP_ASK_S, terminate_s=_STOP_TERMINATE_S)
     if result is None:
-        raise WorkerFailed(f"The process of the job {job} {exit_.reason}.")
+        failure = WorkerOutOfMemory if exit_.cause == "out_of_memory" else WorkerFailed
+        raise failure(f"The process of the job {job} {exit_.reason}.")
     return result

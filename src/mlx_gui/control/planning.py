@@ -24,7 +24,7 @@ from mlx_gui.kinds.registry import kind_of
 from mlx_gui.model_settings import ModelSettings
 from mlx_gui.store.measurements import Measurement
 
-_FAKE_ENGINE = "mlx_gui.engines.fake"
+FAKE_ENGINE = "mlx_gui.engines.fake"
 _CONTEXT_STEP_TOKENS = 256
 _LEAST_CONTEXT_TOKENS = 1024
 """A context is not cut below this: the model is refused with the figures instead."""
@@ -248,7 +248,7 @@ def _wanted(
         model_id=model.id,
         path=model.path,
         kind=sizing.facts.kind,
-        engine=_FAKE_ENGINE if config.engine == "fake" else sizing.kind.engine,
+        engine=FAKE_ENGINE if config.engine == "fake" else sizing.kind.engine,
         weight_form="stored",
         context=settings.context_tokens,
         slots=settings.slots,

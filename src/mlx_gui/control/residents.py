@@ -60,7 +60,7 @@ class Effects:
 
     `budget_bytes` is what models may use now and at the best of times. `note_ready` is told of each
     worker that has loaded. `recycle_reason` says why an idle worker is to be replaced, if it is.
-    `spare` is told whether there is room for a worker in reserve.
+    `allow_spare` is told whether there is room for a worker in reserve.
     """
 
     planner: Planner
@@ -68,7 +68,7 @@ class Effects:
     start_worker: Callable[[LoadSpec], WorkerProcess]
     note_ready: Callable[[WorkerProcess], None]
     recycle_reason: Callable[[WorkerProcess, Plan], str | None]
-    spare: Callable[[bool], None]
+    allow_spare: Callable[[bool], None]
 
 
 class Residents:
@@ -111,7 +111,7 @@ class Residents:
             if entry.ready and entry.done_before_leaving():
                 self.stop_worker(entry, "unload", "asked to leave when it has finished")
             entry.tell_positions(now_s)
-        self._effects.spare(self._has_room_for_spare())
+        self._effects.allow_spare(self._has_room_for_spare())
 
     def _replace_outdated(self) -> None:
         for entry in self.entries.values():

@@ -1,12 +1,62 @@
-"""What came back to the system when a worker ended."""
+"""Whether the memory of a worker came back with its end."""
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryReturned:
-    """What the worker held at the end, and what was available before and after it ended."""
+    """What a worker held when it was asked to end, and what the system had free before and after.
+
+    Other programs take and give meanwhile, so one figure proves little and many in a row much.
+    """
 
     held_bytes: int
     available_before_bytes: int
     available_after_bytes: int
+
+    @property
+    def returned_bytes(self) -> int:
+        """Less than 0 when others took more than came back."""
+        return self.available_after_bytes - self.available_before_bytes
+
+    @property
+    def share(self) -> float:
+        """What came back of what was held; 1 when nothing was."""
+        return self.returned_bytes / self.held_bytes if self.held_bytes > 0 else 1.0
+
+    @property
+    def came_back(self) -> bool:
+        """Whether all did, within 5 % of what was held."""
+        return self.share >= 1 - _TOLERANCE
+
+
+def held_bytes(pid: int, proc: Path = Path("/proc")) -> int:
+    """Memory that the end of process `pid` gives back; 0 when there is no such process.
+
+    On Linux its proportional share without pages of files, which stay in the system's cache and
+    count as available all the time; elsewhere its resident set. Blocks for milliseconds.
+    """
+    try:
+        lines = (proc / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return _resident_bytes(pid)
+    sizes = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+    parts = ("Pss_Anon", "Pss_Shmem") if "Pss_Anon" in sizes else ("Pss",)
+    return sum(int(sizes[part][0]) * 1024 for part in parts if part in sizes)
+
+
+def available_bytes() -> int:
+    """What the system could give to a new process now."""
+    return psutil.virtual_memory().available
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        return psutil.Process(pid).memory_info().rss
+    except psutil.Error:
+        return 0

@@ -1,14 +1,31 @@
 """One worker's life, from its start to its exit, and the requests that it answers."""
 
 import asyncio
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from mlx_gui.control.liveness import Liveness
 from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.returned import MemoryReturned
-from mlx_gui.core.errors import ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed, from_info
-from mlx_gui.core.generation import Failed, GenerationEvent, Usage, WorkerRequest
+from mlx_gui.control.returned import MemoryReturned, available_bytes, held_bytes
+from mlx_gui.core.errors import (
+    ErrorInfo,
+    LoadFailed,
+    MlxGuiError,
+    WorkerFailed,
+    WorkerOutOfMemory,
+    from_info,
+)
+from mlx_gui.core.generation import (
+    Delta,
+    Done,
+    Failed,
+    GenerationEvent,
+    Prefill,
+    Usage,
+    WorkerRequest,
+)
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.ipc.child import Child, ChildExit
 from mlx_gui.ipc.messages import (
@@ -22,6 +39,7 @@ from mlx_gui.ipc.messages import (
     Pong,
     Ready,
     Reclaim,
+    RequestEvents,
     StartFailed,
     StartWorker,
 )
@@ -49,15 +67,25 @@ class WorkerSettings:
     blas: str
     cache_dir: str
     environment: Mapping[str, str]
+    hang_timeout_s: float = 60.0
+    memory_limit_bytes: int = 0
 
 
 class WorkerProcess:
-    """A process that holds one LoadSpec.
+    """A process that holds one LoadSpec, a new one or `child`, which has imported its engine.
 
-    Fields are read by the run loop and written by this object's own task only.
+    Fields are read by the run loop and written by this object's own task only. `served` counts the
+    answered requests. `returned` is there after a stop, before `worker_exited`.
     """
 
-    def __init__(self, spec: LoadSpec, settings: WorkerSettings, observer: WorkerObserver) -> None:
+    def __init__(
+        self,
+        spec: LoadSpec,
+        settings: WorkerSettings,
+        observer: WorkerObserver,
+        *,
+        child: Child | None = None,
+    ) -> None:
         self.spec = spec
         self.phase: WorkerPhase = "starting"
         self.ready: Ready | None = None
@@ -65,9 +93,12 @@ class WorkerProcess:
         self.progress: LoadProgress | None = None
         self.exit: ChildExit | None = None
         self.returned: MemoryReturned | None = None
+        self.served = 0
         self._settings = settings
         self._observer = observer
-        self._child: Child | None = None
+        self._child = child
+        self._liveness: Liveness | None = None
+        self._hung = False
         self._start_error: ErrorInfo | None = None
         self._mailboxes: dict[str, Mailbox] = {}
         self._pings: dict[int, asyncio.Future[Pong]] = {}
@@ -132,10 +163,7 @@ class WorkerProcess:
     async def _live(self) -> None:
         error: MlxGuiError | None
         try:
-            first = StartWorker(
-                PROTOCOL_VERSION, self.spec, self._settings.blas, self._settings.cache_dir
-            )
-            self._child = await Child.start("worker", first, self._settings.environment)
+            self._child = await self._started()
         except OSError as problem:
             error = LoadFailed(f"No worker could be started for {self.spec.model_id}: {problem}")
         else:
@@ -145,16 +173,66 @@ class WorkerProcess:
         self._fail_open_requests(error)
         self._observer.worker_exited(self, error)
 
+    async def _started(self) -> Child:
+        settings = self._settings
+        start = StartWorker(
+            PROTOCOL_VERSION,
+            self.spec,
+            settings.blas,
+            settings.cache_dir,
+            settings.memory_limit_bytes,
+        )
+        if self._child is None:
+            return await Child.start("worker", start, settings.environment)
+        self._child.send(start)
+        return self._child
+
     async def _converse(self, child: Child) -> None:
         listening = asyncio.create_task(self._listen(child))
         stopping = asyncio.create_task(self._stop_requested.wait())
-        await asyncio.wait((listening, stopping), return_when=asyncio.FIRST_COMPLETED)
+        watching = asyncio.create_task(self._watch(child))
+        await asyncio.wait((listening, stopping, watching), return_when=asyncio.FIRST_COMPLETED)
+        self.phase = "stopping"
+        stopping.cancel()
+        watching.cancel()
+        if self._hung:
+            # A process that is stopped or stuck would let every softer signal wait.
+            child.signal(signal.SIGKILL)
+        if self._stop_requested.is_set() and not child.ended:
+            await self._end_weighed(child)
+        else:
+            self.exit = await self._end(child)
+        await listening
+
+    async def _end_weighed(self, child: Child) -> None:
+        # Whoever reads a large process's pages waits for them.
+        held = await asyncio.to_thread(held_bytes, child.pid)
+        before = available_bytes()
+        self.exit = await self._end(child)
+        self.returned = MemoryReturned(held, before, available_bytes())
+
+    async def _end(self, child: Child) -> ChildExit:
         # A child whose channel is closed is ending or broken: the ladder fits both.
         # A load cannot be asked to stop: it holds the thread that would hear it.
         ask_s = _STOP_ASK_S if self.ready is not None else 0
-        self.exit = await child.stop(ask_s=ask_s, terminate_s=_STOP_TERMINATE_S)
-        stopping.cancel()
-        await listening
+        return await child.stop(ask_s=ask_s, terminate_s=_STOP_TERMINATE_S)
+
+    async def _watch(self, child: Child) -> None:
+        """Returns when the worker hangs. A load that gets nowhere is its waiters' business."""
+        loop = asyncio.get_running_loop()
+        timeout_s = self._settings.hang_timeout_s
+        while not self._hung:
+            await asyncio.sleep(Liveness.since(0, timeout_s=timeout_s).interval_s)
+            child.forget_oom_kills()
+            if self._liveness is None:
+                continue
+            match self._liveness.look(loop.time(), busy=bool(self._mailboxes)):
+                case "ask":
+                    self.measure()
+                case "hung":
+                    self._hung = True
+                case "fine":
+                    pass
 
     async def _listen(self, child: Child) -> None:
         async for message in child.messages():
@@ -163,6 +241,8 @@ class WorkerProcess:
     def _on_message(self, message: FromChild) -> None:
         match message:
             case Output(requests):
+                if _from_the_mlx_thread(requests):
+                    self._heard()
                 for request in requests:
                     self._deliver(request.request_id, request.events)
             case LoadProgress():
@@ -172,11 +252,15 @@ class WorkerProcess:
                 self._observer.worker_progressed(self)
             case Ready(memory=memory):
                 self.ready, self.memory = message, memory
+                self._liveness = Liveness.since(
+                    asyncio.get_running_loop().time(), timeout_s=self._settings.hang_timeout_s
+                )
                 if self.phase != "stopping":
                     self.phase = "ready"
                     self._observer.worker_ready(self)
             case Pong(nonce, memory):
                 self.memory = memory
+                self._heard()
                 if (answer := self._pings.get(nonce)) is not None and not answer.done():
                     answer.set_result(message)
                 self._observer.worker_measured(self)
@@ -184,6 +268,10 @@ class WorkerProcess:
                 self._start_error = error
             case _:
                 pass
+
+    def _heard(self) -> None:
+        if self._liveness is not None:
+            self._liveness.heard(asyncio.get_running_loop().time())
 
     def _deliver(self, request_id: str, events: tuple[GenerationEvent, ...]) -> None:
         mailbox = self._mailboxes.get(request_id)
@@ -194,16 +282,32 @@ class WorkerProcess:
         if mailbox.closed:
             del self._mailboxes[request_id]
             finished = isinstance(events[-1], Usage)
+            self.served += finished
             self._observer.request_ended(self, request_id, finished)
 
     def _explain_exit(self) -> MlxGuiError | None:
         """The error of an exit that nobody asked for; None otherwise."""
         if self._start_error is not None:
             return from_info(self._start_error)
-        if self._stop_requested.is_set() or self.exit is None:
+        if self.exit is None:
             return None
         name = self.spec.model_id
-        if self.ready is None:
+        if self._hung:
+            timeout_s = self._settings.hang_timeout_s
+            return WorkerFailed(
+                f"The worker of {name} did not answer for {timeout_s:g} s and was ended.",
+                hint="The next request loads the model again. If a step takes that long, raise "
+                "hang_timeout_s.",
+            )
+        if self._stop_requested.is_set():
+            return None
+        if self.exit.cause == "out_of_memory":
+            doing = "loading it" if self.ready is None else "serving it"
+            return WorkerOutOfMemory(
+                f"The worker of {name} {self.exit.reason} while {doing}.",
+                hint="Unload other models, or give this one a shorter context.",
+            )
+        if self.ready is None and self.exit.cause != "killed":
             return LoadFailed(
                 f"Loading {name} failed: its worker {self.exit.reason}.",
                 hint="The server's log has the worker's last lines.",
@@ -223,3 +327,9 @@ class WorkerProcess:
         for answer in self._pings.values():
             if not answer.done():
                 answer.set_exception(error)
+
+
+def _from_the_mlx_thread(requests: tuple[RequestEvents, ...]) -> bool:
+    """Whether these events prove that it lives; preparation tells of its own."""
+    firsts = (event for request in requests for event in request.events[:1])
+    return any(isinstance(event, Prefill | Delta | Done) for event in firsts)

@@ -213,7 +213,7 @@ class WorkerFailed(MlxGuiError):
 
 
 class WorkerOutOfMemory(WorkerFailed):
-    """The process that ran the model had not enough memory; the next one takes less."""
+    """The process that ran the model got no more memory; the next one takes less."""
 
     code = "worker_out_of_memory"
     status = 503

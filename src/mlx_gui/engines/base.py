@@ -112,5 +112,13 @@ class Engine(Protocol):
         ...
 
 
-EngineFactory = Callable[[], Engine]
-"""An engine module's `create`."""
+class EngineModule(Protocol):
+    """What a module that a LoadSpec names as its engine has."""
+
+    def create(self) -> Engine:
+        """An engine without a model yet."""
+        ...
+
+    def warm(self) -> None:
+        """Import whatever a load would import, so that the load need not."""
+        ...

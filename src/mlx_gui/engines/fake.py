@@ -256,6 +256,10 @@ def create() -> Engine:
     return FakeEngine()
 
 
+def warm() -> None:
+    """Its loads import nothing."""
+
+
 def _next(sequence: _Sequence, request: GenerateRequest) -> list[GenerationEvent]:
     """The events of the sequence's next token, its end included."""
     if sequence.done_tokens == len(sequence.words):

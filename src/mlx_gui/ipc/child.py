@@ -2,13 +2,23 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from mlx_gui.ipc.channel import AsyncChannel, ProtocolError
-from mlx_gui.ipc.messages import PROTOCOL_VERSION, FromChild, Hello, Stop, ToChild
+from mlx_gui.ipc.diagnosis import Diagnosis, ExitCause, diagnose_exit, oom_kills
+from mlx_gui.ipc.messages import (
+    PROTOCOL_VERSION,
+    FromChild,
+    Hello,
+    Prewarm,
+    StartWorker,
+    Stop,
+    ToChild,
+)
 from mlx_gui.ipc.spawn import Role, spawn
 
 _TAIL_LINES = 60
@@ -17,33 +27,47 @@ _LINE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class ChildExit:
-    """How a child ended. `reason` is a sentence part: "was killed by signal 9 (SIGKILL)"."""
+    """How a child ended. `reason` is a sentence part: "was killed by signal 11 (SIGSEGV)"."""
 
     returncode: int
+    cause: ExitCause
     reason: str
     output_tail: tuple[str, ...]
 
     @property
     def clean(self) -> bool:
-        return self.returncode == 0
+        return self.cause == "clean"
 
 
 class Child:
-    """A child process, its channel and the tail of what it printed."""
+    """A child process, its channel and the tail of what it printed.
 
-    def __init__(self, process: asyncio.subprocess.Process, channel: AsyncChannel) -> None:
+    `limited` says whether its memory is bounded by us.
+    """
+
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        channel: AsyncChannel,
+        *,
+        limited: bool = False,
+    ) -> None:
         self._process = process
         self._channel = channel
+        self._limited = limited
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._tail_task = asyncio.create_task(self._keep_tail(), name=f"tail-{process.pid}")
         self._protocol_problem: str | None = None
+        # Two looks old at most: an end may take longer than from one look to the next.
+        self._oom_kills = deque([oom_kills()], maxlen=2)
         self._exit = asyncio.create_task(self._await_exit(), name=f"exit-{process.pid}")
 
     @classmethod
     async def start(cls, role: Role, first: ToChild, environment: Mapping[str, str]) -> "Child":
         """A child of `role` that has been sent its first message. Raises OSError."""
         process, sock = await spawn(role, environment)
-        child = cls(process, await AsyncChannel.open(sock))
+        limited = isinstance(first, StartWorker | Prewarm) and first.memory_limit_bytes > 0
+        child = cls(process, await AsyncChannel.open(sock), limited=limited)
         child.send(first)
         return child
 
@@ -51,11 +75,15 @@ class Child:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        return self._exit.done()
+
     def send(self, message: ToChild) -> None:
         """Queue a message; silent when the child is gone."""
         self._channel.send(message)
 
-    async def messages(self) -> AsyncIterator[FromChild]:
+    async def messages(self) -> AsyncGenerator[FromChild]:
         """Everything the child says after its hello, until it is gone or breaks the protocol."""
         try:
             while batch := await self._channel.receive():
@@ -82,10 +110,16 @@ class Child:
                 self.signal(harder)
         return await self.wait()
 
+    def forget_oom_kills(self) -> None:
+        """Whom the kernel killed before the last call was not this child; called now and then."""
+        self._oom_kills.append(oom_kills())
+
     def signal(self, number: int) -> None:
         """Send a signal; silent when the process has ended."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(number)
+        # asyncio's own way looks first whether it has ended, and so may lose the exit code.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     async def _await_exit(self) -> ChildExit:
         returncode = await self._process.wait()
@@ -94,8 +128,15 @@ class Child:
             await asyncio.wait_for(self._tail_task, timeout=1)
         self._channel.close()
         tail = tuple(self._tail)
-        reason = self._protocol_problem or describe_exit(returncode, tail)
-        return ChildExit(returncode, reason, tail)
+        why = self._diagnose(returncode, tail)
+        return ChildExit(returncode, why.cause, why.reason, tail)
+
+    def _diagnose(self, returncode: int, tail: tuple[str, ...]) -> Diagnosis:
+        if self._protocol_problem is not None:
+            return Diagnosis("protocol", self._protocol_problem)
+        before, now = self._oom_kills[0], oom_kills()
+        oom_killed = before is not None and now is not None and now > before
+        return diagnose_exit(returncode, tail, oom_killed=oom_killed, limited=self._limited)
 
     def _check(self, hello: Hello) -> None:
         if hello.protocol != PROTOCOL_VERSION:
@@ -112,27 +153,3 @@ class Child:
             rest = rest[-_LINE_BYTES:]
         if rest:
             self._tail.append(rest.decode(errors="replace"))
-
-
-def describe_exit(returncode: int, output_tail: tuple[str, ...]) -> str:
-    """Why a process ended, as the end of a sentence that begins with its name."""
-    said = " ".join(output_tail[-20:])
-    if returncode == -signal.SIGKILL:
-        return "was killed by the system or by hand (SIGKILL), most often for lack of memory"
-    if "command buffer" in said.lower() and "metal" in said.lower():
-        return "was ended by a Metal command buffer error"
-    if "std::bad_alloc" in said or "MemoryError" in said or "Unable to allocate" in said:
-        return "ran out of memory"
-    if returncode < 0:
-        return f"was killed by signal {-returncode} ({_signal_name(-returncode)})"
-    if returncode == 0:
-        return "ended by itself"
-    last = next((line for line in reversed(output_tail) if line.strip()), "")
-    return f"ended with code {returncode}" + (f": {last.strip()[:300]}" if last else "")
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return "unknown"

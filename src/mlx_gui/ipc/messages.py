@@ -5,6 +5,10 @@
                   ──Generate, Cancel, Ping, Reclaim, Stop──▶
                   ◀─Output, Pong─
 
+    control plane ──Prewarm──▶ worker         the same, but the libraries before the model
+                  ◀─Hello, Warmed─
+                  ──StartWorker──▶            and on as above
+
     control plane ──StartJob──▶ job child     probe, convert: one result, then it ends
                   ◀─Hello, JobProgress, JobDone | StartFailed─
 
@@ -20,7 +24,7 @@ from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.generation import GenerationEvent, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 
 class StartWorker(msgspec.Struct, frozen=True, tag="start_worker"):
@@ -30,6 +34,18 @@ class StartWorker(msgspec.Struct, frozen=True, tag="start_worker"):
     spec: LoadSpec
     blas: str
     cache_dir: str
+    memory_limit_bytes: int = 0
+    """What the process may take at most, where the system can hold it to that; 0 is no limit."""
+
+
+class Prewarm(msgspec.Struct, frozen=True, tag="prewarm"):
+    """Import `engine` and all that its loads need, and wait for a `StartWorker`."""
+
+    protocol: int
+    engine: str
+    blas: str
+    cache_dir: str
+    memory_limit_bytes: int = 0
 
 
 class StartJob(msgspec.Struct, frozen=True, tag="start_job"):
@@ -74,6 +90,12 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
 
     protocol: int
     pid: int
+
+
+class Warmed(msgspec.Struct, frozen=True, tag="warmed"):
+    """Everything is imported; what the process holds without a model."""
+
+    memory: MemoryUse
 
 
 class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
@@ -146,7 +168,16 @@ class Part(msgspec.Struct, frozen=True, tag="part"):
     data: bytes
 
 
-ToChild = StartWorker | StartJob | Generate | Cancel | Ping | Reclaim | Stop | Part
+ToChild = StartWorker | Prewarm | StartJob | Generate | Cancel | Ping | Reclaim | Stop | Part
 FromChild = (
-    Hello | LoadProgress | Ready | StartFailed | Output | Pong | JobProgress | JobDone | Part
+    Hello
+    | Warmed
+    | LoadProgress
+    | Ready
+    | StartFailed
+    | Output
+    | Pong
+    | JobProgress
+    | JobDone
+    | Part
 )

@@ -15,7 +15,9 @@ def child_argv(role: Role, channel_fd: int) -> list[str]:
     if getattr(sys, "frozen", False):
         return [sys.executable, "--role", role, "--channel", str(channel_fd)]
     # -P: else modules that lie in the current folder would be imported, and so run.
-    return [sys.executable, "-P", "-m", "mlx_gui", "--role", role, "--channel", str(channel_fd)]
+    start = [sys.executable, "-P", "-m", "mlx_gui", "--role", role, "--channel", str(channel_fd)]
+    # A frozen app may have a process of its own between us and the child.
+    return [*start, "--parent", str(os.getpid())]
 
 
 async def spawn(

@@ -1,25 +1,17 @@
 """runtime.json: where the server of a data directory can be reached."""
 
-import os
 from pathlib import Path
 
 import msgspec
 import psutil
 
 from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
-from mlx_gui.store.errors import named_errors
+from mlx_gui.store.files import replace_file
 
 
 def publish(data_dir: Path, runtime: Runtime) -> None:
-    """Writes the file in one piece and for the owner only; who calls holds the data directory."""
-    path = data_dir / RUNTIME_FILE
-    unfinished = path.with_suffix(".new")
-    with named_errors(path):
-        unfinished.unlink(missing_ok=True)
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(runtime))
-        unfinished.replace(path)
+    """Writes the file; who calls holds the data directory."""
+    replace_file(data_dir / RUNTIME_FILE, msgspec.json.encode(runtime))
 
 
 def withdraw(data_dir: Path) -> None:

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
 from mlx_gui.wire.models import ErrorBody, MemoryNeedBody, MemoryUseBody, ModelObject, State
+from mlx_gui.wire.safe_mode import SafeModeBody
 
 
 class LoadedModel(BaseModel):
@@ -63,8 +64,16 @@ class QueuedRequest(BaseModel):
     waiting_ms: float
 
 
+class SpareBody(BaseModel):
+    """A worker in reserve, without a model: `ready` when it has imported everything."""
+
+    pid: int
+    ready: bool
+    held_bytes: int
+
+
 class ManagerStatus(BaseModel):
-    """Which models are resident, and who waits."""
+    """Which models are resident, and who waits. In safe mode nothing was loaded at the start."""
 
     loaded_models: list[LoadedModel]
     queue: list[QueuedRequest]
@@ -72,6 +81,8 @@ class ManagerStatus(BaseModel):
     active_requests: int
     queued_requests: int
     unloaded_models: list[UnloadedModel] = []
+    spare: SpareBody | None = None
+    safe_mode: SafeModeBody = SafeModeBody(active=False, reason=None)
 
 
 class MemorySegment(BaseModel):

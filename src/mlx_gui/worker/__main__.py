@@ -9,7 +9,8 @@ import sys
 import traceback
 
 from mlx_gui.ipc.channel import BlockingChannel
-from mlx_gui.ipc.messages import PROTOCOL_VERSION, Hello, StartJob, StartWorker
+from mlx_gui.ipc.messages import PROTOCOL_VERSION, Hello, Prewarm, StartJob, StartWorker
+from mlx_gui.worker.process import end_with_parent, limit_memory
 
 
 def main(argv: list[str]) -> None:
@@ -20,7 +21,9 @@ def main(argv: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="mlx-gui")
     parser.add_argument("--role", required=True, choices=("worker", "job"))
     parser.add_argument("--channel", required=True, type=int)
+    parser.add_argument("--parent", type=int)
     arguments = parser.parse_args(argv)
+    end_with_parent(arguments.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Imports make no garbage worth looking for; whoever stays alive turns it on again.
     gc.disable()
@@ -37,14 +40,14 @@ def main(argv: list[str]) -> None:
 def _serve(channel: BlockingChannel) -> int:
     channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
     first = channel.receive()
-    if isinstance(first, StartWorker | StartJob) and first.protocol != PROTOCOL_VERSION:
+    known = isinstance(first, StartWorker | Prewarm | StartJob)
+    if known and first.protocol != PROTOCOL_VERSION:
         print(f"protocol {first.protocol} is asked for, {PROTOCOL_VERSION} is spoken")  # noqa: T201
         return 64
     match first:
-        case StartWorker():
-            from mlx_gui.worker.loop import run_worker
-
-            return run_worker(channel, first)
+        case StartWorker() | Prewarm():
+            limit_memory(first.memory_limit_bytes)
+            return _become_worker(channel, first)
         case StartJob():
             from mlx_gui.worker.jobs import run_job
 
@@ -54,6 +57,16 @@ def _serve(channel: BlockingChannel) -> int:
         case _:
             print(f"the first message was {type(first).__name__}")  # noqa: T201
             return 64
+
+
+def _become_worker(channel: BlockingChannel, first: StartWorker | Prewarm) -> int:
+    from mlx_gui.worker.loop import run_worker
+
+    if isinstance(first, StartWorker):
+        return run_worker(channel, first)
+    from mlx_gui.worker.prewarm import prewarm
+
+    return run_worker(channel, prewarm(channel, first))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
-from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError
+from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, WorkerOutOfMemory
 from mlx_gui.core.generation import Failed
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import Output, RequestEvents
@@ -23,12 +23,20 @@ def guarded(channel: BlockingChannel, request_id: str, work: Callable[[], Result
         _fail(channel, request_id, error.info())
     except Exception as error:  # noqa: BLE001 - the border between one request and all others
         traceback.print_exc()
-        failure = InternalError(
-            f"The worker could not process the request: {type(error).__name__}.",
-            hint="The server's log has the details.",
-        )
-        _fail(channel, request_id, failure.info())
+        _fail(channel, request_id, _explained(error).info())
     return None
+
+
+def _explained(error: Exception) -> MlxGuiError:
+    if isinstance(error, MemoryError):
+        return WorkerOutOfMemory(
+            "The worker had no memory left to process the request.",
+            hint="Send a shorter one, or try again when fewer are under way.",
+        )
+    return InternalError(
+        f"The worker could not process the request: {type(error).__name__}.",
+        hint="The server's log has the details.",
+    )
 
 
 def _fail(channel: BlockingChannel, request_id: str, error: ErrorInfo) -> None:

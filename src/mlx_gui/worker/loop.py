@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import cast
 
 from mlx_gui.core.errors import MlxGuiError
-from mlx_gui.engines.base import Engine, EngineFactory, PreparedRequest, StepEvents
+from mlx_gui.engines.base import Engine, EngineModule, PreparedRequest, StepEvents
 from mlx_gui.engines.device import prepare_process
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import (
@@ -77,9 +77,8 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
 def _load(channel: BlockingChannel, start: StartWorker) -> tuple[Engine, Ready]:
     began_s = time.monotonic()
     prepare_process(start.blas, Path(start.cache_dir))
-    module = importlib.import_module(start.spec.engine)
-    create = cast(EngineFactory, module.create)
-    engine = create()
+    module = cast(EngineModule, importlib.import_module(start.spec.engine))
+    engine = module.create()
 
     def report(stage: str, done_bytes: int, total_bytes: int) -> None:
         channel.send(LoadProgress(stage, done_bytes, total_bytes))

@@ -26,6 +26,8 @@ from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.spare import WarmSpare
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.generation import (
     Delta,
@@ -186,7 +188,7 @@ def services(
             start_worker=_never,
             note_ready=_never,
             recycle_reason=_never,
-            spare=_never,
+            allow_spare=_never,
         ),
         boot_id="boot",
         bus=bus,
@@ -206,6 +208,9 @@ def services(
         machine=sampler.reader.identify(),
         samples=SampleStore(settings.data_dir),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
+        safe_mode=SafeMode(0, lambda: None),
+        spare=WarmSpare(cast(Any, None), engine="none"),
+        preload=_do_nothing,
         boot_id="boot",
         started_at=time.time(),
         address=lambda: "http://127.0.0.1:8000",

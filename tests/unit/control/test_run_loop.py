@@ -90,7 +90,7 @@ class Stage:
             start_worker=partial(self._start, observer=observer),
             note_ready=lambda worker: None,
             recycle_reason=lambda worker, plan: self.old,
-            spare=self._allow_spare,
+            allow_spare=self._allow_spare,
         )
 
     def _allow_spare(self, allowed: bool) -> None:

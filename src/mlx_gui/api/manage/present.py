@@ -6,7 +6,8 @@ from mlx_gui.api.services import Services
 from mlx_gui.control.memory import process_private_bytes
 from mlx_gui.core.model import Model
 from mlx_gui.wire.models import ModelObject
-from mlx_gui.wire.status import ManagerStatus, MemoryStatus
+from mlx_gui.wire.safe_mode import SafeModeBody
+from mlx_gui.wire.status import ManagerStatus, MemoryStatus, SpareBody
 
 
 def present_model(services: Services, model: Model) -> ModelObject:
@@ -29,6 +30,14 @@ def present_memory(services: Services) -> MemoryStatus:
 
 def present_manager(services: Services) -> ManagerStatus:
     """Residency and queue."""
-    return manager_status(
+    safe_mode, spare = services.safe_mode, services.spare
+    status = manager_status(
         services.run_loop.snapshot(), max_loaded_models=services.config.max_loaded_models
+    )
+    return status.model_copy(
+        update={
+            "safe_mode": SafeModeBody(active=safe_mode.active, reason=safe_mode.reason),
+            "spare": spare.pid
+            and SpareBody(pid=spare.pid, ready=spare.warm, held_bytes=spare.held_bytes()),
+        }
     )

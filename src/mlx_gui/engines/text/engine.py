@@ -1,6 +1,7 @@
 """The engine for text models, on mlx-lm's generators."""
 
 import gc
+import importlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import psutil
 
 from mlx_gui.core.device import LIMITS
 from mlx_gui.core.errors import MlxGuiError, WorkerFailed
+from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.generation import (
     Detokenized,
     DetokenizeRequest,
@@ -31,6 +33,12 @@ from mlx_gui.engines.text.prompt import Preparation
 from mlx_gui.engines.text.resident import peak_rss_bytes
 from mlx_gui.engines.text.serial import Draft, KVQuantization, SerialDecoder
 
+# What the architectures of models and tokenizers have in common is imported with the first of them.
+_IMPORTED_BY_LOADS = (
+    "mlx_lm.models.llama",
+    "transformers.models.llama.configuration_llama",
+    "transformers.models.qwen2.tokenization_qwen2",
+)
 # What Python code of a model file may raise; an error inside MLX is a RuntimeError.
 _MODEL_ERRORS = (
     ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
@@ -40,6 +48,12 @@ _MODEL_ERRORS = (
 def create() -> Engine:
     """An engine without a model yet."""
     return TextEngine()
+
+
+def warm() -> None:
+    """Import what a load would, beyond what this module has imported already."""
+    for name in _IMPORTED_BY_LOADS:
+        importlib.import_module(name)
 
 
 @dataclass(slots=True)
@@ -103,6 +117,9 @@ class TextEngine:
         try:
             fed, sampled = self._model().decoder.step()
         except _MODEL_ERRORS as error:
+            if says_out_of_memory(str(error)):
+                # Only a new process has all memory again, and room for what others need.
+                raise
             return self._fail_all(error)
         events: dict[str, list[GenerationEvent]] = {}
         for each in sampled:

@@ -12,6 +12,7 @@ from typing import Any
 import mlx.nn as nn
 
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
+from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.text.architectures import is_supported
@@ -165,6 +166,7 @@ def _weight_errors(model_id: str) -> Generator[None]:
     try:
         yield
     except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        _end_if_out_of_memory(error)
         raise LoadFailed(
             f"Loading the weights of {model_id} failed: {_reason(error)}",
             hint="Remove the model and install it again; its files may be incomplete.",
@@ -211,10 +213,17 @@ def _load_tokenizers(
         tokenizer = load_tokenizer(folder, eos_token_ids=config.get("eos_token_id"))
         return tokenizer, copy.deepcopy(tokenizer)
     except (ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+        _end_if_out_of_memory(error)
         raise LoadFailed(
             f"{model_id} has no usable tokenizer: {_reason(error)}",
             hint="The folder needs tokenizer.json and tokenizer_config.json.",
         ) from error
+
+
+def _end_if_out_of_memory(error: Exception) -> None:
+    """The folder is not to blame: the process ends by the error, and is diagnosed by it."""
+    if says_out_of_memory(str(error)):
+        raise error
 
 
 def _vocabulary(model: nn.Module) -> int:

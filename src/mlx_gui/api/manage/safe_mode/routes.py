@@ -1,0 +1,29 @@
+"""The way out of safe mode."""
+
+import asyncio
+
+from fastapi import APIRouter
+
+from mlx_gui.api.auth import requires
+from mlx_gui.api.services import InjectedServices
+from mlx_gui.wire.errors import ErrorEnvelope
+from mlx_gui.wire.safe_mode import SafeModeBody
+
+router = APIRouter(tags=["Server"], responses={"4XX": {"model": ErrorEnvelope}})
+
+
+@router.post(
+    "/v1/manager/leave-safe-mode",
+    operation_id="leave_safe_mode",
+    summary="Leave safe mode",
+    dependencies=[requires("models:manage")],
+)
+async def leave_safe_mode(services: InjectedServices) -> SafeModeBody:
+    """What holds from now on: what was to be loaded at the start is loaded now.
+
+    The same if the server was not in safe mode.
+    """
+    await asyncio.to_thread(services.safe_mode.leave)
+    services.preload()
+    services.bus.publish("manager")
+    return SafeModeBody(active=services.safe_mode.active, reason=services.safe_mode.reason)

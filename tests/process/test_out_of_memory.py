@@ -1,0 +1,69 @@
+"""Real workers that really run out of memory, under a limit that the system holds them to."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.errors import WorkerOutOfMemory
+from tests.process.large import large_checkpoint
+from tests.process.visitor import visited_server
+from tests.process.workers import DEADLINE_S, Observed, settings, text_spec
+from tests.zoo.cache import checkpoint
+
+MB = 1_000_000
+LARGE, SMALL = "tiny/large", "tiny/Qwen3-tiny"
+# An answer takes as much again for each of its sequences; the model alone fits well.
+SEQUENCES = 32
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds anybody to it")
+
+
+@pytest.mark.parametrize("limit_mb", [300, 400, 600])
+def test_a_load_that_is_refused_memory_is_diagnosed_as_such(limit_mb: int, tmp_path: Path) -> None:
+    folder = large_checkpoint(tmp_path / "large")
+
+    async def run() -> Observed:
+        observed = Observed()
+        limited = settings(tmp_path, memory_limit_bytes=limit_mb * MB)
+        worker = WorkerProcess(text_spec(folder), limited, observed)
+        async with asyncio.timeout(DEADLINE_S):
+            await worker.wait()
+        assert worker.exit is not None
+        assert worker.exit.cause == "out_of_memory", worker.exit
+        return observed
+
+    observed = asyncio.run(run())
+    assert not observed.ready.is_set()
+    assert isinstance(observed.error, WorkerOutOfMemory)
+    assert observed.error.retryable
+    assert "while loading it" in observed.error.message
+
+
+def test_a_worker_that_runs_out_while_it_answers_is_told_apart_and_hurts_nobody(
+    tmp_path: Path,
+) -> None:
+    models = tmp_path / "models" / "tiny"
+    large_checkpoint(models / "large")
+    (models / "Qwen3-tiny").symlink_to(checkpoint("Qwen3-tiny"))
+    limits = {
+        "model_dirs": tmp_path / "models",
+        "worker_memory_limit_bytes": 1200 * MB,
+        "max_context_tokens": 256,
+        "prefix_cache_bytes": 0,
+    }
+    with visited_server(tmp_path, engine="mlx", settings=limits) as visitor:
+        assert visitor.ask(SMALL, "Hello", max_tokens=2).status_code == 200
+        bystander = visitor.row(SMALL)["pid"]
+        assert visitor.ask(LARGE, "Hello", max_tokens=2).status_code == 200
+
+        answer = visitor.ask(LARGE, "Hello", max_tokens=2, n=SEQUENCES, top_p=0.9)
+        error = answer.json()["error"]
+        assert (answer.status_code, error["code"]) == (503, "worker_out_of_memory"), error
+        assert "while serving it" in error["message"]
+
+        assert visitor.row(SMALL)["pid"] == bystander
+        assert visitor.ask(SMALL, "Hello", max_tokens=2).status_code == 200
+        assert visitor.ask(LARGE, "Hello", max_tokens=2).status_code == 200

@@ -1,0 +1,155 @@
+"""The warm spare, as a real process with the real libraries: begun, taken, lost, ended."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlx_gui.control.spare import WarmSpare
+from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.generation import Usage
+from tests.engines.remote import ask
+from tests.process.workers import (
+    DEADLINE_S,
+    Observed,
+    answer,
+    fake_spec,
+    settings,
+    text_spec,
+)
+from tests.support.waiting import wait_until
+from tests.zoo.cache import checkpoint
+
+FAKE = "mlx_gui.engines.fake"
+TEXT = "mlx_gui.engines.text.engine"
+OWNER = """
+import asyncio, sys
+from pathlib import Path
+from mlx_gui.control.spare import WarmSpare
+from tests.process.workers import settings
+
+async def own():
+    spare = WarmSpare(settings(Path(sys.argv[1])), engine=sys.argv[2])
+    spare.ensure(allowed=True)
+    if sys.argv[3] == "warm":
+        await spare.wait_warm()
+    while spare.pid is None:
+        await asyncio.sleep(0)
+    print(spare.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(own())
+"""
+
+
+def with_spare(
+    folder: Path, work: Callable[[WarmSpare], Awaitable[None]], *, engine: str = FAKE
+) -> None:
+    """Does `work` with a spare that is warm, and ends whatever is left of it."""
+
+    async def run() -> None:
+        spare = WarmSpare(settings(folder), engine=engine)
+        spare.ensure(allowed=True)
+        async with asyncio.timeout(DEADLINE_S):
+            await spare.wait_warm()
+            await work(spare)
+            await spare.close()
+
+    asyncio.run(run())
+    assert not children()
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children()
+
+
+def test_a_taken_spare_loads_a_real_model_and_answers_as_any_worker(tmp_path: Path) -> None:
+    folder = checkpoint("Qwen3-tiny")
+
+    async def work(spare: WarmSpare) -> None:
+        held_bytes = spare.held_bytes()
+        assert held_bytes > 20_000_000
+        child = spare.take(text_spec(folder))
+        assert child is not None
+        pid = child.pid
+        assert spare.take(text_spec(folder)) is None
+        assert spare.held_bytes() == 0
+
+        observed = Observed()
+        worker = WorkerProcess(text_spec(folder), settings(tmp_path), observed, child=child)
+        await observed.ready.wait()
+        assert worker.pid == pid
+        events = await answer(worker, ask("Hello", max_tokens=4))
+        assert isinstance(events[-1], Usage)
+        assert psutil.Process(pid).nice() == 0
+        worker.stop()
+        await worker.wait()
+        assert observed.error is None
+
+    with_spare(tmp_path, work, engine=TEXT)
+
+
+def test_a_spare_of_another_engine_is_not_taken_and_stays(tmp_path: Path) -> None:
+    async def work(spare: WarmSpare) -> None:
+        assert spare.take(text_spec(tmp_path)) is None
+        child = spare.take(fake_spec())
+        assert child is not None
+        ended = await child.stop(ask_s=DEADLINE_S, terminate_s=0)
+        assert ended.clean
+
+    with_spare(tmp_path, work)
+
+
+def test_one_spare_is_enough(tmp_path: Path) -> None:
+    async def work(spare: WarmSpare) -> None:
+        spare.ensure(allowed=True)
+        assert len(children()) == 1
+
+    with_spare(tmp_path, work)
+
+
+def test_a_spare_that_is_no_more_allowed_ends_and_comes_back_when_it_is(tmp_path: Path) -> None:
+    async def work(spare: WarmSpare) -> None:
+        spare.ensure(allowed=False)
+        assert spare.take(fake_spec()) is None
+        await spare.close()
+        assert not children()
+        spare.ensure(allowed=True)
+        await spare.wait_warm()
+        assert len(children()) == 1
+
+    with_spare(tmp_path, work)
+
+
+def test_a_spare_that_died_is_not_taken_and_is_replaced_twice(tmp_path: Path) -> None:
+    async def work(spare: WarmSpare) -> None:
+        for times in range(1, 4):
+            (child,) = children()
+            child.kill()
+            await spare.wait_ended()
+            assert spare.take(fake_spec()) is None
+            spare.ensure(allowed=True)
+            if times < 3:
+                await spare.wait_warm()
+        await spare.wait_ended()
+        assert not children()
+
+    with_spare(tmp_path, work)
+
+
+@pytest.mark.parametrize("moment", ["warming", "warm"])
+def test_no_spare_outlives_whoever_began_it(moment: str, tmp_path: Path) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path), TEXT, moment],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )
+    with owner:
+        assert owner.stdout is not None
+        spare = psutil.Process(int(owner.stdout.readline()))
+        owner.kill()
+    wait_until(lambda: not spare.is_running(), what="the spare to end")

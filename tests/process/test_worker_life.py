@@ -1,0 +1,168 @@
+"""A worker's life: it hangs, is stopped in every state, outlives nobody, and gives back."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mlx_gui.control.returned import MemoryReturned
+from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory
+from mlx_gui.core.generation import Failed, Usage
+from tests.process.visitor import ENDLESS, Visitor, script, visited_server
+from tests.process.workers import (
+    DEADLINE_S,
+    Observed,
+    answer,
+    fake_spec,
+    scripted,
+    settings,
+)
+from tests.support.waiting import wait_until
+
+Work = Callable[[WorkerProcess, Observed], Awaitable[None]]
+
+
+def live(folder: Path, work: Work, *, name: str = "echo", hang_timeout_s: float = 60) -> Observed:
+    """What was observed of a worker with which `work` was done and which has ended after it."""
+
+    async def run() -> Observed:
+        observed = Observed()
+        worker = WorkerProcess(
+            fake_spec(name), settings(folder, hang_timeout_s=hang_timeout_s), observed
+        )
+        async with asyncio.timeout(DEADLINE_S):
+            await work(worker, observed)
+            worker.stop()
+            await worker.wait()
+        return observed
+
+    return asyncio.run(run())
+
+
+def test_an_idle_worker_that_is_stopped_is_found_and_ended(tmp_path: Path) -> None:
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        await observed.ready.wait()
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGSTOP)
+        await worker.wait()
+
+    observed = live(tmp_path, work, hang_timeout_s=1)
+    assert type(observed.error) is WorkerFailed
+    assert "did not answer for 1 s" in observed.error.message
+
+
+def test_the_requests_of_a_worker_that_hangs_get_an_error_that_invites_to_try_again(
+    tmp_path: Path,
+) -> None:
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        await observed.ready.wait()
+        events = await answer(worker, scripted(script(text="one two three", hang_after=2)))
+        assert isinstance(events[-1], Failed)
+        assert events[-1].error.code == "worker_failed"
+        assert "did not answer for 1 s" in events[-1].error.message
+
+    observed = live(tmp_path, work, hang_timeout_s=1)
+    assert observed.ended == [("r", False)]
+    assert observed.error is not None
+    assert observed.error.retryable
+
+
+def test_a_worker_that_is_slow_but_answers_is_left_alone(tmp_path: Path) -> None:
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        await observed.ready.wait()
+        slow = script(text="one two three four five six", delay_ms=400)
+        events = await answer(worker, scripted(slow))
+        assert isinstance(events[-1], Usage)
+        assert worker.served == 1
+
+    assert live(tmp_path, work, hang_timeout_s=1).error is None
+
+
+def test_an_unloaded_worker_says_what_came_back_before_its_exit_is_told(tmp_path: Path) -> None:
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        await observed.ready.wait()
+
+    observed = live(tmp_path, work)
+    assert observed.error is None
+    assert isinstance(observed.returned_at_exit, MemoryReturned)
+    assert observed.returned_at_exit.held_bytes > 5_000_000
+
+
+@pytest.mark.parametrize("state", ["stopped", "loading"])
+def test_whatever_a_worker_does_the_ladder_ends_it(state: str, tmp_path: Path) -> None:
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        if state == "loading":
+            await observed.progressed.wait()
+            assert worker.ready is None
+            return
+        await observed.ready.wait()
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGSTOP)
+
+    name = "slow-load" if state == "loading" else "echo"
+    assert live(tmp_path, work, name=name).error is None
+
+
+def test_a_worker_that_is_killed_by_hand_did_not_run_out_of_memory(tmp_path: Path) -> None:
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        await observed.ready.wait()
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGKILL)
+        await worker.wait()
+        assert worker.exit is not None
+        assert worker.exit.cause == "killed"
+        assert worker.returned is None
+
+    error = live(tmp_path, work).error
+    assert isinstance(error, WorkerFailed)
+    assert not isinstance(error, WorkerOutOfMemory)
+
+
+@pytest.fixture
+def orphans(tmp_path: Path) -> Iterator[tuple[Visitor, list[psutil.Process]]]:
+    """A server with a worker inside a step; whatever the test leaves of them is killed."""
+    with visited_server(tmp_path) as visitor, visitor.stream("fake/echo", ENDLESS) as stream:
+        stream.text()
+        workers = visitor.workers()
+        yield visitor, workers
+        for worker in workers:
+            if worker.is_running():
+                worker.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's end")
+def test_even_a_worker_that_hears_nothing_dies_with_its_server(
+    orphans: tuple[Visitor, list[psutil.Process]],
+) -> None:
+    visitor, workers = orphans
+    assert workers
+    for worker in workers:
+        worker.suspend()
+    visitor.server.process.kill()
+    visitor.server.process.wait()
+    wait_until(
+        lambda: not any(worker.is_running() for worker in workers), what="the workers to end"
+    )
+
+
+def test_a_server_replaces_a_worker_that_is_stopped_and_serves_others_meanwhile(
+    tmp_path: Path,
+) -> None:
+    with visited_server(tmp_path, settings={"hang_timeout_s": 1}) as visitor:
+        with visitor.stream("fake/echo", ENDLESS) as stream:
+            stream.text()
+            hung = visitor.worker("fake/echo")
+            hung.suspend()
+            error = stream.rest()[-1]["error"]
+        assert error["code"] == "worker_failed"
+        assert "did not answer for 1 s" in error["message"]
+        assert visitor.ask("fake/slow", "x", max_tokens=1).status_code == 200
+        assert visitor.ask("fake/echo", "hello").status_code == 200
+        assert visitor.worker("fake/echo").pid != hung.pid
+        assert not hung.is_running()

@@ -1,0 +1,83 @@
+"""Single workers without a server: real processes, and an observer that remembers."""
+
+import asyncio
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.worker_process import WorkerProcess, WorkerSettings
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.core.worker_env import worker_environment
+from tests.engines.remote import ask
+
+DEADLINE_S = 120
+
+
+@dataclass(slots=True)
+class Observed:
+    """What a worker has told its observer."""
+
+    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    progressed: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
+    error: MlxGuiError | None = None
+    returned_at_exit: object = None
+
+    def worker_progressed(self, worker: WorkerProcess) -> None:
+        self.progressed.set()
+
+    def worker_ready(self, worker: WorkerProcess) -> None:
+        self.ready.set()
+
+    def worker_measured(self, worker: WorkerProcess) -> None:
+        pass
+
+    def request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
+        self.ended.append((request_id, finished))
+
+    def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
+        self.error = error
+        self.returned_at_exit = worker.returned
+
+
+def settings(folder: Path, **more: Any) -> WorkerSettings:
+    """How a server would start its workers, with a cache in `folder`."""
+    environment: Mapping[str, str] = worker_environment(sys.platform)
+    return WorkerSettings("auto", str(folder), environment, **more)
+
+
+def fake_spec(name: str = "echo") -> LoadSpec:
+    return LoadSpec(f"fake/{name}", "", "text", "mlx_gui.engines.fake", "stored", 4096, 2)
+
+
+def text_spec(folder: Path, **more: Any) -> LoadSpec:
+    """A real model, as the planner might load it."""
+    values: dict[str, Any] = {"weight_form": "float32", "context": 512, "slots": 2, **more}
+    return LoadSpec(
+        f"test/{folder.name}",
+        str(folder),
+        "text",
+        "mlx_gui.engines.text.engine",
+        kv_pool_tokens=values["slots"] * values["context"],
+        **values,
+    )
+
+
+async def answer(worker: WorkerProcess, request: GenerateRequest) -> list[GenerationEvent]:
+    """All events of `request` from a ready worker."""
+    mailbox = Mailbox(stall_s=DEADLINE_S, on_stall=lambda: None)
+    worker.generate("r", request, mailbox)
+    events: list[GenerationEvent] = []
+    while not events or not isinstance(events[-1], Usage | Failed):
+        events.append(await mailbox.get())
+    return events
+
+
+def scripted(text: str) -> GenerateRequest:
+    """A request whose message is `text`; see `engines.fake` for scripts."""
+    return ask(text)
