@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import statistics
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -107,16 +108,14 @@ def test_a_load_evicts_exactly_what_its_plan_had_said(tmp_path: Path) -> None:
 
 
 def test_two_loads_that_race_for_the_last_memory_do_not_both_go_ahead(tmp_path: Path) -> None:
-    with visited_server(tmp_path, settings=None) as visitor:
-        plan = _post(visitor, "/v1/models/fake/echo/plan").json()
-        one_bytes = plan["needs"]["total_bytes"]
-    settings = {"memory_limit_bytes": one_bytes * 3 // 2, "time_slice_s": 1}
+    names = ["fake/echo", "fake/slow-load"]
+    settings = {"memory_limit_bytes": 400_000_000, "time_slice_s": 1}
     with visited_server(tmp_path, settings=settings) as visitor:
-        answers = asyncio.run(_together(visitor, ["fake/echo", "fake/slow-load"]))
+        needs = [_post(visitor, f"/v1/models/{name}/plan").json()["needs"] for name in names]
+        assert sum(need["total_bytes"] for need in needs) > settings["memory_limit_bytes"]
+        answers = asyncio.run(_together(visitor, names))
         assert [answer.status_code for answer in answers] == [200, 200]
-        assert len(visitor.workers()) == 1
-        loads = [row["id"] for row in visitor.status()["loaded_models"] if row["pid"]]
-        assert len(loads) == 1
+        assert len([row for row in visitor.status()["loaded_models"] if row["pid"]]) == 1
 
 
 async def _together(visitor: Visitor, names: list[str]) -> list[httpx.Response]:
@@ -155,18 +154,24 @@ def test_unloading_a_real_model_gives_its_memory_back_each_time(
     settings = {"model_dirs": tmp_path / "models"}
     with visited_server(tmp_path, engine="mlx", settings=settings) as visitor:
         server = psutil.Process(visitor.server.process.pid)
-        held: list[int] = []
+        held, shares = list[int](), list[float]()
         for _ in range(cycles):
             visitor.client.post(f"/v1/models/tiny/{name}/load").raise_for_status()
             answer = visitor.client.post(f"/v1/models/tiny/{name}/unload").json()
-            returned = answer["returned"]
-            came_back = returned["available_after_bytes"] - returned["available_before_bytes"]
-            # Other programs of the machine take and give meanwhile.
-            assert came_back > returned["held_bytes"] * 0.5
+            assert answer["returned"]["held_bytes"] > 40_000_000
+            shares.append(_share(answer["returned"]))
             held.append(server.memory_info().rss)
         assert not visitor.workers()
+        # Other programs of the machine take and give meanwhile: the middle one tells.
+        assert statistics.median(shares) > 0.95
         growth = held[-1] - held[min(2, cycles - 1)]
         assert growth / max(cycles - 3, 1) < 1_000_000
+
+
+def _share(returned: dict[str, int]) -> float:
+    """What came back of what a worker held."""
+    grown = returned["available_after_bytes"] - returned["available_before_bytes"]
+    return grown / returned["held_bytes"]
 
 
 @pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.soak)])

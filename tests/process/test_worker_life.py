@@ -10,7 +10,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory
 from mlx_gui.core.generation import Failed, Usage
@@ -84,14 +83,16 @@ def test_a_worker_that_is_slow_but_answers_is_left_alone(tmp_path: Path) -> None
     assert live(tmp_path, work, hang_timeout_s=1).error is None
 
 
-def test_an_unloaded_worker_says_what_came_back_before_its_exit_is_told(tmp_path: Path) -> None:
+def test_an_unloaded_worker_says_what_came_back(tmp_path: Path) -> None:
     async def work(worker: WorkerProcess, observed: Observed) -> None:
         await observed.ready.wait()
+        worker.stop()
+        await observed.weighed.wait()
 
     observed = live(tmp_path, work)
     assert observed.error is None
-    assert isinstance(observed.returned_at_exit, MemoryReturned)
-    assert observed.returned_at_exit.held_bytes > 5_000_000
+    assert observed.returned is not None
+    assert observed.returned.held_bytes > 5_000_000
 
 
 @pytest.mark.parametrize("state", ["stopped", "loading"])

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerProcess, WorkerSettings
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
@@ -26,7 +27,8 @@ class Observed:
     progressed: asyncio.Event = field(default_factory=asyncio.Event)
     ended: list[tuple[str, bool]] = field(default_factory=list[tuple[str, bool]])
     error: MlxGuiError | None = None
-    returned_at_exit: object = None
+    weighed: asyncio.Event = field(default_factory=asyncio.Event)
+    returned: MemoryReturned | None = None
 
     def worker_progressed(self, worker: WorkerProcess) -> None:
         self.progressed.set()
@@ -42,7 +44,10 @@ class Observed:
 
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         self.error = error
-        self.returned_at_exit = worker.returned
+
+    def worker_weighed(self, worker: WorkerProcess) -> None:
+        self.returned = worker.returned
+        self.weighed.set()
 
 
 def settings(folder: Path, **more: Any) -> WorkerSettings:

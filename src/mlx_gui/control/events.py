@@ -49,6 +49,8 @@ class Events:
         self._bus = bus
         self._post = post
         self._relief: asyncio.TimerHandle | None = None
+        self._unloads: dict[WorkerProcess, list[asyncio.Future[UnloadOutcome]]] = {}
+        """Who waits to hear what came back, by the worker that has ended."""
 
     def on_submit(self, submission: Submission) -> None:
         self._refuse_when_stopping()
@@ -235,16 +237,29 @@ class Events:
         entry.worker = None
         entry.keep_alive_s = None
         entry.drained_for = entry.leaves_after_s = None
-        entry.without_worker_since_s = loop_time_s()
+        self._residents.note_exit(entry)
         entry.leases.clear()
         if error is not None:
             self._on_failure(entry, worker, error)
         else:
-            log.info("model_unloaded", model=entry.model.id, returned=str(worker.returned))
-        waiters, entry.unload_waiters = entry.unload_waiters, []
-        for waiter in waiters:
-            resolve(waiter, UnloadOutcome(was_loaded=True, returned=worker.returned))
+            log.info("model_unloaded", model=entry.model.id)
+        self._unloads[worker], entry.unload_waiters = entry.unload_waiters, []
+        if error is not None:
+            self.on_worker_weighed(worker)
         self._residents.changed(entry)
+        self._bus.publish("memory")
+
+    def on_worker_weighed(self, worker: WorkerProcess) -> None:
+        """What came back of an ended worker is known, or never will be."""
+        if worker.returned is not None:
+            log.info(
+                "memory_returned",
+                model=worker.spec.model_id,
+                held_bytes=worker.returned.held_bytes,
+                returned_bytes=worker.returned.returned_bytes,
+            )
+        for waiter in self._unloads.pop(worker, ()):
+            resolve(waiter, UnloadOutcome(was_loaded=True, returned=worker.returned))
         self._bus.publish("memory")
 
     def _on_failure(self, entry: Entry, worker: WorkerProcess, error: MlxGuiError) -> None:

@@ -64,6 +64,8 @@ class Limits:
     """What all models may hold together: `budget_bytes` now, `most_bytes` at the best of times.
 
     With `loads_paused` nothing is loaded; it is the end of a sentence that begins with the model.
+    Until `settled_s` the system may not yet have told of memory that came back: nobody is refused
+    or made to leave because of what seems to be missing now.
     """
 
     budget_bytes: int
@@ -71,6 +73,7 @@ class Limits:
     max_models: int
     turn_s: float
     loads_paused: str = ""
+    settled_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +157,11 @@ def decide(
     present = Room.of(residents)
     later = Room.of([each for each in residents if each.state != "leaving"])
     candidates, pinned = evictable(residents), pinned_of(residents)
+    settling = now_s < limits.settled_s and limits.budget_bytes < limits.most_bytes
     for each in sorted(wanted, key=lambda w: (-_rank(w, limits, now_s), w.since_s)):
+        if settling and not present.with_one(each.room_bytes).within(limits):
+            steps.append(Wait(each.model_id, "memory is coming back", limits.settled_s))
+            continue
         if (error := refusal(each, pinned, limits)) is not None:
             steps.append(Refuse(each.model_id, error))
             continue

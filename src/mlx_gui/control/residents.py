@@ -28,6 +28,7 @@ from mlx_gui.control.residency import (
     Wait,
     decide,
 )
+from mlx_gui.control.returned import SETTLED_S
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
 from mlx_gui.core.model import LoadSpec, Model
@@ -96,6 +97,7 @@ class Residents:
         self._bus = bus
         self._post = post
         self._alarm: asyncio.TimerHandle | None = None
+        self._last_exit_s = -SETTLED_S
 
     # --- towards what is wanted --------------------------------------------------------------
 
@@ -230,6 +232,7 @@ class Residents:
             self._settings.max_models,
             self._settings.turn_s,
             loads_paused="is not loaded while the system is short of memory" if short else "",
+            settled_s=self._last_exit_s + SETTLED_S,
         )
 
     def load_plan(self, model: Model, wish: Wish) -> LoadPlan:
@@ -325,6 +328,10 @@ class Residents:
         entry.evictions += 1
         entry.evicted_because = f"made room for {cause}: {reason}" if cause else reason
         self.stop_worker(entry, "evict", reason, cause=cause)
+
+    def note_exit(self, entry: Entry) -> None:
+        """A worker is gone: its model waits for memory from now on, if anybody wants it."""
+        self._last_exit_s = entry.without_worker_since_s = loop_time_s()
 
     def stop_unasked_load(self, entry: Entry) -> None:
         """End a load that nobody waits for any more."""

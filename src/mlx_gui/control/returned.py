@@ -1,10 +1,15 @@
 """Whether the memory of a worker came back with its end."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+SETTLED_S = 2.0
+"""So long after the end of a process all that it gave back is told as available."""
+
+_LOOK_AGAIN_S = 0.05
 _TOLERANCE = 0.05
 
 
@@ -33,6 +38,20 @@ class MemoryReturned:
     def came_back(self) -> bool:
         """Whether all did, within 5 % of what was held."""
         return self.share >= 1 - _TOLERANCE
+
+
+async def memory_returned(held: int, before_bytes: int) -> MemoryReturned:
+    """What came back of `held` bytes, as soon as all of it did, at the latest after 2 s.
+
+    Linux adds up what its processors have freed only every second.
+    """
+    loop = asyncio.get_running_loop()
+    ends_s = loop.time() + SETTLED_S
+    while True:
+        returned = MemoryReturned(held, before_bytes, available_bytes())
+        if returned.came_back or loop.time() >= ends_s:
+            return returned
+        await asyncio.sleep(_LOOK_AGAIN_S)
 
 
 def held_bytes(pid: int, proc: Path = Path("/proc")) -> int:

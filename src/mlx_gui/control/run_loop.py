@@ -212,6 +212,9 @@ class RunLoop:
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         self._post(self._events.on_worker_exited, worker, error)
 
+    def worker_weighed(self, worker: WorkerProcess) -> None:
+        self._post(self._events.on_worker_weighed, worker)
+
     def _notice_drained(self) -> None:
         entries = self._residents.entries.values()
         if self._residents.stopping and not any(entry.leases for entry in entries):

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from mlx_gui.control.liveness import Liveness
 from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.returned import MemoryReturned, available_bytes, held_bytes
+from mlx_gui.control.returned import MemoryReturned, available_bytes, held_bytes, memory_returned
 from mlx_gui.core.errors import (
     ErrorInfo,
     LoadFailed,
@@ -58,6 +58,7 @@ class WorkerObserver(Protocol):
     def worker_measured(self, worker: "WorkerProcess") -> None: ...
     def request_ended(self, worker: "WorkerProcess", request_id: str, finished: bool) -> None: ...
     def worker_exited(self, worker: "WorkerProcess", error: MlxGuiError | None) -> None: ...
+    def worker_weighed(self, worker: "WorkerProcess") -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class WorkerProcess:
     """A process that holds one LoadSpec, a new one or `child`, which has imported its engine.
 
     Fields are read by the run loop and written by this object's own task only. `served` counts the
-    answered requests. `returned` is there after a stop, before `worker_exited`.
+    answered requests. `returned` is there soon after a stop, when `worker_weighed` follows.
     """
 
     def __init__(
@@ -104,6 +105,8 @@ class WorkerProcess:
         self._pings: dict[int, asyncio.Future[Pong]] = {}
         self._next_nonce = 0
         self._stop_requested = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._weights: tuple[int, int] | None = None
         self._task = asyncio.create_task(self._live(), name=f"worker-{spec.model_id}")
 
     @property
@@ -158,7 +161,7 @@ class WorkerProcess:
 
     async def wait(self) -> None:
         """Until the worker has ended and its observer knows."""
-        await asyncio.shield(self._task)
+        await self._ended.wait()
 
     async def _live(self) -> None:
         error: MlxGuiError | None
@@ -172,6 +175,11 @@ class WorkerProcess:
         self.phase = "stopped"
         self._fail_open_requests(error)
         self._observer.worker_exited(self, error)
+        self._ended.set()
+        if self._weights is not None:
+            held, before = self._weights
+            self.returned = await memory_returned(held, before)
+            self._observer.worker_weighed(self)
 
     async def _started(self) -> Child:
         settings = self._settings
@@ -207,9 +215,8 @@ class WorkerProcess:
     async def _end_weighed(self, child: Child) -> None:
         # Whoever reads a large process's pages waits for them.
         held = await asyncio.to_thread(held_bytes, child.pid)
-        before = available_bytes()
+        self._weights = held, available_bytes()
         self.exit = await self._end(child)
-        self.returned = MemoryReturned(held, before, available_bytes())
 
     async def _end(self, child: Child) -> ChildExit:
         # A child whose channel is closed is ending or broken: the ladder fits both.

@@ -59,6 +59,9 @@ class ScriptedWorker:
             self._observer.request_ended(self, request_id, False)  # pyright: ignore[reportArgumentType]
         self.running.clear()
         self._observer.worker_exited(self, error)  # pyright: ignore[reportArgumentType]
+        if error is None:
+            self.returned = MemoryReturned(10, 0, 10)
+            self._observer.worker_weighed(self)  # pyright: ignore[reportArgumentType]
 
     def crash(self) -> None:
         name = self.spec.model_id

@@ -200,6 +200,17 @@ def test_what_waiting_would_not_mend_is_refused_with_the_cause(
     assert step.error.hint
 
 
+def test_while_memory_comes_back_nobody_is_refused_or_leaves_for_what_seems_to_be_missing() -> None:
+    settling = Limits(40, 100, 2, TURN_S, settled_s=NOW_S + 1)
+    for step in (one(within=settling), one(idle("a", 30), within=settling)):
+        assert isinstance(step, Wait)
+        assert step.until_s == NOW_S + 1
+    assert one(within=replace(settling, budget_bytes=60)) == Load("new")
+    assert isinstance(one(within=replace(settling, settled_s=NOW_S)), Refuse)
+    # Where no other program is in the way, nothing is to be waited for.
+    assert isinstance(one(idle("a", 60), within=replace(settling, budget_bytes=100)), Evict)
+
+
 residents_in_any_state = st.builds(
     Resident,
     st.uuids().map(str),
