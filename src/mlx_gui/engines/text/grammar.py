@@ -8,7 +8,7 @@ A string in quotes never matches a special token, and neither does any regex or 
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,14 +74,26 @@ class GrammarCompiler:
         self._end_tokens = sorted(end_tokens)
         self._made: LLTokenizer | None = None
 
-    def check_and_compile(self, grammar: Grammar) -> CompiledGrammar:
-        """`grammar`, ready to start. Raises InvalidRequest where it cannot be enforced in full."""
+    def check_and_compile(
+        self, grammar: Grammar, around: Callable[[str], str] | None = None
+    ) -> CompiledGrammar:
+        """`grammar`, ready to start. Raises InvalidRequest where it cannot be enforced in full.
+
+        `around` makes a Lark grammar of what may stand on the right of a rule and is what `grammar`
+        matches.
+        """
         _check_size(grammar)
+        compiled = self._compiled(grammar, _source(grammar))
+        if around is None:
+            return compiled
+        return self._compiled(grammar, _lark(around(_rule(grammar))))
+
+    def _compiled(self, grammar: Grammar, source: str) -> CompiledGrammar:
         tokens = self._tokens()
         limits = LLParserLimits(
             max_lexer_states=50_000, max_grammar_size=100_000, verbose_errors=False
         )
-        matcher = LLMatcher(tokens, _source(grammar), log_level=0, limits=limits)
+        matcher = LLMatcher(tokens, source, log_level=0, limits=limits)
         if matcher.is_error():
             raise _refusal(grammar, matcher.get_error())
         _rehearse(matcher.deep_copy(), grammar, tokens)
@@ -110,8 +122,8 @@ class GrammarMask:
     """The logits processor of one sequence: only tokens that the grammar allows next.
 
     Once the grammar is complete, those are the end tokens. A thought is left alone, but may not end
-    the answer; where one may begin, its start marker is allowed as well. Reads the last token, and
-    so waits for it.
+    the answer; where one may begin, its start marker is allowed as well. An answer may begin like
+    that marker, as harmony's do. Reads the last token, and so waits for it.
     """
 
     def __init__(self, grammar: CompiledGrammar, thought: Thought | None) -> None:
@@ -123,12 +135,16 @@ class GrammarMask:
         self._began = False
         self._marker_tokens = 0
         """Tokens of the start marker that were allowed or forced so far."""
+        self._only_marker = False
+        """Whether nothing but the start marker goes on like this."""
 
     def __call__(self, context: mx.array, logits: mx.array) -> mx.array:
         if self._thought is not None:
             self._thought.follow(context)
             if self._thought.stage == "thinking":
-                self._began = False
+                if self._began:
+                    self._matcher.reset()
+                    self._began = False
                 return self._endless(logits)
             if self._thought.stage == "before":
                 return self._before(self._thought.markers.start_ids, context, logits)
@@ -137,19 +153,16 @@ class GrammarMask:
 
     def _before(self, marker: tuple[int, ...], context: mx.array, logits: mx.array) -> mx.array:
         """Either the answer begins, or the marker of a thought, which then has to be finished."""
-        if not self._began:
-            masked = self._answer(context, logits)
-            if self._allows(marker[0]):
-                self._thought = None
-                return masked
-            self._marker_tokens = 1
-            return mx.where(mx.arange(logits.shape[-1]) == marker[0], logits, masked)
         done = self._marker_tokens
-        if done < len(marker) and last_token(context) == marker[done - 1]:
-            self._marker_tokens += 1
+        if done and (done == len(marker) or last_token(context) != marker[done - 1]):
+            self._thought = None
+            return self._answer(context, logits)
+        self._marker_tokens += 1
+        if self._only_marker:
             return only(logits, marker[done])
-        self._thought = None
-        return self._answer(context, logits)
+        masked = self._answer(context, logits)
+        self._only_marker = not self._allows(marker[done])
+        return mx.where(mx.arange(logits.shape[-1]) == marker[done], logits, masked)
 
     def _answer(self, context: mx.array, logits: mx.array) -> mx.array:
         if self._began and not self._matcher.is_stopped():
@@ -187,20 +200,28 @@ def _check_size(grammar: Grammar) -> None:
 
 def _source(grammar: Grammar) -> str:
     """The grammar as llguidance reads it, always Lark in the end."""
+    return _lark(grammar.text if grammar.kind == "lark" else f"start: {_rule(grammar)}")
+
+
+def _lark(text: str) -> str:
+    return LLMatcher.grammar_from_lark(f"{text}\n{_FREE_TOKENS}")
+
+
+def _rule(grammar: Grammar) -> str:
+    """What may stand on the right of a rule of Lark. Raises InvalidRequest for no JSON object."""
     match grammar.kind:
         case "json_object":
-            body = f"start: %json {_schema(_ANY_OBJECT)}"
+            return f"%json {_schema(_ANY_OBJECT)}"
         case "json_schema":
             try:
-                body = f"start: %json {_schema(grammar.text)}"
+                return f"%json {_schema(grammar.text)}"
             except ValueError as error:
                 raise _refusal(grammar, str(error)) from error
         case "regex":
             made = json.loads(LLMatcher.grammar_from_regex(grammar.text))
-            body = made["grammars"][0]["lark_grammar"]
+            return made["grammars"][0]["lark_grammar"].removeprefix("start: ")
         case "lark":
-            body = grammar.text
-    return LLMatcher.grammar_from_lark(f"{body}\n{_FREE_TOKENS}")
+            return f"%lark {{\n{grammar.text}\n{_FREE_TOKENS}\n}}"
 
 
 def _schema(text: str) -> str:
