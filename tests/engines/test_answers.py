@@ -62,7 +62,11 @@ FORMS = (
     "SmolLM2-tiny",
 )
 """One of each dialect that the zoo has."""
-CALLERS = ("Qwen3-tiny-trained", "Mistral-Small-2501-tiny-trained")
+CALLERS = {
+    "Qwen3-tiny-trained": "<tool_call>",
+    "Mistral-Small-2501-tiny-trained": "[TOOL_CALLS]",
+}
+"""Models that have learnt to call, and the token that they begin calls with."""
 
 
 @dataclass(slots=True)
@@ -227,12 +231,14 @@ def test_beside_a_schema_a_model_calls_where_it_would_and_answers_in_form_else(
     twice = said(engine.answer(greedy("What is the weather in Paris and in Tokyo?", **both)))
     assert [json.loads(arguments)["city"] for _, arguments in twice.calls] == ["Paris", "Tokyo"]
 
-    question = Message("user", (TextPart("What is the weather in Paris?"),))
-    turn = Message("assistant", (ToolCallPart("call00001", "get_weather", '{"city": "Paris"}'),))
-    result = Message("tool", (ToolResultPart("call00001", "sunny, 21 degrees", "get_weather"),))
-    told = said(engine.answer(GenerateRequest((question, turn, result), GREEDY, 120, **both)))
-    assert (told.calls, told.finish) == ([], "stop")
-    assert 0 <= json.loads(told.content)["answer"] <= 99
+    opening = TokenizeRequest(GenerateRequest(prompt=CALLERS[name]), special=False)
+    (marker,) = engine.tokenize(opening).ids
+    calls_not = Sampling(temperature=0, logit_bias={marker: -100.0})
+    held = said(engine.answer(greedy("What is 2+2?", sampling=calls_not, **both)))
+    assert (held.calls, held.finish) == ([], "stop")
+    assert 0 <= json.loads(held.content)["answer"] <= 99
+    if name == "Qwen3-tiny-trained":
+        assert bool(called.reasoning and held.reasoning) == (reasoning is not OFF)
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -498,6 +498,41 @@ def end_token(folder: Path) -> int:
     return next(iter(tokenizer(folder).eos_token_ids))
 
 
+def behind_thought(folder: Path, breaks: list[bytes], written: bytes) -> list[bytes]:
+    """In the child: of a brace and the line breaks, what is allowed once `written` followed."""
+    import mlx.core as mx
+
+    from mlx_gui.engines.text.thought import Thought, ThoughtMarkers
+
+    end = tokenizer(folder).encode("</think>", add_special_tokens=False)
+    lines = [id_of(folder, data) for data in breaks]
+    markers = ThoughtMarkers("<think>", "</think>", (), tuple(end), tuple(lines))
+    thought = Thought(markers, "thinking", token_bytes(folder))
+    mask = compiler(folder).check_and_compile(ANSWER).start(thought)
+    ids = [*end, *(id_of(folder, bytes([byte])) for byte in written)]
+    for length in range(len(ids) + 1):
+        row = mask(mx.array([0, *ids[:length]], mx.int32), mx.zeros((1, vocabulary(folder))))
+    return [data for data in (b"{", *breaks) if row[0, id_of(folder, data)].item() == 0]
+
+
+@pytest.mark.parametrize(
+    ("written", "allowed"),
+    [
+        (b"", [b"{", b"\n", b"\n\n"]),
+        (b"\n", [b"{", b"\n", b"\n\n"]),
+        (b"\n\n", [b"{"]),
+        (b"{", []),
+        (b"\n{", []),
+        (b"\n\n{", []),
+    ],
+)
+def test_line_breaks_may_stand_between_a_thought_and_the_answer(
+    engine: RemoteEngine, thinker: Path, written: bytes, allowed: list[bytes]
+) -> None:
+    breaks = [b"\n", b"\n\n"]
+    assert engine.child.call(behind_thought, thinker, breaks, written) == allowed
+
+
 @pytest.mark.parametrize("start", ["<think>", "<|channel>thought"])
 def test_only_the_answer_or_a_thought_may_begin(
     engine: RemoteEngine, folder: Path, start: str

@@ -168,8 +168,8 @@ def _resolved(root: object, reference: str) -> object:
         key = step.replace("~1", "/").replace("~0", "~")
         if isinstance(found, dict):
             found = cast(_Schema, found).get(key)
-        elif isinstance(found, list) and key.isdecimal() and int(key[:9]) < len(found):
-            found = cast(list[object], found)[int(key[:9])]
+        elif isinstance(found, list) and key.isdecimal():
+            found = dict(enumerate(cast(list[object], found))).get(int(key[:9]))
         else:
             return None
     return found

@@ -222,11 +222,17 @@ class Preparation:
                 end,
                 tuple(self._encode(start, special=False)),
                 tuple(self._encode(end, special=False)),
+                () if prompt.dialect.calls is None else self._line_breaks(),
             ),
             "thinking" if prompt.in_thought else "before",
             # A template may not know how to switch thinking off.
             0 if reasoning.enabled is False else reasoning.budget_tokens,
         )
+
+    def _line_breaks(self) -> tuple[int, ...]:
+        """One or two of them, where that is a token."""
+        encoded = (self._encode(text, special=False) for text in ("\n", "\n\n"))
+        return tuple(ids[0] for ids in encoded if len(ids) == 1)
 
     def _visible(self, request: GenerateRequest, dialect: Dialect) -> frozenset[int]:
         """Without tools, markers of calls mean as little as any other special token."""
