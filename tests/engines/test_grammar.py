@@ -327,7 +327,10 @@ def let_through(request: GenerateRequest, text: str) -> tuple[str, bool]:
     dialect = dialect_of(HARMONY, lambda token: token in MARKERS, None)
     start, end = (str(dialect.think_start), str(dialect.think_end))
     compiled = compiled_form(
-        request, dialect, GrammarCompiler(tokens, width, ends), tokens.convert_tokens_to_ids
+        request,
+        dialect,
+        grammars=GrammarCompiler(tokens, width, ends),
+        token_id=tokens.convert_tokens_to_ids,
     )
     assert compiled is not None
     markers = ThoughtMarkers(start, end, tuple(tokens.encode(start)), tuple(tokens.encode(end)))

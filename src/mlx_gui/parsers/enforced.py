@@ -113,9 +113,14 @@ class EnforcedAnswer:
         return not self._in_calls and self._thought.thinking
 
     def feed(self, text: str) -> list[Piece]:
-        if self._in_calls:
-            return self._calls.feed(text)
-        return self._sorted(self._thought.feed(text))
+        pieces: list[Piece] = []
+        # One by one: behind the first letter of content, nothing is a marker.
+        for place, letter in enumerate(text):
+            if self._in_calls:
+                return [*pieces, *self._calls.feed(text[place:])]
+            for piece in self._sorted(self._thought.feed(letter)):
+                _join(pieces, piece)
+        return pieces
 
     def finish(self) -> list[Piece]:
         if not self._in_calls:
@@ -133,3 +138,12 @@ class EnforcedAnswer:
             else:
                 sorted_pieces.append(piece)
         return sorted_pieces
+
+
+def _join(pieces: list[Piece], piece: Piece) -> None:
+    """Add `piece`, to the last one if that is a thought as well."""
+    match pieces[-1:], piece:
+        case [Text("reasoning", before)], Text("reasoning", text):
+            pieces[-1] = Text("reasoning", before + text)
+        case _:
+            pieces.append(piece)

@@ -41,6 +41,7 @@ def call_grammar(
 def answer_grammar(
     dialect: Dialect,
     answer: str,
+    *,
     tools: Sequence[Tool],
     choice: ToolChoice,
     token_id: TokenId,

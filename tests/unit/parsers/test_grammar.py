@@ -79,7 +79,9 @@ SCHEMA = {
 
 
 def either(name: str, answer: str, choice: ToolChoice = AUTO) -> str:
-    return answer_grammar(dialect(name), answer, TOOLS, choice, tokenizer(name).token_to_id)
+    return answer_grammar(
+        dialect(name), answer, tools=TOOLS, choice=choice, token_id=tokenizer(name).token_to_id
+    )
 
 
 def headed(name: str, answer: str) -> str:

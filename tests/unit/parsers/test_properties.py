@@ -2,13 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterable
 from functools import reduce
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_gui.parsers.base import Call, CallArguments, CallBegan, Dialect, Text
+from mlx_gui.parsers.base import Call, CallArguments, CallBegan, Dialect, Piece, Text
 from tests.unit.parsers.answers import ADD, PARIS, TEMPLATES, WEATHER, called, dialect, parser, read
 
 # Harmony's headers are markers too, but not of a fixed text.
@@ -51,10 +52,14 @@ def splits(draw: st.DrawFn, text: str) -> list[str]:
 @given(data=st.data())
 def test_it_makes_no_difference_how_text_is_cut(name: str, data: st.DataObject) -> None:
     text = data.draw(texts(name, cut_calls=True))
-    thinking = data.draw(st.booleans())
-    whole = read(parser(dialect(name), thinking=thinking), [text])
-    assert read(parser(dialect(name), thinking=thinking), text) == whole
-    assert read(parser(dialect(name), thinking=thinking), data.draw(splits(text))) == whole
+    thinking, constrained = data.draw(st.booleans()), data.draw(st.booleans())
+
+    def read_in(texts: Iterable[str]) -> list[Piece]:
+        return read(parser(dialect(name), thinking=thinking, constrained=constrained), texts)
+
+    whole = read_in([text])
+    assert read_in(text) == whole
+    assert read_in(data.draw(splits(text))) == whole
 
 
 @pytest.mark.parametrize("name", MARKED)

@@ -15,7 +15,7 @@ from mlx_gui.parsers.grammar import (
 
 
 def compiled_form(
-    request: GenerateRequest, dialect: Dialect, grammars: GrammarCompiler, token_id: TokenId
+    request: GenerateRequest, dialect: Dialect, *, grammars: GrammarCompiler, token_id: TokenId
 ) -> CompiledGrammar | None:
     """The grammar of the answer behind its thought; None for one that is free.
 

@@ -111,7 +111,9 @@ class Preparation:
             ),
             visible=self._visible(request, prompt.dialect),
             thinking=thinking,
-            grammar=compiled_form(request, prompt.dialect, self._grammars, self._chat.token_id),
+            grammar=compiled_form(
+                request, prompt.dialect, grammars=self._grammars, token_id=self._chat.token_id
+            ),
             boundaries=prompt.boundaries,
             echo=prompt.text if request.echo else "",
         )
