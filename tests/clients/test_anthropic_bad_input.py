@@ -70,6 +70,7 @@ ROWS: list[Row] = [
     ({"tool_choice": {"type": "tool", "name": "nobody"}}, 400, "invalid_request"),
     ({"thinking": {"type": "enabled", "budget_tokens": 10**30}}, 400, "invalid_request"),
     ({"output_format": {"type": "json_schema", "schema": "a"}}, 400, "invalid_request"),
+    ({"output_format": {"type": "json_schema", "schema": {"$ref": "#"}}}, 400, "invalid_request"),
     ({"mcp_servers": [{}]}, 400, "invalid_request"),
     ({"thread": {"type": "continue", "previous_message_id": "m"}}, 404, "not_found"),
 ]

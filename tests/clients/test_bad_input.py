@@ -38,6 +38,7 @@ WITHOUT_ROW = {
     "internal_error": "a fault of ours; tests/unit/api/test_errors.py provokes one",
     "fetch_failed": "only a start fetches anything, the starter model; tests/unit/catalog",
     "disk_full": "a response that cannot be stored is answered all the same; tests/unit/api",
+    "store_unavailable": "needs a damaged database; tests/unit/api/test_responses.py damages one",
     "cancelled": "the client has gone, so nobody reads it; tests/unit/api/test_streams.py",
 }
 
@@ -132,6 +133,14 @@ ROWS = (
     ),
     Row("a tool nobody has", "invalid_request", 400, "", chat(tool_choice=TOOL_CHOICE)),
     Row("a schema that is none", "invalid_request", 400, "schema", chat(guided_json={"type": 5})),
+    Row(
+        "a schema without an end",
+        "invalid_request",
+        400,
+        "way out",
+        chat(guided_json={"$ref": "#"}),
+        message="no value ever ends",
+    ),
     Row("no prompt", "invalid_request", 400, "/docs", complete(prompt="")),
     Row("10,000 prompts", "invalid_request", 400, "/docs", complete(prompt=["a"] * 10_000)),
     Row("a negative token", "invalid_request", 400, "/docs", complete(prompt=[-1])),

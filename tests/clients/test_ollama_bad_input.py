@@ -57,6 +57,7 @@ ROWS = (
     Row("a stop of a wrong type", "invalid_request", 400, chat(options={"stop": [5]})),
     Row("an unknown keep-alive", "invalid_request", 400, chat(keep_alive="soon"), "like 5m"),
     Row("a suffix", "invalid_request", 400, generate(suffix="end"), "suffix"),
+    Row("a schema without an end", "invalid_request", 400, chat(format={"$ref": "#"}), "`format."),
     Row("a Go template", "invalid_request", 400, generate(template="{{ .Prompt }}"), "Jinja"),
     Row(
         "a prompt longer than the context",

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from mlx_gui.core.generation import (
     CallStarted,
@@ -51,7 +52,21 @@ PERSON = Grammar(
         }
     ),
 )
-CALLERS = ("Qwen3-tiny-trained", "Mistral-Small-2501-tiny-trained")
+FORMS = (
+    "Qwen3-tiny",
+    "SmolLM3-tiny",
+    "Mistral-Small-2501-tiny",
+    "Llama-3.2-tiny",
+    "gemma-3-text-tiny",
+    "DeepSeek-R1-tiny",
+    "SmolLM2-tiny",
+)
+"""One of each dialect that the zoo has."""
+CALLERS = {
+    "Qwen3-tiny-trained": "<tool_call>",
+    "Mistral-Small-2501-tiny-trained": "[TOOL_CALLS]",
+}
+"""Models that have learnt to call, and the token that they begin calls with."""
 
 
 @dataclass(slots=True)
@@ -143,18 +158,7 @@ def test_a_trained_model_calls_a_tool_and_reads_its_result(name: str, engine: Re
     assert (without.content, without.calls) == ("I cannot look up the weather.", [])
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "Qwen3-tiny",
-        "SmolLM3-tiny",
-        "Mistral-Small-2501-tiny",
-        "Llama-3.2-tiny",
-        "gemma-3-text-tiny",
-        "DeepSeek-R1-tiny",
-        "SmolLM2-tiny",
-    ],
-)
+@pytest.mark.parametrize("name", FORMS)
 def test_every_family_can_be_made_to_call(name: str, engine: RemoteEngine) -> None:
     engine.load(checkpoint(name), context=2048)
     wild = Sampling(temperature=1.0, seed=5)
@@ -188,6 +192,79 @@ def test_without_parallel_calls_the_answer_ends_after_the_first(qwen3: RemoteEng
         choice = ToolChoice(parallel=parallel)
         request = greedy("Hello", tools=(CLOCK,), tool_choice=choice)
         assert len(qwen3.child.call(_read_as_answer, request, two)) == count
+
+
+def test_arguments_that_nobody_enforces_come_while_they_are_written(qwen3: RemoteEngine) -> None:
+    reply = qwen3.answer(greedy("What is the weather in Paris?", tools=(WEATHER,)))
+    pieces = [e.text for e in reply.events if isinstance(e, Delta) and e.channel == "tool_call"]
+    assert len(pieces) > 2
+    assert json.loads("".join(pieces)) == {"city": "Paris"}
+
+
+@pytest.mark.parametrize("name", CALLERS)
+def test_a_call_that_is_cut_off_is_a_call_or_text_up_to_there(
+    name: str, engine: RemoteEngine
+) -> None:
+    engine.load(checkpoint(name))
+    question = greedy("What is the weather in Paris?", tools=(WEATHER,), reasoning=OFF)
+    whole = engine.answer(question)
+    lengths = range(1, whole.usage.completion_tokens - 1)
+    cut = [said(engine.answer(structs.replace(question, max_tokens=n))) for n in lengths]
+    assert all(answer.finish == "length" for answer in cut)
+    assert {bool(answer.calls) for answer in cut} == {False, True}
+    for answer in cut:
+        if answer.calls:
+            assert answer.content == ""
+            assert '{"city": "Paris"}'.startswith(answer.calls[0][1])
+
+
+@pytest.mark.parametrize("reasoning", [OFF, Reasoning()])
+@pytest.mark.parametrize("name", CALLERS)
+def test_beside_a_schema_a_model_calls_where_it_would_and_answers_in_form_else(
+    name: str, reasoning: Reasoning, engine: RemoteEngine
+) -> None:
+    engine.load(checkpoint(name))
+    both: dict[str, Any] = {"tools": (WEATHER,), "grammar": PERSON, "reasoning": reasoning}
+    called = said(engine.answer(greedy("What is the weather in Paris?", **both)))
+    assert (called.content, called.finish) == ("", "tool_calls")
+    assert called.calls == [["get_weather", '{"city": "Paris"}']]
+    twice = said(engine.answer(greedy("What is the weather in Paris and in Tokyo?", **both)))
+    assert [json.loads(arguments)["city"] for _, arguments in twice.calls] == ["Paris", "Tokyo"]
+
+    opening = TokenizeRequest(GenerateRequest(prompt=CALLERS[name]), special=False)
+    (marker,) = engine.tokenize(opening).ids
+    calls_not = Sampling(temperature=0, logit_bias={marker: -100.0})
+    held = said(engine.answer(greedy("What is 2+2?", sampling=calls_not, **both)))
+    assert (held.calls, held.finish) == ([], "stop")
+    assert 0 <= json.loads(held.content)["answer"] <= 99
+    if name == "Qwen3-tiny-trained":
+        assert bool(called.reasoning and held.reasoning) == (reasoning is not OFF)
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_family_answers_in_form_or_calls(name: str, engine: RemoteEngine) -> None:
+    engine.load(checkpoint(name), context=2048)
+    both: dict[str, Any] = {"tools": (WEATHER, CLOCK), "grammar": PERSON, "reasoning": OFF}
+    for seed in range(4):
+        wild = Sampling(temperature=1.0, seed=seed)
+        answer = said(engine.answer(ask("Hello", sampling=wild, max_tokens=200, **both)))
+        if answer.calls:
+            assert answer.content == ""
+            assert {tool for tool, _ in answer.calls} <= {"get_weather", "get_time"}
+        elif answer.finish == "stop":
+            assert 0 <= json.loads(answer.content)["answer"] <= 99
+        else:
+            assert answer.finish == "length"
+
+
+def test_earlier_calls_need_not_be_json(qwen3: RemoteEngine) -> None:
+    question = Message("user", (TextPart("What is the weather in Paris?"),))
+    turn = Message("assistant", (ToolCallPart("c", "get_weather", '{"city": "Par'),))
+    result = Message("tool", (ToolResultPart("c", "Invalid JSON.", "get_weather"),))
+    request = GenerateRequest((question, turn, result), GREEDY, 40, tools=(WEATHER,))
+    ids = qwen3.tokenize(TokenizeRequest(request)).texts
+    assert '"arguments": {"INVALID_JSON": "{\\"city\\": \\"Par"}' in "".join(ids)
+    assert qwen3.answer(request).finish_reason
 
 
 @pytest.mark.parametrize("reasoning", [OFF, Reasoning()])

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
-from mlx_gui.core.generation import Grammar, Sampling
+from mlx_gui.core.generation import GenerateRequest, Grammar, Sampling, Tool, ToolChoice
+from mlx_gui.parsers.dialects import dialect_of
+from mlx_gui.parsers.harmony import MARKERS
 from tests.engines.parts import Ask, compiler, generate, token_bytes, tokenizer, vocabulary
 from tests.engines.remote import RemoteEngine
 from tests.engines.schemas import Schema, schemas
@@ -286,6 +289,102 @@ def test_logits_may_be_more_or_fewer_than_tokens(
     assert engine.child.call(allowed_by, folder, "a", [letter], [0], width) == [0]
 
 
+HARMONY = "{{ tools }} <|channel|> <|message|>"
+TOOL = Tool("add", "", {"type": "object", "properties": {"a": {"type": "integer"}}})
+THINKS = "<|channel|>analysis<|message|>Hm {1}.<|end|><|start|>assistant"
+CALLS = '<|channel|>commentary to=functions.add <|constrain|>json<|message|>{"a": 1}'
+SAYS = "<|channel|>final<|message|>"
+NUMBER = Grammar("json_schema", '{"type": "integer"}')
+
+
+@cache
+def harmony_tokenizer() -> Any:
+    """In the child: a token for every byte, and for every marker of harmony."""
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    from mlx_gui.engines.text.library import TokenizerWrapper
+
+    vocabulary = {letter: id for id, letter in enumerate(pre_tokenizers.ByteLevel.alphabet())}
+    made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens([AddedToken(marker, normalized=False) for marker in MARKERS])
+    return TokenizerWrapper(PreTrainedTokenizerFast(tokenizer_object=made, eos_token="<|return|>"))
+
+
+def let_through(request: GenerateRequest, text: str) -> tuple[str, bool]:
+    """In the child: how far a harmony model may write `text`, and whether it may end there."""
+    import mlx.core as mx
+
+    from mlx_gui.engines.text.answer_form import compiled_form
+    from mlx_gui.engines.text.grammar import GrammarCompiler
+    from mlx_gui.engines.text.thought import Thought, ThoughtMarkers
+    from mlx_gui.engines.text.token_bytes import token_bytes_of
+
+    tokens = harmony_tokenizer()
+    ends, width = tokens.eos_token_ids, len(tokens.get_vocab())
+    dialect = dialect_of(HARMONY, lambda token: token in MARKERS, None)
+    start, end = (str(dialect.think_start), str(dialect.think_end))
+    compiled = compiled_form(
+        request,
+        dialect,
+        grammars=GrammarCompiler(tokens, width, ends),
+        token_id=tokens.convert_tokens_to_ids,
+    )
+    assert compiled is not None
+    markers = ThoughtMarkers(start, end, tuple(tokens.encode(start)), tuple(tokens.encode(end)))
+    mask = compiled.start(Thought(markers, "before", token_bytes_of(tokens)))
+    ids: list[int] = tokens.encode(text)
+    for length in range(len(ids) + 1):
+        row = mask(mx.array([0, *ids[:length]], mx.int32), mx.zeros((1, width)))[0]
+        if length == len(ids) or row[ids[length]].item() != 0:
+            return tokens.decode(ids[:length]), any(row[id].item() == 0 for id in ends)
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "through"),
+    [
+        (NUMBER, f"{SAYS}42", f"{SAYS}42"),
+        (NUMBER, f"{THINKS}{SAYS}42", f"{THINKS}{SAYS}42"),
+        (NUMBER, f"{SAYS}Hello", SAYS),
+        (NUMBER, f"{THINKS}{SAYS}Hello", THINKS + SAYS),
+        (NUMBER, "42", ""),
+        (NUMBER, CALLS, "<|channel|>"),
+        (NUMBER, f"{THINKS}{CALLS}", f"{THINKS}<|channel|>"),
+        (NUMBER, f"{THINKS}{THINKS}", f"{THINKS}<|channel|>"),
+        ("auto", f"{SAYS}42", f"{SAYS}42"),
+        ("auto", f"{THINKS}{SAYS}42", f"{THINKS}{SAYS}42"),
+        ("auto", CALLS, CALLS),
+        ("auto", f"{THINKS}{CALLS}", f"{THINKS}{CALLS}"),
+        ("auto", "<|channel|>commentary<|message|>", "<|channel|>commentary"),
+        ("required", CALLS, CALLS),
+        ("required", f"{THINKS}{CALLS}", f"{THINKS}{CALLS}"),
+        ("required", f"{SAYS}42", "<|channel|>"),
+        ("named", f"{THINKS}{CALLS}", f"{THINKS}{CALLS}"),
+        ("named", f"{THINKS}{SAYS}", f"{THINKS}<|channel|>"),
+    ],
+)
+def test_harmony_is_held_to_its_channels(
+    engine: RemoteEngine, form: Any, text: str, through: str
+) -> None:
+    held = GenerateRequest(grammar=NUMBER)
+    if isinstance(form, str):
+        choice = ToolChoice(form, "add" if form == "named" else None)  # type: ignore[arg-type]
+        held = GenerateRequest(grammar=NUMBER, tools=(TOOL,), tool_choice=choice)
+    ends = through == text
+    assert engine.child.call(let_through, held, text) == (through, ends)
+
+
+def test_a_text_that_is_continued_is_on_its_channel_already(engine: RemoteEngine) -> None:
+    for request in (
+        GenerateRequest(grammar=NUMBER, prompt="4"),
+        GenerateRequest(grammar=NUMBER, continue_final=True, tools=(TOOL,)),
+    ):
+        assert engine.child.call(let_through, request, "42") == ("42", True)
+
+
 WARM = Sampling(temperature=1.0, top_p=1.0, seed=3)
 
 
@@ -400,6 +499,41 @@ def test_a_thought_cannot_end_an_answer_that_has_to_match(
 def end_token(folder: Path) -> int:
     """In the child."""
     return next(iter(tokenizer(folder).eos_token_ids))
+
+
+def behind_thought(folder: Path, breaks: list[bytes], written: bytes) -> list[bytes]:
+    """In the child: of a brace and the line breaks, what is allowed once `written` followed."""
+    import mlx.core as mx
+
+    from mlx_gui.engines.text.thought import Thought, ThoughtMarkers
+
+    end = tokenizer(folder).encode("</think>", add_special_tokens=False)
+    lines = [id_of(folder, data) for data in breaks]
+    markers = ThoughtMarkers("<think>", "</think>", (), tuple(end), tuple(lines))
+    thought = Thought(markers, "thinking", token_bytes(folder))
+    mask = compiler(folder).check_and_compile(ANSWER).start(thought)
+    ids = [*end, *(id_of(folder, bytes([byte])) for byte in written)]
+    for length in range(len(ids) + 1):
+        row = mask(mx.array([0, *ids[:length]], mx.int32), mx.zeros((1, vocabulary(folder))))
+    return [data for data in (b"{", *breaks) if row[0, id_of(folder, data)].item() == 0]
+
+
+@pytest.mark.parametrize(
+    ("written", "allowed"),
+    [
+        (b"", [b"{", b"\n", b"\n\n"]),
+        (b"\n", [b"{", b"\n", b"\n\n"]),
+        (b"\n\n", [b"{"]),
+        (b"{", []),
+        (b"\n{", []),
+        (b"\n\n{", []),
+    ],
+)
+def test_line_breaks_may_stand_between_a_thought_and_the_answer(
+    engine: RemoteEngine, thinker: Path, written: bytes, allowed: list[bytes]
+) -> None:
+    breaks = [b"\n", b"\n\n"]
+    assert engine.child.call(behind_thought, thinker, breaks, written) == allowed
 
 
 @pytest.mark.parametrize("start", ["<think>", "<|channel>thought"])

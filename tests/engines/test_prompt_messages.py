@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.core.generation import (
     ImagePart,
     Message,
@@ -65,11 +65,20 @@ def test_results_beside_text_are_turns_before_it() -> None:
     assert plain_turns([Message("assistant", ())]) == [{"role": "assistant", "content": ""}]
 
 
-def test_arguments_that_are_no_object_and_pictures_are_refused() -> None:
-    for arguments in ("[1]", "{", "5", "[" * 100_000):
-        with pytest.raises(InvalidRequest, match="earlier call of f"):
-            plain_turns([Message("assistant", (ToolCallPart("c", "f", arguments),))])
-    assert plain_turns([Message("assistant", (ToolCallPart("c", "f", ""),))])
+@pytest.mark.parametrize("written", ["[1]", '{"city": "Par', "5", '"Paris"', "[" * 100_000])
+def test_arguments_that_are_no_object_are_shown_as_they_were_written(written: str) -> None:
+    (turn,) = plain_turns([Message("assistant", (ToolCallPart("c", "f", written),))])
+    (call,) = turn["tool_calls"]
+    assert call["function"] == {"name": "f", "arguments": {"INVALID_JSON": written}}
+
+
+@pytest.mark.parametrize("written", ["", " ", "{}", "null"])
+def test_a_call_may_be_without_arguments(written: str) -> None:
+    (turn,) = plain_turns([Message("assistant", (ToolCallPart("c", "f", written),))])
+    assert turn["tool_calls"][0]["function"]["arguments"] == {}
+
+
+def test_pictures_are_refused() -> None:
     with pytest.raises(CapabilityMissing, match="picture"):
         plain_turns([Message("user", (ImagePart(b""),))])
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -17,7 +18,11 @@ from mlx_gui.core.errors import (
     MlxGuiError,
     NotFound,
     PayloadTooLarge,
+    StoreUnavailable,
 )
+from mlx_gui.store.errors import StoreError
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 DEFAULT_RETRY_AFTER_S = 1
 
@@ -47,6 +52,12 @@ class ErrorResponses:
             assert isinstance(error, MlxGuiError)
             return self.response(request.scope, error)
 
+        async def unstored(request: Request, error: Exception) -> Response:
+            assert isinstance(error, StoreError)
+            log.error("store_unavailable", reason=error.message)
+            named = StoreUnavailable(error.message, hint=error.hint)
+            return self.response(request.scope, named)
+
         async def invalid(request: Request, error: Exception) -> Response:
             assert isinstance(error, RequestValidationError)
             return self.response(request.scope, invalid_request(error.errors()))
@@ -58,6 +69,7 @@ class ErrorResponses:
             return response
 
         app.add_exception_handler(MlxGuiError, known)
+        app.add_exception_handler(StoreError, unstored)
         app.add_exception_handler(RequestValidationError, invalid)
         app.add_exception_handler(HTTPException, http)
 

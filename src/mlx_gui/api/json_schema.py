@@ -7,6 +7,7 @@ tools that may be called. Which schemas can be enforced, the engine says.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
+from mlx_gui.api.schema_recursion import check_recursion
 from mlx_gui.core.errors import InvalidRequest
 
 _TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
@@ -30,7 +31,15 @@ _MAP = frozenset(("$defs", "definitions", "dependentSchemas", "patternProperties
 
 
 def check_schema(schema: object, *, param: str) -> None:
-    """Raises InvalidRequest, naming the place, if `schema` is none. `param` is where it stands."""
+    """Raises InvalidRequest, naming the place, if `schema` is none, or has no value that ends.
+
+    `param` is where it stands.
+    """
+    _check_shape(schema, param=param)
+    check_recursion(schema, param=param)
+
+
+def _check_shape(schema: object, *, param: str) -> None:
     if isinstance(schema, bool):
         return
     if not isinstance(schema, dict):
@@ -42,7 +51,7 @@ def check_schema(schema: object, *, param: str) -> None:
             if not holds(value):
                 raise _refused(where, wanted)
         for place, inner in _inner(keyword, value, where):
-            check_schema(inner, param=place)
+            _check_shape(inner, param=place)
 
 
 def _inner(keyword: str, value: object, where: str) -> Iterator[tuple[str, object]]:

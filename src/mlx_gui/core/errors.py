@@ -25,6 +25,7 @@
     │   └── ModelTooLarge 507
     ├── NotReady 503
     ├── ShuttingDown 503
+    ├── StoreUnavailable 503
     ├── QueueTimeout 504
     ├── LoadTimeout 504
     ├── DiskFull 507
@@ -269,6 +270,14 @@ class ShuttingDown(MlxGuiError):
     """The server is stopping and takes no new requests."""
 
     code = "shutting_down"
+    status = 503
+    retryable = True
+
+
+class StoreUnavailable(MlxGuiError):
+    """The database cannot be read or written now: it is damaged, locked or out of reach."""
+
+    code = "store_unavailable"
     status = 503
     retryable = True
 

@@ -37,7 +37,10 @@ class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning"):
 
 
 class ToolCallPart(msgspec.Struct, frozen=True, tag="tool_call"):
-    """A call that the assistant made in an earlier turn; `arguments` is a JSON object as text."""
+    """A call that the assistant made in an earlier turn; `arguments` are as it wrote them.
+
+    That is a JSON object as text, unless the assistant made a mistake.
+    """
 
     id: str
     name: str

@@ -76,6 +76,22 @@ class Block:
     calls: tuple[Call, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class OpenedCall:
+    """A call of which name and beginning are known, and whose arguments begin at place `at`.
+
+    Its block is between `start` and `end`, which may be empty. `in_object` says that the arguments
+    are a member of an object, and `in_list` that this stands in a list.
+    """
+
+    name: str
+    at: int
+    start: str
+    end: str
+    in_object: bool = False
+    in_list: bool = False
+
+
 class BlockReader(Protocol):
     """Reads one block of calls, from its start marker on."""
 
@@ -135,6 +151,14 @@ class CallSyntax(Protocol):
 
     def reader(self, start: str, tools: Sequence[Tool]) -> BlockReader:
         """A reader for a block that begins with `start`."""
+        ...
+
+    def opened(self, start: str, text: str) -> OpenedCall | None:
+        """The call that a block begins with, once `text`, which begins with `start`, has its name.
+
+        None also for what only its whole text tells to be a call. It is the same for a longer text,
+        and a reader ends no block before.
+        """
         ...
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlx_gui.core.generation import Tool
-from mlx_gui.parsers.base import BlockReader, Call, CallForm, NotACall
+from mlx_gui.parsers.base import BlockReader, Call, CallForm, NotACall, OpenedCall
 from mlx_gui.parsers.json_text import object_text
 from mlx_gui.parsers.readers import MarkerReader
 
@@ -57,6 +57,9 @@ class DeepSeek:
 
     def reader(self, start: str, tools: Sequence[Tool]) -> BlockReader:
         return MarkerReader(start, _CALLS_END, _parse)
+
+    def opened(self, start: str, text: str) -> OpenedCall | None:
+        return None
 
 
 def _parse(text: str) -> Sequence[Call]:

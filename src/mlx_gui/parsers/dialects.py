@@ -50,7 +50,10 @@ def parser_for(
     prompt_ends_in_thought: bool,
     constrained: bool,
 ) -> AnswerParser:
-    """A parser for one answer; `constrained` says that a grammar enforces calls in it."""
+    """A parser for one answer.
+
+    `constrained` says that a grammar lets it have calls in the dialect's own form only.
+    """
     if request.reasoning.raw:
         return PlainAnswer()
     tools = () if request.tool_choice.mode == "none" else request.tools
@@ -65,7 +68,8 @@ def parser_for(
         tools=tools,
         thinking=prompt_ends_in_thought and dialect.thought is not None,
     )
-    return EnforcedAnswer(answer, dialect.form) if constrained else answer
+    names = {tool.name for tool in tools}
+    return EnforcedAnswer(answer, dialect.form, names) if constrained else answer
 
 
 def _syntax(template: str, library: LibraryTools | None) -> CallSyntax:

@@ -1,17 +1,24 @@
-"""Calls that a grammar enforces: they come out while they are written."""
+"""Calls that a grammar allows in one form only: they come out while they are written."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from mlx_gui.parsers.base import AnswerParser, CallArguments, CallBegan, CallForm, Piece, Text
 from mlx_gui.parsers.json_text import JsonEnd
 
+_TEXT_STAGES = ("before", "name", "content")
+
 
 class FormReader:
-    """Reads calls in exactly one form; text that is not in it is content from there on."""
+    """Reads calls of tools with certain names, in exactly one form.
 
-    def __init__(self, form: CallForm) -> None:
+    Text that is not in it is content from there on.
+    """
+
+    def __init__(self, form: CallForm, names: Collection[str]) -> None:
         self._form = form
+        self._heads = {name + form.before_arguments: name for name in names}
         self._text = ""
+        # What stands in front of the name of the call that comes next.
         self._expected = form.opening + form.before_name
         self._stage = "before"
         self._json_end = JsonEnd()
@@ -26,7 +33,9 @@ class FormReader:
     def finish(self) -> list[Piece]:
         """What is left, unless it is but the punctuation behind the calls."""
         left, self._text = self._text, ""
-        return [Text("content", left)] if left and self._stage in ("before", "content") else []
+        if self._stage == "name":
+            left = self._expected + left
+        return [Text("content", left)] if left and self._stage in _TEXT_STAGES else []
 
     def _step(self, pieces: list[Piece]) -> bool:
         match self._stage:
@@ -56,13 +65,17 @@ class FormReader:
         return False
 
     def _name(self, pieces: list[Piece]) -> bool:
-        name, found, rest = self._text.partition(self._form.before_arguments)
-        if not found:
+        head = next((head for head in self._heads if self._text.startswith(head)), None)
+        if head is not None:
+            pieces.append(CallBegan(self._heads[head]))
+            self._text = self._text[len(head) :]
+            self._json_end = JsonEnd()
+            self._stage = "arguments"
+            return True
+        if any(head.startswith(self._text) for head in self._heads):
             return False
-        pieces.append(CallBegan(name))
-        self._text = rest
-        self._json_end = JsonEnd()
-        self._stage = "arguments"
+        self._text = self._expected + self._text
+        self._stage = "content"
         return True
 
     def _arguments(self, pieces: list[Piece]) -> bool:
@@ -82,16 +95,17 @@ class FormReader:
         if not found:
             return False
         self._text = rest
+        self._expected = self._form.before_name
         self._stage = "name"
         return True
 
 
 class EnforcedAnswer:
-    """Perhaps a thought, and then nothing but calls, in which no marker of thoughts counts."""
+    """Perhaps a thought, and then calls or content, in which no marker of thoughts counts."""
 
-    def __init__(self, thought: AnswerParser, form: CallForm) -> None:
+    def __init__(self, thought: AnswerParser, form: CallForm, names: Collection[str]) -> None:
         self._thought = thought
-        self._calls = FormReader(form)
+        self._calls = FormReader(form, names)
         self._in_calls = False
 
     @property
@@ -99,9 +113,14 @@ class EnforcedAnswer:
         return not self._in_calls and self._thought.thinking
 
     def feed(self, text: str) -> list[Piece]:
-        if self._in_calls:
-            return self._calls.feed(text)
-        return self._sorted(self._thought.feed(text))
+        pieces: list[Piece] = []
+        # One by one: behind the first letter of content, nothing is a marker.
+        for place, letter in enumerate(text):
+            if self._in_calls:
+                return [*pieces, *self._calls.feed(text[place:])]
+            for piece in self._sorted(self._thought.feed(letter)):
+                _join(pieces, piece)
+        return pieces
 
     def finish(self) -> list[Piece]:
         if not self._in_calls:
@@ -119,3 +138,12 @@ class EnforcedAnswer:
             else:
                 sorted_pieces.append(piece)
         return sorted_pieces
+
+
+def _join(pieces: list[Piece], piece: Piece) -> None:
+    """Add `piece`, to the last one if that is a thought as well."""
+    match pieces[-1:], piece:
+        case [Text("reasoning", before)], Text("reasoning", text):
+            pieces[-1] = Text("reasoning", before + text)
+        case _:
+            pieces.append(piece)

@@ -1,16 +1,22 @@
-"""Grammars that force a model to call tools, in its own dialect; Lark as llguidance reads it."""
+"""Grammars of tool calls in a model's own dialect, alone or beside an answer that must match.
+
+They are Lark as llguidance reads it.
+"""
 
 import json
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import Grammar, Tool, ToolChoice
 from mlx_gui.parsers import harmony
-from mlx_gui.parsers.base import Dialect
+from mlx_gui.parsers.base import CallForm, Dialect
 from mlx_gui.parsers.markers import tokens_in
 
 TokenId = Callable[[str], int | None]
+
+_LEXEMES = re.compile(r'("[^"\s]+"|[{}]|[:,] )')
 
 # How models write JSON in their calls; left to themselves small ones fill it with white space.
 _JSON_STYLE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
@@ -27,27 +33,31 @@ def call_grammar(
     Raises InvalidRequest for a name that no tool has.
     """
     allowed = allowed_tools(tools, choice)
-    form = dialect.form
-    several = choice.mode != "named" and choice.parallel and form.several
     literal = _Literals(token_id)
-    between = literal(form.between)
-    more = f" ({between} call)*" if several and between else " call*" if several else ""
-    rules = {
-        "start": _joined(
-            f"({literal(f'{harmony.START}assistant')})?" if dialect.calls is None else "",
-            "calls",
-        ),
-        "calls": _joined(literal(form.opening), f"call{more}", literal(form.closing)),
-        "call": _joined(
-            literal(form.before_name),
-            f"({' | '.join(f'tool_{index}' for index, _ in enumerate(allowed))})",
-            literal(form.after_arguments),
-        ),
-    }
-    for index, tool in enumerate(allowed):
-        schema = json.dumps(arguments_schema(tool))
-        rules[f"tool_{index}"] = f"{literal(tool.name + form.before_arguments)} %json {schema}"
-    return "".join(f"{name}: {rule}\n" for name, rule in rules.items())
+    start = _joined(_header(dialect, literal), "calls")
+    return _written({"start": start, **_call_rules(dialect.form, allowed, choice, literal)})
+
+
+def answer_grammar(
+    dialect: Dialect,
+    answer: str,
+    *,
+    tools: Sequence[Tool],
+    choice: ToolChoice,
+    token_id: TokenId,
+) -> str:
+    """A grammar of `answer` or calls of `tools`, one if `choice` wants no several.
+
+    `answer` is what may stand on the right of a rule. Where every text of an answer has a channel,
+    it is on the final one.
+    """
+    literal = _Literals(token_id)
+    final = literal(harmony.FINAL) if dialect.calls is None else ""
+    rules = {"answer": _joined(final, answer)}
+    if tools:
+        rules |= _call_rules(dialect.form, tools, choice, literal)
+    either = "(answer | calls)" if tools else "answer"
+    return _written({"start": _joined(_header(dialect, literal), either), **rules})
 
 
 def allowed_tools(tools: Sequence[Tool], choice: ToolChoice) -> Sequence[Tool]:
@@ -86,6 +96,21 @@ def check_tools(
             ) from error
 
 
+def enforceable_tools(
+    tools: Sequence[Tool], check: Callable[[Grammar], object]
+) -> tuple[Tool, ...]:
+    """The tools, those without parameters whose parameters `check` refuses."""
+
+    def enforceable(tool: Tool) -> bool:
+        try:
+            check(Grammar("json_schema", json.dumps({"type": "object", **tool.parameters})))
+        except InvalidRequest:
+            return False
+        return True
+
+    return tuple(tool if enforceable(tool) else Tool(tool.name) for tool in tools)
+
+
 def arguments_schema(tool: Tool) -> dict[str, Any]:
     """The schema of a tool's arguments as grammars take it.
 
@@ -93,6 +118,40 @@ def arguments_schema(tool: Tool) -> dict[str, Any]:
     """
     closed = {"additionalProperties": False} if tool.parameters.get("properties") else {}
     return {"type": "object", **closed, **tool.parameters, "x-guidance": _JSON_STYLE}
+
+
+def _call_rules(
+    form: CallForm, tools: Sequence[Tool], choice: ToolChoice, literal: "_Literals"
+) -> dict[str, str]:
+    """The rule `calls`, and those that it needs."""
+    several = choice.mode != "named" and choice.parallel and form.several
+    between = literal(form.between)
+    more = f" ({between} call)*" if several and between else " call*" if several else ""
+    # The name's own quote belongs to the name: see `_quoted`.
+    before_name = form.before_name.removesuffix('"')
+    quote = form.before_name[len(before_name) :]
+    rules = {
+        "calls": _joined(literal(form.opening), f"call{more}", literal(form.closing)),
+        "call": _joined(
+            literal(before_name),
+            f"({' | '.join(f'tool_{index}' for index, _ in enumerate(tools))})",
+            literal(form.after_arguments),
+        ),
+    }
+    for index, tool in enumerate(tools):
+        schema = json.dumps(arguments_schema(tool))
+        head = literal(quote + tool.name + form.before_arguments)
+        rules[f"tool_{index}"] = f"{head} %json {schema}"
+    return rules
+
+
+def _header(dialect: Dialect, literal: "_Literals") -> str:
+    """What stands in front of a message that follows a thought."""
+    return f"({literal(f'{harmony.START}assistant')})?" if dialect.calls is None else ""
+
+
+def _written(rules: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {rule}\n" for name, rule in rules.items())
 
 
 class _Literals:
@@ -113,7 +172,11 @@ class _Literals:
 
 
 def _quoted(text: str) -> str:
-    return json.dumps(text) if text else ""
+    """`text` in the lexemes of JSON: the lexer cannot go back from a longer one to one of those.
+
+    So an answer may begin with `{` as well as a call may.
+    """
+    return _joined(*(json.dumps(part) for part in _LEXEMES.split(text) if part))
 
 
 def _joined(*parts: str) -> str:

@@ -23,6 +23,8 @@ MARKERS = (START, _CHANNEL, _MESSAGE, "<|constrain|>", *_ENDS)
 THINK_START = f"{_CHANNEL}analysis{_MESSAGE}"
 THINK_END = "<|end|>"
 
+FINAL = f"{_CHANNEL}final{_MESSAGE}"
+
 # What ends a call is a token that ends the answer, so it is never read.
 FORM = CallForm(
     before_name=f"{_CHANNEL}commentary to=functions.",
@@ -48,6 +50,8 @@ class HarmonyAnswer:
         self._searched = 0
         self._header: str | None = THINK_START if thinking else None
         self._call: str | None = None
+        # Whether that has been told: its arguments come out while they are written.
+        self._begun = False
         # A message to somebody who is no tool is shown as it stands, its end included.
         self._verbatim = False
         self.thinking = thinking
@@ -63,7 +67,7 @@ class HarmonyAnswer:
         pieces: list[Piece] = []
         if self._header is not None:
             self._end_body(len(self._pending), "", pieces)
-        elif not self._pending.lstrip().startswith(_HEADER_STARTS):
+        elif not self._pending.lstrip().startswith(_HEADER_STARTS) or "to=" in self._pending:
             self._show(self._pending, pieces)
         self._pending = ""
         return pieces
@@ -91,31 +95,41 @@ class HarmonyAnswer:
         if recipient[1] in self._names:
             self._call = recipient[1]
             if self._enforced:
-                pieces.append(CallBegan(recipient[1]))
+                self._begin(recipient[1], pieces)
         else:
             self._verbatim = True
             self._show(self._header, pieces)
         return True
 
     def _in_body(self, pieces: list[Piece]) -> bool:
+        if self._call is not None and not self._begun:
+            text = self._pending.lstrip()
+            if text.startswith("{"):
+                self._pending = text
+                self._searched = 0
+                self._begin(self._call, pieces)
         at, marker = first_of(_BODY_ENDS, self._pending, self._searched)
         if marker:
             self._end_body(at, marker, pieces)
             return True
         self._searched = max(0, len(self._pending) - _END_CHARACTERS)
-        if self._call is None or self._enforced:
+        if self._call is None or self._begun:
             certain = settled(_BODY_ENDS, self._pending)
             self._show(self._pending[:certain], pieces)
             self._pending = self._pending[certain:]
             self._searched = 0
         return False
 
+    def _begin(self, call: str, pieces: list[Piece]) -> None:
+        self._begun = True
+        pieces.append(CallBegan(call))
+
     def _end_body(self, at: int, marker: str, pieces: list[Piece]) -> None:
         body = self._pending[:at]
         ended = marker if marker in _ENDS else ""
         self._searched = 0
         self._pending = self._pending[at + len(ended) :]
-        if self._call is None or self._enforced:
+        if self._call is None or self._begun:
             self._show(body + ended if self._verbatim else body, pieces)
         else:
             try:
@@ -126,6 +140,7 @@ class HarmonyAnswer:
                 self._show(f"{self._header}{body}{ended}", pieces)
         self._header = None
         self._call = None
+        self._begun = False
         self._verbatim = False
         self.thinking = False
 

@@ -23,13 +23,18 @@ _STRING_END = re.compile(r'["\\]')
 class JsonEnd:
     """Finds where an object or array ends, in text that comes bit by bit.
 
-    It counts brackets outside of strings and leaves everything else to a real parser.
+    It counts brackets outside of strings and leaves everything else to a real parser. So many
+    objects and arrays as `depth` says are open already.
     """
 
-    def __init__(self) -> None:
-        self._depth = 0
+    def __init__(self, *, depth: int = 0) -> None:
+        self._depth = depth
         self._in_string = False
         self._escaped = False
+
+    @property
+    def in_string(self) -> bool:
+        return self._in_string
 
     def feed(self, text: str) -> int | None:
         """How much of `text` belongs to the value, if its end is in it."""

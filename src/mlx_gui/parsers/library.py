@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from mlx_gui.core.generation import Tool
-from mlx_gui.parsers.base import BlockReader, Call, CallForm, LibraryTools, NotACall
+from mlx_gui.parsers.base import (
+    BlockReader,
+    Call,
+    CallForm,
+    LibraryTools,
+    NotACall,
+    OpenedCall,
+)
 from mlx_gui.parsers.json_text import call_of, calls_of
 from mlx_gui.parsers.markers import tokens_in
 from mlx_gui.parsers.readers import MarkerReader
@@ -50,6 +57,9 @@ class LibrarySyntax:
             _Parse(self.library, [openai_tool(tool) for tool in tools]),
             end_optional=False,
         )
+
+    def opened(self, start: str, text: str) -> OpenedCall | None:
+        return None
 
 
 def openai_tool(tool: Tool) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mlx_gui.parsers.base import (
     Text,
 )
 from mlx_gui.parsers.markers import first_of, settled
+from mlx_gui.parsers.streamed import StreamedCalls
 
 _SPACE = " \t\r\n"
 _SPACE_CHARACTERS = 64
@@ -35,7 +36,8 @@ class MarkedAnswer:
     """Splits at markers, which never come out, and neither does the white space next to them.
 
     Held back is what may still become a marker, white space that a marker may follow, and a block
-    of calls until it is whole and known to be good. A bad one comes out as content, in its place.
+    of calls until its first call is opened; see `streamed`. What is not opened is held until it is
+    whole and known to be good. A bad one comes out as content, in its place.
     """
 
     def __init__(
@@ -60,28 +62,36 @@ class MarkedAnswer:
         self._trim = "\n" if thinking else ""
         self._at_head = True
         self._block: BlockReader | None = None
+        self._start = ""
+        self._streamed: StreamedCalls | None = None
         # White space pending in front of the block.
         self._space = 0
 
     def feed(self, text: str) -> list[Piece]:
         pieces: list[Piece] = []
-        self._pending += text
-        if self._block is not None:
-            self._end_block(self._block.feed(text), pieces)
+        if self._streamed is not None:
+            self._stream(*self._streamed.feed(text), pieces)
+        else:
+            self._pending += text
+            if self._block is not None:
+                self._in_block(self._block, text, pieces)
         self._read(pieces)
         return pieces
 
     def finish(self) -> list[Piece]:
         pieces: list[Piece] = []
-        while self._block is not None:
-            self._end_block(self._block.finish(), pieces)
+        while self._block is not None or self._streamed is not None:
+            if self._streamed is not None:
+                self._stream(*self._streamed.finish(), pieces)
+            elif self._block is not None:
+                self._end_block(self._block.finish(), pieces)
             self._read(pieces)
         self._emit(len(self._pending), pieces)
         return pieces
 
     def _read(self, pieces: list[Piece]) -> None:
         more = True
-        while more and self._block is None:
+        while more and self._block is None and self._streamed is None:
             if self._trim:
                 self._cut(len(self._pending) - len(self._pending.lstrip(self._trim)))
             more = self._in_thought(pieces) if self.thinking else self._in_content(pieces)
@@ -129,9 +139,33 @@ class MarkedAnswer:
         assert self._calls is not None
         self._emit(_shown(self._pending[:at], _SPACE), pieces)
         self._space = len(self._pending) - len(self._pending.lstrip(_SPACE))
+        self._start = start
         self._block = self._calls.reader(start, self._tools)
-        self._end_block(self._block.feed(self._pending[self._space :]), pieces)
+        self._in_block(self._block, self._pending[self._space :], pieces)
         return True
+
+    def _in_block(self, block: BlockReader, text: str, pieces: list[Piece]) -> None:
+        """`text` is what the block has not read yet."""
+        assert self._calls is not None
+        whole = self._pending[self._space :]
+        opened = self._calls.opened(self._start, whole)
+        if opened is None or opened.name not in self._names:
+            self._end_block(block.feed(text), pieces)
+            return
+        self._block = None
+        self._cut(len(self._pending))
+        pieces.append(CallBegan(opened.name))
+        self._streamed = StreamedCalls(opened, self._names)
+        self._stream(*self._streamed.feed(whole[opened.at :]), pieces)
+
+    def _stream(self, told: Sequence[Piece], left: str | None, pieces: list[Piece]) -> None:
+        """Take over what a streamed block told; its end is there if something is `left`."""
+        pieces += told
+        if left is not None:
+            self._streamed = None
+            self._pending = left
+            self._trim = _SPACE
+            self._at_head = True
 
     def _end_block(self, block: Block | None, pieces: list[Piece]) -> None:
         if block is None:

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlx_gui.core.generation import Tool
-from mlx_gui.parsers.base import Block, BlockReader, Call, CallForm, NotACall
+from mlx_gui.parsers.base import Block, BlockReader, Call, CallForm, NotACall, OpenedCall
 from mlx_gui.parsers.json_text import calls_of, object_text
 from mlx_gui.parsers.readers import JsonReader
+from mlx_gui.parsers.streamed import opened_json
 from mlx_gui.parsers.tagged import array_form
 
 _START = "[TOOL_CALLS]"
@@ -44,6 +45,12 @@ class Mistral:
     def reader(self, start: str, tools: Sequence[Tool]) -> BlockReader:
         return _Reader()
 
+    def opened(self, start: str, text: str) -> OpenedCall | None:
+        header = _header(text)
+        if header is None or not text[header.end() :].startswith("{"):
+            return opened_json(text, begin=len(start), start=start, end="")
+        return OpenedCall(header[1], header.end(), start, "")
+
 
 class _Reader:
     """Decides for one of the forms by what follows the start marker."""
@@ -62,7 +69,7 @@ class _Reader:
         if body[0] in "{[":
             self._json = JsonReader(len(_START), calls_of)
             return self._json.feed(self._text)
-        header = _HEADER.match(self._text, len(_START))
+        header = _header(self._text)
         if header is not None:
             self._json = JsonReader(header.end(), _NamedParse(header[1]))
             return self._json.feed(self._text)
@@ -72,6 +79,12 @@ class _Reader:
 
     def finish(self) -> Block:
         return Block(len(self._text)) if self._json is None else self._json.finish()
+
+
+def _header(text: str) -> re.Match[str] | None:
+    """The name and what follows it, unless that is too long to be one."""
+    header = _HEADER.match(text, len(_START))
+    return header if header and len(header[0].strip()) <= _HEADER_CHARACTERS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlx_gui.core.generation import Tool
-from mlx_gui.parsers.base import BlockReader, CallForm
+from mlx_gui.parsers.base import BlockReader, CallForm, OpenedCall
 from mlx_gui.parsers.json_text import calls_of
 from mlx_gui.parsers.markers import tokens_in
 from mlx_gui.parsers.python_text import python_calls_of
 from mlx_gui.parsers.readers import JsonReader, MarkerReader, Parse
+from mlx_gui.parsers.streamed import opened_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,18 @@ class TaggedJson:
         return tuple(token for tag in self.tags for token in tokens_in(tag.start + tag.end))
 
     def reader(self, start: str, tools: Sequence[Tool]) -> BlockReader:
-        tag = next(tag for tag in (*self.tags, *self.head_tags) if tag.start == start)
+        tag = self._tag(start)
         parse: Parse = python_calls_of if self.python else calls_of
         if tag.end:
             return MarkerReader(start, tag.end, parse, first="" if self.python else "{[")
         return JsonReader(len(start) if tag.spelled else 0, parse)
+
+    def opened(self, start: str, text: str) -> OpenedCall | None:
+        tag = self._tag(start)
+        return opened_json(text, begin=len(start) if tag.spelled else 0, start=start, end=tag.end)
+
+    def _tag(self, start: str) -> Tag:
+        return next(tag for tag in (*self.tags, *self.head_tags) if tag.start == start)
 
 
 def json_form(start: str, end: str, *, arguments: str = "arguments", between: str = "") -> CallForm:

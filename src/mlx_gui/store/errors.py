@@ -5,7 +5,8 @@
     ├── DamagedDatabase   the file is no database of ours, or its content is broken
     └── NewerDatabase     a later mlx-gui wrote it
 
-These stop the start. A full disk is `core.errors.DiskFull`, because requests meet it, too.
+These stop the start; a request that meets one is answered with `core.errors.StoreUnavailable`. A
+full disk is `core.errors.DiskFull` in either case.
 """
 
 import errno

@@ -13,13 +13,7 @@ from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk, ChatCompletionRequest
 from mlx_gui.api.openai.translate import AnswerHead, error_frames
 from mlx_gui.api.validation import parse_json
-from mlx_gui.core.errors import (
-    Cancelled,
-    CapabilityMissing,
-    InvalidRequest,
-    QueueTimeout,
-    WorkerFailed,
-)
+from mlx_gui.core.errors import Cancelled, CapabilityMissing, QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import (
     CallStarted,
     Delta,
@@ -29,6 +23,7 @@ from mlx_gui.core.generation import (
     GenerationEvent,
     Grammar,
     Prepared,
+    ToolCallPart,
     Usage,
 )
 
@@ -216,12 +211,11 @@ def test_an_error_in_a_stream_is_followed_by_the_streams_end() -> None:
     )
 
 
-def test_a_call_is_refused_when_its_arguments_are_no_object() -> None:
+def test_a_call_is_taken_back_as_the_model_wrote_it() -> None:
     for arguments in ("[]", "null", '{"city": "Par', '"text"', "[" * 5000):
         call = {"id": "c1", "function": {"name": "f", "arguments": arguments}}
-        with pytest.raises(InvalidRequest) as refusal:
-            core_of(messages=[{"role": "assistant", "tool_calls": [call]}])
-        assert refusal.value.details["param"] == "messages[0].tool_calls[0].function.arguments"
+        core = core_of(messages=[{"role": "assistant", "tool_calls": [call]}])
+        assert core.messages[0].parts == (ToolCallPart("c1", "f", arguments),)
 
 
 @st.composite

@@ -132,6 +132,11 @@ SHARED: list[tuple[dict[str, object], str, str]] = [
     (schema({"enum": "a"}), "response_format.json_schema.schema.enum", "a list"),
     (schema({"maximum": True}), "response_format.json_schema.schema.maximum", "a number"),
     (schema({"type": []}), "response_format.json_schema.schema.type", "one of"),
+    (
+        schema({"type": "array", "items": {"$ref": "#"}, "minItems": 1}),
+        "response_format.json_schema.schema.items.$ref",
+        "refers to '#', of which no value ever ends",
+    ),
 ]
 
 CHAT: list[tuple[dict[str, object], str, str]] = [
@@ -157,6 +162,11 @@ CHAT: list[tuple[dict[str, object], str, str]] = [
         parameters(properties=["city"]),
         "tools[0].function.parameters.properties",
         "an object of schemas",
+    ),
+    (
+        parameters(type="object", properties={"a": {"$ref": "#"}}, required=["a"]),
+        "tools[0].function.parameters.properties.a.$ref",
+        "refers to '#', of which no value ever ends",
     ),
     ({"tool_choice": "sometimes"}, "tool_choice", "'none', 'auto', 'required' or an object"),
     ({"tool_choice": "required"}, "tool_choice", "there are no tools"),
@@ -241,9 +251,9 @@ CHAT: list[tuple[dict[str, object], str, str]] = [
         "valid string",
     ),
     (
-        said(role="assistant", function_call={"name": "f", "arguments": "5"}),
+        said(role="assistant", function_call={"name": "f", "arguments": 5}),
         "messages[1].function_call.arguments",
-        "should be a JSON object as text",
+        "valid string, not 5",
     ),
     (said(role="assistant", reasoning=5), "messages[1].reasoning", "valid string, not 5"),
 ]

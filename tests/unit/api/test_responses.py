@@ -26,6 +26,7 @@ from mlx_gui.core.generation import (
     Prepared,
     Tokenized,
     TokenizeRequest,
+    ToolCallPart,
     Usage,
 )
 from mlx_gui.store.database import DATABASE_FILE, Store
@@ -454,23 +455,9 @@ PICTURE = {"type": "input_image", "image_url": "http://127.0.0.1:9/never-fetched
         ({"input": [{"type": "web_search_call", "id": "ws_1"}]}, "input[0].type", "web_search"),
         ({"input": [{"type": "function_call"}]}, "input[0].call_id", "is required"),
         (
-            {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": "[1]"}]},
+            {"input": [{"type": "function_call", "call_id": "c", "name": "f", "arguments": [1]}]},
             "input[0].arguments",
-            "a JSON object",
-        ),
-        (
-            {
-                "input": [
-                    {
-                        "type": "function_call",
-                        "call_id": "c",
-                        "name": "f",
-                        "arguments": "[" * 100_000,
-                    }
-                ]
-            },
-            "input[0].arguments",
-            "a JSON object",
+            "valid string",
         ),
         (
             {"input": [{"type": "function_call_output", "call_id": "c", "output": "2"}]},
@@ -507,6 +494,11 @@ PICTURE = {"type": "input_image", "image_url": "http://127.0.0.1:9/never-fetched
         ({"store": "no"}, "store", "valid boolean"),
         ({"text": {"format": {"type": "xml"}}}, "text.format.type", "not 'xml'"),
         ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema", "is required"),
+        (
+            {"text": {"format": {"type": "json_schema", "schema": {"$ref": "#"}}}},
+            "text.format.schema.$ref",
+            "refers to '#'",
+        ),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "'web_search'"),
         ({"tools": [{"type": "function"}]}, "tools[0].name", "is required"),
         ({"tools": [{"type": "function", "name": "a b"}]}, "tools[0].name", "not 'a b'"),
@@ -567,6 +559,41 @@ def test_options_of_a_stream_need_a_stream(here: Place) -> None:
 
     assert (answer.status_code, error_of(answer)["param"]) == (400, "stream_options")
     assert here.post(stream=True, stream_options={}).status_code == 200
+
+
+def test_a_call_is_taken_back_as_the_model_wrote_it(here: Place) -> None:
+    for arguments in ("[1]", '{"city": "Par', "[" * 5000):
+        call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": arguments}
+        result = {"type": "function_call_output", "call_id": "c", "output": "Invalid JSON."}
+        for status in ("completed", "incomplete"):
+            here.answered(input=[{**call, "status": status}, result])
+            called, told = here.dispatch.asked[-1].messages
+            assert called.parts == (ToolCallPart("c", "f", arguments),)
+            assert told.role == "tool"
+
+
+def test_a_damaged_database_is_named_in_the_familys_shape(tmp_path: Path) -> None:
+    with place(tmp_path) as here:
+        id = here.answered()["id"]
+        with closing(sqlite3.connect(here.database)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        here.database.write_bytes(b"\xff" * here.database.stat().st_size)
+
+        for answer in (
+            here.client.get(f"{RESPONSES}/{id}"),
+            here.client.get(f"{RESPONSES}/{id}/input_items"),
+            here.post(previous_response_id=id),
+            here.post(previous_response_id=id, stream=True),
+            here.post(
+                input=[{"type": "item_reference", "id": f"msg_{id.removeprefix('resp_')}_0"}]
+            ),
+        ):
+            error = error_of(answer)
+            assert (answer.status_code, error["code"]) == (503, "store_unavailable")
+            assert error["type"] == "server_error"
+            assert "is damaged" in error["message"]
+            assert "backups" in error["hint"]
+            assert "retry-after" in answer.headers
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from mlx_gui.core.generation import ToolChoice
-from mlx_gui.parsers.base import Call, Dialect
+from mlx_gui.parsers.base import Call, CallArguments, CallBegan, Dialect, Piece
 from mlx_gui.parsers.dialects import dialect_of
 from tests.unit.parsers.answers import (
     PARIS,
@@ -116,7 +116,7 @@ def test_variants_that_models_write_are_calls_too(name: str, text: str, calls: l
         ("Qwen3", '<tool_call>{"arguments": {}}</tool_call>'),
         ("Qwen3", "<tool_call>"),
         ("Qwen3", "<tool_call>" + "[" * 5000 + "</tool_call>"),
-        ("Mistral", '[TOOL_CALLS][{"name": "add", "arguments": {"a"'),
+        ("Mistral", '[TOOL_CALLS][{"name": "add", "arguments": '),
         ("Mistral", '[TOOL_CALLS][{"name": "unknown", "arguments": {}}]'),
         ("Mistral", "[TOOL_CALLS]add[ARGS]no"),
         ("Mistral", "[TOOL_CALLS]!![ARGS]{}"),
@@ -130,14 +130,123 @@ def test_variants_that_models_write_are_calls_too(name: str, text: str, calls: l
         ("Gemma 3", "[1, 2]"),
         (
             "gpt-oss",
-            "<|channel|>commentary to=functions.add <|constrain|>json<|message|>{no<|call|>",
+            "<|channel|>commentary to=functions.add <|constrain|>json<|message|>no<|call|>",
         ),
+        ("gpt-oss", "<|channel|>commentary to=functions.ad"),
         ("gpt-oss", "<|channel|>commentary to=functions.unknown<|message|>{}<|call|>"),
     ],
 )
 def test_what_is_no_call_is_content_with_its_markers(name: str, text: str) -> None:
     assert read(parser(dialect(name)), [text]) == content(text)
     assert read(parser(dialect(name)), text) == content(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "pieces"),
+    [
+        (
+            "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {"a": 1}, "id": {"x": "}"}}</tool_call>Hi',
+            [*called(Call("add", '{"a": 1}')), *content("Hi")],
+        ),
+        (
+            "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {"a": 1}</tool_call>Hi',
+            [*called(Call("add", '{"a": 1}')), *content("Hi")],
+        ),
+        (
+            "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {"a": 1} so</tool_call>Hi',
+            [*called(Call("add", '{"a": 1}')), *content(" soHi")],
+        ),
+        (
+            "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {a: [1, </tool_call>Hi',
+            [*called(Call("add", "{a: [1, ")), *content("Hi")],
+        ),
+        (
+            "Qwen3",
+            f'<tool_call>{{"name": "add", "arguments": {{"a": "1</tool_call>\n{HERMES_PARIS}',
+            called(Call("add", '{"a": "1'), PARIS),
+        ),
+        (
+            "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {"a": "1</tool_call> and so on',
+            [*called(Call("add", '{"a": "1')), *content("and so on")],
+        ),
+        (
+            "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_c',
+            [*called(Call("add", '{"a": 1}')), *content("</tool_c")],
+        ),
+        (
+            "Mistral",
+            '[TOOL_CALLS][{"name": "add", "arguments": {}}, {"name": "unknown", "arguments": {}}]',
+            [*called(Call("add", "{}")), *content(', {"name": "unknown", "arguments": {}}]')],
+        ),
+        (
+            "Mistral",
+            '[TOOL_CALLS][{"name": "add", "arguments": {}}, so]',
+            [*called(Call("add", "{}")), *content(", so]")],
+        ),
+        (
+            "Mistral, named",
+            '[TOOL_CALLS]add[ARGS]{"a": 1}[TOOL_CALLS]get_weather[ARGS]{"city": "Paris"}',
+            called(Call("add", '{"a": 1}'), PARIS),
+        ),
+        (
+            "Llama 3",
+            '{"name": "add", "parameters": {a}} Hi',
+            [*called(Call("add", "{a}")), *content("Hi")],
+        ),
+        (
+            "gpt-oss",
+            "<|channel|>commentary to=functions.add<|message|> {no<|call|>",
+            called(Call("add", "{no")),
+        ),
+    ],
+)
+def test_what_follows_an_opened_call_is_told_from_its_arguments(
+    name: str, text: str, pieces: list[Piece]
+) -> None:
+    assert read(parser(dialect(name)), [text]) == pieces
+    assert read(parser(dialect(name)), text) == pieces
+
+
+STREAMED = [
+    "Qwen3", "Mistral", "Mistral, named", "Llama 3", "Gemma 3", "Granite", "Phi-4-mini", "Cohere",
+    "Hunyuan", "gpt-oss", "without tools",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STREAMED)
+def test_arguments_come_while_they_are_written(name: str) -> None:
+    stream = parser(dialect(name))
+    written = dialect(name).form.render([PARIS])
+    cut = written[: written.index("ari")]
+    deltas = [piece for letter in cut for piece in stream.feed(letter)]
+    assert deltas[0] == CallBegan("get_weather")
+    assert len(deltas) > 8
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_call_that_is_cut_off_is_not_lost(name: str) -> None:
+    """Either it is told up to where it was cut, or its text is content."""
+    of = dialect(name)
+    written = of.form.render([PARIS])
+    begin = written.index(PARIS.arguments) + 1
+    for length in range(1, len(written)):
+        cut = written[:length]
+        pieces = read(parser(of), cut)
+        assert pieces == read(parser(of), [cut])
+        if pieces[:1] == [CallBegan("get_weather")]:
+            arguments = PARIS.arguments[: max(length - begin + 1, 0)]
+            # A call of gpt-oss may be without any, and its end is never read.
+            assert pieces[1] == CallArguments(arguments or "{}")
+            assert arguments or name == "gpt-oss"
+        else:
+            assert name not in STREAMED or length < begin
+            assert pieces == content(cut) or (name == "gpt-oss" and "to=" not in cut)
 
 
 def test_text_before_between_and_after_calls_is_content() -> None:

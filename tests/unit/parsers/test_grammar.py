@@ -10,16 +10,19 @@ from llguidance import LLMatcher, LLTokenizer
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.generation import Tool, ToolChoice
+from mlx_gui.core.generation import Grammar, Tool, ToolChoice
+from mlx_gui.parsers import harmony
 from mlx_gui.parsers.base import Call
 from mlx_gui.parsers.dialects import dialect_of
-from mlx_gui.parsers.grammar import call_grammar
+from mlx_gui.parsers.grammar import answer_grammar, call_grammar, enforceable_tools
 from tests.unit.parsers.answers import (
+    AUTO,
     PARIS,
     TEMPLATES,
     TOOLS,
     WEATHER,
     called,
+    content,
     dialect,
     library,
     parser,
@@ -66,6 +69,83 @@ def accepts(name: str, lark: str, text: str) -> bool:
     assert not matcher.get_error()
     ids = tokenizer(name).encode(text, add_special_tokens=False).ids
     return matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting()
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "n": {"type": "integer"}},
+    "x-guidance": {"whitespace_flexible": False},
+}
+
+
+def either(name: str, answer: str, choice: ToolChoice = AUTO) -> str:
+    return answer_grammar(
+        dialect(name), answer, tools=TOOLS, choice=choice, token_id=tokenizer(name).token_to_id
+    )
+
+
+def headed(name: str, answer: str) -> str:
+    """`answer` with what stands in front of one in the dialect."""
+    return harmony.FINAL + answer if dialect(name).calls is None else answer
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_beside_a_schema_there_may_be_calls(name: str) -> None:
+    lark = either(name, f"%json {json.dumps(SCHEMA)}")
+    form = dialect(name).form
+    calls = [PARIS, SECOND][: None if form.several else 1]
+    for written in ("{}", '{"name":"Paris"}', '{"name":"get_weather","n":3}', '{"n":3}'):
+        text = headed(name, written)
+        assert accepts(name, lark, text)
+        assert read(parser(dialect(name), constrained=True), text) == content(written)
+    assert accepts(name, lark, form.render(calls))
+    assert read(parser(dialect(name), constrained=True), form.render(calls)) == called(*calls)
+    for text in (
+        headed(name, '{"n": "x"}'),
+        headed(name, '{"n":3}') + form.render(calls),
+        "Hello",
+        form.render([Call("unknown", "{}")]),
+        form.render([Call("get_weather", "{}")]),
+    ):
+        assert not accepts(name, lark, text)
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+@pytest.mark.parametrize("answer", ["/[a-z]+/", '%lark {\nstart: "a" WORD\nWORD: /[a-z]+/\n}'])
+def test_beside_a_regex_or_a_grammar_what_reads_like_a_call_is_one(name: str, answer: str) -> None:
+    lark = either(name, answer)
+    text = headed(name, "abc")
+    assert accepts(name, lark, text)
+    assert read(parser(dialect(name), constrained=True), text) == content("abc")
+    assert accepts(name, lark, dialect(name).form.render([PARIS]))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_beside_a_schema_there_is_one_call_if_no_several_are_wanted(name: str) -> None:
+    lark = either(name, "%json {}", ToolChoice(parallel=False))
+    form = dialect(name).form
+    assert accepts(name, lark, form.render([PARIS]))
+    assert not accepts(name, lark, form.render([PARIS, PARIS]))
+
+
+def test_text_that_only_begins_like_a_call_is_content() -> None:
+    form = dialect("Llama 3").form
+    for text in ('{"name": "', '{"name": "somebody", "parameters": {}}', '{"name": "add", "p'):
+        assert read(parser(dialect("Llama 3"), constrained=True), text) == content(text)
+    cut = form.render([PARIS]) + form.between + form.before_name + "ad"
+    assert read(parser(dialect("Llama 3"), constrained=True), cut) == [
+        *called(PARIS),
+        *content(form.before_name + "ad"),
+    ]
+
+
+def test_tools_whose_parameters_cannot_be_enforced_take_any_object() -> None:
+    def check(grammar: Grammar) -> None:
+        if '"not"' in grammar.text:
+            raise InvalidRequest("No.")
+
+    odd = Tool("odd", "Odd.", {"not": {}})
+    assert enforceable_tools((WEATHER, odd), check) == (WEATHER, Tool("odd"))
 
 
 @pytest.mark.parametrize("choice", [REQUIRED, ONE, NAMED])

@@ -1,13 +1,15 @@
 """What holds for any text, in every dialect."""
 
 import json
+import re
+from collections.abc import Iterable
 from functools import reduce
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_gui.parsers.base import Call, CallArguments, CallBegan, Dialect, Text
+from mlx_gui.parsers.base import Call, CallArguments, CallBegan, Dialect, Piece, Text
 from tests.unit.parsers.answers import ADD, PARIS, TEMPLATES, WEATHER, called, dialect, parser, read
 
 # Harmony's headers are markers too, but not of a fixed text.
@@ -29,12 +31,13 @@ WORDS = ("Hello", " ", "\n", "\n" * 70, "{", "}", '"', "[", "]", ";", "<", "name
 
 
 @st.composite
-def texts(draw: st.DrawFn, name: str) -> str:
-    """Text with many markers, whole, cut and doubled, and some good calls."""
+def texts(draw: st.DrawFn, name: str, *, cut_calls: bool = False) -> str:
+    """Text with many markers, whole, cut and doubled, some good calls, and some that are cut."""
     of = dialect(name)
     markers = [*of.markers, *(of.thought or ())]
     good = of.form.render([PARIS])
-    pieces = st.sampled_from([*WORDS, *markers, *(marker[:-1] for marker in markers), good])
+    cut = good[: draw(st.integers(0, len(good)))] if cut_calls else good
+    pieces = st.sampled_from([*WORDS, *markers, *(marker[:-1] for marker in markers), good, cut])
     return "".join(draw(st.lists(pieces, max_size=12)))
 
 
@@ -48,11 +51,15 @@ def splits(draw: st.DrawFn, text: str) -> list[str]:
 @QUICK
 @given(data=st.data())
 def test_it_makes_no_difference_how_text_is_cut(name: str, data: st.DataObject) -> None:
-    text = data.draw(texts(name))
-    thinking = data.draw(st.booleans())
-    whole = read(parser(dialect(name), thinking=thinking), [text])
-    assert read(parser(dialect(name), thinking=thinking), text) == whole
-    assert read(parser(dialect(name), thinking=thinking), data.draw(splits(text))) == whole
+    text = data.draw(texts(name, cut_calls=True))
+    thinking, constrained = data.draw(st.booleans()), data.draw(st.booleans())
+
+    def read_in(texts: Iterable[str]) -> list[Piece]:
+        return read(parser(dialect(name), thinking=thinking, constrained=constrained), texts)
+
+    whole = read_in([text])
+    assert read_in(text) == whole
+    assert read_in(data.draw(splits(text))) == whole
 
 
 @pytest.mark.parametrize("name", MARKED)
@@ -60,7 +67,9 @@ def test_it_makes_no_difference_how_text_is_cut(name: str, data: st.DataObject) 
 @given(data=st.data())
 def test_no_marker_of_a_thought_is_ever_shown(name: str, data: st.DataObject) -> None:
     of = dialect(name)
-    for piece in read(parser(of), data.draw(texts(name))):
+    stream = parser(of)
+    # Not joined: what stands on both sides of a marker may make up another one.
+    for piece in [*stream.feed(data.draw(texts(name, cut_calls=True))), *stream.finish()]:
         if isinstance(piece, Text):
             assert not any(marker in piece.text for marker in of.thought or ())
 
@@ -71,6 +80,25 @@ def test_no_marker_of_a_thought_is_ever_shown(name: str, data: st.DataObject) ->
 def test_all_text_comes_out_but_for_markers_and_white_space(name: str, data: st.DataObject) -> None:
     of = dialect(name)
     text = data.draw(texts(name))
+    assert unmarked(told(of, text), of) == unmarked(text, of)
+
+
+@pytest.mark.parametrize("name", MARKED)
+@QUICK
+@given(data=st.data())
+def test_of_a_call_that_is_cut_off_no_word_is_lost(name: str, data: st.DataObject) -> None:
+    of = dialect(name)
+    text = data.draw(texts(name, cut_calls=True))
+    assert words(unmarked(told(of, text), of)) == words(unmarked(text, of))
+
+
+def words(text: str) -> str:
+    """`text` without the punctuation that closes a call, and without escaped line breaks."""
+    return re.sub(r"\\n|[\W_]", "", text)
+
+
+def told(of: Dialect, text: str) -> str:
+    """What an answer is read as, written down again."""
     told, call = "", ""
     for piece in read(parser(of), text):
         match piece:
@@ -80,7 +108,7 @@ def test_all_text_comes_out_but_for_markers_and_white_space(name: str, data: st.
                 call = called_name
             case CallArguments(arguments):
                 told += of.form.render([Call(call, arguments)])
-    assert unmarked(told, of) == unmarked(text, of)
+    return told
 
 
 def unmarked(text: str, of: Dialect) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from mlx_gui.api.ollama.wire import OllamaOptions, Question
+from mlx_gui.api.schema_recursion import check_recursion
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import Grammar, Reasoning, Sampling, TokenChance, TokenLogprob
 
@@ -48,11 +49,12 @@ def limits(options: OllamaOptions | None) -> Limits:
 
 
 def grammar(body: Question) -> Grammar | None:
-    """What the answer must match."""
+    """What the answer must match. Raises InvalidRequest for a schema without an end."""
     match body.format:
         case None | "":
             return None
         case dict() as schema:
+            check_recursion(schema, param="format")
             return Grammar("json_schema", msgspec.json.encode(schema).decode())
         case _:
             return Grammar("json_object")

@@ -7,8 +7,7 @@ A string in quotes never matches a special token, and neither does any regex or 
 """
 
 import json
-import re
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import Grammar, GrammarKind
+from mlx_gui.engines.text.grammar_refusal import NAMES, reason_of, refusal
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.thought import Thought, last_token, only
 
@@ -27,7 +27,7 @@ _MAX_CHARACTERS = 200_000
 _MAX_REGEX_CHARACTERS = 10_000
 """The longest regex costs a few milliseconds a token, for the whole batch."""
 _REHEARSED_TOKENS = 8
-_REASON_CHARACTERS = 300
+_MOST_BREAKS = 2
 
 # Fixed, whatever the schema's own `x-guidance` says: nothing is left unenforced without a word, and
 # no token goes to white space.
@@ -36,15 +36,6 @@ _ANY_OBJECT = '{"type": "object"}'
 # llguidance would choose the tokens itself wherever only one text can follow, and takes the special
 # token where that text spells one, like "<think>" in an enum; then nothing fits any more.
 _FREE_TOKENS = '%llguidance {"no_forcing": true}'
-_NAMES: dict[GrammarKind, str] = {
-    "json_object": "JSON object",
-    "json_schema": "JSON schema",
-    "regex": "regex",
-    "lark": "Lark grammar",
-}
-_UNKNOWN_KEYWORDS = re.compile(r"Unimplemented keys: (\[.*?\])")
-_MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
-_VALUES = frozenset({"enum", "const", "default", "examples"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +65,28 @@ class GrammarCompiler:
         self._end_tokens = sorted(end_tokens)
         self._made: LLTokenizer | None = None
 
-    def check_and_compile(self, grammar: Grammar) -> CompiledGrammar:
-        """`grammar`, ready to start. Raises InvalidRequest where it cannot be enforced in full."""
+    def check_and_compile(
+        self, grammar: Grammar, around: Callable[[str], str] | None = None
+    ) -> CompiledGrammar:
+        """`grammar`, ready to start. Raises InvalidRequest where it cannot be enforced in full.
+
+        `around` makes a Lark grammar of what may stand on the right of a rule and is what `grammar`
+        matches.
+        """
         _check_size(grammar)
+        compiled = self._compiled(grammar, _source(grammar))
+        if around is None:
+            return compiled
+        return self._compiled(grammar, _lark(around(_rule(grammar))))
+
+    def _compiled(self, grammar: Grammar, source: str) -> CompiledGrammar:
         tokens = self._tokens()
         limits = LLParserLimits(
             max_lexer_states=50_000, max_grammar_size=100_000, verbose_errors=False
         )
-        matcher = LLMatcher(tokens, _source(grammar), log_level=0, limits=limits)
+        matcher = LLMatcher(tokens, source, log_level=0, limits=limits)
         if matcher.is_error():
-            raise _refusal(grammar, matcher.get_error())
+            raise refusal(grammar, matcher.get_error())
         _rehearse(matcher.deep_copy(), grammar, tokens)
         return CompiledGrammar(grammar.kind, matcher, tokens)
 
@@ -98,8 +101,9 @@ class GrammarCompiler:
                     eos_token=self._end_tokens,
                 )
             except ValueError as error:
+                reason = reason_of(str(error))
                 raise CapabilityMissing(
-                    f"The answers of this model cannot be held to a grammar: {_reason(str(error))}",
+                    f"The answers of this model cannot be held to a grammar: {reason}",
                     hint="Leave the schema, regex, grammar or tool choice away, or take another "
                     "model.",
                 ) from error
@@ -110,8 +114,9 @@ class GrammarMask:
     """The logits processor of one sequence: only tokens that the grammar allows next.
 
     Once the grammar is complete, those are the end tokens. A thought is left alone, but may not end
-    the answer; where one may begin, its start marker is allowed as well. Reads the last token, and
-    so waits for it.
+    the answer; where one may begin, its start marker is allowed as well. An answer may begin like
+    that marker, as harmony's do. Behind a thought, line breaks may come first: without them models
+    do not go on as they have learnt to. Reads the last token, and so waits for it.
     """
 
     def __init__(self, grammar: CompiledGrammar, thought: Thought | None) -> None:
@@ -123,33 +128,60 @@ class GrammarMask:
         self._began = False
         self._marker_tokens = 0
         """Tokens of the start marker that were allowed or forced so far."""
+        self._only_marker = False
+        """Whether nothing but the start marker goes on like this."""
+        self._breaks_left: int | None = None
+        """Of the line breaks behind a thought; None where there was none."""
+        self._breaks: frozenset[int] = frozenset()
+        """Line breaks that were allowed, and of which the grammar knows nothing."""
 
     def __call__(self, context: mx.array, logits: mx.array) -> mx.array:
         if self._thought is not None:
             self._thought.follow(context)
             if self._thought.stage == "thinking":
-                self._began = False
+                if self._began:
+                    self._matcher.reset()
+                    self._began = False
+                self._breaks_left = _MOST_BREAKS
                 return self._endless(logits)
             if self._thought.stage == "before":
                 return self._before(self._thought.markers.start_ids, context, logits)
+            if self._breaks_left is not None:
+                return self._behind(
+                    self._breaks_left, self._thought.markers.break_ids, context, logits
+                )
             self._thought = None
         return self._answer(context, logits)
 
     def _before(self, marker: tuple[int, ...], context: mx.array, logits: mx.array) -> mx.array:
         """Either the answer begins, or the marker of a thought, which then has to be finished."""
-        if not self._began:
-            masked = self._answer(context, logits)
-            if self._allows(marker[0]):
-                self._thought = None
-                return masked
-            self._marker_tokens = 1
-            return mx.where(mx.arange(logits.shape[-1]) == marker[0], logits, masked)
         done = self._marker_tokens
-        if done < len(marker) and last_token(context) == marker[done - 1]:
-            self._marker_tokens += 1
+        if done and (done == len(marker) or last_token(context) != marker[done - 1]):
+            self._thought = None
+            return self._answer(context, logits)
+        self._marker_tokens += 1
+        if self._only_marker:
             return only(logits, marker[done])
-        self._thought = None
-        return self._answer(context, logits)
+        masked = self._answer(context, logits)
+        self._only_marker = not self._allows(marker[done])
+        return mx.where(mx.arange(logits.shape[-1]) == marker[done], logits, masked)
+
+    def _behind(
+        self, left: int, breaks: Sequence[int], context: mx.array, logits: mx.array
+    ) -> mx.array:
+        """The answer begins, or one of the line breaks that are `left` comes in front of it."""
+        if self._began and last_token(context) not in self._breaks:
+            self._thought = None
+            return self._answer(context, logits)
+        self._began = False
+        masked = self._answer(context, logits)
+        offered = breaks if left else ()
+        self._breaks_left = max(left - 1, 0)
+        self._breaks = frozenset(token for token in offered if not self._allows(token))
+        places = mx.arange(logits.shape[-1])
+        for token in self._breaks:
+            masked = mx.where(places == token, logits, masked)
+        return masked
 
     def _answer(self, context: mx.array, logits: mx.array) -> mx.array:
         if self._began and not self._matcher.is_stopped():
@@ -158,8 +190,8 @@ class GrammarMask:
         llguidance.numpy.fill_next_token_bitmask(self._matcher, self._bits)
         if self._matcher.is_error():
             raise InvalidRequest(
-                f"The answer cannot follow the {_NAMES[self._kind]} any further: "
-                f"{_reason(self._matcher.get_error())}",
+                f"The answer cannot follow the {NAMES[self._kind]} any further: "
+                f"{reason_of(self._matcher.get_error())}",
                 hint="Make it simpler, or less deep.",
             )
         bits = np.unpackbits(self._bits.view(np.uint8)[0], bitorder="little")
@@ -180,27 +212,35 @@ def _check_size(grammar: Grammar) -> None:
     limit = _MAX_REGEX_CHARACTERS if grammar.kind == "regex" else _MAX_CHARACTERS
     if len(grammar.text) > limit:
         raise InvalidRequest(
-            f"The {_NAMES[grammar.kind]} has {len(grammar.text)} characters; {limit} are allowed.",
+            f"The {NAMES[grammar.kind]} has {len(grammar.text)} characters; {limit} are allowed.",
             hint="Make it shorter.",
         )
 
 
 def _source(grammar: Grammar) -> str:
     """The grammar as llguidance reads it, always Lark in the end."""
+    return _lark(grammar.text if grammar.kind == "lark" else f"start: {_rule(grammar)}")
+
+
+def _lark(text: str) -> str:
+    return LLMatcher.grammar_from_lark(f"{text}\n{_FREE_TOKENS}")
+
+
+def _rule(grammar: Grammar) -> str:
+    """What may stand on the right of a rule of Lark. Raises InvalidRequest for no JSON object."""
     match grammar.kind:
         case "json_object":
-            body = f"start: %json {_schema(_ANY_OBJECT)}"
+            return f"%json {_schema(_ANY_OBJECT)}"
         case "json_schema":
             try:
-                body = f"start: %json {_schema(grammar.text)}"
+                return f"%json {_schema(grammar.text)}"
             except ValueError as error:
-                raise _refusal(grammar, str(error)) from error
+                raise refusal(grammar, str(error)) from error
         case "regex":
             made = json.loads(LLMatcher.grammar_from_regex(grammar.text))
-            body = made["grammars"][0]["lark_grammar"]
+            return made["grammars"][0]["lark_grammar"].removeprefix("start: ")
         case "lark":
-            body = grammar.text
-    return LLMatcher.grammar_from_lark(f"{body}\n{_FREE_TOKENS}")
+            return f"%lark {{\n{grammar.text}\n{_FREE_TOKENS}\n}}"
 
 
 def _schema(text: str) -> str:
@@ -215,70 +255,9 @@ def _rehearse(matcher: LLMatcher, grammar: Grammar, tokens: LLTokenizer) -> None
     for _ in range(_REHEARSED_TOKENS):
         llguidance.numpy.fill_next_token_bitmask(matcher, bits)
         if matcher.is_error():
-            raise _refusal(grammar, matcher.get_error())
+            raise refusal(grammar, matcher.get_error())
         allowed = np.unpackbits(bits.view(np.uint8)[0], bitorder="little")
         allowed[tokens.eos_tokens] = 0
         if matcher.is_stopped() or not allowed.any():
             return
         matcher.consume_token(int(allowed.argmax()))
-
-
-def _refusal(grammar: Grammar, error: str) -> InvalidRequest:
-    name = _NAMES[grammar.kind]
-    unknown = _UNKNOWN_KEYWORDS.search(error)
-    if unknown is not None:
-        keywords: list[str] = json.loads(unknown[1])
-        is_schema = grammar.kind == "json_schema"
-        places = [*_places(json.loads(grammar.text), keywords)] if is_schema else []
-        return InvalidRequest(
-            f"The {name} uses what cannot be enforced: {_short(', '.join(places or keywords))}.",
-            hint="Leave it away and check the answer yourself, or say the same in other words.",
-            details={"keywords": ", ".join(keywords)},
-        )
-    error = error.removeprefix("at 1(8): failed to compile JSON schema: ")
-    if error.startswith("oneOf"):
-        return InvalidRequest(
-            f"The {name} uses oneOf where two branches may match, which cannot be enforced.",
-            hint="Write anyOf instead, or give each branch a property with another const.",
-            details={"keywords": "oneOf"},
-        )
-    if error.startswith("Expecting object"):
-        error = "it is not a JSON object"
-    if grammar.kind == "regex":
-        # What goes before names a place in a grammar that was made around it.
-        error = error[max(error.find("regex parse error"), 0) :]
-    return InvalidRequest(
-        f"The {name} cannot be enforced: {_reason(error)}", hint="Correct or simplify it."
-    )
-
-
-def _places(node: Any, keywords: Collection[str], place: str = "#") -> Iterator[str]:
-    """Where in a schema the keywords stand, as paths from its root."""
-    if isinstance(node, list):
-        for index, member in enumerate(node):
-            yield from _places(member, keywords, f"{place}/{index}")
-    if not isinstance(node, dict):
-        return
-    for key, value in node.items():
-        here = f"{place}/{key}"
-        if key in keywords:
-            yield here
-        elif key in _MAPS_OF_SCHEMAS and isinstance(value, dict):
-            for name, schema in value.items():
-                yield from _places(schema, keywords, f"{here}/{name}")
-        elif key not in _VALUES:
-            yield from _places(value, keywords, here)
-
-
-def _reason(error: str) -> str:
-    """What llguidance says in several lines and pictures, in one sentence."""
-    if error.startswith("NoExtension"):
-        return "nothing matches it."
-    first, *more = [line.strip() for line in error.splitlines() if line.strip()]
-    causes = [line.removeprefix("error: ") for line in more if line.startswith("error: ")]
-    return _short(" ".join([first, *causes]).rstrip(".")) + "."
-
-
-def _short(text: str) -> str:
-    cut = len(text) > _REASON_CHARACTERS
-    return f"{text[:_REASON_CHARACTERS]}…" if cut else text

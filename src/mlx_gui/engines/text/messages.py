@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.core.generation import (
     ImagePart,
     Message,
@@ -18,6 +18,12 @@ from mlx_gui.parsers.base import Call, CallForm
 from mlx_gui.parsers.library import openai_tool
 
 Turn = dict[str, Any]
+
+INVALID_JSON = "INVALID_JSON"
+"""The one argument of an earlier call whose arguments are no JSON object; it is their text.
+
+Anthropic advises this name, so its clients send it already.
+"""
 
 _TOOL_PROMPT = """\
 You can call functions. These are their signatures, one JSON object a line:
@@ -119,17 +125,16 @@ def _result(part: ToolResultPart, name: str | None) -> Turn:
 
 
 def _call(part: ToolCallPart) -> Turn:
-    """Templates want the arguments as an object."""
+    """Templates want the arguments as an object, and many go through its members."""
     try:
-        arguments: object = json.loads(part.arguments or "{}")
+        arguments: object = json.loads(part.arguments.strip() or "null")
     except (RecursionError, ValueError):
-        arguments = None
-    if not isinstance(arguments, dict):
-        raise InvalidRequest(
-            f"The arguments of the earlier call of {part.name} are not a JSON object.",
-            hint="Send them back as the model wrote them.",
-            param="messages",
-        )
+        arguments = part.arguments
+    if arguments is None:
+        arguments = {}
+    elif not isinstance(arguments, dict):
+        # The model is to see what it wrote: the call's result says what is wrong with it.
+        arguments = {INVALID_JSON: part.arguments}
     function = {"name": part.name, "arguments": arguments}
     return {"id": part.id, "type": "function", "function": function}
 

@@ -11,13 +11,13 @@ from mlx_gui.core.generation import (
     Detokenized,
     DetokenizeRequest,
     GenerateRequest,
-    Grammar,
     Message,
     Tokenized,
     TokenizeRequest,
 )
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import PreparedRequest
+from mlx_gui.engines.text.answer_form import compiled_form, may_call_in_form
 from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.library import TokenizerWrapper
@@ -28,7 +28,6 @@ from mlx_gui.engines.text.thought import Thinking, ThoughtMarkers
 from mlx_gui.engines.text.truncation import without_oldest
 from mlx_gui.parsers.base import AnswerParser, Dialect
 from mlx_gui.parsers.dialects import parser_for
-from mlx_gui.parsers.grammar import call_grammar, check_tools
 
 # Of the context, this part is left to the answer when old turns are dropped.
 _ANSWER_SHARE = 4
@@ -99,8 +98,6 @@ class Preparation:
         choice = resolve(request.sampling, self._spec.text.sampling, self._generation_config)
         check_logit_bias(choice.logit_bias, self._vocabulary)
         thinking = self._thinking(request, prompt)
-        enforced = request.tool_choice.mode in ("required", "named")
-        grammar = self._call_grammar(request, prompt.dialect) if enforced else request.grammar
         payload = Prompt(
             ids=tuple(prompt.ids),
             max_tokens=min(request.max_tokens or room, room),
@@ -110,11 +107,13 @@ class Preparation:
                 prompt.dialect,
                 request,
                 prompt_ends_in_thought=prompt.in_thought,
-                constrained=enforced,
+                constrained=may_call_in_form(request),
             ),
             visible=self._visible(request, prompt.dialect),
             thinking=thinking,
-            grammar=grammar and self._grammars.check_and_compile(grammar),
+            grammar=compiled_form(
+                request, prompt.dialect, grammars=self._grammars, token_id=self._chat.token_id
+            ),
             boundaries=prompt.boundaries,
             echo=prompt.text if request.echo else "",
         )
@@ -212,11 +211,6 @@ class Preparation:
         }
         return tuple(sorted(end for end in ends if 0 < end < len(ids)))
 
-    def _call_grammar(self, request: GenerateRequest, dialect: Dialect) -> Grammar:
-        check_tools(request.tools, request.tool_choice, self._grammars.check_and_compile)
-        text = call_grammar(dialect, request.tools, request.tool_choice, self._chat.token_id)
-        return Grammar("lark", text)
-
     def _thinking(self, request: GenerateRequest, prompt: _Text) -> Thinking | None:
         """What is to be watched of the thought; None for a model that does not think."""
         thought = prompt.dialect.thought
@@ -230,11 +224,17 @@ class Preparation:
                 end,
                 tuple(self._encode(start, special=False)),
                 tuple(self._encode(end, special=False)),
+                () if prompt.dialect.calls is None else self._line_breaks(),
             ),
             "thinking" if prompt.in_thought else "before",
             # A template may not know how to switch thinking off.
             0 if reasoning.enabled is False else reasoning.budget_tokens,
         )
+
+    def _line_breaks(self) -> tuple[int, ...]:
+        """One or two of them, where that is a token."""
+        encoded = (self._encode(text, special=False) for text in ("\n", "\n\n"))
+        return tuple(ids[0] for ids in encoded if len(ids) == 1)
 
     def _visible(self, request: GenerateRequest, dialect: Dialect) -> frozenset[int]:
         """Without tools, markers of calls mean as little as any other special token."""

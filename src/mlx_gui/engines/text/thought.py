@@ -20,12 +20,14 @@ class ThoughtMarkers:
     """The texts around a thought, and the tokens that a tokenizer makes of them.
 
     `end` goes up to where the answer begins, so it may hold the head of the answer as well.
+    `break_ids` are tokens of line breaks, which models write between a thought and the answer.
     """
 
     start: str
     end: str
     start_ids: tuple[int, ...]
     end_ids: tuple[int, ...]
+    break_ids: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

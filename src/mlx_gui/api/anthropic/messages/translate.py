@@ -10,6 +10,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageTool,
     MessageToolChoice,
 )
+from mlx_gui.api.schema_recursion import check_recursion
 from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.generation import (
     GenerateRequest,
@@ -135,9 +136,12 @@ def _tool_choice(choice: MessageToolChoice | None, tools: tuple[Tool, ...]) -> T
 
 
 def _grammar(body: MessageCountRequest) -> Grammar | None:
-    wanted = (body.output_config and body.output_config.format) or body.output_format
+    asked = body.output_config.format if body.output_config else None
+    wanted = asked or body.output_format
     if wanted is None:
         return None
+    where = "output_config.format.schema" if asked else "output_format.schema"
+    check_recursion(wanted.json_schema, param=where)
     return Grammar("json_schema", msgspec.json.encode(wanted.json_schema).decode())
 
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
-from mlx_gui.api.openai.chat.wire import CalledFunction, ChatMessage, ContentPart
+from mlx_gui.api.openai.chat.wire import ChatMessage, ContentPart
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import (
     Message,
@@ -50,23 +48,20 @@ class Conversation:
             case "assistant":
                 thought = turn.reasoning_content or turn.reasoning
                 reasoning = [ReasoningPart(thought)] if thought else []
-                calls = self._calls(turn, where=where, index=index)
+                calls = self._calls(turn, index=index)
                 return Message("assistant", (*reasoning, *content, *calls), turn.name)
             case role:
                 known: Role = "system" if role == "developer" else role
                 return Message(known, tuple(content), turn.name)
 
-    def _calls(self, turn: ChatMessage, *, where: str, index: int) -> list[Part]:
-        calls = [
-            (call.id, call.function, f"{where}.tool_calls[{number}].function")
-            for number, call in enumerate(turn.tool_calls or ())
-        ]
+    def _calls(self, turn: ChatMessage, *, index: int) -> list[Part]:
+        calls = [(call.id, call.function) for call in turn.tool_calls or ()]
         if turn.function_call is not None:
-            calls.append((f"call_{index}", turn.function_call, f"{where}.function_call"))
-        for id, function, _ in calls:
+            calls.append((f"call_{index}", turn.function_call))
+        for id, function in calls:
             self._names[id] = function.name
             self._last_id = id
-        return [ToolCallPart(id, f.name, _arguments(f, where=place)) for id, f, place in calls]
+        return [ToolCallPart(id, f.name, f.arguments.strip() or "{}") for id, f in calls]
 
     def _result(self, turn: ChatMessage, content: list[TextPart], *, where: str) -> Message:
         call_id = turn.tool_call_id
@@ -105,20 +100,3 @@ def _part(part: ContentPart, *, where: str) -> TextPart:
         hint="A message's content is a string, or a list of parts of the type text.",
         param=f"{where}.type",
     )
-
-
-def _arguments(function: CalledFunction, *, where: str) -> str:
-    """The arguments as the JSON of an object; none are an empty one."""
-    if not function.arguments.strip():
-        return "{}"
-    try:
-        value = msgspec.json.decode(function.arguments)
-    except (msgspec.MsgspecError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise InvalidRequest(
-            f"`{where}.arguments` should be a JSON object as text.",
-            hint="Send the arguments as the call had them; leave out a call that was cut off.",
-            param=f"{where}.arguments",
-        )
-    return function.arguments

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
-import msgspec
-
 from mlx_gui.api.openai.responses.wire.request import ContentPart, Item
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import (
@@ -73,6 +71,7 @@ class _Turns:
         self._messages: list[Message] = []
         self._open: list[Part] = []
         self._names: dict[str, str] = {}
+        self._cut_off: dict[str, ToolCallPart] = {}
 
     def add(self, item: Item, *, where: str) -> None:
         match kind_of(item, where=where):
@@ -119,21 +118,20 @@ class _Turns:
         id = _required(item.call_id, f"{where}.call_id")
         name = _required(item.name, f"{where}.name")
         arguments = _required(item.arguments, f"{where}.arguments") or "{}"
+        call = ToolCallPart(id, name, arguments)
         if item.status == "incomplete":
-            # Cut off by `max_output_tokens`, so nobody can have made it.
+            # Cut off by `max_output_tokens`: there is no such call unless somebody answers it.
+            self._cut_off[id] = call
             return
-        if not _is_object(arguments):
-            raise InvalidRequest(
-                f"`{where}.arguments` should be a JSON object as text.",
-                hint="Send the arguments as the model wrote them.",
-                param=f"{where}.arguments",
-            )
         self._names[id] = name
-        self._open.append(ToolCallPart(id, name, arguments))
+        self._open.append(call)
 
     def _add_result(self, item: Item, where: str) -> None:
         id = _required(item.call_id, f"{where}.call_id")
         output = _required(item.output, f"{where}.output")
+        if (call := self._cut_off.pop(id, None)) is not None:
+            self._names[id] = call.name
+            self._open.append(call)
         if id not in self._names:
             raise InvalidRequest(
                 f"`{where}` answers the call {id[:80]!r}, which does not come before it.",
@@ -176,13 +174,6 @@ def _text(part: ContentPart, where: str) -> str:
         "said has the type output_text.",
         param=f"{where}.type",
     )
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(msgspec.json.decode(text), dict)
-    except (msgspec.DecodeError, RecursionError):
-        return False
 
 
 def _fields(item: Item, kind: str) -> dict[str, Any]:
