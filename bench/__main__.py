@@ -18,6 +18,8 @@ from bench.report import Row, merged, table
 
 NAMES = (
     "startup",
+    "policy",
+    "residency",
     "one_stream",
     "cpu",
     "overhead",

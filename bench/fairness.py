@@ -19,7 +19,7 @@ from bench.prose import story
 from bench.report import Bound, Row, figure_row
 from bench.server import Server, serving
 from bench.timing import Ask, Timing
-from mlx_gui.engines.device import LIMITS
+from mlx_gui.core.device import LIMITS
 
 _MODEL = "bench/stored"
 _STREAMS, _STREAM_TOKENS = 32, 64

@@ -15,6 +15,8 @@ import structlog
 from fastapi import FastAPI
 
 from mlx_gui.api.families import install
+from mlx_gui.api.manage.present import present_memory
+from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import Services
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.package_file import Progress
@@ -25,21 +27,26 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs import run_job
-from mlx_gui.control.memory import MemorySampler, budget_bytes
+from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
+from mlx_gui.control.measured import Measurements
+from mlx_gui.control.memory import MemorySampler, process_private_bytes
 from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.planning import Machine, Plan, find_draft, plan_load
-from mlx_gui.control.residents import ResidencySettings
+from mlx_gui.control.planner import ModelPlanner
+from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.samples import SampleRecorder
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
-from mlx_gui.core.errors import MlxGuiError, NotReady
+from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
+from mlx_gui.store.measurements import Measurement
 from mlx_gui.store.responses import forget_old_responses
+from mlx_gui.store.samples import Sample, SampleStore
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import mount as mount_interface
 from mlx_gui.web.static_files import ui_build
@@ -62,7 +69,18 @@ class Application:
         self.device = DeviceProbe(
             self.worker_settings, recall=self._recall_device, remember=self._remember_device
         )
-        self.sampler = MemorySampler(partial(self.bus.publish, "memory"))
+        self.sampler = MemorySampler(
+            partial(self.bus.publish, "memory"),
+            on_pressure=lambda level: self.run_loop.pressure_is(level),
+            worker_pids=self._worker_pids,
+            reserve_bytes=config.memory_reserve_bytes,
+        )
+        self.budget = BudgetSource(
+            self.sampler.reader.read,
+            BudgetLimits(config.memory_limit_bytes, config.memory_reserve_bytes),
+            device=lambda: self.device.facts,
+        )
+        self.samples = SampleStore(config.data_dir)
         self.library = Library(
             store=store,
             model_dirs=() if config.engine == "fake" else config.model_dirs,
@@ -71,14 +89,12 @@ class Application:
             on_change=partial(self.bus.publish, "models"),
         )
         self.model_settings = ModelSettingsOwner(store, config)
-        self.run_loop = RunLoop(
-            _residency_settings(config),
-            plan=self._plan,
-            budget_bytes=self._budget_bytes,
-            start_worker=self._start_worker,
-            bus=self.bus,
-        )
+        self.measurements = Measurements(store)
         self.local_token = secrets.token_urlsafe(32)
+        boot_id = secrets.token_hex(8)
+        self.run_loop = RunLoop(
+            _residency_settings(config), effects=self._effects, boot_id=boot_id, bus=self.bus
+        )
         self.services = Services(
             config=config,
             store=store,
@@ -88,14 +104,20 @@ class Application:
             model_settings=self.model_settings,
             bus=self.bus,
             sampler=self.sampler,
+            budget=self.budget,
+            machine=self.sampler.reader.identify(),
+            samples=self.samples,
             device=self.device,
             safe_mode=self.safe_mode,
-            boot_id=secrets.token_hex(8),
+            boot_id=boot_id,
             started_at=time.time(),
             address=lambda: address,
             ready=lambda: self.library.scanned,
             local_token=self.local_token,
             ui_build=ui_build,
+        )
+        self._recorder = SampleRecorder(
+            self.samples, take=self._sample, retention_days=config.samples_retention_days
         )
         self.asgi = build_asgi(self.services)
 
@@ -103,6 +125,7 @@ class Application:
         """Begin to serve; what takes time (probe, scan) goes on in the background."""
         self._spawn("run-loop", self.run_loop.run())
         self._spawn("memory", self.sampler.run())
+        self._spawn("samples", self._recorder.run())
         self._spawn("boot", self._boot())
         self._spawn("retention", self._forget_old_responses())
 
@@ -117,6 +140,7 @@ class Application:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+        await asyncio.to_thread(self.samples.close)
 
     async def install_starter(self, progress: Progress) -> str:
         """The id of the embedded starter, which is among the models from now on."""
@@ -148,12 +172,14 @@ class Application:
             log.error("device_unknown", reason=error.message)
         try:
             await self.model_settings.recall()
+            await self.measurements.recall()
             await self.library.rescan()
         except (StoreError, MlxGuiError) as error:
             # A full disk, most likely: the server lives, and a rescan makes it ready later.
             log.error("models_unknown", reason=error.message)
             return
         log.info("ready", models=len(self.library.models()))
+        self.run_loop.preload(self._preloaded())
 
     async def _forget_old_responses(self) -> None:
         """At the start and once a day from then on."""
@@ -179,22 +205,70 @@ class Application:
     def _supported_model_types(self) -> tuple[str, ...]:
         return self.device.facts.text_model_types if self.device.facts is not None else ()
 
-    def _plan(self, model: Model) -> Plan:
-        facts = self.device.facts
-        if facts is None:
-            raise NotReady("The device is still being examined.", retry_after_s=2)
-        settings = self.model_settings.of(model)
-        return plan_load(
-            model,
-            Machine(facts, self._budget_bytes()),
-            self._config,
-            settings=settings,
-            draft=find_draft(model, settings.draft_model, self.library.resolve),
+    def _preloaded(self) -> list[Model]:
+        """What the settings of the server or of a model want in memory from the start."""
+        wanted: dict[str, Model] = {}
+        for name in self._config.preload:
+            try:
+                model = self.library.resolve(name)
+            except MlxGuiError as error:
+                log.warning("preload_skipped", model=name, reason=error.message)
+            else:
+                wanted[model.id] = model
+        for model in self.library.models():
+            settings = self.model_settings.of(model)
+            if settings.preload or settings.pinned:
+                wanted[model.id] = model
+        return list(wanted.values())
+
+    def _effects(self, observer: WorkerObserver) -> Effects:
+        return Effects(
+            planner=ModelPlanner(
+                config=self._config,
+                settings=self.model_settings,
+                measurements=self.measurements,
+                find=self.library.resolve,
+                device=lambda: self.device.facts,
+                budget_bytes=lambda: self.budget.of(self.sampler.latest, 0).static_bytes,
+            ),
+            budget_bytes=self._budget_bytes,
+            start_worker=partial(self._start_worker, observer=observer),
+            note_ready=self._note_ready,
+            recycle_reason=lambda worker, plan: None,
+            spare=lambda allowed: None,
         )
 
-    def _budget_bytes(self) -> int:
-        total_bytes = self.sampler.latest.total_bytes
-        return budget_bytes(total_bytes, self.device.facts, self._config.memory_limit_bytes)
+    def _budget_bytes(self) -> tuple[int, int]:
+        """What models may use now, and at the best of times."""
+        used_bytes = sum(process_private_bytes(pid) for pid in self._worker_pids().values())
+        budget = self.budget.current(used_bytes)
+        return budget.now_bytes, budget.static_bytes
+
+    def _note_ready(self, worker: WorkerProcess) -> None:
+        """Remember what a load took, so that the next plan for it is exact."""
+        if worker.ready is None:
+            return
+        measurement = Measurement(worker.ready.memory, worker.ready.load_ms)
+        self._spawn("measurement", self._keep_measurement(worker.spec, measurement))
+
+    async def _keep_measurement(self, spec: LoadSpec, measurement: Measurement) -> None:
+        try:
+            await self.measurements.note(spec, measurement)
+        except (StoreError, MlxGuiError) as error:
+            log.warning("measurement_lost", model=spec.model_id, reason=error.message)
+
+    def _worker_pids(self) -> dict[str, int]:
+        views = self.run_loop.snapshot().models.values()
+        return {view.model_id: view.pid for view in views if view.pid is not None}
+
+    def _sample(self) -> Sample:
+        snapshot = self.run_loop.snapshot()
+        return to_sample(
+            present_memory(self.services),
+            at_s=time.time(),
+            active=sum(view.active for view in snapshot.models.values()),
+            queued=len(snapshot.queue),
+        )
 
     def _start_worker(self, spec: LoadSpec, observer: WorkerObserver) -> WorkerProcess:
         return WorkerProcess(spec, self.worker_settings, observer)
@@ -244,4 +318,5 @@ def _residency_settings(config: Config) -> ResidencySettings:
         load_timeout_s=config.load_timeout_s,
         keep_alive_s=config.keep_alive_s,
         client_stall_s=config.client_stall_s,
+        turn_s=config.time_slice_s,
     )

@@ -57,12 +57,29 @@ SETTINGS: tuple[Setting, ...] = (
         bounds=(0, 2**50),
     ),
     Setting(
+        "memory_reserve_bytes",
+        "integer",
+        0,
+        "Memory that models leave to the system and other programs; 0 takes 2 GB, or a quarter of "
+        "a memory under 8 GB.",
+        bounds=(0, 2**50),
+    ),
+    Setting(
         "keep_alive_s",
         "integer",
         900,
         "Time a model stays loaded after its last request; 0 unloads at once, -1 never.",
         bounds=(-1, 10 * 365 * 86_400),
     ),
+    Setting(
+        "time_slice_s",
+        "number",
+        20.0,
+        "Time a model that others wait for may go on before they take turns, where they do not fit "
+        "into memory together.",
+        bounds=(1, 3600),
+    ),
+    Setting("preload", "list", (), "Models that are loaded when the server starts."),
     Setting(
         "slots",
         "integer",
@@ -197,6 +214,13 @@ SETTINGS: tuple[Setting, ...] = (
         "none.",
         bounds=(0, 36_500),
     ),
+    Setting(
+        "samples_retention_days",
+        "integer",
+        7,
+        "Time that samples of memory and work are kept for charts; 0 keeps none.",
+        bounds=(0, 3650),
+    ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
         "blas",
@@ -224,7 +248,10 @@ class Config:
     model_dirs: tuple[Path, ...]
     max_loaded_models: int
     memory_limit_bytes: int
+    memory_reserve_bytes: int
     keep_alive_s: int
+    time_slice_s: float
+    preload: tuple[str, ...]
     slots: int
     max_context_tokens: int
     prefix_cache_bytes: int
@@ -246,6 +273,7 @@ class Config:
     allowed_hosts: tuple[str, ...]
     log_level: str
     responses_retention_days: int
+    samples_retention_days: int
     offline: bool
     blas: str
     engine: str

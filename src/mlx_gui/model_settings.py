@@ -15,9 +15,13 @@ from mlx_gui.core.settings import ModelSource, Setting, Unfit, Value, advice, fi
 
 @dataclass(frozen=True, slots=True)
 class ModelSetting(Setting):
-    """One row. `server` names the setting of the whole server that holds until this one is set."""
+    """One row. `server` names the setting of the whole server that holds until this one is set.
+
+    What is set for a base model holds for it with an adapter too, unless the row is `alone`.
+    """
 
     server: str = ""
+    alone: bool = False
 
 
 MODEL_SETTINGS: tuple[ModelSetting, ...] = (
@@ -46,6 +50,30 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         bounds=(-1, 10 * 365 * 86_400),
         restart=False,
         server="keep_alive_s",
+    ),
+    ModelSetting(
+        "pinned",
+        "switch",
+        False,
+        "Keep the model in memory once it is loaded: it is not evicted and does not expire.",
+        restart=False,
+        alone=True,
+    ),
+    ModelSetting(
+        "priority",
+        "integer",
+        0,
+        "Models of a lower priority leave first when another needs room.",
+        bounds=(-10, 10),
+        restart=False,
+    ),
+    ModelSetting(
+        "preload",
+        "switch",
+        False,
+        "Load the model when the server starts.",
+        restart=False,
+        alone=True,
     ),
     ModelSetting(
         "temperature",
@@ -133,6 +161,13 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         bounds=(0, 2**50),
         server="prefix_cache_bytes",
     ),
+    ModelSetting(
+        "memory_limit_bytes",
+        "integer",
+        0,
+        "Most memory that the model may take, its caches included; 0 leaves it to the machine.",
+        bounds=(0, 2**50),
+    ),
 )
 _ROWS = {row.name: row for row in MODEL_SETTINGS}
 
@@ -144,6 +179,9 @@ class ModelSettings:
     context_tokens: int
     slots: int
     keep_alive_s: int
+    pinned: bool
+    priority: int
+    preload: bool
     temperature: float | None
     top_p: float | None
     top_k: int | None
@@ -158,6 +196,7 @@ class ModelSettings:
     draft_tokens: int
     kv_bits: Literal[0, 4, 8]
     prefix_cache_bytes: int
+    memory_limit_bytes: int
     sources: Mapping[str, ModelSource]
 
 
@@ -196,3 +235,8 @@ def checked(changes: Mapping[str, object]) -> dict[str, Value | None]:
                 param=f"settings.{name}",
             ) from None
     return values
+
+
+def with_adapter(own: Mapping[str, Value]) -> dict[str, Value]:
+    """The part of what was set for a base model that holds for it with an adapter, too."""
+    return {name: value for name, value in own.items() if not _ROWS[name].alone}

@@ -347,3 +347,54 @@ def test_doctor_finds_this_machine_fit_for_work(mlx_gui: Run) -> None:
     assert examined.returncode == 0, examined.stdout
     found = {each["topic"]: each for each in json.loads(examined.stdout)}
     assert found["Backend"]["level"] == "ok"
+
+
+def test_a_plan_is_told_kept_to_and_explained(mlx_gui: Run) -> None:
+    told = mlx_gui("plan", "echo", "--context", "2048").stdout
+    assert told.startswith("fake/echo fits.\n")
+    assert "mlx-gui load fake/echo --context 2048 --plan-token " in told
+    planned = json.loads(mlx_gui("plan", "echo", "--json").stdout)
+    assert (planned["model"], planned["fits"]) == ("fake/echo", "yes")
+    loaded = mlx_gui("load", "echo", "--plan-token", planned["plan_token"])
+    assert loaded.stdout.startswith("fake/echo is ready after ")
+    why = mlx_gui("why", "echo").stdout
+    assert "ready" in why
+    assert "loaded" in why
+    explained = json.loads(mlx_gui("why", "echo", "--json", "--limit", "1").stdout)
+    assert explained["model"]["id"] == "fake/echo"
+    assert len(explained["decisions"]) == 1
+    foreign = mlx_gui("load", "slow", "--plan-token", planned["plan_token"])
+    assert (foreign.returncode, foreign.stdout) == (1, "")
+    assert "token" in foreign.stderr
+    assert mlx_gui("unload", "--all").stdout.startswith("fake/echo is unloaded; ")
+    assert mlx_gui("unload", "--all").stdout == "No model was in memory.\n"
+
+
+def test_a_terminal_gets_the_memory_bar(terminal: Callable[..., Terminal]) -> None:
+    screen = terminal("plan", "echo").read_until("other programs")
+    assert "Now   " in screen
+    assert "Then  " in screen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["plan", "nobody/nothing"], "nobody/nothing"),
+        (["plan", "echo", "--context", "15"], "between 16 and 4096"),
+        (["load", "echo", "--context", "5000"], "between 16 and 4096"),
+        (["why", "nobody/nothing"], "nobody/nothing"),
+        (["unload", "echo", "--force", "--when-idle"], "exclude each other"),
+    ],
+)
+def test_a_plan_that_cannot_be_made_is_one_line_on_stderr(
+    mlx_gui: Run, arguments: list[str], said: str
+) -> None:
+    refused = mlx_gui(*arguments)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [[], ["echo", "--all"]])
+def test_an_unload_names_a_model_or_all(mlx_gui: Run, arguments: list[str]) -> None:
+    assert mlx_gui("unload", *arguments).returncode == 2

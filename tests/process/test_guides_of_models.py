@@ -15,8 +15,13 @@ SHELL = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DEADLINE_S = 120
 
 
-@pytest.mark.parametrize("page", ["settings-of-a-model"])
-def test_the_shell_of_a_guide_runs_and_leaves_nothing_behind(page: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [("settings-of-a-model", "context_tokens"), ("memory-plans", "fake/echo")],
+)
+def test_the_shell_of_a_guide_runs_and_leaves_nothing_behind(
+    page: str, said: str, tmp_path: Path
+) -> None:
     program = tmp_path / "bin" / "mlx-gui"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m mlx_gui "$@"\n')
@@ -41,6 +46,6 @@ def test_the_shell_of_a_guide_runs_and_leaves_nothing_behind(page: str, tmp_path
             )
             assert ran.returncode == 0, ran.stderr
             assert '"error"' not in ran.stdout
-            assert "context_tokens" in ran.stdout
+            assert said in ran.stdout
         rows = server.client.get("/v1/models/fake/echo/settings").json()["settings"].values()
         assert {row["source"] for row in rows} == {"default", "server"}

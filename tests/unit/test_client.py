@@ -23,6 +23,7 @@ from mlx_gui.core.errors import (
     InternalError,
     InvalidRequest,
     ModelNotFound,
+    PlanChanged,
     QueueFull,
     WorkerFailed,
 )
@@ -365,6 +366,49 @@ def test_a_name_is_quoted_but_its_slash_stays(client: Client, server: ScriptedSe
         ("GET", "/v1/models/org/a%20name%3F/health"),
         ("POST", "/v1/models/org/a%20name%3F/unload?force=true"),
     ]
+
+
+def test_plans_loads_and_unloads_say_what_is_wanted(client: Client, server: ScriptedServer) -> None:
+    server.reply = answers(409, refusal("plan_changed"))
+    calls: list[Callable[[], object]] = [
+        lambda: client.plan("org/a"),
+        lambda: client.plan("org/a", context=100),
+        lambda: client.load("org/a", context=100, plan_token="t"),
+        lambda: client.unload("org/a", when_idle=True),
+        lambda: client.unload_all(force=True),
+        lambda: client.unload_all(),
+        lambda: client.decisions(),
+        lambda: client.decisions("org/a b", limit=5),
+    ]
+    for call in calls:
+        with pytest.raises(PlanChanged):
+            call()
+    assert [(method, path) for method, path, _ in server.asked] == [
+        ("POST", "/v1/models/org/a/plan"),
+        ("POST", "/v1/models/org/a/plan"),
+        ("POST", "/v1/models/org/a/load"),
+        ("POST", "/v1/models/org/a/unload?when=idle"),
+        ("POST", "/v1/models/unload-all?force=true"),
+        ("POST", "/v1/models/unload-all"),
+        ("GET", "/v1/manager/decisions"),
+        ("GET", "/v1/manager/decisions?model=org%2Fa+b&limit=5"),
+    ]
+    assert [json.loads(body) if body else None for _, _, body in server.asked[:4]] == [
+        {"context": None},
+        {"context": 100},
+        {"context": 100, "plan_token": "t"},
+        None,
+    ]
+
+
+def test_a_refused_load_may_carry_more_than_the_error(
+    client: Client, server: ScriptedServer
+) -> None:
+    server.reply = answers(
+        409, {**refusal("plan_changed", "Now it fits."), "plan": {"fits": "yes"}}
+    )
+    with pytest.raises(PlanChanged, match="Now it fits"):
+        client.load("org/a", plan_token="t")
 
 
 def test_a_client_of_the_data_directory_knows_address_and_token(

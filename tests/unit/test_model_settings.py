@@ -86,6 +86,8 @@ def test_values_that_fit_come_back_and_null_stays() -> None:
         ("draft_tokens", 0, "from 1 to 16"),
         ("kv_bits", 2, "out of 0, 4, 8"),
         ("prefix_cache_bytes", -1, "from 0"),
+        ("priority", 11, "from -10 to 10"),
+        ("pinned", "on", "true or false"),
     ],
 )
 def test_a_value_out_of_bounds_is_refused_with_the_bounds(

@@ -11,7 +11,10 @@ from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
+from mlx_gui.api.manage.plan import routes as plan
+from mlx_gui.api.manage.plan.changed import install_plan_changed
 from mlx_gui.api.manage.safe_mode import routes as safe_mode
+from mlx_gui.api.manage.samples import routes as samples
 from mlx_gui.api.manage.settings import routes as settings
 from mlx_gui.api.manage.status import routes as status
 from mlx_gui.api.ollama import unserved as ollama_unserved
@@ -35,8 +38,10 @@ FAMILIES = (
         "",
         (
             residency.router,
+            plan.router,
             settings.router,
             status.router,
+            samples.router,
             safe_mode.router,
             events.router,
         ),
@@ -72,6 +77,7 @@ def install(app: FastAPI, services: Services) -> None:
             app.include_router(router)
     errors = ErrorResponses(FAMILIES)
     errors.install(app)
+    install_plan_changed(app, services, errors)
     describe(app)
     # The last one added is the first to see a request.
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=services.config.max_body_bytes)

@@ -1,11 +1,19 @@
 """Installed models and their residency as the JSON that every family shows of them."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import overload
 
-from mlx_gui.control.entry import ResidencySnapshot, ResidentView
-from mlx_gui.core.model import Model
-from mlx_gui.wire.models import ErrorBody, MemoryUseBody, ModelList, ModelObject
+from mlx_gui.control.views import ResidencySnapshot, ResidentView
+from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.model import MemoryNeed, Model
+from mlx_gui.wire.models import (
+    ErrorBody,
+    MemoryNeedBody,
+    MemoryUseBody,
+    ModelList,
+    ModelObject,
+)
 
 
 def model_list(models: tuple[Model, ...], snapshot: ResidencySnapshot) -> ModelList:
@@ -20,16 +28,14 @@ def model_list(models: tuple[Model, ...], snapshot: ResidencySnapshot) -> ModelL
 
 def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
     """One installed model, with what the run loop says of it if it ever came up there."""
-    owner, _, name = (model.base or model.id).rpartition("/")
-    if model.base is not None:
-        name += "+" + model.id.removeprefix(f"{model.base}+").rpartition("/")[2]
+    owner = (model.base or model.id).rpartition("/")[0]
     facts = model.facts
     shown = ModelObject(
         id=model.id,
         created=int(datetime.fromisoformat(model.discovered_at).timestamp()),
         created_at=model.discovered_at,
         owned_by=owner or "local",
-        display_name=name,
+        display_name=display_name(model),
         kind=facts.kind if facts else None,
         model_type=facts.model_type if facts else None,
         capabilities=list(facts.capabilities) if facts else [],
@@ -45,7 +51,6 @@ def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
     )
     if resident is None:
         return shown
-    error = resident.error
     return shown.model_copy(
         update={
             "state": resident.state,
@@ -56,8 +61,40 @@ def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
             "queued": resident.queued,
             "last_used_at": utc_time(resident.last_used_at),
             "expires_at": utc_time(resident.expires_at),
-            "error": error and ErrorBody(code=error.code, message=error.message, hint=error.hint),
+            "error": model_error(resident.error),
         }
+    )
+
+
+def model_error(error: ErrorInfo | None) -> ErrorBody | None:
+    """The last error of a model, if there is one."""
+    if error is None:
+        return None
+    return ErrorBody(code=error.code, message=error.message, hint=error.hint)
+
+
+def display_name(model: Model) -> str:
+    """The model's id without its owners."""
+    name = (model.base or model.id).rpartition("/")[2]
+    if model.base is None:
+        return name
+    return name + "+" + model.id.removeprefix(f"{model.base}+").rpartition("/")[2]
+
+
+def display_names(models: Iterable[Model]) -> dict[str, str]:
+    """Display names by id."""
+    return {model.id: display_name(model) for model in models}
+
+
+def memory_need(need: MemoryNeed) -> MemoryNeedBody:
+    """What a model is planned to take."""
+    return MemoryNeedBody(
+        weights_bytes=need.weights_bytes,
+        kv_bytes=need.kv_bytes,
+        prefix_bytes=need.prefix_bytes,
+        overhead_bytes=need.overhead_bytes,
+        load_peak_bytes=need.load_peak_bytes,
+        total_bytes=need.total_bytes,
     )
 
 

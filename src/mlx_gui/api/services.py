@@ -11,11 +11,14 @@ from mlx_gui.config import Config
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.machine.budget import BudgetSource
+from mlx_gui.control.machine.reading import MachineIdentity
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.store.database import Store
+from mlx_gui.store.samples import SampleStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,9 @@ class Services:
     model_settings: ModelSettingsOwner
     bus: EventBus
     sampler: MemorySampler
+    budget: BudgetSource
+    machine: MachineIdentity
+    samples: SampleStore
     device: DeviceProbe
     safe_mode: SafeMode
     boot_id: str

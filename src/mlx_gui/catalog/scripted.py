@@ -1,8 +1,8 @@
 """The models of the fake engine: nothing on disk, every behaviour that tests and pages need."""
 
-from mlx_gui.core.model import Model, ModelFacts
+from mlx_gui.core.model import KVLayout, Model, ModelFacts
 
-_NAMES = ("echo", "slow", "slow-load", "broken", "crash")
+_NAMES = ("echo", "second", "slow", "slow-load", "broken", "crash")
 
 
 def scripted_models() -> tuple[Model, ...]:
@@ -15,7 +15,7 @@ def scripted_models() -> tuple[Model, ...]:
         parameter_count=12_500_000,
         stored_bytes=50_000_000,
         largest_tensor_parameters=1_000_000,
-        kv_bytes_per_token=1024,
+        kv=KVLayout(1024),
         has_chat_template=True,
     )
     return tuple(

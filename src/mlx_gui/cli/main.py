@@ -25,6 +25,8 @@ COMMANDS: Mapping[str, str] = {
     "ps": "List the models in memory.",
     "load": "Load a model into memory.",
     "unload": "Unload a model from memory.",
+    "plan": "Show what loading a model would need, evict and leave.",
+    "why": "Say why a model is in memory, or is not.",
     "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
     "config": "Show every setting, its value and where it comes from.",

@@ -40,3 +40,11 @@ DataDir = Annotated[
     str | None,
     typer.Option("--data-dir", metavar="FOLDER", help="Data directory of the server."),
 ]
+OptionalModelName = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="Id of an installed model; its last part is enough when no other model shares it.",
+        autocompletion=complete_models,
+    ),
+]

@@ -36,7 +36,7 @@ def serial_sentence(model: LoadedModel) -> str:
 
 
 def loaded_row(model: LoadedModel, now: datetime) -> tuple[str, ...]:
-    """Model, state, process, memory, context, running of slots, waiting, time until it unloads."""
+    """Model, state, process, memory, context, running of slots, waiting, how long it stays."""
     return (
         model.id,
         model.state,
@@ -45,8 +45,17 @@ def loaded_row(model: LoadedModel, now: datetime) -> tuple[str, ...]:
         "-" if model.context is None else f"{model.context:,}",
         f"{model.active} of {model.slots}",
         str(model.queued),
-        time_left(model.expires_at, now),
+        stays(model, now),
     )
+
+
+def stays(model: LoadedModel, now: datetime) -> str:
+    """How long the model stays, in words."""
+    if model.pinned:
+        return "never, pinned"
+    if model.keep_alive_s is not None and model.keep_alive_s < 0:
+        return "never"
+    return time_left(model.expires_at, now)
 
 
 def time_left(expires_at: str | None, now: datetime) -> str:

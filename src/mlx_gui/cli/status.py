@@ -6,7 +6,13 @@ from mlx_gui.cli.connection import connect
 from mlx_gui.cli.options import DataDir, Json, Url
 from mlx_gui.cli.output import console, facts_table, write_json
 from mlx_gui.core.units import format_bytes, format_duration
-from mlx_gui.wire.status import ManagerStatus, SystemStatus
+from mlx_gui.wire.status import (
+    ContainerStatus,
+    FolderStatus,
+    MachineStatus,
+    ManagerStatus,
+    SystemStatus,
+)
 
 
 def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
@@ -29,7 +35,11 @@ def status_rows(system: SystemStatus, manager: ManagerStatus) -> list[tuple[str,
         ("Interface", f"{server.address}/admin"),
         ("Running for", f"{format_duration(server.uptime_s)}, since {started:%Y-%m-%d %H:%M}"),
         ("Data", server.data_dir),
-        ("Model folders", ", ".join(server.model_dirs)),
+        (
+            "Model folders",
+            ", ".join(_folder(each) for each in system.folders if each.use == "models"),
+        ),
+        ("Machine", _machine(system.machine)),
     ]
     if system.device is None:
         rows.append(("Device", "not examined yet"))
@@ -37,6 +47,8 @@ def status_rows(system: SystemStatus, manager: ManagerStatus) -> list[tuple[str,
         rows.append(("Device", f"{system.device.name}, {system.device.backend}"))
         if system.device.blas is not None:
             rows.append(("BLAS", system.device.blas))
+    if memory.container is not None:
+        rows.append(("Container", _container(memory.container)))
     rows += [
         (
             "Memory",
@@ -48,6 +60,7 @@ def status_rows(system: SystemStatus, manager: ManagerStatus) -> list[tuple[str,
             f"{format_bytes(memory.used_by_models_bytes)} of "
             f"{format_bytes(memory.budget_bytes)} in use",
         ),
+        ("Budget set by", memory.budget.reason),
         ("Disk", f"{format_bytes(disk.free_bytes)} of {format_bytes(disk.total_bytes)} free"),
         (
             "In memory",
@@ -56,3 +69,24 @@ def status_rows(system: SystemStatus, manager: ManagerStatus) -> list[tuple[str,
         ("Requests", f"{manager.active_requests} running, {manager.queued_requests} waiting"),
     ]
     return rows
+
+
+def _folder(folder: FolderStatus) -> str:
+    if folder.free_bytes is None:
+        return f"{folder.path} (cannot be read)"
+    there = "" if folder.exists else "not there yet, "
+    return f"{folder.path} ({there}{format_bytes(folder.free_bytes)} free)"
+
+
+def _machine(machine: MachineStatus) -> str:
+    cores = f"{machine.cores} cores" if machine.cores is not None else None
+    known = (machine.model, machine.chip, cores, machine.system)
+    return ", ".join(part for part in known if part)
+
+
+def _container(container: ContainerStatus) -> str:
+    swap = "" if container.swap_bytes is None else f", swap {format_bytes(container.swap_bytes)}"
+    return (
+        f"{format_bytes(container.limit_bytes)} at most, "
+        f"{format_bytes(container.room_bytes)} of it left{swap}"
+    )

@@ -1,76 +1,22 @@
-"""The run loop's notes about one model, and the views of them that others may read."""
+"""The run loop's notes about one model."""
 
 import asyncio
-from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.planning import Plan
+from mlx_gui.control.plans import Standing, Wish
+from mlx_gui.control.queue import FairQueue
+from mlx_gui.control.residency import NEVER_S, Resident, Wanted
+from mlx_gui.control.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
-from mlx_gui.core.generation import Failed, Queued, WorkerRequest, credits_of
-from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model
+from mlx_gui.core.generation import Failed, Queued, WorkerRequest, credits_of, place_of
+from mlx_gui.core.model import Model
 
-ResidentState = Literal["not_loaded", "queued", "loading", "ready", "busy", "unloading", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class LoadOutcome:
-    """How a load ended well. `duration_ms` is 0 when nothing had to be loaded."""
-
-    already_loaded: bool
-    duration_ms: float
-
-
-@dataclass(frozen=True, slots=True)
-class UnloadOutcome:
-    """What an unload gave back: the resident set of the worker that ended."""
-
-    was_loaded: bool
-    freed_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ResidentView:
-    """What was true of a model a moment ago; times are unix seconds."""
-
-    model_id: str
-    state: ResidentState
-    pid: int | None
-    spec: LoadSpec | None
-    need: MemoryNeed | None
-    memory: MemoryUse | None
-    active: int
-    queued: int
-    loads: int
-    last_used_at: float | None
-    expires_at: float | None
-    load_progress: float | None
-    load_stage: str | None
-    error: ErrorInfo | None
-    serial_because: str | None = None
-    keep_alive_s: float | None = None
-    """As the latest request asked; None means the setting, less than 0 for ever."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedView:
-    """A request in the control plane's queue; `position` counts from 1 within its model."""
-
-    request_id: str
-    model_id: str
-    position: int
-    waiting_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class ResidencySnapshot:
-    """Advisory: to be shown, never to decide from."""
-
-    models: dict[str, ResidentView]
-    queue: tuple[QueuedView, ...]
-    stopping: bool
+_LOADS_WORTH_A_TURN = 2
+"""A turn is no shorter than so many times what its load took, or loading would be all there is."""
 
 
 @dataclass(slots=True)
@@ -85,6 +31,11 @@ class Submission:
     keep_alive_s: float | None = None
     position: int = 0
     timer: asyncio.TimerHandle | None = None
+    priority: int = field(init=False)
+    tenant: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.priority, self.tenant = place_of(self.request)
 
     def stop_timer(self) -> None:
         if self.timer is not None:
@@ -97,6 +48,7 @@ class LoadWaiter:
     """Somebody who waits for a load, and how long the model is to stay loaded after it."""
 
     outcome: asyncio.Future[LoadOutcome]
+    since_s: float
     keep_alive_s: float | None = None
 
 
@@ -105,20 +57,34 @@ class Entry:
     """One model in the run loop. Nobody else writes here. Times are the event loop's.
 
     `leases` holds the credits that each running request occupies. `keep_alive_s` is what the latest
-    request that named one wants for this worker; None means the setting.
+    request that named one wants for this worker; None means the setting. `drained_for` names the
+    model that waits for this one to finish its answers; `leaves_after_s` is set when somebody asked
+    it to leave once what had come by then is done. `kept` means that it is loaded without anybody
+    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor.
     """
 
     model: Model
+    standing: Standing
+    wish: Wish = field(default_factory=Wish)
     plan: Plan | None = None
     worker: WorkerProcess | None = None
-    queue: deque[Submission] = field(default_factory=deque[Submission])
+    queue: FairQueue[Submission] = field(default_factory=FairQueue[Submission])
     leases: dict[str, int] = field(default_factory=dict[str, int])
     load_waiters: list[LoadWaiter] = field(default_factory=list[LoadWaiter])
     unload_waiters: list[asyncio.Future[UnloadOutcome]] = field(
         default_factory=list[asyncio.Future[UnloadOutcome]]
     )
-    freed_bytes: int = 0
+    kept: bool = False
+    drained_for: str | None = None
+    leaves_after_s: float | None = None
+    not_before_s: float = 0.0
+    without_worker_since_s: float = 0.0
+    ready_since_s: float = 0.0
+    load_s: float = 0.0
     loads: int = 0
+    evictions: int = 0
+    evicted_because: str | None = None
+    waits_because: str | None = None
     failures_in_a_row: int = 0
     error: ErrorInfo | None = None
     last_used_s: float = 0.0
@@ -133,23 +99,36 @@ class Entry:
         return self.worker is not None and self.worker.phase == "ready"
 
     @property
+    def leaving(self) -> bool:
+        return self.worker is not None and self.worker.phase in ("stopping", "stopped")
+
+    @property
     def idle(self) -> bool:
         return self.ready and not self.leases and not self.queue
 
     @property
-    def wanted(self) -> bool:
-        """Whether somebody waits for a worker that is not there."""
-        return self.worker is None and bool(self.queue or self.load_waiters)
+    def asked_for(self) -> bool:
+        """Whether anybody waits for this model to be ready."""
+        return bool(self.queue or self.load_waiters) or self.kept
 
-    def grantable(self) -> Submission | None:
-        """The first in the queue if its credits are free; nobody overtakes it while they are not.
+    def wanted(self, now_s: float) -> bool:
+        """Whether a worker that is not there is to be started."""
+        return self.worker is None and self.asked_for and now_s >= self.not_before_s
+
+    def grantable(self, now_s: float) -> Submission | None:
+        """Who is next if its credits are free; nobody overtakes it while they are not.
 
         A request for more sequences than the worker takes at once waits until all are free.
         """
-        if not self.queue or self.worker is None or self.worker.ready is None or not self.ready:
+        if not self.queue or not self.ready or self.drained_for is not None:
+            return None
+        first = self.queue.head(now_s)
+        if first is None or self.worker is None or self.worker.ready is None:
+            return None
+        if self.leaves_after_s is not None and first.enqueued_s > self.leaves_after_s:
             return None
         free = self.worker.ready.credits - sum(self.leases.values())
-        return self.queue[0] if self.credits(self.queue[0]) <= free else None
+        return first if self.credits(first) <= free else None
 
     def credits(self, submission: Submission) -> int:
         """The credits of a ready worker that `submission` occupies."""
@@ -157,19 +136,59 @@ class Entry:
         ready = None if self.worker is None else self.worker.ready
         return wanted if ready is None else min(wanted, ready.credits)
 
+    def done_before_leaving(self) -> bool:
+        """Whether what it was still to answer before it leaves has been answered."""
+        if self.leaves_after_s is None or self.leases:
+            return False
+        return not any(each.enqueued_s <= self.leaves_after_s for each in self.queue)
+
+    def as_wanted(self, plan: Plan) -> Wanted:
+        """This model as the policy sees it while it has no worker."""
+        since = [self.queue.oldest_s(), *(waiter.since_s for waiter in self.load_waiters)]
+        asked_s = min((each for each in since if each is not None), default=0.0)
+        urgent = self.queue.highest_priority()
+        return Wanted(
+            self.model.id,
+            plan.need,
+            priority=self.standing.priority + urgent,
+            since_s=max(asked_s, self.without_worker_since_s),
+        )
+
+    def as_resident(self, turn_s: float) -> Resident:
+        """This model as the policy sees it while it has a worker; a load counts at its worst."""
+        assert self.plan is not None, "a worker has a plan"
+        assert self.worker is not None, "what is resident has a worker"
+        need = self.plan.need
+        loading = self.worker.ready is None
+        turn_s = max(turn_s, _LOADS_WORTH_A_TURN * self.load_s)
+        return Resident(
+            self.model.id,
+            max(need.total_bytes, need.load_peak_bytes) if loading else need.total_bytes,
+            "leaving" if self.leaving else "loading" if loading else "ready",
+            leases=len(self.leases),
+            queued=len(self.queue),
+            pinned=self.standing.pinned,
+            priority=self.standing.priority,
+            last_used_s=self.last_used_s,
+            turn_ends_s=NEVER_S if loading else self.ready_since_s + turn_s,
+        )
+
     def fail_waiting(self, error: MlxGuiError) -> None:
         """Answer everybody who waits for this model with `error`."""
-        submissions, self.queue = self.queue, deque()
         waiters, self.load_waiters = self.load_waiters, []
-        for submission in submissions:
+        self.kept = False
+        for submission in self.queue.clear():
             submission.stop_timer()
             submission.mailbox.put(Failed(error.info()))
         for waiter in waiters:
             reject(waiter.outcome, error)
 
-    def tell_positions(self) -> None:
+    def tell_positions(self, now_s: float) -> None:
         """Tell each waiting request its place, if that has changed."""
-        for position, submission in enumerate(self.queue, start=1):
+        if not self.queue.changed:
+            return
+        self.queue.changed = False
+        for position, submission in enumerate(self.queue.in_order(now_s), start=1):
             if submission.position != position:
                 submission.position = position
                 submission.mailbox.put(Queued(position))
@@ -224,6 +243,11 @@ class Entry:
             serial_because=worker.ready.serial_because if worker and worker.ready else None,
             keep_alive_s=self.keep_alive_s,
             error=self.error,
+            pinned=self.standing.pinned,
+            priority=self.standing.priority,
+            evictions=self.evictions,
+            evicted_because=self.evicted_because,
+            waits_because=self.waits_because if self.worker is None else None,
         )
 
 
@@ -237,3 +261,8 @@ def reject(future: "asyncio.Future[Any]", error: MlxGuiError) -> None:
     """Set an error, unless whoever waited is gone."""
     if not future.done():
         future.set_exception(error)
+
+
+def loop_time_s() -> float:
+    """The event loop's time, in which all waits are measured."""
+    return asyncio.get_running_loop().time()

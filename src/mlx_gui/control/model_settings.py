@@ -9,7 +9,7 @@ from mlx_gui.config import Config
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import Model
 from mlx_gui.core.settings import Value
-from mlx_gui.model_settings import ModelSettings, checked, resolve_model
+from mlx_gui.model_settings import ModelSettings, checked, resolve_model, with_adapter
 from mlx_gui.store.database import Store
 from mlx_gui.store.model_settings import all_model_settings, change_model_settings
 
@@ -43,7 +43,7 @@ class ModelSettingsOwner:
 
     def with_changes(self, model: Model, changes: Mapping[str, Value | None]) -> ModelSettings:
         """What would hold for `model` after `changes`."""
-        base = self._own.get(model.base, {}) if model.base is not None else {}
+        base = with_adapter(self._own.get(model.base, {})) if model.base is not None else {}
         own = {**self._own.get(model.id, {}), **changes}
         set_here = {name: value for name, value in own.items() if value is not None}
         return resolve_model(self._config, {**base, **set_here})

@@ -2,36 +2,58 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import msgspec
 
 from mlx_gui.config import Config
+from mlx_gui.control.measured import corrected
 from mlx_gui.core.device import DeviceFacts
-from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelUnsupported
+from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelTooLarge, ModelUnsupported
 from mlx_gui.core.generation import Reasoning, Sampling
-from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, ModelFacts, TextOptions
+from mlx_gui.core.model import (
+    LoadSpec,
+    MemoryNeed,
+    Model,
+    ModelFacts,
+    TextOptions,
+    WeightForm,
+)
+from mlx_gui.core.units import format_bytes
 from mlx_gui.kinds.registry import kind_of
 from mlx_gui.model_settings import ModelSettings
+from mlx_gui.store.measurements import Measurement
 
 _FAKE_ENGINE = "mlx_gui.engines.fake"
 _CONTEXT_STEP_TOKENS = 256
 _LEAST_CONTEXT_TOKENS = 1024
 """A context is not cut below this: the model is refused with the figures instead."""
 
+_SMALL_CONTEXT_TOKENS = 2048
+"""A small footprint halves a context down to this."""
+
 _POOL_SHARE = 8
 """The KV of all slots together may take this part of the budget, where one context takes less."""
+
+Footprint = Literal["full", "small"]
+"""`small` has a pool of one context, no prefix cache, and half of a context above 2048 tokens."""
+
+Measured = Callable[[LoadSpec], Measurement | None]
+"""What a worker of the same key was measured to take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a load makes resident, and the memory it needs.
 
-    `keep_alive_s` None leaves it to the server's setting.
+    `wanted_context` was asked for, by the settings or for this load; the spec's may be shorter.
+    `measured` says that an earlier load has corrected the need.
     """
 
     spec: LoadSpec
     need: MemoryNeed
-    keep_alive_s: int | None = None
+    wanted_context: int = 0
+    measured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +71,60 @@ def plan_load(
     *,
     settings: ModelSettings,
     draft: Model | None = None,
+    measured: Measured | None = None,
+    context_tokens: int | None = None,
+    footprint: Footprint = "full",
 ) -> Plan:
-    """The plan for `model` on `machine`. Raises ModelUnsupported with the model's problem."""
-    facts = _usable(model)
-    kind = kind_of(facts.kind)
-    budget_bytes = machine.budget_bytes
-    spec = LoadSpec(
-        model_id=model.id,
-        path=model.path,
-        kind=facts.kind,
-        engine=_FAKE_ENGINE if config.engine == "fake" else kind.engine,
-        weight_form="stored",
-        context=min(facts.context_length or settings.context_tokens, settings.context_tokens),
-        slots=settings.slots,
-        text=_text_options(model, settings, draft),
-    )
+    """The plan for `model` on `machine`; `context_tokens` stands in for the setting, this once.
 
-    def need(spec: LoadSpec) -> MemoryNeed:
-        drafting = draft.facts if draft is not None else None
-        return kind.need(facts, spec, adapter_bytes=model.adapter_bytes, draft=drafting)
+    Raises ModelUnsupported with the model's problem, and ModelTooLarge where the limit that was set
+    for the model is too low for it.
+    """
+    sizing = _Sizing(model, machine, draft, measured)
+    room_bytes = _room_bytes(machine.budget_bytes, settings)
+    spec = _wanted(model, sizing, config, settings=settings, draft=draft)
+    wanted = context_tokens or settings.context_tokens
+    if footprint == "small" and wanted > _SMALL_CONTEXT_TOKENS:
+        wanted = max(wanted // 2, _SMALL_CONTEXT_TOKENS)
+    wanted_context = min(sizing.facts.context_length or wanted, wanted)
+    spec = _with(spec, context=wanted_context)
+    spec = sizing.fastest_form(spec, room_bytes)
+    spec = _with(spec, context=sizing.fitting_context(spec, room_bytes) or spec.context)
+    one_context_bytes = sizing.need(spec).kv_bytes
+    pool_tokens = spec.context
+    if footprint == "full":
+        pool_tokens = sizing.pool_tokens(spec, room_bytes)
+    spec = _with(spec, kv_pool_tokens=pool_tokens)
+    if footprint == "full":
+        spare_bytes = room_bytes - sizing.need(spec).total_bytes
+        prefix_bytes = min(settings.prefix_cache_bytes, 2 * one_context_bytes, spare_bytes)
+        spec = _with(spec, prefix_cache_bytes=max(prefix_bytes, 0))
+    need = sizing.need(spec)
+    _hold_limit(model, need, settings)
+    return Plan(spec, need, wanted_context, sizing.is_measured(spec))
 
-    for form in kind.weight_forms(facts, machine.device):
-        spec = msgspec.structs.replace(spec, weight_form=form)
-        whole = need(spec)
-        if whole.load_peak_bytes + whole.kv_bytes <= budget_bytes:
-            break
-    spec = msgspec.structs.replace(spec, context=_fitting_context(spec, need(spec), budget_bytes))
-    one_context_bytes = need(spec).kv_bytes
-    pool_tokens = _pool_tokens(spec, need(spec), budget_bytes)
-    spec = msgspec.structs.replace(spec, kv_pool_tokens=pool_tokens)
-    prefix_bytes = min(
-        settings.prefix_cache_bytes, 2 * one_context_bytes, budget_bytes - need(spec).total_bytes
-    )
-    spec = msgspec.structs.replace(spec, prefix_cache_bytes=max(prefix_bytes, 0))
-    return Plan(spec, need(spec), settings.keep_alive_s)
+
+def largest_context(
+    model: Model,
+    machine: Machine,
+    config: Config,
+    *,
+    settings: ModelSettings,
+    draft: Model | None = None,
+    room_bytes: int,
+    measured: Measured | None = None,
+) -> int:
+    """The longest context, up to the model's own, with which it fits into `room_bytes`; 0 if none.
+
+    One sequence, no prefix cache, in whatever weight form leaves most room.
+    """
+    sizing = _Sizing(model, machine, draft, measured)
+    spec = _wanted(model, sizing, config, settings=settings, draft=draft)
+    longest = sizing.facts.context_length or settings.context_tokens
+    spec = _with(spec, context=longest)
+    room_bytes = _room_bytes(room_bytes, settings)
+    forms = (_with(spec, weight_form=form) for form in sizing.forms())
+    return max(sizing.fitting_context(each, room_bytes) for each in forms)
 
 
 def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> Model | None:
@@ -103,6 +145,91 @@ def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> 
     return draft
 
 
+class _Sizing:
+    """The need of any spec of one model on one machine, and what of it fits."""
+
+    def __init__(
+        self, model: Model, machine: Machine, draft: Model | None, measured: Measured | None
+    ) -> None:
+        self.facts = _usable(model)
+        self.kind = kind_of(self.facts.kind)
+        self._model = model
+        self._machine = machine
+        self._draft = None if draft is None else draft.facts
+        self._measured = measured
+
+    def need(self, spec: LoadSpec) -> MemoryNeed:
+        need = self.kind.need(
+            self.facts,
+            spec,
+            adapter_bytes=self._model.adapter_bytes,
+            draft=self._draft,
+            backend=self._machine.device.backend,
+        )
+        measurement = None if self._measured is None else self._measured(spec)
+        return need if measurement is None else corrected(need, measurement)
+
+    def is_measured(self, spec: LoadSpec) -> bool:
+        return self._measured is not None and self._measured(spec) is not None
+
+    def forms(self) -> tuple[WeightForm, ...]:
+        return self.kind.weight_forms(self.facts, self._machine.device)
+
+    def fits(self, spec: LoadSpec, room_bytes: int) -> bool:
+        need = self.need(spec)
+        return max(need.total_bytes, need.load_peak_bytes) <= room_bytes
+
+    def fastest_form(self, spec: LoadSpec, room_bytes: int) -> LoadSpec:
+        """`spec` in the fastest form that fits with all of its context, else in the smallest."""
+        for form in self.forms():
+            spec = _with(spec, weight_form=form)
+            if self.fits(spec, room_bytes):
+                break
+        return spec
+
+    def fitting_context(self, spec: LoadSpec, room_bytes: int) -> int:
+        """The context of `spec`, or as much of it as fits; 0 if that is too little to be of use."""
+
+        def fits(context: int) -> bool:
+            return self.fits(_with(spec, context=context), room_bytes)
+
+        if fits(spec.context):
+            return spec.context
+        steps = _most(
+            spec.context // _CONTEXT_STEP_TOKENS, lambda n: fits(n * _CONTEXT_STEP_TOKENS)
+        )
+        context = steps * _CONTEXT_STEP_TOKENS
+        return context if context >= min(_LEAST_CONTEXT_TOKENS, spec.context) else 0
+
+    def pool_tokens(self, spec: LoadSpec, room_bytes: int) -> int:
+        """What all slots together may hold: one context at least, no more than they could use.
+
+        A row of a batch is as long as the longest, so one long prompt among short ones takes much.
+        """
+        if spec.text.draft is not None or spec.text.kv_bits is not None:
+            return spec.context
+        share_bytes = room_bytes // _POOL_SHARE
+
+        def fits(more: int) -> bool:
+            pool = _with(spec, kv_pool_tokens=spec.context + more)
+            return self.need(pool).kv_bytes <= share_bytes and self.fits(pool, room_bytes)
+
+        return spec.context + _most((spec.slots - 1) * spec.context, fits)
+
+
+def _with(spec: LoadSpec, **changes: object) -> LoadSpec:
+    return msgspec.structs.replace(spec, **changes)
+
+
+def _most(highest: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to `highest` that fits, where all smaller ones do too; 0 if none."""
+    low, high = 0, highest
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low
+
+
 def _usable(model: Model) -> ModelFacts:
     if model.facts is None or model.problem is not None:
         raise ModelUnsupported(
@@ -113,11 +240,49 @@ def _usable(model: Model) -> ModelFacts:
     return model.facts
 
 
+def _wanted(
+    model: Model, sizing: _Sizing, config: Config, *, settings: ModelSettings, draft: Model | None
+) -> LoadSpec:
+    """The spec before anything of it was made to fit."""
+    return LoadSpec(
+        model_id=model.id,
+        path=model.path,
+        kind=sizing.facts.kind,
+        engine=_FAKE_ENGINE if config.engine == "fake" else sizing.kind.engine,
+        weight_form="stored",
+        context=settings.context_tokens,
+        slots=settings.slots,
+        text=_text_options(model, settings, draft),
+    )
+
+
 def _no_draft(model: Model, reason: str) -> ModelUnsupported:
     return ModelUnsupported(
         f"The draft model of {model.id} cannot be used: {reason}",
         hint=f"Choose another, or none: mlx-gui settings {model.id} --reset draft_model",
         details={"model": model.id, "param": "settings.draft_model"},
+    )
+
+
+def _room_bytes(budget_bytes: int, settings: ModelSettings) -> int:
+    """What the model may take of the budget."""
+    return min(budget_bytes, settings.memory_limit_bytes or budget_bytes)
+
+
+def _hold_limit(model: Model, need: MemoryNeed, settings: ModelSettings) -> None:
+    limit_bytes = settings.memory_limit_bytes
+    wanted_bytes = max(need.total_bytes, need.load_peak_bytes)
+    if not limit_bytes or wanted_bytes <= limit_bytes:
+        return
+    raise ModelTooLarge(
+        f"{model.id} needs {format_bytes(wanted_bytes)}, its memory_limit_bytes allows "
+        f"{format_bytes(limit_bytes)}.",
+        hint=f"Raise it, or remove it: mlx-gui settings {model.id} --reset memory_limit_bytes",
+        details={
+            "needed_bytes": wanted_bytes,
+            "limit_bytes": limit_bytes,
+            "param": "settings.memory_limit_bytes",
+        },
     )
 
 
@@ -141,27 +306,3 @@ def _text_options(model: Model, settings: ModelSettings, draft: Model | None) ->
     if draft is None:
         return options
     return msgspec.structs.replace(options, draft=draft.path, draft_tokens=settings.draft_tokens)
-
-
-def _fitting_context(spec: LoadSpec, need: MemoryNeed, budget_bytes: int) -> int:
-    """The context of `spec`, or as much of it as the budget has room for."""
-    room_bytes = budget_bytes - (need.total_bytes - need.kv_bytes)
-    if need.kv_bytes <= room_bytes:
-        return spec.context
-    fitting = spec.context * room_bytes // need.kv_bytes // _CONTEXT_STEP_TOKENS
-    context = fitting * _CONTEXT_STEP_TOKENS
-    return context if context >= min(_LEAST_CONTEXT_TOKENS, spec.context) else spec.context
-
-
-def _pool_tokens(spec: LoadSpec, need: MemoryNeed, budget_bytes: int) -> int:
-    """What all slots together may hold: one context at least, and no more than they could use.
-
-    A row of a batch is as long as the longest, so one long prompt among short ones takes much.
-    """
-    one_after_the_other = spec.text.draft is not None or spec.text.kv_bits is not None
-    if one_after_the_other or not need.kv_bytes:
-        return spec.context
-    room_bytes = budget_bytes - (need.total_bytes - need.kv_bytes)
-    pool_bytes = min(budget_bytes // _POOL_SHARE, room_bytes)
-    tokens = spec.context * pool_bytes // need.kv_bytes
-    return max(spec.context, min(spec.slots * spec.context, tokens))

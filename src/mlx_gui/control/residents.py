@@ -2,23 +2,41 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
 
 from mlx_gui.control.bus import EventBus
-from mlx_gui.control.entry import Entry, Submission
-from mlx_gui.control.memory import process_rss_bytes
+from mlx_gui.control.decisions import DecisionLog
+from mlx_gui.control.entry import Entry, Submission, loop_time_s
+from mlx_gui.control.load_plan import explain
+from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.planning import Plan
-from mlx_gui.control.residency import Evict, Limits, Load, Refuse, Resident, decide
+from mlx_gui.control.plans import Planner, Wish
+from mlx_gui.control.residency import (
+    NEVER_S,
+    Drain,
+    Evict,
+    Leaver,
+    Limits,
+    Load,
+    Refuse,
+    Resident,
+    Step,
+    Wait,
+    decide,
+)
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
 from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.plan import LoadPlan
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 FAILURES_UNTIL_REFUSAL = 3
+_LONGEST_BACK_OFF_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +49,26 @@ class ResidencySettings:
     load_timeout_s: float
     keep_alive_s: int
     client_stall_s: float
+    turn_s: float = 20.0
+    back_off_s: float = 1.0
+    """After the second failure in a row; twice as long after each further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """All that the run loop does to the world, and asks of it.
+
+    `budget_bytes` is what models may use now and at the best of times. `note_ready` is told of each
+    worker that has loaded. `recycle_reason` says why an idle worker is to be replaced, if it is.
+    `spare` is told whether there is room for a worker in reserve.
+    """
+
+    planner: Planner
+    budget_bytes: Callable[[], tuple[int, int]]
+    start_worker: Callable[[LoadSpec], WorkerProcess]
+    note_ready: Callable[[WorkerProcess], None]
+    recycle_reason: Callable[[WorkerProcess, Plan], str | None]
+    spare: Callable[[bool], None]
 
 
 class Residents:
@@ -42,67 +80,188 @@ class Residents:
     def __init__(
         self,
         settings: ResidencySettings,
+        effects: Effects,
         *,
-        plan: Callable[[Model], Plan],
-        budget_bytes: Callable[[], int],
-        start_worker: Callable[[LoadSpec], WorkerProcess],
+        boot_id: str,
         bus: EventBus,
         post: Callable[..., None],
     ) -> None:
         self.entries: dict[str, Entry] = {}
+        self.decisions = DecisionLog(time.time)
         self.stopping = False
+        self.pressure: Pressure = "normal"
         self._settings = settings
-        self._plan = plan
-        self._budget_bytes = budget_bytes
-        self._start_worker = start_worker
+        self._effects = effects
+        self._boot_id = boot_id
         self._bus = bus
         self._post = post
+        self._alarm: asyncio.TimerHandle | None = None
+
+    # --- towards what is wanted --------------------------------------------------------------
 
     def advance(self) -> None:
-        """Grant credits, start loads and evict, as far as that can be done now."""
+        """Start loads, evict and grant credits, as far as that can be done now."""
+        now_s = loop_time_s()
+        self._replace_outdated()
+        self._make_room(now_s)
         for entry in self.entries.values():
-            if (entry.queue or entry.load_waiters) and self.outdated(entry):
-                if not entry.leases:
-                    self.stop_worker(entry, "its settings changed")
-                continue
-            while (submission := entry.grantable()) is not None:
-                entry.queue.popleft()
+            while (submission := entry.grantable(now_s)) is not None:
+                entry.queue.take(submission)
                 self._grant(entry, submission)
-        wanted = [entry for entry in self.entries.values() if entry.wanted]
-        for entry in sorted(wanted, key=_waiting_since_s):
-            self._make_resident(entry)
+            if entry.ready and entry.done_before_leaving():
+                self.stop_worker(entry, "unload", "asked to leave when it has finished")
+            entry.tell_positions(now_s)
+        self._effects.spare(self._has_room_for_spare())
+
+    def _replace_outdated(self) -> None:
         for entry in self.entries.values():
-            entry.tell_positions()
+            if entry.ready and entry.asked_for and self.outdated(entry):
+                entry.drained_for = entry.model.id
+                if not entry.leases:
+                    self.stop_worker(entry, "reload", "its settings changed")
+            elif entry.drained_for == entry.model.id:
+                entry.drained_for = None
 
-    def stop_worker(self, entry: Entry, reason: str) -> None:
-        """Begin to end the worker of `entry`, if it has one that is not ending already."""
-        worker = entry.worker
-        if worker is None or worker.phase in ("stopping", "stopped"):
-            return
-        entry.stop_expiry()
-        entry.freed_bytes = process_rss_bytes(worker.pid)
-        log.info("model_unloading", model=entry.model.id, reason=reason)
-        worker.stop()
+    def _make_room(self, now_s: float) -> None:
+        """Let the policy decide about everything that is wanted, and do what it says."""
+        for entry in self.entries.values():
+            if entry.drained_for not in (None, entry.model.id):
+                entry.drained_for = None
+        plans: dict[str, Plan] = {}
+        for entry in [each for each in self.entries.values() if each.wanted(now_s)]:
+            try:
+                plans[entry.model.id] = self._effects.planner.plan(entry.model, entry.wish)
+            except MlxGuiError as error:
+                self._refuse(entry, error)
+        if plans:
+            wanted = [self.entries[name].as_wanted(plan) for name, plan in plans.items()]
+            steps = decide(wanted, self.residents(), limits=self.limits(), now_s=now_s)
+            self._take(steps, plans)
+        else:
+            steps = ()
+        self._wake(now_s, steps)
+
+    def _take(self, steps: Iterable[Step], plans: dict[str, Plan]) -> None:
+        for step in steps:
+            entry = self.entries[step.model_id]
+            entry.waits_because = None
+            match step:
+                case Load(model_id):
+                    self._load(entry, plans[model_id])
+                case Evict(model_id, leavers):
+                    entry.waits_because = _waits_for(leavers)
+                    for each in leavers:
+                        self.evict(self.entries[each.model_id], each.reason, cause=model_id)
+                case Drain(model_id, leavers):
+                    entry.waits_because = _waits_for(leavers)
+                    for each in leavers:
+                        self.entries[each.model_id].drained_for = model_id
+                        self.decisions.note(
+                            "drain", each.model_id, reason=each.reason, cause=model_id
+                        )
+                case Wait(model_id, reason):
+                    entry.waits_because = reason
+                    self.decisions.note("wait", model_id, reason=reason)
+                case Refuse(_, error):
+                    self._refuse(entry, error)
+
+    def _load(self, entry: Entry, plan: Plan) -> None:
+        entry.plan = plan
+        entry.drained_for = None
+        # Its turn begins when it is ready, not with what an earlier worker left here.
+        entry.ready_since_s = NEVER_S
+        entry.worker = self._effects.start_worker(plan.spec)
+        entry.load_timer = asyncio.get_running_loop().call_later(
+            self._settings.load_timeout_s, self._post, self._on_load_timeout, entry.worker
+        )
+        waiting = len(entry.queue) + len(entry.load_waiters)
+        reason = f"{waiting} wait for it" if waiting else "it is kept loaded"
+        self.decisions.note("load", entry.model.id, reason=reason)
+        log.info("model_loading", model=entry.model.id, form=plan.spec.weight_form)
         self.changed(entry)
 
-    def touch(self, entry: Entry) -> None:
-        """Note a use, and start the keep-alive anew if nobody uses the model now."""
-        loop = asyncio.get_running_loop()
-        entry.last_used_s, entry.last_used_at = loop.time(), time.time()
+    def _grant(self, entry: Entry, submission: Submission) -> None:
+        assert entry.worker is not None, "a free credit has a worker"
+        submission.stop_timer()
         entry.stop_expiry()
-        keep_alive_s = self._keep_alive_s(entry)
-        if entry.idle and keep_alive_s >= 0 and not self.stopping:
-            entry.expires_at = time.time() + keep_alive_s
-            entry.expiry = loop.call_later(keep_alive_s, self._post, self._on_expiry, entry)
+        entry.keep_alive(submission.keep_alive_s)
+        entry.leases[submission.request_id] = entry.credits(submission)
+        entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
         self.changed(entry)
+
+    def _refuse(self, entry: Entry, error: MlxGuiError) -> None:
+        self.decisions.note("refuse", entry.model.id, reason=error.message)
+        entry.fail_waiting(error)
+        self.changed(entry)
+
+    def _wake(self, now_s: float, steps: Iterable[Step]) -> None:
+        """See to it that `advance` runs when a turn or a back-off is over."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        times = [step.until_s for step in steps if isinstance(step, Wait)]
+        times += [
+            entry.not_before_s
+            for entry in self.entries.values()
+            if entry.worker is None and entry.asked_for
+        ]
+        times = [each for each in times if now_s < each < float("inf")]
+        if times:
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_at(min(times), self._post, _nothing)
+
+    # --- what is true, for the policy and for plans ------------------------------------------
+
+    def residents(self) -> tuple[Resident, ...]:
+        """Everything that has a worker, as the policy sees it."""
+        return tuple(
+            entry.as_resident(self._settings.turn_s)
+            for entry in self.entries.values()
+            if entry.worker is not None and entry.plan is not None
+        )
+
+    def limits(self) -> Limits:
+        """What the policy has to keep within now."""
+        now_bytes, most_bytes = self._effects.budget_bytes()
+        short = self.pressure == "critical"
+        return Limits(
+            now_bytes,
+            most_bytes,
+            self._settings.max_models,
+            self._settings.turn_s,
+            loads_paused="is not loaded while the system is short of memory" if short else "",
+        )
+
+    def load_plan(self, model: Model, wish: Wish) -> LoadPlan:
+        """What loading `model` now would do. Raises ModelUnsupported and NotReady."""
+        plan = self._effects.planner.plan(model, wish)
+        limits, residents = self.limits(), self.residents()
+        pinned_bytes = sum(
+            each.held_bytes for each in residents if each.pinned and each.model_id != model.id
+        )
+        room_bytes = limits.budget_bytes - pinned_bytes
+        return explain(
+            plan,
+            residents,
+            limits=limits,
+            now_s=loop_time_s(),
+            max_context=self._effects.planner.largest_context(model, room_bytes),
+            boot_id=self._boot_id,
+        )
 
     def outdated(self, entry: Entry) -> bool:
         """Whether the worker of `entry` holds something else than a load would hold now.
 
         It takes no new request then, and leaves when those under way have ended.
         """
-        plan = self._present_plan(entry)
-        return entry.worker is not None and plan is not None and plan.spec != entry.worker.spec
+        if entry.worker is None:
+            return False
+        try:
+            plan = self._effects.planner.plan(entry.model, entry.wish)
+        except MlxGuiError:
+            # What could not be loaded now serves all the same while it is there.
+            return False
+        return plan.spec != entry.worker.spec
 
     def refuse_hopeless(self, entry: Entry) -> None:
         """Raise at once what waiting would not mend."""
@@ -114,18 +273,13 @@ class Residents:
                 f"{entry.error.message}",
                 hint=f"Mend the cause, then load it: mlx-gui load {entry.model.id}",
             )
-        self._plan(entry.model)
-
-    def fail_stuck(self) -> None:
-        """After a fault of ours: nobody may wait for a load that could not even be begun."""
-        for entry in self.entries.values():
-            if entry.wanted:
-                entry.fail_waiting(InternalError("The model could not be loaded."))
+        self._effects.planner.plan(entry.model, entry.wish)
 
     def entry(self, model: Model) -> Entry:
         """The notes about `model`, made when it is first asked for."""
-        entry = self.entries.setdefault(model.id, Entry(model))
-        entry.model = model
+        standing = self._effects.planner.standing(model)
+        entry = self.entries.setdefault(model.id, Entry(model, standing))
+        entry.model, entry.standing = model, standing
         return entry
 
     def entry_of(self, worker: WorkerProcess) -> Entry | None:
@@ -133,77 +287,106 @@ class Residents:
         entry = self.entries.get(worker.spec.model_id)
         return entry if entry is not None and entry.worker is worker else None
 
+    def _has_room_for_spare(self) -> bool:
+        """Whether memory is plentiful: half of the budget is free, and nothing is on its way."""
+        under_way = any(
+            entry.asked_for or (entry.worker is not None and entry.worker.ready is None)
+            for entry in self.entries.values()
+            if not entry.ready
+        )
+        if self.stopping or under_way or self.pressure != "normal":
+            return False
+        held_bytes = sum(each.held_bytes for each in self.residents())
+        return 2 * held_bytes <= self.limits().budget_bytes
+
+    # --- the end of a worker -----------------------------------------------------------------
+
+    def stop_worker(
+        self,
+        entry: Entry,
+        action: Literal["evict", "expire", "unload", "reload", "recycle"],
+        reason: str,
+        *,
+        cause: str | None = None,
+    ) -> None:
+        """Begin to end the worker of `entry`, if it has one that is not ending already."""
+        if entry.worker is None or entry.leaving:
+            return
+        entry.stop_expiry()
+        self.decisions.note(action, entry.model.id, reason=reason, cause=cause)
+        log.info("model_unloading", model=entry.model.id, reason=reason)
+        entry.worker.stop()
+        self.changed(entry)
+
+    def evict(self, entry: Entry, reason: str, *, cause: str | None = None) -> None:
+        """End an idle worker for the sake of others."""
+        if entry.leaving:
+            return
+        entry.evictions += 1
+        entry.evicted_because = f"made room for {cause}: {reason}" if cause else reason
+        self.stop_worker(entry, "evict", reason, cause=cause)
+
+    def stop_unasked_load(self, entry: Entry) -> None:
+        """End a load that nobody waits for any more."""
+        if entry.worker is not None and entry.worker.ready is None and not entry.asked_for:
+            self.stop_worker(entry, "unload", "nobody waits for it any more")
+
+    def back_off(self, entry: Entry) -> None:
+        """After a failure: the first successor starts at once, later ones ever later."""
+        failures = entry.failures_in_a_row
+        delay_s = self._settings.back_off_s * 2 ** (failures - 2) if failures >= 2 else 0
+        entry.not_before_s = loop_time_s() + min(delay_s, _LONGEST_BACK_OFF_S)
+
+    # --- idle models -------------------------------------------------------------------------
+
+    def touch(self, entry: Entry) -> None:
+        """Note a use, and start the keep-alive anew if nobody uses the model now."""
+        loop = asyncio.get_running_loop()
+        entry.last_used_s, entry.last_used_at = loop.time(), time.time()
+        self.renew_expiry(entry)
+
+    def renew_expiry(self, entry: Entry) -> None:
+        """Let the model stay for its keep-alive from its last use on."""
+        loop = asyncio.get_running_loop()
+        entry.stop_expiry()
+        keep_alive_s = self._keep_alive_s(entry)
+        lasting = keep_alive_s < 0 or entry.standing.pinned
+        if entry.idle and not lasting and not self.stopping:
+            expires_s = entry.last_used_s + keep_alive_s
+            entry.expires_at = time.time() + max(expires_s - loop.time(), 0)
+            entry.expiry = loop.call_at(expires_s, self._post, self._on_expiry, entry)
+        self.changed(entry)
+
+    def note_ready(self, worker: WorkerProcess) -> None:
+        """Remember what a load took."""
+        self._effects.note_ready(worker)
+
+    def when_idle(self, entry: Entry) -> None:
+        """What is due when a model has answered all: a worker that has grown old is replaced."""
+        if not entry.idle or entry.worker is None or entry.plan is None:
+            return
+        reason = self._effects.recycle_reason(entry.worker, entry.plan)
+        if reason is not None:
+            entry.kept = entry.standing.pinned
+            self.stop_worker(entry, "recycle", reason)
+
+    def fail_stuck(self) -> None:
+        """After a fault of ours: nobody may wait for a load that could not even be begun."""
+        for entry in self.entries.values():
+            if entry.worker is None and entry.asked_for:
+                entry.fail_waiting(InternalError("The model could not be loaded."))
+
     def changed(self, entry: Entry) -> None:
         """Tell whoever shows `entry`."""
         self._bus.publish("model", entry.model.id)
         self._bus.publish("manager")
 
-    def _present_plan(self, entry: Entry) -> Plan | None:
-        """None when it could not be loaded now; a worker that is there serves all the same."""
-        try:
-            return self._plan(entry.model)
-        except MlxGuiError:
-            return None
-
     def _keep_alive_s(self, entry: Entry) -> float:
         """What a request said last, else the model's setting, else the server's."""
-        if entry.keep_alive_s is not None:
-            return entry.keep_alive_s
-        plan = self._present_plan(entry)
-        if plan is None or plan.keep_alive_s is None:
-            return self._settings.keep_alive_s
-        return plan.keep_alive_s
-
-    def _grant(self, entry: Entry, submission: Submission) -> None:
-        assert entry.worker is not None, "a free credit has a worker"
-        submission.stop_timer()
-        entry.stop_expiry()
-        entry.keep_alive(submission.keep_alive_s)
-        entry.leases[submission.request_id] = entry.credits(submission)
-        entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
-        self.changed(entry)
-
-    def _make_resident(self, entry: Entry) -> None:
-        try:
-            plan = self._plan(entry.model)
-        except MlxGuiError as error:
-            entry.fail_waiting(error)
-            self.changed(entry)
-            return
-        limits = Limits(self._budget_bytes(), self._settings.max_models)
-        match decide(entry.model.id, plan.need, self._residents(), limits):
-            case Load():
-                entry.plan = plan
-                entry.worker = self._start_worker(plan.spec)
-                entry.load_timer = asyncio.get_running_loop().call_later(
-                    self._settings.load_timeout_s, self._post, self._on_load_timeout, entry.worker
-                )
-                log.info("model_loading", model=entry.model.id, form=plan.spec.weight_form)
-                self.changed(entry)
-            case Evict(model_ids):
-                for model_id in model_ids:
-                    self.stop_worker(self.entries[model_id], f"made room for {entry.model.id}")
-            case Refuse(error):
-                entry.fail_waiting(error)
-                self.changed(entry)
-            case _:
-                pass
-
-    def _residents(self) -> tuple[Resident, ...]:
-        return tuple(
-            Resident(
-                entry.model.id,
-                # A load under way is counted at its worst moment.
-                entry.plan.need.total_bytes
-                if entry.worker.ready is not None
-                else max(entry.plan.need.total_bytes, entry.plan.need.load_peak_bytes),
-                idle=entry.idle,
-                leaving=entry.worker.phase in ("stopping", "stopped"),
-                last_used_s=entry.last_used_s,
-            )
-            for entry in self.entries.values()
-            if entry.worker is not None and entry.plan is not None
-        )
+        for each in (entry.keep_alive_s, entry.standing.keep_alive_s):
+            if each is not None:
+                return each
+        return self._settings.keep_alive_s
 
     def _on_load_timeout(self, worker: WorkerProcess) -> None:
         entry = self.entry_of(worker)
@@ -217,13 +400,17 @@ class Residents:
         entry.error = error.info()
         entry.failures_in_a_row += 1
         entry.fail_waiting(error)
-        self.stop_worker(entry, "load timed out")
+        self.stop_worker(entry, "unload", "its load timed out")
 
     def _on_expiry(self, entry: Entry) -> None:
         entry.expiry = None
-        if entry.idle:
-            self.stop_worker(entry, "keep-alive over")
+        if entry.idle and not entry.standing.pinned:
+            self.stop_worker(entry, "expire", "its keep-alive is over")
 
 
-def _waiting_since_s(entry: Entry) -> float:
-    return entry.queue[0].enqueued_s if entry.queue else 0.0
+def _waits_for(leavers: Iterable[Leaver]) -> str:
+    return f"room is made by {', '.join(each.model_id for each in leavers)}"
+
+
+def _nothing() -> None:
+    """An event that only lets the run loop look again."""

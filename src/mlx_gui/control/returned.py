@@ -1,7 +1,6 @@
 """Whether the memory of a worker came back with its end."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 
@@ -35,28 +34,6 @@ class MemoryReturned:
         return self.share >= 1 - _TOLERANCE
 
 
-def held_bytes(pid: int, proc: Path = Path("/proc")) -> int:
-    """Memory that the end of process `pid` gives back; 0 when there is no such process.
-
-    On Linux its proportional share without pages of files, which stay in the system's cache and
-    count as available all the time; elsewhere its resident set. Blocks for milliseconds.
-    """
-    try:
-        lines = (proc / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return _resident_bytes(pid)
-    sizes = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
-    parts = ("Pss_Anon", "Pss_Shmem") if "Pss_Anon" in sizes else ("Pss",)
-    return sum(int(sizes[part][0]) * 1024 for part in parts if part in sizes)
-
-
 def available_bytes() -> int:
     """What the system could give to a new process now."""
     return psutil.virtual_memory().available
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        return psutil.Process(pid).memory_info().rss
-    except psutil.Error:
-        return 0

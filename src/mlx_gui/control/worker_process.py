@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 
 from mlx_gui.control.liveness import Liveness
 from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.returned import MemoryReturned, available_bytes, held_bytes
+from mlx_gui.control.memory import process_private_bytes
+from mlx_gui.control.returned import MemoryReturned, available_bytes
 from mlx_gui.core.errors import (
     ErrorInfo,
     LoadFailed,
@@ -38,6 +39,7 @@ from mlx_gui.ipc.messages import (
     Ping,
     Pong,
     Ready,
+    Reclaim,
     RequestEvents,
     StartFailed,
     StartWorker,
@@ -125,6 +127,11 @@ class WorkerProcess:
         if self._child is not None:
             self._child.send(Ping(0))
 
+    def reclaim(self) -> None:
+        """Ask the worker for what it keeps for later requests; `worker_measured` follows."""
+        if self._child is not None:
+            self._child.send(Reclaim())
+
     async def ping(self, timeout_s: float) -> Pong:
         """The MLX thread's answer. Raises WorkerFailed when none comes in time."""
         if self._child is None or self.phase in ("stopping", "stopped"):
@@ -199,9 +206,7 @@ class WorkerProcess:
         await listening
 
     async def _end_weighed(self, child: Child) -> None:
-        # Whoever reads a large process's pages waits for them.
-        held = await asyncio.to_thread(held_bytes, child.pid)
-        before = available_bytes()
+        held, before = process_private_bytes(child.pid), available_bytes()
         self.exit = await self._end(child)
         self.returned = MemoryReturned(held, before, available_bytes())
 

@@ -1,10 +1,37 @@
-"""The machine as the probe child found it."""
+"""The machine as the probe child found it, and what suits it."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import msgspec
 
 Backend = Literal["metal", "cuda", "cpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What suits a backend.
+
+    `prefill_tokens` of prompts are read between two decode steps, and `crowd` times as many while
+    more prompts wait than answers run: long enough to use the device well, short enough for
+    running answers to keep flowing. `cache_bytes` bounds the memory that MLX keeps for reuse; None
+    leaves MLX's own bound.
+    """
+
+    prefill_tokens: int
+    cache_bytes: int | None
+    crowd: int = 4
+
+
+LIMITS: Mapping[Backend, Limits] = MappingProxyType(
+    {
+        "cpu": Limits(prefill_tokens=128, cache_bytes=None),
+        "metal": Limits(prefill_tokens=512, cache_bytes=1 << 30),
+        "cuda": Limits(prefill_tokens=512, cache_bytes=1 << 30),
+    }
+)
 
 
 class BlasFacts(msgspec.Struct, frozen=True):

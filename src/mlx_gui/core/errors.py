@@ -12,6 +12,7 @@
     │   └── ModelNotFound
     ├── MethodNotAllowed 405
     ├── Conflict 409
+    │   └── PlanChanged
     ├── PayloadTooLarge 413
     ├── UnsupportedMedia 415
     ├── QueueFull 429
@@ -34,9 +35,12 @@ do. An error crosses process borders as an `ErrorInfo` and is rebuilt by `from_i
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
+
+if TYPE_CHECKING:  # it speaks of models, which speak of errors
+    from mlx_gui.core.plan import LoadPlan
 
 
 class ErrorInfo(msgspec.Struct, frozen=True):
@@ -159,6 +163,25 @@ class Conflict(MlxGuiError):
     status = 409
 
 
+class PlanChanged(Conflict):
+    """What a load would do is no longer what its plan said; `plan` is what it would do now."""
+
+    code = "plan_changed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        details: Mapping[str, str | int | float | bool | None] | None = None,
+        retry_after_s: int | None = None,
+        plan: "LoadPlan | None" = None,
+    ) -> None:
+        super().__init__(message, hint=hint, details=details, retry_after_s=retry_after_s)
+        self.plan = plan
+        """None where the error was rebuilt from an ErrorInfo."""
+
+
 class PayloadTooLarge(MlxGuiError):
     """The body is larger than `max_body_bytes`."""
 
@@ -190,7 +213,7 @@ class WorkerFailed(MlxGuiError):
 
 
 class WorkerOutOfMemory(WorkerFailed):
-    """The process that ran the model got no more memory; the others have not noticed."""
+    """The process that ran the model had not enough memory; the next one takes less."""
 
     code = "worker_out_of_memory"
     status = 503

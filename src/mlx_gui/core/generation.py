@@ -14,6 +14,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "cancelled", "error"]
 Channel = Literal["content", "reasoning", "tool_call"]
 GrammarKind = Literal["json_object", "json_schema", "regex", "lark"]
+LOCAL_TENANT = "local"
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -141,7 +142,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     n: int = 1
-    tenant: str = "local"
+    tenant: str = LOCAL_TENANT
     priority: int = 0
     prompt: str | tuple[int, ...] | None = None
     tools: tuple[Tool, ...] = ()
@@ -301,6 +302,17 @@ WorkerRequest = GenerateRequest | TokenizeRequest | DetokenizeRequest
 def credits_of(request: WorkerRequest) -> int:
     """Sequences that `request` occupies; counting tokens occupies none."""
     return request.n if isinstance(request, GenerateRequest) else 0
+
+
+def place_of(request: WorkerRequest) -> tuple[int, str]:
+    """Priority and tenant, by which the queue orders requests."""
+    match request:
+        case GenerateRequest(priority=priority, tenant=tenant):
+            return priority, tenant
+        case TokenizeRequest(request=question):
+            return question.priority, question.tenant
+        case DetokenizeRequest():
+            return 0, LOCAL_TENANT
 
 
 GenerationEvent = (

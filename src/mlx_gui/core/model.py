@@ -13,14 +13,37 @@ WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""
 
 
+class SlidingWindow(msgspec.Struct, frozen=True):
+    """Layers that keep only the last `tokens`, and what all of them take for each."""
+
+    tokens: int
+    bytes_per_token: int
+
+
+class KVLayout(msgspec.Struct, frozen=True):
+    """What the caches of one sequence hold, by how they grow; values are counted with 16 bits.
+
+    `bytes_per_token` is of the layers that keep every token. `state_bytes` is of recurrent layers,
+    the same however long the sequence gets; `wide_state_bytes` is more of it, of values that have
+    32 bits whatever the model computes with.
+    """
+
+    bytes_per_token: int = 0
+    windows: tuple[SlidingWindow, ...] = ()
+    state_bytes: int = 0
+    wide_state_bytes: int = 0
+    batched: bool = True
+    """Whether the caches of several sequences can be put together."""
+
+
 class ModelFacts(msgspec.Struct, frozen=True):
     """What the files of a model folder say, read without loading anything.
 
     `parameter_count` counts the unpacked parameters, `stored_bytes` the tensors on disk,
     `float16_bytes` those of them that are 16-bit floats, scales and biases included,
     `largest_tensor_parameters` the unpacked parameters of the largest one.
-    `kv_bytes_per_token` is for 16-bit values; `activations_per_token` counts the values that one
-    layer holds for a token while a prompt is read.
+    `activations_per_token` counts the values that one layer holds for a token while a prompt is
+    read, `attended_values` those that it makes then of each token of the context, beside its KV.
     """
 
     kind: Kind
@@ -30,12 +53,16 @@ class ModelFacts(msgspec.Struct, frozen=True):
     parameter_count: int
     stored_bytes: int
     largest_tensor_parameters: int
-    kv_bytes_per_token: int
+    kv: KVLayout
     quantization: str | None = None
     has_chat_template: bool = False
     float16_bytes: int = 0
     activations_per_token: int = 0
     vocabulary_size: int | None = None
+    attention_heads: int = 0
+    attended_values: int = 0
+    tokenizer_bytes: int = 0
+    """The size of tokenizer.json."""
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -99,18 +126,29 @@ class LoadSpec(msgspec.Struct, frozen=True):
     text: TextOptions = TextOptions()
 
     def key(self) -> str:
-        """A short stable digest of the spec; measurements are stored under it."""
-        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+        """A short stable digest of what a freshly loaded worker's size depends on.
+
+        Measurements are stored under it. Pools, slots and what requests are answered with are left
+        out: a correction may change the pools, and must find the same measurement again.
+        """
+        parts = (self.path, self.kind, self.engine, self.weight_form)
+        sized = (*parts, self.text.adapter, self.text.draft)
+        return hashlib.sha256(msgspec.json.encode(sized)).hexdigest()[:16]
 
 
 class MemoryNeed(msgspec.Struct, frozen=True):
-    """Bytes that a LoadSpec takes once it is loaded, and at the worst moment of loading."""
+    """Bytes that a LoadSpec takes once it is loaded, and at the worst moment of loading.
+
+    `overhead_bytes` is what the process takes without a model, `process_bytes`, and what MLX needs
+    for a moment while it computes. `load_peak_bytes` includes the process too.
+    """
 
     weights_bytes: int
     kv_bytes: int
     overhead_bytes: int
     load_peak_bytes: int
     prefix_bytes: int = 0
+    process_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
@@ -121,6 +159,8 @@ class MemoryUse(msgspec.Struct, frozen=True):
     """What a worker measured of itself: MLX's own counters and the process's resident set.
 
     `kv_bytes` of the running sequences and `prefix_bytes` of earlier ones are part of the active.
+    `load_peak_bytes` is the most that MLX held while the model was loaded, `peak_bytes` since then,
+    `peak_rss_bytes` the largest resident set since the process began; 0 where nobody measures it.
     """
 
     active_bytes: int
@@ -129,3 +169,5 @@ class MemoryUse(msgspec.Struct, frozen=True):
     rss_bytes: int
     kv_bytes: int = 0
     prefix_bytes: int = 0
+    load_peak_bytes: int = 0
+    peak_rss_bytes: int = 0

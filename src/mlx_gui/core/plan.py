@@ -9,6 +9,11 @@ from mlx_gui.core.model import LoadSpec, MemoryNeed
 Fit = Literal["yes", "after_eviction", "tight", "no"]
 """Whether a load fits: now, after others have left, with less than was wanted, or not at all."""
 
+PolicyAction = Literal[
+    "load", "evict", "expire", "unload", "drain", "wait", "refuse", "reload", "recycle", "shrink"
+]
+"""What the policy does: `drain` lets a model finish its answers, `shrink` takes its caches."""
+
 
 class Eviction(msgspec.Struct, frozen=True):
     """A model that would leave. `idle_s` is the time since its last use, None while it answers."""
@@ -64,18 +69,7 @@ class PolicyDecision(msgspec.Struct, frozen=True):
     """
 
     at: float
-    action: Literal[
-        "load",
-        "evict",
-        "expire",
-        "unload",
-        "drain",
-        "wait",
-        "refuse",
-        "reload",
-        "recycle",
-        "shrink",
-    ]
+    action: PolicyAction
     subject: str
     cause: str | None
     reason: str

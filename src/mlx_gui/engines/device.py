@@ -6,40 +6,15 @@ Nothing here imports MLX at the top: `prepare_process` must run before anything 
 import os
 import platform
 import sys
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import MappingProxyType
 
-from mlx_gui.core.device import Backend, BlasFacts, DeviceFacts
+from mlx_gui.core.device import LIMITS, Backend, BlasFacts, DeviceFacts
 from mlx_gui.engines.cpu.blas import cpu_name, open_blas
 from mlx_gui.engines.text.architectures import supported_model_types
 
 _CUDA_PACKAGES = ("mlx-cuda-12", "mlx-cuda-13")
 _REPORTED_PACKAGES = ("mlx", "mlx-lm", "transformers", "tokenizers")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What suits a backend.
-
-    `prefill_tokens` of prompts are read between two decode steps, a few times as many while more
-    prompts wait than answers run: long enough to use the device well, short enough for running
-    answers to keep flowing. `cache_bytes` bounds
-    the memory that MLX keeps for reuse; None leaves MLX's own bound.
-    """
-
-    prefill_tokens: int
-    cache_bytes: int | None
-
-
-LIMITS = MappingProxyType(
-    {
-        "cpu": Limits(prefill_tokens=128, cache_bytes=None),
-        "metal": Limits(prefill_tokens=512, cache_bytes=1 << 30),
-        "cuda": Limits(prefill_tokens=512, cache_bytes=1 << 30),
-    }
-)
 
 
 def prepare_process(blas: str, cache_dir: Path) -> BlasFacts:

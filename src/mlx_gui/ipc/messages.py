@@ -2,7 +2,7 @@
 
     control plane ──StartWorker──▶ worker     one engine, one model
                   ◀─Hello, LoadProgress, Ready | StartFailed─
-                  ──Generate, Cancel, Ping, Stop──▶
+                  ──Generate, Cancel, Ping, Reclaim, Stop──▶
                   ◀─Output, Pong─
 
     control plane ──Prewarm──▶ worker         the same, but the libraries before the model
@@ -75,6 +75,10 @@ class Ping(msgspec.Struct, frozen=True, tag="ping"):
     """Answered by the thread that drives MLX, so that an answer proves that it is alive."""
 
     nonce: int
+
+
+class Reclaim(msgspec.Struct, frozen=True, tag="reclaim"):
+    """Give up what is only kept for later requests; answered by a Pong with nonce 0."""
 
 
 class Stop(msgspec.Struct, frozen=True, tag="stop"):
@@ -164,7 +168,7 @@ class Part(msgspec.Struct, frozen=True, tag="part"):
     data: bytes
 
 
-ToChild = StartWorker | Prewarm | StartJob | Generate | Cancel | Ping | Stop | Part
+ToChild = StartWorker | Prewarm | StartJob | Generate | Cancel | Ping | Reclaim | Stop | Part
 FromChild = (
     Hello
     | Warmed

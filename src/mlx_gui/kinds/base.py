@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.device import Backend, DeviceFacts
 from mlx_gui.core.model import Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
 
 
@@ -38,6 +38,7 @@ class ModelKind(Protocol):
         *,
         adapter_bytes: int = 0,
         draft: ModelFacts | None = None,
+        backend: Backend = "cpu",
     ) -> MemoryNeed:
-        """Bytes that `spec` takes, its adapter's weights and its draft model included."""
+        """Bytes that `spec` takes on `backend`, its adapter and its draft model included."""
         ...

@@ -3,31 +3,40 @@
 import json
 from pathlib import Path
 
-from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.device import Backend, DeviceFacts
 from mlx_gui.core.markers import knows_thoughts, knows_tools
 from mlx_gui.core.model import Capability, Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
 from mlx_gui.kinds.architecture import (
     activations_per_token,
+    attended_values,
+    attention_heads,
     context_length,
-    kv_bytes_per_token,
+    language_part,
     vocabulary_size,
 )
 from mlx_gui.kinds.base import Recognised
-from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object, read_tensors, read_text
+from mlx_gui.kinds.checkpoint import (
+    DamagedFile,
+    Tensor,
+    read_json_object,
+    read_tensors,
+    read_text,
+)
+from mlx_gui.kinds.kv_layout import kv_layout
+from mlx_gui.kinds.memory import text_need
 from mlx_gui.kinds.quantization import parameter_counts, read_quantization
 
-PROCESS_BYTES = 115_000_000
-"""Resident set of a worker that has imported everything and loaded nothing, as measured."""
-
-CACHE_STEP_TOKENS = 256
-"""KV caches of mlx-lm grow by this."""
-
-KV_GROUP = 64
-"""So many values of a quantized KV cache share a scale and a bias."""
-
-PREFILL_TOKENS = 512
-LAYERS_ALIVE = 4
-"""So many layers' activations of a prompt's chunk are in memory at once."""
+_UNREAD_PARTS = (
+    "audio_tower.",
+    "embed_audio.",
+    "embed_vision.",
+    "multi_modal_projector.",
+    "vision_model.",
+    "vision_tower.",
+    "visual.",
+)
+"""What a model sees and hears with. mlx-lm loads none of it, but for one family."""
+_READS_ALL = ("muse_spark",)
 
 
 class TextKind:
@@ -42,7 +51,7 @@ class TextKind:
         if not isinstance(model_type, str):
             return None
         try:
-            tensors = read_tensors(folder)
+            tensors = [each for each in read_tensors(folder) if _is_read(each, model_type)]
             template = _chat_template(folder)
         except DamagedFile as damage:
             return Recognised(None, str(damage))
@@ -57,12 +66,15 @@ class TextKind:
             parameter_count=sum(parameters),
             stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
             largest_tensor_parameters=max(parameters, default=0),
-            kv_bytes_per_token=kv_bytes_per_token(config),
+            kv=kv_layout(config),
             quantization=None if quantization is None else str(quantization),
             has_chat_template=bool(template),
             float16_bytes=sum(tensor.stored_bytes for tensor in halves),
             activations_per_token=activations_per_token(config),
             vocabulary_size=vocabulary_size(config),
+            attention_heads=attention_heads(language_part(config)),
+            attended_values=attended_values(config),
+            tokenizer_bytes=_file_bytes(folder / "tokenizer.json"),
         )
         return Recognised(facts, _problem(folder, config))
 
@@ -79,23 +91,20 @@ class TextKind:
         *,
         adapter_bytes: int = 0,
         draft: ModelFacts | None = None,
+        backend: Backend = "cpu",
     ) -> MemoryNeed:
-        """Bytes that `spec` takes; its slots share one KV pool.
+        """Bytes that `spec` takes; its slots share one KV pool."""
+        return text_need(facts, spec, adapter_bytes=adapter_bytes, draft=draft, backend=backend)
 
-        A draft model is loaded after the model itself and has a KV pool of its own.
-        """
-        own = _need(facts, spec)
-        loaded_bytes = own.weights_bytes + adapter_bytes
-        drafting = MemoryNeed(0, 0, 0, 0) if draft is None else _need(draft, spec)
-        return MemoryNeed(
-            weights_bytes=loaded_bytes + drafting.weights_bytes,
-            kv_bytes=own.kv_bytes + drafting.kv_bytes,
-            overhead_bytes=max(own.overhead_bytes, drafting.overhead_bytes),
-            load_peak_bytes=max(
-                own.load_peak_bytes + adapter_bytes, loaded_bytes + drafting.load_peak_bytes
-            ),
-            prefix_bytes=spec.prefix_cache_bytes,
-        )
+
+def _is_read(tensor: Tensor, model_type: str) -> bool:
+    return model_type in _READS_ALL or not tensor.name.removeprefix("model.").startswith(
+        _UNREAD_PARTS
+    )
+
+
+def _file_bytes(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _chat_template(folder: Path) -> str:
@@ -131,39 +140,3 @@ def _problem(folder: Path, config: dict[str, object]) -> str | None:
     if not any(all((folder / name).exists() for name in names) for names in complete):
         return "There is no tokenizer: tokenizer.json is missing."
     return None
-
-
-def _need(facts: ModelFacts, spec: LoadSpec) -> MemoryNeed:
-    widened = spec.weight_form != "stored"
-    # Without any 16-bit float in the file the model computes in 32 bits as it is.
-    value_bytes = 4 if widened or not facts.float16_bytes else 2
-    match spec.weight_form:
-        case "stored":
-            weights_bytes = load_peak_bytes = facts.stored_bytes
-        case "float32-scales":
-            weights_bytes = load_peak_bytes = facts.stored_bytes + facts.float16_bytes
-        case "float32":
-            weights_bytes = facts.parameter_count * 4
-            # Tensors are unpacked one by one: the last meets all others, unpacked and as stored.
-            one_tensor_bytes = facts.largest_tensor_parameters * 4
-            load_peak_bytes = weights_bytes + facts.stored_bytes + 2 * one_tensor_bytes
-    held_tokens = max(spec.kv_pool_tokens, spec.context)
-    tokens = -(-held_tokens // CACHE_STEP_TOKENS) * CACHE_STEP_TOKENS
-    chunk_values = PREFILL_TOKENS * LAYERS_ALIVE * facts.activations_per_token
-    return MemoryNeed(
-        weights_bytes=weights_bytes,
-        kv_bytes=tokens
-        * facts.kv_bytes_per_token
-        // 2
-        * _kv_group_bits(spec, value_bytes)
-        // (8 * KV_GROUP),
-        overhead_bytes=PROCESS_BYTES + chunk_values * value_bytes,
-        load_peak_bytes=PROCESS_BYTES + load_peak_bytes,
-    )
-
-
-def _kv_group_bits(spec: LoadSpec, value_bytes: int) -> int:
-    """What a group of values takes in the KV cache, with scale and bias if it is quantized."""
-    if spec.text.kv_bits is None:
-        return KV_GROUP * 8 * value_bytes
-    return KV_GROUP * spec.text.kv_bits + 2 * 8 * value_bytes

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Integer, MetaData, String, Table
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision in order; each has its file in `migrations/versions`."""
 
 METADATA = MetaData(
@@ -53,6 +53,8 @@ measurements = Table(
     Column("rss_bytes", Integer, nullable=False),
     Column("load_ms", Float, nullable=False),
     Column("measured_at", String, nullable=False),
+    Column("load_peak_bytes", Integer, nullable=False, server_default="0"),
+    Column("peak_rss_bytes", Integer, nullable=False, server_default="0"),
 )
 
 devices = Table(

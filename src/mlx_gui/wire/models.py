@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from mlx_gui.core.model import Capability, Kind, WeightForm
 
@@ -27,6 +27,17 @@ class MemoryUseBody(BaseModel):
     kv_bytes: int
     prefix_bytes: int
     other_bytes: int
+    total_bytes: int
+
+
+class MemoryNeedBody(BaseModel):
+    """Bytes that a model is planned to take. `total_bytes` is without the peak while it loads."""
+
+    weights_bytes: int
+    kv_bytes: int
+    prefix_bytes: int
+    overhead_bytes: int
+    load_peak_bytes: int
     total_bytes: int
 
 
@@ -77,6 +88,21 @@ class ModelList(BaseModel):
     last_id: str | None = None
 
 
+class LoadRequest(BaseModel):
+    """How a model is to be loaded; all of it may be left out.
+
+    With `plan_token` the load happens only as its plan said. `context` is the longest context, from
+    16 tokens to what the model was made for, in place of the setting. `keep_alive_s` is the time
+    that the model stays loaded after each use, -1 for ever, until a request names another.
+    """
+
+    model_config = ConfigDict(strict=True)
+
+    plan_token: str | None = None
+    context: int | None = None
+    keep_alive_s: float | None = None
+
+
 class LoadResult(BaseModel):
     """What `load` answers: the model, now ready, and how long it took."""
 
@@ -91,11 +117,38 @@ class LoadAccepted(BaseModel):
     status: Literal["loading"] = "loading"
 
 
+class MemoryReturnedBody(BaseModel):
+    """The proof of an unload: what the worker held, and the machine's available memory."""
+
+    held_bytes: int
+    available_before_bytes: int
+    available_after_bytes: int
+
+
 class UnloadResult(BaseModel):
-    """What `unload` answers. `freed_bytes` is the resident set of the worker that ended."""
+    """What `unload` answers. `freed_bytes` is the resident set of the worker that ended.
+
+    `returned` is null when nothing was loaded.
+    """
 
     model: ModelObject
     was_loaded: bool
+    freed_bytes: int
+    returned: MemoryReturnedBody | None = None
+
+
+class BusyModel(BaseModel):
+    """A model that was left in memory, and why."""
+
+    id: str
+    reason: str
+
+
+class UnloadAllResult(BaseModel):
+    """What `unload-all` answers; `busy` models were not touched."""
+
+    models: list[UnloadResult]
+    busy: list[BusyModel]
     freed_bytes: int
 
 

@@ -5,13 +5,16 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
-from mlx_gui.wire.models import MemoryUseBody, ModelObject, State
+from mlx_gui.wire.models import ErrorBody, MemoryNeedBody, MemoryUseBody, ModelObject, State
 
 
 class LoadedModel(BaseModel):
     """A model that has a worker now, or is waiting to get one.
 
     `serial_because` says why it answers one request at a time, where it cannot batch.
+    `waits_because` says why it is not loaded yet, while somebody waits for it.
+    `need` is what it is planned to take, `memory` what it takes by its own measure.
+    `keep_alive_s` is what the latest request asked for; null is the setting, less than 0 for ever.
     """
 
     id: str
@@ -27,6 +30,28 @@ class LoadedModel(BaseModel):
     weight_form: str | None
     context: int | None
     serial_because: str | None
+    need: MemoryNeedBody | None = None
+    pinned: bool = False
+    priority: int = 0
+    keep_alive_s: float | None = None
+    evictions: int = 0
+    evicted_because: str | None = None
+    waits_because: str | None = None
+    error: ErrorBody | None = None
+
+
+class UnloadedModel(BaseModel):
+    """A model that was asked for since the server started, and has no worker now."""
+
+    id: str
+    state: State
+    pinned: bool
+    priority: int
+    loads: int
+    evictions: int
+    evicted_because: str | None
+    last_used_at: str | None
+    error: ErrorBody | None
 
 
 class QueuedRequest(BaseModel):
@@ -46,20 +71,59 @@ class ManagerStatus(BaseModel):
     max_loaded_models: int
     active_requests: int
     queued_requests: int
+    unloaded_models: list[UnloadedModel] = []
 
 
 class MemorySegment(BaseModel):
-    """A model's part of the memory bar."""
+    """A model's part of the memory bar; `pinned` means that it never leaves to make room."""
 
     model_id: str
     weights_bytes: int
     kv_bytes: int
     prefix_bytes: int
     other_bytes: int
+    pinned: bool = False
+
+
+class BudgetBound(BaseModel):
+    """One upper limit of the budget; `reason` ends a sentence."""
+
+    name: Literal["setting", "device", "machine", "container", "free"]
+    limit_bytes: int
+    reason: str
+
+
+class BudgetStatus(BaseModel):
+    """What models may use together, and what says so.
+
+    `static_bytes` follows from machine and settings, `now_bytes` besides from what other programs
+    leave free. `reason` is that of the bound that decides now.
+    """
+
+    static_bytes: int
+    now_bytes: int
+    reason: str
+    reserve_bytes: int
+    bounds: list[BudgetBound]
+
+
+class ContainerStatus(BaseModel):
+    """The tightest memory limit of the control groups (cgroups) that the server runs in.
+
+    `room_bytes` is what is left of it, `swap_bytes` null where swap has no limit.
+    """
+
+    limit_bytes: int
+    room_bytes: int
+    swap_bytes: int | None
 
 
 class MemoryStatus(BaseModel):
-    """The machine's memory. `budget_bytes` is what models may use together."""
+    """The memory of the machine, or of the container where that is limited to less.
+
+    `budget_bytes` is what models may use together now, `free_bytes` what a further one can take.
+    `machine_bytes` is the memory of the machine itself.
+    """
 
     total_bytes: int
     available_bytes: int
@@ -68,6 +132,10 @@ class MemoryStatus(BaseModel):
     used_by_models_bytes: int
     pressure: Literal["normal", "warn", "critical"]
     segments: list[MemorySegment]
+    machine_bytes: int
+    free_bytes: int
+    budget: BudgetStatus
+    container: ContainerStatus | None
 
 
 class DiskStatus(BaseModel):
@@ -76,6 +144,28 @@ class DiskStatus(BaseModel):
     path: str
     free_bytes: int
     total_bytes: int
+
+
+class FolderStatus(BaseModel):
+    """A folder of ours and the disk that holds it; the figures are null where it cannot be asked.
+
+    A folder that is not there yet is shown with the disk on which it would be made.
+    """
+
+    path: str
+    use: Literal["data", "models"]
+    exists: bool
+    free_bytes: int | None
+    total_bytes: int | None
+
+
+class MachineStatus(BaseModel):
+    """The machine and its system; null where it does not say."""
+
+    model: str | None
+    chip: str | None
+    cores: int | None
+    system: str
 
 
 class DeviceStatus(BaseModel):
@@ -89,7 +179,7 @@ class DeviceStatus(BaseModel):
 
 
 class ServerStatus(BaseModel):
-    """This server process."""
+    """This server process. `addresses` are all under which it can be reached."""
 
     version: str
     boot_id: str
@@ -97,6 +187,7 @@ class ServerStatus(BaseModel):
     started_at: str
     uptime_s: float
     address: str
+    addresses: list[str]
     data_dir: str
     model_dirs: list[str]
     rss_bytes: int
@@ -106,9 +197,11 @@ class SystemStatus(BaseModel):
     """Server, machine, memory and versions; `device` is null until the probe has answered."""
 
     server: ServerStatus
+    machine: MachineStatus
     device: DeviceStatus | None
     memory: MemoryStatus
     disk: DiskStatus
+    folders: list[FolderStatus]
     versions: dict[str, str]
 
 

@@ -34,6 +34,7 @@ from mlx_gui.ipc.messages import (
     Ping,
     Pong,
     Ready,
+    Reclaim,
     RequestEvents,
     StartFailed,
     StartWorker,
@@ -113,6 +114,9 @@ def _drive(engine: Engine, inbox: Inbox, channel: BlockingChannel) -> None:
                     _send(channel, engine.cancel(request_id))
                 case Ping(nonce):
                     channel.send(Pong(nonce, engine.memory()))
+                case Reclaim():
+                    engine.reclaim(engine.memory().rss_bytes)
+                    channel.send(Pong(0, engine.memory()))
                 case Stop():
                     return
                 case _:

@@ -19,9 +19,12 @@ from mlx_gui.config import Config, resolve
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.residents import ResidencySettings
+from mlx_gui.control.planning import Plan
+from mlx_gui.control.plans import Standing, Wish
+from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.core.errors import ModelNotFound
@@ -34,8 +37,9 @@ from mlx_gui.core.generation import (
     Prepared,
     Usage,
 )
-from mlx_gui.core.model import Model, ModelFacts
+from mlx_gui.core.model import KVLayout, Model, ModelFacts
 from mlx_gui.store.database import Store
+from mlx_gui.store.samples import SampleStore
 
 DEADLINE_S = 20
 
@@ -52,7 +56,7 @@ MODEL = Model(
         parameter_count=135_000_000,
         stored_bytes=270_000_000,
         largest_tensor_parameters=28_000_000,
-        kv_bytes_per_token=23_040,
+        kv=KVLayout(23_040),
     ),
     problem=None,
     disk_bytes=271_000_000,
@@ -145,6 +149,19 @@ def _never(*_: object) -> Any:
     raise AssertionError("no part of the HTTP layer's own tests loads a model")
 
 
+class _Unplanned:
+    """Stands for the planner where nothing is planned."""
+
+    def plan(self, model: Model, wish: Wish, /) -> Plan:
+        return _never()
+
+    def standing(self, model: Model, /) -> Standing:
+        return Standing()
+
+    def largest_context(self, model: Model, room_bytes: int, /) -> int:
+        return _never()
+
+
 def config(data_dir: Path, **settings: object) -> Config:
     """The defaults, with `settings` as flags."""
     return resolve(flags={"data_dir": str(data_dir), **settings}, environment={})
@@ -164,11 +181,19 @@ def services(
     bus = EventBus()
     run_loop = RunLoop(
         ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
-        plan=_never,
-        budget_bytes=_never,
-        start_worker=_never,
+        effects=lambda _: Effects(
+            planner=_Unplanned(),
+            budget_bytes=_never,
+            start_worker=_never,
+            note_ready=_never,
+            recycle_reason=_never,
+            spare=_never,
+        ),
+        boot_id="boot",
         bus=bus,
     )
+    sampler = MemorySampler(partial(bus.publish, "memory"))
+    limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)
     return Services(
         config=settings,
         store=cast(Store, store),
@@ -177,7 +202,10 @@ def services(
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
         model_settings=ModelSettingsOwner(store or cast(Store, None), settings),
         bus=bus,
-        sampler=MemorySampler(partial(bus.publish, "memory")),
+        sampler=sampler,
+        budget=BudgetSource(sampler.reader.read, limits, device=lambda: None),
+        machine=sampler.reader.identify(),
+        samples=SampleStore(settings.data_dir),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
         safe_mode=SafeMode(0, lambda: None),
         boot_id="boot",

@@ -73,6 +73,14 @@ def test_the_system_status_is_whole_before_the_device_is_known(
     assert status.server.data_dir == str(tmp_path)
     assert status.disk.total_bytes > status.disk.free_bytes > 0
     assert status.memory.total_bytes >= status.memory.budget_bytes > 0
+    assert status.memory.budget.static_bytes >= status.memory.budget.now_bytes
+    assert status.memory.budget.reason in {bound.reason for bound in status.memory.budget.bounds}
+    assert status.machine.system
+    assert status.server.addresses == [status.server.address]
+    assert [folder.path for folder in status.folders] == [
+        str(tmp_path),
+        *status.server.model_dirs,
+    ]
     assert status.versions["mlx-gui"] == __version__
 
 

@@ -1,15 +1,26 @@
 """Models, memory and queue as the API shows them."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
 import msgspec
 import pytest
 
-from mlx_gui.api.manage.status.translate import manager_status, memory_status
+from mlx_gui.api.manage.status.translate import (
+    folder_statuses,
+    manager_status,
+    memory_status,
+    reachable_addresses,
+)
 from mlx_gui.api.model_view import memory_use, model_list, model_object, utc_time
-from mlx_gui.control.entry import QueuedView, ResidencySnapshot, ResidentView
-from mlx_gui.control.memory import MemoryReading
+from mlx_gui.control.machine.budget import BudgetLimits, budget
+from mlx_gui.control.machine.reading import Container, MemoryReading
+from mlx_gui.control.views import QueuedView, ResidencySnapshot, ResidentView
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse
 from mlx_gui.wire.models import MemoryUseBody
+from mlx_gui.wire.status import MemoryStatus
 from tests.unit.api.parts import MODEL
 
 NOTHING = ResidencySnapshot({}, (), stopping=False)
@@ -148,24 +159,137 @@ def test_the_manager_shows_who_is_resident_and_who_waits() -> None:
     }
 
 
+def memory_of(
+    reading: MemoryReading, snapshot: ResidencySnapshot, worker_bytes: Mapping[str, int] = {}
+) -> MemoryStatus:
+    used_bytes = 1_000 if snapshot.models else 0
+    return memory_status(
+        reading,
+        snapshot,
+        pressure="normal",
+        budget=budget(reading, device=None, limits=BudgetLimits(), models_used_bytes=used_bytes),
+        worker_bytes=worker_bytes,
+    )
+
+
 def test_memory_is_split_between_models_others_and_what_is_free() -> None:
     snapshot = ResidencySnapshot({"org/one": READY}, (), stopping=False)
 
-    status = memory_status(MemoryReading(10_000, 4_000, "normal"), snapshot, budget_bytes=7_000)
+    status = memory_of(MemoryReading(10_000, 4_000, 10_000), snapshot)
 
     assert status.used_by_models_bytes == 1_000
     assert status.other_apps_bytes == 5_000
+    assert (status.total_bytes, status.machine_bytes) == (10_000, 10_000)
+    # 4,000 are available and 1,000 ours; a quarter of this small memory stays free.
+    assert (status.budget_bytes, status.free_bytes) == (2_500, 1_500)
+    assert (status.budget.static_bytes, status.budget.reserve_bytes) == (7_500, 2_500)
+    assert status.budget.reason == status.budget.bounds[-1].reason
+    assert (status.container, status.pressure) == (None, "normal")
     assert [segment.model_id for segment in status.segments] == ["org/one"]
+    assert not status.segments[0].pinned
 
 
 def test_memory_of_others_is_never_negative() -> None:
     snapshot = ResidencySnapshot({"org/one": READY}, (), stopping=False)
 
-    status = memory_status(MemoryReading(1_200, 400, "warn"), snapshot, budget_bytes=700)
+    status = memory_of(MemoryReading(1_200, 400, 1_200), snapshot)
 
     assert status.other_apps_bytes == 0
+
+
+def test_a_container_is_shown_with_its_limit_and_swap() -> None:
+    reading = MemoryReading(8_000, 6_000, 32_000, container=Container(8_000, 6_000, 1_000))
+
+    status = memory_of(reading, NOTHING)
+
+    assert status.container is not None
+    assert status.container.model_dump() == {
+        "limit_bytes": 8_000,
+        "room_bytes": 6_000,
+        "swap_bytes": 1_000,
+    }
+    assert (status.total_bytes, status.machine_bytes) == (8_000, 32_000)
+
+
+def test_a_worker_that_loads_has_a_segment_before_it_measures_itself() -> None:
+    loading = replace(READY, state="loading", memory=None)
+    snapshot = ResidencySnapshot({"org/one": loading}, (), stopping=False)
+    reading = MemoryReading(10_000, 4_000, 10_000)
+
+    early = memory_of(reading, snapshot, {"org/one": 400})
+    late = memory_of(reading, snapshot, {"org/one": 700, "org/gone": 50})
+
+    assert (early.segments[0].weights_bytes, early.segments[0].other_bytes) == (400, 0)
+    assert (late.segments[0].weights_bytes, late.segments[0].other_bytes) == (600, 100)
+    assert (late.used_by_models_bytes, late.other_apps_bytes) == (700, 5_300)
+    assert memory_of(reading, snapshot).segments == []
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "addresses"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000", ["http://127.0.0.1:8000"]),
+        (
+            "0.0.0.0",
+            "http://127.0.0.1:8000",
+            ["http://127.0.0.1:8000", "http://192.168.1.7:8000"],
+        ),
+        (
+            "::",
+            "http://[::1]:8000",
+            [
+                "http://[::1]:8000",
+                "http://127.0.0.1:8000",
+                "http://192.168.1.7:8000",
+                "http://[fd00::7]:8000",
+            ],
+        ),
+    ],
+)
+def test_a_server_that_listens_everywhere_is_reached_at_every_interface(
+    host: str, address: str, addresses: list[str]
+) -> None:
+    interfaces = ["127.0.0.1", "192.168.1.7", "::1", "fd00::7"]
+
+    assert reachable_addresses(address, host, interfaces) == addresses
+
+
+def test_a_folder_that_is_not_there_yet_shows_the_disk_it_would_be_on(tmp_path: Path) -> None:
+    data, models = folder_statuses(tmp_path, [tmp_path / "not" / "yet"])
+
+    assert (data.use, data.exists, models.use, models.exists) == ("data", True, "models", False)
+    assert models.total_bytes == data.total_bytes
+    assert data.free_bytes is not None
+    assert data.total_bytes is not None
+    assert data.total_bytes >= data.free_bytes > 0
 
 
 def test_times_are_utc() -> None:
     assert utc_time(0.0) == "1970-01-01T00:00:00.000Z"
     assert utc_time(None) is None
+
+
+def test_the_manager_shows_pins_needs_and_evictions() -> None:
+    shown = replace(
+        READY,
+        pinned=True,
+        priority=4,
+        keep_alive_s=60.0,
+        evictions=2,
+        evicted_because="made room for org/two",
+        error=ErrorInfo("worker_failed", "It was killed."),
+    )
+    failed = replace(shown, model_id="org/failed", state="failed", pid=None, spec=None, need=None)
+    snapshot = ResidencySnapshot({"org/one": shown, "org/failed": failed}, (), stopping=False)
+
+    status = manager_status(snapshot, max_loaded_models=3)
+
+    (loaded,), (unloaded,) = status.loaded_models, status.unloaded_models
+    assert loaded.need is not None
+    assert (loaded.need.total_bytes, loaded.need.load_peak_bytes) == (750, 900)
+    assert (loaded.pinned, loaded.priority, loaded.keep_alive_s) == (True, 4, 60.0)
+    assert (loaded.evictions, loaded.evicted_because) == (2, "made room for org/two")
+    assert loaded.error is not None
+    assert loaded.error.message == "It was killed."
+    assert (unloaded.id, unloaded.state, unloaded.loads) == ("org/failed", "failed", 3)
+    assert (unloaded.pinned, unloaded.evictions, unloaded.error) == (True, 2, loaded.error)

@@ -155,7 +155,19 @@ def test_a_stream_that_waits_is_begun_without_a_byte_and_may_fail_by_a_line(
 
 
 @pytest.mark.parametrize(
-    ("keep_alive", "seconds"), [("5m", 300), (0, 0), (-1, -1), ("-10m", -1), (None, None)]
+    ("keep_alive", "seconds"),
+    [
+        ("5m", 300),
+        ("1h30m", 5400),
+        (300, 300),
+        (0.5, 0.5),
+        (0, 0),
+        ("0", 0),
+        (-1, -1),
+        ("-1", -1),
+        ("-10m", -1),
+        (None, None),
+    ],
 )
 def test_the_keep_alive_goes_with_the_request(
     address: str, dispatch: ScriptedDispatch, keep_alive: object, seconds: float | None
@@ -163,6 +175,23 @@ def test_the_keep_alive_goes_with_the_request(
     assert chat(address, keep_alive=keep_alive).status_code == 200
     assert generate(address, keep_alive=keep_alive).status_code == 200
     assert dispatch.kept_s == [seconds, seconds]
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "generate"])
+@pytest.mark.parametrize(
+    "keep_alive",
+    ["1e400", '""', '"abc"', "[]", "{}", "true", "false", "1e12", '"9999999h"', '"5 m"', "NaN"],
+)
+def test_a_keep_alive_that_is_none_is_refused_in_ollamas_shape(
+    address: str, dispatch: ScriptedDispatch, endpoint: str, keep_alive: str
+) -> None:
+    whole = json.dumps({"chat": HI, "generate": PROMPT}[endpoint])
+    body = whole.removesuffix("}") + f', "keep_alive": {keep_alive}}}'
+    answer = httpx.post(f"{address}/api/{endpoint}", content=body)
+
+    assert answer.status_code == 400
+    assert error_of(answer).code == "invalid_request"
+    assert not dispatch.asked
 
 
 @pytest.mark.parametrize("stream", [False, True])

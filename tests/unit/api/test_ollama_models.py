@@ -10,7 +10,7 @@ import pytest
 from mlx_gui.api.ollama.models.disk import chat_template, modified_s
 from mlx_gui.api.ollama.models.translate import NEVER, card, digest, listed, running
 from mlx_gui.api.ollama.models.wire import OllamaModelDetails
-from mlx_gui.control.entry import ResidentView
+from mlx_gui.control.views import ResidentView
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model
 from tests.unit.api.parts import MODEL
 
@@ -110,6 +110,13 @@ def test_while_a_model_answers_its_time_is_what_it_would_get_now(
     shown = running(MODEL, busy, None, on_gpu=False, keep_alive_s=setting_s, now_s=NOW_S)
 
     assert shown.expires_at == expires_at
+
+
+def test_a_pinned_model_never_expires() -> None:
+    pinned = replace(RESIDENT, expires_at=None, pinned=True)
+    shown = running(MODEL, pinned, None, on_gpu=False, keep_alive_s=900, now_s=NOW_S)
+
+    assert shown.expires_at == NEVER
 
 
 def test_a_card_says_what_the_model_can_do() -> None:

@@ -1,6 +1,7 @@
 """Golden files: Ollama's JSON to core, and core's events to the exact bytes of the answer."""
 
 import json
+import math
 from collections.abc import Iterator
 from itertools import count, pairwise
 from pathlib import Path
@@ -242,9 +243,14 @@ def test_what_the_types_allow_but_we_do_not_is_refused(
         (0, 0),
         (-1, -1),
         (-3600, -1),
+        (-0.5, -1),
+        (-(2**63), -1),
+        (-math.inf, -1),
         ("5m", 300),
         ("1h30m", 5400),
         ("1.5h", 5400),
+        ("1h0m30.5s", 3630.5),
+        ("1.h", 3600),
         ("300ms", 0.3),
         ("2\u00b5s", 2e-6),
         (".5s", 0.5),
@@ -253,6 +259,13 @@ def test_what_the_types_allow_but_we_do_not_is_refused(
         ("-1", -1),
         ("0", 0),
         ("42", 42),
+        ("+42", 42),
+        ("-1h30m", -1),
+        ("-0", 0),
+        ("0m", 0),
+        ("1ns", 1e-9),
+        ("1us", 1e-6),
+        ("1\u03bcs", 1e-6),
         (LONGEST_S, LONGEST_S),
     ],
 )
@@ -262,7 +275,46 @@ def test_a_keep_alive_is_read_in_each_of_its_forms(written: object, seconds: flo
 
 @pytest.mark.parametrize(
     "written",
-    ["", "m", "5 m", "5d", "1m5", "for ever", True, [5], {}, LONGEST_S + 1, "9999999h", "1e3"],
+    [
+        "",
+        " ",
+        "m",
+        "5 m",
+        " 5m",
+        "5m\n",
+        "5d",
+        "5M",
+        "1m5",
+        "1h-5m",
+        "--1",
+        "+-1",
+        "-",
+        ".",
+        ".s",
+        "1..5s",
+        "1,5s",
+        "for ever",
+        "abc",
+        "inf",
+        "nan",
+        "1e3",
+        "0x10",
+        "\u0665m",
+        pytest.param("5m" * 40, id="long"),
+        pytest.param("9" * 200_000, id="endless"),
+        "9999999h",
+        LONGEST_S + 1,
+        10**400,
+        math.inf,
+        math.nan,
+        True,
+        False,
+        [],
+        [5],
+        {},
+        {"s": 5},
+        b"5m",
+    ],
 )
 def test_what_is_no_duration_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="it is"):

@@ -27,7 +27,13 @@ def test_every_setting_is_shown_with_value_unit_and_source(tmp_path: Path) -> No
 
 
 def test_a_value_is_shown_as_it_could_be_typed(tmp_path: Path) -> None:
-    typed = {"model_dirs": "/a:/b", "allowed_hosts": "x,y", "offline": "on", "queue_timeout_s": "2"}
+    typed = {
+        "model_dirs": "/a:/b",
+        "allowed_hosts": "x,y",
+        "offline": "on",
+        "preload": "org/a,org/b",
+        "queue_timeout_s": "2",
+    }
     config = resolve(flags={"data_dir": str(tmp_path), **typed}, environment={})
     shown = {name: shown_value(config, row) for name, row in ROWS.items()}
     again = resolve(flags=shown | {"data_dir": str(tmp_path)}, environment={})

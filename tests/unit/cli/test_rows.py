@@ -10,14 +10,27 @@ from mlx_gui.cli.load import load_sentence
 from mlx_gui.cli.ps import loaded_row, serial_sentence, time_left
 from mlx_gui.cli.settings import pending_sentence, shown_value
 from mlx_gui.cli.status import status_rows
-from mlx_gui.cli.unload import unload_sentence
+from mlx_gui.cli.unload import unload_sentence, unload_sentences
 from mlx_gui.client import ChatUsage
 from mlx_gui.wire.model_settings import ModelSettingBody, ModelSettingsBody
-from mlx_gui.wire.models import ErrorBody, LoadResult, MemoryUseBody, ModelObject, UnloadResult
+from mlx_gui.wire.models import (
+    BusyModel,
+    ErrorBody,
+    LoadResult,
+    MemoryReturnedBody,
+    MemoryUseBody,
+    ModelObject,
+    UnloadAllResult,
+    UnloadResult,
+)
 from mlx_gui.wire.status import (
+    BudgetStatus,
+    ContainerStatus,
     DeviceStatus,
     DiskStatus,
+    FolderStatus,
     LoadedModel,
+    MachineStatus,
     ManagerStatus,
     MemoryStatus,
     ServerStatus,
@@ -149,6 +162,12 @@ def test_the_status_names_server_device_memory_and_work() -> None:
     assert rows["BLAS"] == "libopenblas.so.0"
     assert rows["Memory"] == "8.0 GB of 16.0 GB available, pressure normal"
     assert rows["Models' budget"] == "412.0 MB of 10.0 GB in use"
+    assert rows["Budget set by"] == ("what other programs leave free now, less a reserve of 2.0 GB")
+    assert rows["Container"] == "16.0 GB at most, 8.0 GB of it left, swap 0 B"
+    assert rows["Machine"] == "Board, 8 cores, Some OS"
+    assert rows["Model folders"] == (
+        "/data/models (50.0 GB free), /new (not there yet, 7 kB free), /gone (cannot be read)"
+    )
     assert rows["In memory"] == "1 of at most 3 models"
     assert rows["Requests"] == "2 running, 1 waiting"
 
@@ -183,10 +202,12 @@ SYSTEM = SystemStatus(
         started_at="2025-03-01T10:30:00Z",
         uptime_s=5400,
         address="http://127.0.0.1:8000",
+        addresses=["http://127.0.0.1:8000"],
         data_dir="/data",
         model_dirs=["/data/models"],
         rss_bytes=90_000_000,
     ),
+    machine=MachineStatus(model="Board", chip=None, cores=8, system="Some OS"),
     device=DeviceStatus(
         backend="cpu",
         name="Some CPU",
@@ -202,8 +223,32 @@ SYSTEM = SystemStatus(
         used_by_models_bytes=412_000_000,
         pressure="normal",
         segments=[],
+        machine_bytes=32_000_000_000,
+        free_bytes=7_000_000_000,
+        budget=BudgetStatus(
+            static_bytes=12_000_000_000,
+            now_bytes=10_000_000_000,
+            reason="what other programs leave free now, less a reserve of 2.0 GB",
+            reserve_bytes=2_000_000_000,
+            bounds=[],
+        ),
+        container=ContainerStatus(
+            limit_bytes=16_000_000_000, room_bytes=8_000_000_000, swap_bytes=0
+        ),
     ),
     disk=DiskStatus(path="/data", free_bytes=50_000_000_000, total_bytes=100_000_000_000),
+    folders=[
+        FolderStatus(path="/data", use="data", exists=True, free_bytes=50, total_bytes=100),
+        FolderStatus(
+            path="/data/models",
+            use="models",
+            exists=True,
+            free_bytes=50_000_000_000,
+            total_bytes=100_000_000_000,
+        ),
+        FolderStatus(path="/new", use="models", exists=False, free_bytes=7_000, total_bytes=9_000),
+        FolderStatus(path="/gone", use="models", exists=False, free_bytes=None, total_bytes=None),
+    ],
     versions={"mlx": "0.32.4"},
 )
 MANAGER = ManagerStatus(
@@ -258,3 +303,41 @@ def test_a_model_that_cannot_batch_says_why() -> None:
 def test_an_adapter_is_listed_as_one() -> None:
     adapted = MODEL.model_copy(update={"id": "org/tiny+tune", "base_model": "org/tiny"})
     assert model_row(adapted)[:2] == ("org/tiny+tune", "adapter")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"pinned": True}, "never, pinned"),
+        ({"expires_at": None, "keep_alive_s": -1.0}, "never"),
+        ({"expires_at": None}, "-"),
+        ({"keep_alive_s": 60.0}, "in 14 min 3 s"),
+    ],
+)
+def test_a_model_in_memory_says_how_long_it_stays(change: dict[str, object], said: str) -> None:
+    assert loaded_row(LOADED.model_copy(update=change), NOW)[-1] == said
+
+
+def test_an_unload_proves_what_came_back() -> None:
+    returned = MemoryReturnedBody(
+        held_bytes=412_000_000,
+        available_before_bytes=1_000_000_000,
+        available_after_bytes=1_410_000_000,
+    )
+    gone = UnloadResult(model=MODEL, was_loaded=True, freed_bytes=412_000_000, returned=returned)
+    assert unload_sentence(gone) == (
+        "org/tiny is unloaded; 412.0 MB are free again. "
+        "The machine has 1.4 GB available, before it had 1.0 GB."
+    )
+
+
+def test_unloading_all_says_what_became_of_each() -> None:
+    gone = UnloadResult(model=MODEL, was_loaded=True, freed_bytes=412_000_000)
+    busy = BusyModel(id="org/busy", reason="It has 2 requests under way.")
+    result = UnloadAllResult(models=[gone], busy=[busy], freed_bytes=412_000_000)
+    assert unload_sentences(result) == [
+        "org/tiny is unloaded; 412.0 MB are free again.",
+        "org/busy stays: It has 2 requests under way.",
+    ]
+    nothing = UnloadAllResult(models=[], busy=[], freed_bytes=0)
+    assert unload_sentences(nothing) == ["No model was in memory."]

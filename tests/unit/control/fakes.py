@@ -1,6 +1,7 @@
 """Fake effects for the run loop: workers without processes, driven by the test."""
 
 from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
 from mlx_gui.core.errors import ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
 from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage
@@ -33,12 +34,14 @@ class ScriptedWorker:
         self.pid = None
         self.running: dict[str, Mailbox] = {}
         self.stops = 0
+        self.reclaims = 0
+        self.returned: MemoryReturned | None = None
         self._observer = observer
 
-    def become_ready(self) -> None:
+    def become_ready(self, *, load_ms: float = 1.0) -> None:
         self.phase = "ready"
         self.memory = MemoryUse(0, 0, 0, 0)
-        self.ready = Ready(self.spec.slots, self.spec.context, self.memory, 1.0)
+        self.ready = Ready(self.spec.slots, self.spec.context, self.memory, load_ms)
         self._observer.worker_ready(self)  # pyright: ignore[reportArgumentType]
 
     def finish(self, request_id: str) -> None:
@@ -74,6 +77,9 @@ class ScriptedWorker:
 
     def measure(self) -> None:
         pass
+
+    def reclaim(self) -> None:
+        self.reclaims += 1
 
     async def ping(self, timeout_s: float) -> Pong:
         raise NotImplementedError

@@ -77,3 +77,15 @@ def test_what_another_version_stored_is_left_out(store: Store, config: Config) -
         assert (owner.of(ONE).slots, owner.of(ONE).temperature) == (32, 1.0)
 
     asyncio.run(scenario())
+
+
+def test_an_adapter_is_not_pinned_or_preloaded_with_its_base(store: Store, config: Config) -> None:
+    async def scenario() -> None:
+        owner = ModelSettingsOwner(store, config)
+        await owner.change(ONE, {"pinned": True, "preload": True, "priority": 3})
+        adapted = owner.of(ADAPTED)
+        assert (adapted.pinned, adapted.preload, adapted.priority) == (False, False, 3)
+        await owner.change(ADAPTED, {"pinned": True})
+        assert owner.of(ADAPTED).pinned
+
+    asyncio.run(scenario())

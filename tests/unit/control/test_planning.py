@@ -49,7 +49,7 @@ def small(**changes: Any) -> Model:
 
 def test_what_nobody_set_is_as_the_server_has_it() -> None:
     plan = planned()
-    assert (plan.spec.context, plan.spec.slots, plan.keep_alive_s) == (8192, 32, 900)
+    assert (plan.spec.context, plan.spec.slots, plan.wanted_context) == (8192, 32, 8192)
     assert plan.spec.text == TextOptions()
     assert plan.spec.weight_form == "float32"
     assert plan.spec.prefix_cache_bytes == plan.need.prefix_bytes == 512 * 2**20
@@ -59,7 +59,6 @@ def test_what_is_set_for_the_model_is_in_its_spec() -> None:
     plan = planned(
         context_tokens=1000,
         slots=3,
-        keep_alive_s=-1,
         temperature=0.5,
         top_k=7,
         chat_template="{{ messages }}",
@@ -70,7 +69,7 @@ def test_what_is_set_for_the_model_is_in_its_spec() -> None:
         kv_bits=8,
         prefix_cache_bytes=1000,
     )
-    assert (plan.spec.context, plan.spec.slots, plan.keep_alive_s) == (1000, 3, -1)
+    assert (plan.spec.context, plan.spec.slots, plan.wanted_context) == (1000, 3, 1000)
     assert plan.spec.prefix_cache_bytes == 1000
     assert plan.spec.text == TextOptions(
         kv_bits=8,

@@ -2,7 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.planning import Plan
-from mlx_gui.control.residents import ResidencySettings
+from mlx_gui.control.plans import Standing, Wish
+from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.worker_process import WorkerObserver
 from mlx_gui.core.errors import (
@@ -23,7 +25,14 @@ from mlx_gui.core.errors import (
     QueueFull,
     ShuttingDown,
 )
-from mlx_gui.core.generation import Failed, GenerationEvent, Loading, Queued, Usage
+from mlx_gui.core.generation import (
+    Failed,
+    GenerateRequest,
+    GenerationEvent,
+    Loading,
+    Queued,
+    Usage,
+)
 from mlx_gui.core.model import LoadSpec, Model
 from tests.unit.control.fakes import REQUEST, ScriptedWorker, error_of, model, need
 
@@ -31,13 +40,18 @@ DEADLINE_S = 30
 
 
 class Stage:
-    """A run loop with scripted workers."""
+    """A run loop with scripted workers; the planner is this object itself."""
 
     def __init__(self, *, max_models: int = 2, slots: int = 2, **limits: Any) -> None:
         self.workers: list[ScriptedWorker] = []
         self.slots = slots
         self.contexts: dict[str, int] = {}
-        self.keep_alive_s: int | None = None
+        self.sizes: dict[str, int] = {"huge": 1000}
+        self.standings: dict[str, Standing] = {}
+        self.budget = 100
+        self.old: str | None = None
+        """Why a worker that is idle is to be replaced."""
+        self.spare = False
         values: dict[str, Any] = {
             "max_queue": 100,
             "queue_timeout_s": 1000.0,
@@ -48,17 +62,39 @@ class Stage:
         }
         self.loop = RunLoop(
             ResidencySettings(max_models=max_models, **values),
-            plan=self._plan,
-            budget_bytes=lambda: 100,
-            start_worker=self._start,
+            effects=self._effects,
+            boot_id="boot",
             bus=EventBus(),
         )
 
-    def _plan(self, wanted: Model) -> Plan:
-        size = 1000 if wanted.id == "huge" else 10
-        context = self.contexts.get(wanted.id, 64)
+    # --- the planner ---
+
+    def plan(self, wanted: Model, wish: Wish) -> Plan:
+        size = self.sizes.get(wanted.id, 10)
+        context = wish.context_tokens or self.contexts.get(wanted.id, 64)
+        if wish.footprint == "small":
+            size, context = size // 2, context // 2
         spec = LoadSpec(wanted.id, "", "text", "fake", "stored", context, self.slots)
-        return Plan(spec, need(size), self.keep_alive_s)
+        return Plan(spec, need(size), wanted_context=context)
+
+    def standing(self, wanted: Model) -> Standing:
+        return self.standings.get(wanted.id, Standing())
+
+    def largest_context(self, wanted: Model, room_bytes: int) -> int:
+        return room_bytes
+
+    def _effects(self, observer: WorkerObserver) -> Effects:
+        return Effects(
+            planner=self,
+            budget_bytes=lambda: (self.budget, 100),
+            start_worker=partial(self._start, observer=observer),
+            note_ready=lambda worker: None,
+            recycle_reason=lambda worker, plan: self.old,
+            spare=self._allow_spare,
+        )
+
+    def _allow_spare(self, allowed: bool) -> None:
+        self.spare = allowed
 
     def _start(self, spec: LoadSpec, observer: WorkerObserver) -> Any:
         alive = [
@@ -68,8 +104,25 @@ class Stage:
         self.workers.append(ScriptedWorker(spec, observer))
         return self.workers[-1]
 
+    # --- what tests do ---
+
     def worker(self, name: str) -> ScriptedWorker:
         return next(w for w in reversed(self.workers) if w.spec.model_id == name)
+
+    def started(self, name: str) -> bool:
+        """Whether a worker of this model is there and not on its way out."""
+        return any(
+            w.spec.model_id == name and w.phase in ("loading", "ready") for w in self.workers
+        )
+
+    async def loaded(self, name: str) -> ScriptedWorker:
+        """The worker of this model, loaded because somebody asked for that."""
+        loading = asyncio.create_task(self.loop.load(model(name)))
+        await asyncio.sleep(0)
+        await self.settle()
+        self.worker(name).become_ready()
+        await loading
+        return self.worker(name)
 
     async def settle(self) -> None:
         """Until the loop has handled everything that was posted."""
@@ -132,11 +185,7 @@ def test_a_request_beyond_the_credits_waits_and_is_seen_waiting() -> None:
 def test_the_count_limit_evicts_the_least_recently_used_idle_model() -> None:
     async def scenario(stage: Stage) -> None:
         for name in ("a", "b"):
-            loading = asyncio.create_task(stage.loop.load(model(name)))
-            await asyncio.sleep(0)
-            await stage.settle()
-            stage.worker(name).become_ready()
-            await loading
+            await stage.loaded(name)
         await stage.loop.submit("1", model("c"), REQUEST)
         assert stage.worker("a").phase == "stopping"
         assert stage.worker("b").phase == "ready"
@@ -200,7 +249,7 @@ def test_a_load_that_fails_answers_everybody_and_three_in_a_row_refuse_at_once()
         stage.worker("a").become_ready()
         assert not (await loading).already_loaded
 
-    play(scenario)
+    play(scenario, back_off_s=0.0)
 
 
 def test_a_model_that_can_never_fit_is_refused_with_the_numbers() -> None:
@@ -271,7 +320,8 @@ def test_the_keep_alive_of_a_model_holds_for_it_without_a_new_load() -> None:
         await stage.loop.submit("1", model("a"), REQUEST)
         stage.worker("a").become_ready()
         await stage.settle()
-        stage.keep_alive_s = 0
+        stage.standings["a"] = Standing(keep_alive_s=0)
+        stage.loop.settings_changed()
         stage.worker("a").finish("1")
         while stage.worker("a").phase == "ready":
             await asyncio.sleep(0)
@@ -419,7 +469,107 @@ def test_a_shutdown_lets_answers_finish_and_refuses_what_is_new() -> None:
     play(scenario, max_models=1)
 
 
-_STEPS = ("submit", "submit", "ready", "ready", "finish", "finish", "abandon", "change", "end")
+_STEPS = (
+    "submit", "submit", "submit", "ready", "ready", "finish", "finish", "abandon", "change", "end",
+    "load", "stand", "press", "unload",
+)  # fmt: skip
+
+
+class Crowd:
+    """Many who want something of a stage, in an order that dice decide."""
+
+    def __init__(self, stage: Stage, dice: random.Random) -> None:
+        self.stage, self.dice = stage, dice
+        self.boxes: dict[str, Mailbox] = {}
+        self.abandoned: set[str] = set()
+        self.waiting: list[asyncio.Future[Any]] = []
+
+    @property
+    def alive(self) -> list[ScriptedWorker]:
+        return [w for w in self.stage.workers if w.phase != "stopped"]
+
+    def check(self) -> None:
+        """What holds at every moment."""
+        assert len(self.alive) <= 2, "the count limit holds"
+        held = sum(self.stage.sizes.get(w.spec.model_id, 10) for w in self.alive)
+        assert held <= 100, "the budget holds"
+
+    async def act(self, number: int) -> None:
+        stage, dice = self.stage, self.dice
+        match dice.choice(_STEPS):
+            case "submit":
+                await self._submit(str(number), dice.choice("abcd"))
+            case "change":
+                stage.contexts[dice.choice("abcd")] = dice.choice((64, 128))
+            case "load":
+                self._later(stage.loop.load(model(dice.choice("abcd"))))
+            case "unload":
+                name = dice.choice("abcd")
+                self._later(stage.loop.unload(model(name), when_idle=dice.random() < 0.5))
+            case "stand":
+                pinned = dice.random() < 0.2
+                stage.standings[dice.choice("abcd")] = Standing(pinned, dice.randint(-1, 1))
+                stage.loop.settings_changed()
+            case "press":
+                stage.loop.pressure_is(dice.choice(("normal", "normal", "warn", "critical")))
+            case "ready":
+                self._ready()
+            case "finish":
+                self._finish()
+            case "abandon":
+                if self.boxes:
+                    self.abandoned.add(dice.choice(list(self.boxes)))
+                    for request_id in self.abandoned:
+                        stage.loop.abandon(request_id)
+            case _:
+                if self.alive:
+                    worker = dice.choice(self.alive)
+                    if worker.phase == "stopping":
+                        assert not worker.running, "a leased worker is never evicted"
+                        worker.end()
+                    elif dice.random() < 0.3:
+                        worker.crash()
+
+    async def let_all_end(self) -> None:
+        """No more trouble: whoever still waits must be answered in the end."""
+        self.stage.standings.clear()
+        self.stage.loop.settings_changed()
+        self.stage.loop.pressure_is("normal")
+        while self.open:
+            for worker in self.alive:
+                if worker.phase == "stopping":
+                    worker.end()
+            self._ready()
+            self._finish()
+            await self.stage.settle()
+            await asyncio.sleep(0.0005)
+
+    @property
+    def open(self) -> set[str]:
+        left = {name for name, mailbox in self.boxes.items() if not mailbox.closed}
+        return left - self.abandoned
+
+    def _ready(self) -> None:
+        for worker in [w for w in self.alive if w.phase == "loading"][:1]:
+            worker.become_ready(load_ms=0.1)
+
+    def _finish(self) -> None:
+        busy = [w for w in self.alive if w.running and w.phase == "ready"]
+        if busy:
+            worker = self.dice.choice(busy)
+            worker.finish(self.dice.choice(list(worker.running)))
+
+    async def _submit(self, request_id: str, name: str) -> None:
+        request = GenerateRequest(tenant=self.dice.choice("xyz"), priority=self.dice.randint(-1, 1))
+        try:
+            self.boxes[request_id] = await self.stage.loop.submit(request_id, model(name), request)
+        except LoadFailed:
+            self._later(self.stage.loop.load(model(name)))
+
+    def _later(self, work: Coroutine[Any, Any, object]) -> None:
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.waiting.append(task)
 
 
 @settings(max_examples=60, deadline=None)
@@ -428,50 +578,18 @@ def test_in_any_order_of_events_every_request_ends_exactly_once(seed: int, actio
     dice = random.Random(seed)
 
     async def scenario(stage: Stage) -> None:
-        boxes: dict[str, Mailbox] = {}
-        abandoned: set[str] = set()
-        for step in range(actions):
-            alive = [w for w in stage.workers if w.phase != "stopped"]
-            assert len(alive) <= 2, "the count limit holds"
-            match dice.choice(_STEPS):
-                case "submit":
-                    name = dice.choice("abcd")
-                    try:
-                        boxes[str(step)] = await stage.loop.submit(str(step), model(name), REQUEST)
-                    except LoadFailed:
-                        waiter = asyncio.ensure_future(stage.loop.load(model(name)))
-                        waiter.add_done_callback(lambda done: done.exception())
-                case "change":
-                    stage.contexts[dice.choice("abcd")] = dice.choice((64, 128))
-                case "ready":
-                    for worker in (w for w in alive if w.phase == "loading"):
-                        worker.become_ready()
-                        break
-                case "finish":
-                    busy = [w for w in alive if w.running and w.phase == "ready"]
-                    if busy:
-                        worker = dice.choice(busy)
-                        worker.finish(dice.choice(list(worker.running)))
-                case "abandon":
-                    if boxes:
-                        abandoned.add(dice.choice(list(boxes)))
-                        for request_id in abandoned:
-                            stage.loop.abandon(request_id)
-                case _:
-                    if alive:
-                        worker = dice.choice(alive)
-                        if worker.phase == "stopping":
-                            assert not worker.running, "a leased worker is never evicted"
-                            worker.end()
-                        elif dice.random() < 0.3:
-                            worker.crash()
+        crowd = Crowd(stage, dice)
+        stage.sizes = {name: dice.choice((10, 30, 60, 90)) for name in "abcd"}
+        for number in range(actions):
+            crowd.check()
+            await crowd.act(number)
             await stage.settle()
+        await crowd.let_all_end()
         await stage.loop.shutdown(grace_s=0)
         await stage.settle()
         snapshot = stage.loop.snapshot()
         assert snapshot.queue == ()
         assert all(view.active == 0 for view in snapshot.models.values())
-        open_boxes = {name for name, mailbox in boxes.items() if not mailbox.closed}
-        assert open_boxes <= abandoned
+        await asyncio.gather(*crowd.waiting, return_exceptions=True)
 
-    play(scenario)
+    play(scenario, turn_s=0.002, back_off_s=0.001)

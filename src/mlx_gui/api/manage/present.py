@@ -3,7 +3,7 @@
 from mlx_gui.api.manage.status.translate import manager_status, memory_status
 from mlx_gui.api.model_view import model_object
 from mlx_gui.api.services import Services
-from mlx_gui.control.memory import budget_bytes
+from mlx_gui.control.memory import process_private_bytes
 from mlx_gui.core.model import Model
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.status import ManagerStatus, MemoryStatus
@@ -16,13 +16,14 @@ def present_model(services: Services, model: Model) -> ModelObject:
 
 def present_memory(services: Services) -> MemoryStatus:
     """The machine's memory as last sampled."""
-    reading, config = services.sampler.latest, services.config
+    sampler, snapshot = services.sampler, services.run_loop.snapshot()
+    held_bytes = sum(process_private_bytes(view.pid) for view in snapshot.models.values())
     return memory_status(
-        reading,
-        services.run_loop.snapshot(),
-        budget_bytes=budget_bytes(
-            reading.total_bytes, services.device.facts, config.memory_limit_bytes
-        ),
+        sampler.latest,
+        snapshot,
+        pressure=sampler.pressure,
+        budget=services.budget.of(sampler.latest, held_bytes),
+        worker_bytes=sampler.worker_bytes,
     )
 
 

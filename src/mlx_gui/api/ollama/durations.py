@@ -3,6 +3,7 @@
 import re
 
 LONGEST_S = 100 * 365 * 86_400
+LONGEST_TEXT = 64
 _UNITS_S = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -13,7 +14,7 @@ _UNITS_S = {
     "m": 60.0,
     "h": 3600.0,
 }
-_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PART = re.compile(rf"({_NUMBER})({'|'.join(sorted(_UNITS_S, key=len, reverse=True))})")
 _DURATION = re.compile(rf"([-+]?)(?:{_NUMBER}|(?:{_PART.pattern})+)")
 
@@ -21,18 +22,24 @@ _DURATION = re.compile(rf"([-+]?)(?:{_NUMBER}|(?:{_PART.pattern})+)")
 def parse_keep_alive(value: object) -> float:
     """`300`, `"5m"` or `"1h30m"` as seconds; -1 for all that is less than 0, which means for ever.
 
-    Raises ValueError for anything else, and for more than `LONGEST_S`.
+    A number may be a text as well: Ollama takes `"-1"` and `"0"` from its own setting. Raises
+    ValueError for anything else, and for more than `LONGEST_S`.
     """
     seconds = _parse(value)
-    if seconds > LONGEST_S:
+    if seconds < 0:
+        return -1.0
+    if not seconds <= LONGEST_S:  # nor is NaN
         raise ValueError("it is too long")
-    return -1.0 if seconds < 0 else float(seconds)
+    return float(seconds)
 
 
 def _parse(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
-    if not isinstance(value, str) or (written := _DURATION.fullmatch(value)) is None:
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT:
+        raise ValueError("it is no duration")
+    written = _DURATION.fullmatch(value)
+    if written is None:
         raise ValueError("it is no duration")
     sign = -1 if written[1] == "-" else 1
     unsigned = value.lstrip("+-")

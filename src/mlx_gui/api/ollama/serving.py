@@ -7,6 +7,7 @@ import structlog
 from fastapi import Request, Response
 
 from mlx_gui.api.answers import encoded, gather
+from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.ollama.answers import AnswerWriter, Body, Stopwatch
 from mlx_gui.api.ollama.errors import error_line
 from mlx_gui.api.ollama.names import find_model
@@ -36,7 +37,9 @@ async def answer(
     model = await find_model(services.library, body.model)
     writer = AnswerWriter(body.model, own_fields, stopwatch)
     if asked is None:
-        done_reason = await _load_or_unload(services, model, body.keep_alive)
+        done_reason = await first_of(
+            _load_or_unload(services, model, body.keep_alive), hang_up(request.receive)
+        )
         return Response(writer.empty(done_reason), media_type="application/json")
     response = await _generated(services, request, body, asked, model, writer, stopwatch)
     _tell_context(services, response, model, body)

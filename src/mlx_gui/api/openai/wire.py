@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.fields import Between, text_or_list
+from mlx_gui.api.priority import Priority
 
 MAX_STOPS = 16
 MAX_ANSWERS = 128
@@ -66,7 +67,7 @@ class AnswerFields(SamplingFields):
 
     n: Annotated[int, Between(1, MAX_ANSWERS)] | None = None
     ignore_eos: bool | None = None
-    priority: Annotated[int, Between(-100, 100)] | None = None
+    priority: Priority | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
 

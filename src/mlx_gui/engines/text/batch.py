@@ -25,9 +25,6 @@ _EXPECTED_TOKENS = 256
 SMALLEST_ROW = 256
 """KV caches grow by so many tokens."""
 
-_CROWD = 4
-"""So many chunks are read in one step while more prompts wait than sequences write."""
-
 _STEPS_UNTIL_CLEARED = 512
 
 
@@ -61,16 +58,17 @@ class BatchDecoder:
     """See `decoding.Decoder`. Sequences join and leave the batches between steps.
 
     A step reads at most `prefill_tokens`, padding included, of one or several prompts. While more
-    of them wait than sequences write, it reads so many of each of several: the few streams are held
+    of them wait than sequences write, it reads so many of each of `crowd`: the few streams are held
     up for the many, and prompts that are complete together write together.
     """
 
     def __init__(
-        self, model: nn.Module, *, slots: int, prefill_tokens: int, pool_tokens: int
+        self, model: nn.Module, *, slots: int, prefill_tokens: int, crowd: int, pool_tokens: int
     ) -> None:
         self._model = model
         self._slots = slots
         self._prefill_tokens = prefill_tokens
+        self._crowd = crowd
         self._pool_tokens = pool_tokens
         self._waiting: deque[tuple[int, Feed]] = deque()
         self._rows: dict[int, _Row] = {}
@@ -127,7 +125,7 @@ class BatchDecoder:
         rows = [self._rows[key] for key in self._reading.uids]
         unread = len(rows) + len(self._waiting)
         if unread > len(self._writing.uids):
-            bound, longest = self._prefill_tokens * _CROWD, self._prefill_tokens
+            bound, longest = self._prefill_tokens * self._crowd, self._prefill_tokens
         else:
             bound = self._prefill_tokens
             longest = bound // max(len(rows), min(unread, 2), 1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 import psutil
 
+from mlx_gui.core.device import LIMITS
 from mlx_gui.core.errors import MlxGuiError, WorkerFailed
 from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.generation import (
@@ -22,13 +23,14 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
-from mlx_gui.engines.device import LIMITS, backend
+from mlx_gui.engines.device import backend
 from mlx_gui.engines.text.answering import Answering, Surroundings
 from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
 from mlx_gui.engines.text.decoding import Decoder, Fed, Sampled
 from mlx_gui.engines.text.loading import LoadedModel, load
 from mlx_gui.engines.text.prefix_cache import PrefixCache
 from mlx_gui.engines.text.prompt import Preparation
+from mlx_gui.engines.text.resident import peak_rss_bytes
 from mlx_gui.engines.text.serial import Draft, KVQuantization, SerialDecoder
 
 # What the architectures of models and tokenizers have in common is imported with the first of them.
@@ -76,6 +78,7 @@ class TextEngine:
         self._resident: _Resident | None = None
         self._answers: dict[str, Answering] = {}
         self._running: dict[int, Answering] = {}
+        self._load_peak_bytes = 0
 
     def load(self, spec: LoadSpec, report: LoadReport) -> None:
         loaded = load(spec, report)
@@ -87,6 +90,10 @@ class TextEngine:
             decoder=_decoder(loaded, spec),
             prefixes=PrefixCache(spec.prefix_cache_bytes),
         )
+        # From here on the counter is of what answers take.
+        self._load_peak_bytes = mx.get_peak_memory()
+        mx.clear_cache()
+        mx.reset_peak_memory()
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         return self._model().preparation.prepare(request_id, request)
@@ -156,6 +163,8 @@ class TextEngine:
             rss_bytes=psutil.Process().memory_info().rss,
             kv_bytes=resident.decoder.bytes() if resident else 0,
             prefix_bytes=resident.prefixes.bytes if resident else 0,
+            load_peak_bytes=self._load_peak_bytes,
+            peak_rss_bytes=peak_rss_bytes(),
         )
 
     def close(self) -> None:
@@ -238,18 +247,19 @@ def _pool_tokens(spec: LoadSpec) -> int:
 
 
 def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
-    prefill_tokens = LIMITS[backend()].prefill_tokens
+    limits = LIMITS[backend()]
     if loaded.serial_because is None:
         return BatchDecoder(
             loaded.model,
             slots=spec.slots,
-            prefill_tokens=prefill_tokens,
+            prefill_tokens=limits.prefill_tokens,
+            crowd=limits.crowd,
             pool_tokens=_pool_tokens(spec),
         )
     bits = spec.text.kv_bits
     return SerialDecoder(
         loaded.model,
-        prefill_tokens=prefill_tokens,
+        prefill_tokens=limits.prefill_tokens,
         draft=Draft(loaded.draft, spec.text.draft_tokens) if loaded.draft else None,
         kv=KVQuantization(bits, loaded.kv_group_size) if bits else None,
     )

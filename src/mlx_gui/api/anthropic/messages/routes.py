@@ -23,6 +23,7 @@ from mlx_gui.api.anthropic.messages.wire import (
 )
 from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.api.validation import StrictJsonRoute
@@ -46,12 +47,14 @@ async def create_message(
     request: Request,
     services: InjectedServices,
     who: Annotated[Principal, requires("inference")],
+    priority: RequestPriority = 0,
 ) -> Response:
     """The answer at once or, with `stream`, as server-sent events. Loads the model if need be."""
     model = await services.library.find(body.model)
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
-    events = services.dispatch.events(model, to_core(body, tenant=who.tenant), request_id=head.id)
+    core = to_core(body, tenant=who.tenant, priority=priority)
+    events = services.dispatch.events(model, core, request_id=head.id)
     if not body.stream:
         answer = await feed(WholeAnswer(head), events, request.receive)
         return Response(answer.complete().model_dump_json(), media_type="application/json")

@@ -24,7 +24,7 @@ from mlx_gui.core.generation import (
 MIN_THINKING_TOKENS = 1024
 
 
-def to_core(body: MessageRequest, *, tenant: str) -> GenerateRequest:
+def to_core(body: MessageRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
     """The canonical request. Raises InvalidRequest, and CapabilityMissing for what is not text."""
     return msgspec.structs.replace(
         _conversation(body, max_tokens=body.max_tokens),
@@ -32,6 +32,7 @@ def to_core(body: MessageRequest, *, tenant: str) -> GenerateRequest:
         max_tokens=body.max_tokens,
         stop=tuple(body.stop_sequences or ()),
         tenant=tenant,
+        priority=priority,
     )
 
 

@@ -1,32 +1,45 @@
 """Loading, unloading and asking after one model; searching the folders for new ones."""
 
+import asyncio
 import time
-from typing import Annotated
+from typing import Annotated, Literal
 
-import structlog
-from fastapi import APIRouter, BackgroundTasks, Query, Response
+from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.hangup import first_of, hang_up
+from mlx_gui.api.manage.models.loading import attend, begun, load, load_unattended
+from mlx_gui.api.manage.models.translate import load_wishes, unload_result
 from mlx_gui.api.manage.present import present_model
 from mlx_gui.api.model_view import model_list
 from mlx_gui.api.services import InjectedServices, Services
-from mlx_gui.core.errors import MlxGuiError, NotReady, WorkerFailed
+from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.core.errors import Conflict, InvalidRequest, NotReady, WorkerFailed
 from mlx_gui.core.model import Model
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.models import (
+    BusyModel,
     LoadAccepted,
+    LoadRequest,
     LoadResult,
     ModelHealth,
     ModelList,
+    UnloadAllResult,
     UnloadResult,
 )
+from mlx_gui.wire.plan import PlanChangedEnvelope
 
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 router = APIRouter(
-    tags=["Models"], responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}}
+    route_class=StrictJsonRoute,
+    tags=["Models"],
+    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
 )
 _MANAGE = [requires("models:manage")]
 _READ = [requires("models:read")]
+Force = Annotated[bool, Query(description="End running answers too.")]
+When = Annotated[
+    Literal["now", "idle"], Query(description="`idle` waits until running answers have finished.")
+]
 
 
 @router.post(
@@ -41,32 +54,69 @@ async def rescan_models(services: InjectedServices) -> ModelList:
 
 
 @router.post(
+    "/v1/models/unload-all",
+    operation_id="unload_all_models",
+    summary="Take every model out of memory",
+    dependencies=_MANAGE,
+)
+async def unload_all_models(
+    services: InjectedServices, force: Force = False, when: When = "now"
+) -> UnloadAllResult:
+    """What came back. A model that answers is left, unless forced or waited for."""
+    _check_when(when, force=force)
+    residents = services.run_loop.snapshot().models.values()
+    ids = {view.model_id for view in residents if view.spec is not None}
+    models = [model for model in services.library.models() if model.id in ids]
+    ended = await asyncio.gather(
+        *(_unload_or_busy(services, model, force=force, when=when) for model in models)
+    )
+    results = [each for each in ended if isinstance(each, UnloadResult)]
+    return UnloadAllResult(
+        models=results,
+        busy=[each for each in ended if isinstance(each, BusyModel)],
+        freed_bytes=sum(result.freed_bytes for result in results),
+    )
+
+
+@router.post(
     "/v1/models/{name:path}/load",
     operation_id="load_model",
     summary="Load a model into memory",
     dependencies=_MANAGE,
     response_model=LoadResult,
-    responses={202: {"model": LoadAccepted, "description": "The load goes on"}},
+    responses={
+        202: {"model": LoadAccepted, "description": "The load goes on"},
+        409: {"model": PlanChangedEnvelope, "description": "The plan no longer holds"},
+    },
 )
 async def load_model(
     name: str,
+    request: Request,
     services: InjectedServices,
     afterwards: BackgroundTasks,
+    body: LoadRequest | None = None,
     wait: Annotated[bool, Query(description="Answer when the model is ready.")] = True,
 ) -> LoadResult | Response:
-    """The model, ready to answer. Joins a load that is under way."""
+    """The model, ready to answer. Joins a load that is under way. A body is not needed.
+
+    With a `plan_token`, what no longer holds is refused even where nobody waits.
+    """
     model = await services.library.find(name)
-    if not wait and model.problem is None:
-        afterwards.add_task(_load_unattended, services, model)
-        return Response(
-            LoadAccepted().model_dump_json(), status_code=202, media_type="application/json"
+    wishes = load_wishes(model, body)
+    if wait or model.problem is not None:
+        # A load that nobody waits for any more is ended, so this must hear of a hang-up.
+        outcome = await first_of(load(services, model, wishes), hang_up(request.receive))
+        return LoadResult(
+            model=present_model(services, model),
+            already_loaded=outcome.already_loaded,
+            duration_ms=outcome.duration_ms,
         )
-    await services.device.ensure()
-    outcome = await services.run_loop.load(model)
-    return LoadResult(
-        model=present_model(services, model),
-        already_loaded=outcome.already_loaded,
-        duration_ms=outcome.duration_ms,
+    if wishes.plan_token is None:
+        afterwards.add_task(load_unattended, services, model, wishes)
+    else:
+        afterwards.add_task(attend, model, await begun(services, model, wishes))
+    return Response(
+        LoadAccepted().model_dump_json(), status_code=202, media_type="application/json"
     )
 
 
@@ -77,18 +127,12 @@ async def load_model(
     dependencies=_MANAGE,
 )
 async def unload_model(
-    name: str,
-    services: InjectedServices,
-    force: Annotated[bool, Query(description="End running answers too.")] = False,
+    name: str, services: InjectedServices, force: Force = False, when: When = "now"
 ) -> UnloadResult:
-    """What came back. Refused while the model answers, unless forced."""
+    """What came back. Refused while the model answers, unless forced or waited for."""
+    _check_when(when, force=force)
     model = await services.library.find(name)
-    outcome = await services.run_loop.unload(model, force=force)
-    return UnloadResult(
-        model=present_model(services, model),
-        was_loaded=outcome.was_loaded,
-        freed_bytes=outcome.freed_bytes,
-    )
+    return await _unload(services, model, force=force, when=when)
 
 
 @router.get(
@@ -113,13 +157,27 @@ async def get_model_health(name: str, services: InjectedServices) -> ModelHealth
     )
 
 
-async def _load_unattended(services: Services, model: Model) -> None:
-    """Whoever asked looks at the model's state, which also carries the error."""
+async def _unload_or_busy(
+    services: Services, model: Model, *, force: bool, when: When
+) -> UnloadResult | BusyModel:
     try:
-        await services.device.ensure()
-        await services.run_loop.load(model)
-    except MlxGuiError as error:
-        log.warning("load_failed", model=model.id, code=error.code, reason=error.message)
+        return await _unload(services, model, force=force, when=when)
+    except Conflict as busy:
+        return BusyModel(id=model.id, reason=busy.message)
+
+
+async def _unload(services: Services, model: Model, *, force: bool, when: When) -> UnloadResult:
+    outcome = await services.run_loop.unload(model, force=force, when_idle=when == "idle")
+    return unload_result(present_model(services, model), outcome)
+
+
+def _check_when(when: When, *, force: bool) -> None:
+    if force and when == "idle":
+        raise InvalidRequest(
+            "`force` and `when=idle` exclude each other.",
+            hint="Leave `force` out to let running answers finish.",
+            param="when",
+        )
 
 
 async def _ping(services: Services, model: Model) -> tuple[float | None, str | None]:

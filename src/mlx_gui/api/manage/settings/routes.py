@@ -1,12 +1,16 @@
 """`/v1/models/{name}/settings`: what holds for one model, and changes to it."""
 
+from contextlib import suppress
+
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.manage.settings.translate import settings_body
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.control.pins import check_pins
 from mlx_gui.control.planning import find_draft
+from mlx_gui.core.errors import ModelUnsupported
 from mlx_gui.core.model import Model
 from mlx_gui.model_settings import checked
 from mlx_gui.wire.errors import ErrorEnvelope
@@ -43,9 +47,29 @@ async def change_model_settings(
     if changes.get("draft_model") is not None:
         wanted = services.model_settings.with_changes(model, changes)
         find_draft(model, wanted.draft_model, services.library.resolve)
+    if changes.get("pinned"):
+        await _check_pin(services, model)
     await services.model_settings.change(model, changes)
+    services.run_loop.settings_changed()
     services.bus.publish("model", model.id)
     return _shown(services, model)
+
+
+async def _check_pin(services: Services, model: Model) -> None:
+    """Raises Conflict where `model` does not fit beside all that are pinned already."""
+    await services.device.ensure()
+    plans = [await services.run_loop.plan(model)]
+    for other in services.library.models():
+        pinned = services.model_settings.of(other).pinned and other.problem is None
+        if pinned and other.id != model.id:
+            with suppress(ModelUnsupported):  # it is pinned, and will not be there
+                plans.append(await services.run_loop.plan(other))
+    check_pins(
+        model.id,
+        {plan.model_id: plan.need.total_bytes for plan in plans},
+        budget_bytes=plans[0].budget_bytes,
+        max_models=services.config.max_loaded_models,
+    )
 
 
 def _shown(services: Services, model: Model) -> ModelSettingsBody:

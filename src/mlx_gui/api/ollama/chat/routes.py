@@ -10,6 +10,7 @@ from mlx_gui.api.ollama.chat.wire import OllamaChatAnswer, OllamaChatRequest
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute, object_or_lines
 from mlx_gui.api.ollama.serving import answer
+from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
 
 router = APIRouter(
@@ -30,9 +31,10 @@ async def chat(
     request: Request,
     services: InjectedServices,
     who: Annotated[Principal, requires("inference")],
+    priority: RequestPriority = 0,
 ) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = to_core(body, tenant=who.tenant)
+    core = to_core(body, tenant=who.tenant, priority=priority)
     return await answer(
         services, request, body, asked=core if body.messages else None, own_fields=message_body
     )

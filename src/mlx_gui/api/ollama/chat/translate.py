@@ -26,7 +26,7 @@ from mlx_gui.core.generation import (
 )
 
 
-def to_core(body: OllamaChatRequest, *, tenant: str) -> GenerateRequest:
+def to_core(body: OllamaChatRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
     """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
     end = limits(body.options)
     return GenerateRequest(
@@ -35,6 +35,7 @@ def to_core(body: OllamaChatRequest, *, tenant: str) -> GenerateRequest:
         max_tokens=end.max_tokens,
         stop=end.stop,
         tenant=tenant,
+        priority=priority,
         tools=tuple(_tool(tool) for tool in body.tools or ()),
         grammar=grammar(body),
         reasoning=reasoning(body),

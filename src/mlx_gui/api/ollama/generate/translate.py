@@ -21,7 +21,7 @@ _GO_TEMPLATE = re.compile(
 )
 
 
-def to_core(body: OllamaGenerateRequest, *, tenant: str) -> GenerateRequest:
+def to_core(body: OllamaGenerateRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
     """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
     _refuse_unserved(body)
     end = limits(body.options)
@@ -32,6 +32,7 @@ def to_core(body: OllamaGenerateRequest, *, tenant: str) -> GenerateRequest:
         max_tokens=end.max_tokens,
         stop=end.stop,
         tenant=tenant,
+        priority=priority,
         grammar=grammar(body),
         # Whoever writes the whole prompt gets the whole answer, unless thoughts are asked apart.
         reasoning=Reasoning(raw=True) if body.raw and not body.think else reasoning(body),

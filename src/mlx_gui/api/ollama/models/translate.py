@@ -9,7 +9,7 @@ from mlx_gui.api.ollama.models.wire import (
     OllamaModelDetails,
     OllamaRunningModel,
 )
-from mlx_gui.control.entry import ResidentView
+from mlx_gui.control.views import ResidentView
 from mlx_gui.core.model import Model
 
 NEVER = "9999-12-31T23:59:59Z"
@@ -118,6 +118,8 @@ def _modified_at(model: Model, modified_s: float | None) -> str:
 
 def _expires_at(resident: ResidentView, default_s: float, now_s: float) -> str:
     """While a model loads or answers its time has not begun; it is shown as if it did now."""
+    if resident.pinned:
+        return NEVER
     if resident.expires_at is not None:
         return utc_time(resident.expires_at)
     keep_alive_s = default_s if resident.keep_alive_s is None else resident.keep_alive_s

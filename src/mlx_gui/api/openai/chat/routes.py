@@ -11,6 +11,7 @@ from mlx_gui.api.openai.chat.answer import ChunkEncoder, chat_completion, form_o
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletion, ChatCompletionRequest
 from mlx_gui.api.openai.translate import error_frames, new_head
+from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.api.validation import StrictJsonRoute
@@ -34,11 +35,13 @@ async def create_chat_completion(
     request: Request,
     services: InjectedServices,
     who: Annotated[Principal, requires("inference")],
+    priority: RequestPriority = 0,
 ) -> Response:
     """The answer at once or, with `stream`, as server-sent chunks. Loads the model if need be."""
     model = await services.library.find(body.model)
     head, form = new_head("chatcmpl", model.id), form_of(body)
-    events = services.dispatch.events(model, to_core(body, tenant=who.tenant), request_id=head.id)
+    core = to_core(body, tenant=who.tenant, priority=priority)
+    events = services.dispatch.events(model, core, request_id=head.id)
     if not body.stream:
         answer = chat_completion(head, form, await gather(events, request.receive))
         return Response(answer.model_dump_json(), media_type="application/json")

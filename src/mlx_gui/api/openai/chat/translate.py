@@ -13,7 +13,7 @@ from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Reasoning
 
 
-def to_core(body: ChatCompletionRequest, *, tenant: str) -> GenerateRequest:
+def to_core(body: ChatCompletionRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
     """The canonical request. Raises InvalidRequest, and CapabilityMissing for what is not text."""
     if body.top_logprobs is not None and not body.logprobs:
         raise InvalidRequest(
@@ -37,6 +37,7 @@ def to_core(body: ChatCompletionRequest, *, tenant: str) -> GenerateRequest:
     raw = body.reasoning_format == "raw"
     request = msgspec.structs.replace(
         prompt,
+        priority=priority,
         reasoning=msgspec.structs.replace(prompt.reasoning, raw=raw),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
     )

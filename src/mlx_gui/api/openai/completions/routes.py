@@ -11,6 +11,7 @@ from mlx_gui.api.openai.completions.together import together
 from mlx_gui.api.openai.completions.translate import ChunkEncoder, completion, to_core
 from mlx_gui.api.openai.completions.wire import Completion, CompletionRequest
 from mlx_gui.api.openai.translate import error_frames, includes_usage, new_head
+from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.api.validation import StrictJsonRoute
@@ -37,6 +38,7 @@ async def create_completion(
     request: Request,
     services: InjectedServices,
     who: Annotated[Principal, requires("inference")],
+    priority: RequestPriority = 0,
 ) -> Response:
     """The texts' continuations at once or, with `stream`, as server-sent chunks.
 
@@ -44,9 +46,10 @@ async def create_completion(
     """
     model = await services.library.find(body.model)
     head, logprobs = new_head("cmpl", model.id), body.logprobs is not None
+    prompts = to_core(body, tenant=who.tenant, priority=priority)
     streams = [
         services.dispatch.events(model, prompt, request_id=f"{head.id}-{number}")
-        for number, prompt in enumerate(to_core(body, tenant=who.tenant))
+        for number, prompt in enumerate(prompts)
     ]
     at_once = min(PROMPTS_AT_ONCE, services.config.max_queue)
     events = together(streams, n=body.n or 1, at_once=at_once)

@@ -21,6 +21,7 @@ from mlx_gui.api.openai.responses.wire.response import (
     ResponseItemList,
     ResponseObject,
 )
+from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.api.validation import StrictJsonRoute
@@ -49,11 +50,12 @@ async def create_response(
     request: Request,
     services: InjectedServices,
     responses: InjectedResponses,
+    priority: RequestPriority = 0,
 ) -> Response:
     """The response at once or, with `stream`, as events. Loads the model if need be."""
     model = await services.library.find(body.model)
     talk = await responses.conversation(body)
-    core = to_core(body, talk.earlier, talk.own, tenant=responses.tenant)
+    core = to_core(body, talk.earlier, talk.own, tenant=responses.tenant, priority=priority)
     key = uuid4().hex
     store = responses.storing and body.store is not False
     begun = response_object(

@@ -37,7 +37,12 @@ _TRUNCATE = {"auto": True, "disabled": False, None: None}
 
 
 def to_core(
-    body: ResponseRequest, earlier: Sequence[Item], own: Sequence[Item], *, tenant: str
+    body: ResponseRequest,
+    earlier: Sequence[Item],
+    own: Sequence[Item],
+    *,
+    tenant: str,
+    priority: int = 0,
 ) -> GenerateRequest:
     """The canonical request. `earlier` items come before the request's `own`.
 
@@ -57,6 +62,7 @@ def to_core(
         )
     return msgspec.structs.replace(
         to_prompt(body, earlier, own, tenant=tenant),
+        priority=priority if body.priority is None else body.priority,
         sampling=sampling(body),
         max_tokens=body.max_output_tokens,
         stop=tuple(body.stop or ()),

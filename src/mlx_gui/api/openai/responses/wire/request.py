@@ -7,6 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.fields import Between
 from mlx_gui.api.openai.wire import SamplingFields, Strict, TokenCount
+from mlx_gui.api.priority import Priority
 from mlx_gui.core.generation import Effort
 
 MAX_METADATA = 16
@@ -196,6 +197,7 @@ class ResponseRequest(InputFields, SamplingFields):
         ]
         | None
     ) = None
+    priority: Priority | None = None
     max_tool_calls: int | None = None
     prompt_cache_key: str | None = None
     safety_identifier: str | None = None

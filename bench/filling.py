@@ -1,0 +1,144 @@
+"""Fills a worker to its plan and reads how high its memory rose. On Linux only."""
+
+import random
+import re
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlx_gui.control.planning import Plan
+from mlx_gui.core.generation import Failed, GenerateRequest, Usage
+from mlx_gui.core.model import MemoryUse
+from mlx_gui.core.worker_env import worker_environment
+from mlx_gui.ipc.child import Child
+from mlx_gui.ipc.messages import (
+    PROTOCOL_VERSION,
+    FromChild,
+    Generate,
+    Output,
+    Ping,
+    Pong,
+    Ready,
+    StartFailed,
+    StartWorker,
+)
+
+_ROUNDS = 2
+"""The second one reads its prompts while what the first one left is kept."""
+
+_SEED = 5
+_PATIENCE_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Peaks:
+    """The most that a process had resident, and that MLX held in it."""
+
+    process_bytes: int
+    mlx_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What became of a plan: peaks of the load, and of the answers after it."""
+
+    load: Peaks
+    steady: Peaks
+    loaded: MemoryUse
+    rows: int
+    row_tokens: int
+
+
+async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
+    """A worker of `plan` in which as many sequences as the pool has room for grow to their ends.
+
+    Raises RuntimeError when the worker does not load or does not answer.
+    """
+    start = StartWorker(PROTOCOL_VERSION, plan.spec, "auto", str(cache_dir))
+    child = await Child.start("worker", start, worker_environment(sys.platform))
+    try:
+        async with aclosing(child.messages()) as messages:
+            ready = await _ready(messages)
+            load = Peaks(_high_water_bytes(child.pid), ready.memory.load_peak_bytes)
+            _lower_high_water(child.pid)
+            rows = ready.credits
+            row_tokens = min(plan.spec.context, plan.spec.kv_pool_tokens // rows)
+            for turn in range(_ROUNDS):
+                requests = _requests(rows, row_tokens, vocabulary=vocabulary, turn=turn)
+                await _answered(child, messages, requests)
+            child.send(Ping(1))
+            use = await _pong(messages)
+            steady = Peaks(_high_water_bytes(child.pid), use.peak_bytes)
+    finally:
+        await child.stop(ask_s=_PATIENCE_S, terminate_s=_PATIENCE_S)
+    return Filled(load, steady, ready.memory, rows, row_tokens)
+
+
+def _requests(
+    rows: int, row_tokens: int, *, vocabulary: int, turn: int
+) -> Sequence[GenerateRequest]:
+    """Prompts that nothing in a cache begins with, and answers that outlast all reading."""
+    dice = random.Random(f"{_SEED} {turn}")
+    answer_tokens = min(row_tokens // 2, 16 + rows * row_tokens // 256)
+    return [
+        GenerateRequest(
+            prompt=tuple(dice.randrange(vocabulary) for _ in range(row_tokens - answer_tokens)),
+            max_tokens=answer_tokens,
+            ignore_eos=True,
+        )
+        for _ in range(rows)
+    ]
+
+
+async def _ready(messages: AsyncIterator[FromChild]) -> Ready:
+    async for message in messages:
+        match message:
+            case Ready():
+                return message
+            case StartFailed(error):
+                raise RuntimeError(error.message)
+            case _:
+                pass
+    raise RuntimeError("The worker ended while it loaded.")
+
+
+async def _answered(
+    child: Child, messages: AsyncIterator[FromChild], requests: Sequence[GenerateRequest]
+) -> None:
+    open_ids = {f"request-{index}" for index in range(len(requests))}
+    for request_id, request in zip(sorted(open_ids), requests, strict=True):
+        child.send(Generate(request_id, request))
+    async for message in messages:
+        for each in message.requests if isinstance(message, Output) else ():
+            last = each.events[-1]
+            if isinstance(last, Failed):
+                raise RuntimeError(last.error.message)
+            if isinstance(last, Usage):
+                open_ids.remove(each.request_id)
+        if not open_ids:
+            return
+    raise RuntimeError("The worker ended while it answered.")
+
+
+async def _pong(messages: AsyncIterator[FromChild]) -> MemoryUse:
+    async for message in messages:
+        if isinstance(message, Pong):
+            return message.memory
+    raise RuntimeError("The worker ended.")
+
+
+def _high_water_bytes(pid: int) -> int:
+    """The largest resident set since the process began, or since the mark was lowered."""
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", _proc(pid, "status").read_text(), re.MULTILINE)
+    assert found is not None, "a process that runs has a resident set"
+    return int(found[1]) * 1024
+
+
+def _lower_high_water(pid: int) -> None:
+    _proc(pid, "clear_refs").write_text("5")
+
+
+def _proc(pid: int, name: str) -> Path:
+    return Path("/proc") / str(pid) / name

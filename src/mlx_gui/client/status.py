@@ -1,0 +1,63 @@
+"""The state of server and machine, once or as it changes."""
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+
+import httpx
+
+from mlx_gui.client.connection import Connection
+from mlx_gui.client.reaching import ServerUnreachable, reaching
+from mlx_gui.client.sse import parse_sse
+from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.status import (
+    HealthStatus,
+    HelloEvent,
+    ManagerStatus,
+    MemoryStatus,
+    RemovedModel,
+    SnapshotEvent,
+    SystemStatus,
+)
+
+Event = HelloEvent | SnapshotEvent | ModelObject | RemovedModel | MemoryStatus | ManagerStatus
+
+_EVENTS: Mapping[str, type[Event]] = {
+    "hello": HelloEvent,
+    "snapshot": SnapshotEvent,
+    "model": ModelObject,
+    "model_removed": RemovedModel,
+    "memory": MemoryStatus,
+    "manager": ManagerStatus,
+}
+
+
+class StatusCalls(Connection):
+    """How the server and the machine are."""
+
+    def health(self) -> HealthStatus:
+        return self._ask("GET", "/health", HealthStatus)
+
+    def system(self) -> SystemStatus:
+        return self._ask("GET", "/v1/system/status", SystemStatus)
+
+    def manager(self) -> ManagerStatus:
+        return self._ask("GET", "/v1/manager/status", ManagerStatus)
+
+    @contextmanager
+    def events(self) -> Generator[Iterator[Event]]:
+        """What happens on the server, for as long as it is read; unknown kinds are skipped.
+
+        Raises ServerUnreachable when the stream ends: a server that stops ends it.
+        """
+        response = self._open("GET", "/v1/events")
+        try:
+            yield self._read_events(response)
+        finally:
+            response.close()
+
+    def _read_events(self, response: httpx.Response) -> Iterator[Event]:
+        with reaching(self.address):
+            for name, data in parse_sse(response.iter_bytes()):
+                if (event := _EVENTS.get(name)) is not None:
+                    yield event.model_validate_json(data)
+        raise ServerUnreachable("The server ended the connection.")

@@ -1,0 +1,42 @@
+"""What the policy decided lately, and why: its one owner."""
+
+from collections import deque
+from collections.abc import Callable
+
+import structlog
+
+from mlx_gui.core.plan import PolicyAction, PolicyDecision
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+KEPT = 200
+
+
+class DecisionLog:
+    """The last `KEPT` decisions. One that is made again, as a wait is at every event, is one."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._kept: deque[PolicyDecision] = deque(maxlen=KEPT)
+        self._latest: dict[str, tuple[PolicyAction, str | None, str]] = {}
+
+    def note(
+        self, action: PolicyAction, subject: str, *, reason: str, cause: str | None = None
+    ) -> None:
+        """Keep a decision about the model `subject`, for the sake of the model `cause` if any."""
+        # How many answers a drain waits for changes with each of them.
+        decision = (action, cause, "" if action == "drain" else reason)
+        if self._latest.get(subject) == decision:
+            return
+        self._latest[subject] = decision
+        self._kept.append(PolicyDecision(self._clock(), action, subject, cause, reason))
+        level = log.debug if action in ("wait", "drain") else log.info
+        level("decided", action=action, model=subject, cause=cause, reason=reason)
+
+    def of(self, model_id: str | None = None) -> tuple[PolicyDecision, ...]:
+        """The newest first; with `model_id` only those that it suffered or caused."""
+        return tuple(
+            each
+            for each in reversed(self._kept)
+            if model_id is None or model_id in (each.subject, each.cause)
+        )

@@ -1,0 +1,281 @@
+"""What each event of the run loop does to the models: one method an event, one event at a time."""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from mlx_gui.control.bus import EventBus
+from mlx_gui.control.entry import Entry, LoadWaiter, Submission, loop_time_s, resolve
+from mlx_gui.control.load_plan import check_token
+from mlx_gui.control.machine.reading import Pressure
+from mlx_gui.control.plans import Wish
+from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve
+from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, ResidencySettings, Residents
+from mlx_gui.control.views import LoadOutcome, UnloadOutcome
+from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.errors import (
+    Conflict,
+    MlxGuiError,
+    QueueFull,
+    QueueTimeout,
+    ShuttingDown,
+    WorkerOutOfMemory,
+)
+from mlx_gui.core.generation import Failed, Loading
+from mlx_gui.core.model import Model
+from mlx_gui.core.plan import LoadPlan
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+class Events:
+    """Belongs to the run loop, which calls one method after the other.
+
+    What a method raises is the answer to whoever posted the event.
+    """
+
+    def __init__(
+        self,
+        settings: ResidencySettings,
+        residents: Residents,
+        *,
+        bus: EventBus,
+        post: Callable[..., None],
+    ) -> None:
+        self._settings = settings
+        self._residents = residents
+        self._bus = bus
+        self._post = post
+        self._relief: asyncio.TimerHandle | None = None
+
+    def on_submit(self, submission: Submission) -> None:
+        self._refuse_when_stopping()
+        entry = self._residents.entry(submission.model)
+        self._residents.refuse_hopeless(entry)
+        if entry.queue.full_for(submission.tenant, self._settings.max_queue):
+            raise QueueFull(
+                f"{len(entry.queue)} requests wait for {entry.model.id} already.",
+                hint="Try again later, or raise max_queue.",
+                retry_after_s=5,
+            )
+        loop = asyncio.get_running_loop()
+        submission.timer = loop.call_later(
+            self._settings.queue_timeout_s, self._post, self._on_queue_timeout, submission
+        )
+        entry.queue.push(submission)
+        self._residents.touch(entry)
+
+    def on_abandon(self, request_id: str) -> None:
+        for entry in self._residents.entries.values():
+            if request_id in entry.leases:
+                if entry.worker is not None:
+                    entry.worker.cancel(request_id)
+                return
+            if (submission := entry.queue.find(request_id)) is not None:
+                self._leave_queue(entry, submission)
+                return
+
+    def on_plan(
+        self, model: Model, context_tokens: int | None, planned: asyncio.Future[LoadPlan]
+    ) -> None:
+        resolve(planned, self._residents.load_plan(model, Wish(context_tokens)))
+
+    def on_load(
+        self,
+        model: Model,
+        waiter: LoadWaiter,
+        context_tokens: int | None,
+        plan_token: str | None,
+    ) -> None:
+        self._refuse_when_stopping()
+        wish = Wish(context_tokens)
+        if plan_token is not None:
+            check_token(plan_token, self._residents.load_plan(model, wish))
+        entry = self._residents.entry(model)
+        entry.failures_in_a_row, entry.not_before_s = 0, 0.0
+        entry.error = None
+        entry.wish = wish
+        if entry.ready and not self._residents.outdated(entry):
+            entry.keep_alive(waiter.keep_alive_s)
+            self._residents.touch(entry)
+            resolve(waiter.outcome, LoadOutcome(already_loaded=True, duration_ms=0))
+            return
+        entry.load_waiters.append(waiter)
+        self._residents.changed(entry)
+
+    def on_load_abandoned(self, model: Model, waiter: LoadWaiter) -> None:
+        entry = self._residents.entries.get(model.id)
+        if entry is not None and waiter in entry.load_waiters:
+            entry.load_waiters.remove(waiter)
+            self._residents.stop_unasked_load(entry)
+            self._residents.changed(entry)
+
+    def on_preload(self, models: tuple[Model, ...]) -> None:
+        if not self._residents.stopping:
+            for model in models:
+                entry = self._residents.entry(model)
+                entry.kept = entry.worker is None
+                self._residents.changed(entry)
+
+    def on_keep(self, model: Model, keep_alive_s: float) -> None:
+        entry = self._residents.entry(model)
+        if entry.worker is not None:
+            entry.keep_alive(keep_alive_s)
+            self._residents.touch(entry)
+
+    def on_settings_changed(self) -> None:
+        for entry in self._residents.entries.values():
+            self._residents.entry(entry.model)
+            self._residents.renew_expiry(entry)
+
+    def on_pressure(self, level: Pressure) -> None:
+        if self._relief is not None:
+            self._relief.cancel()
+            self._relief = None
+        self._residents.pressure = level
+        if level != "normal":
+            relieve(self._residents, level)
+            self._relief = asyncio.get_running_loop().call_later(
+                RELIEF_INTERVAL_S, self._post, self.on_pressure, level
+            )
+        self._bus.publish("memory")
+
+    def on_unload(
+        self, model: Model, force: bool, when_idle: bool, waiter: asyncio.Future[UnloadOutcome]
+    ) -> None:
+        entry = self._residents.entry(model)
+        entry.kept, entry.wish = False, Wish()
+        if entry.worker is None and not (force and entry.asked_for):
+            entry.error = None
+            entry.failures_in_a_row, entry.not_before_s = 0, 0.0
+            resolve(waiter, UnloadOutcome(was_loaded=False))
+            self._residents.changed(entry)
+            return
+        waiting = len(entry.leases) + len(entry.queue)
+        if waiting and when_idle:
+            entry.unload_waiters.append(waiter)
+            entry.leaves_after_s = loop_time_s()
+            return
+        if waiting and not force:
+            raise Conflict(
+                f"{model.id} has {waiting} requests under way.",
+                hint="Unload it when they have finished, or with force=true to end them.",
+                details={"active": len(entry.leases), "queued": len(entry.queue)},
+            )
+        entry.fail_waiting(Conflict(f"{model.id} was unloaded meanwhile."))
+        if entry.worker is None:
+            resolve(waiter, UnloadOutcome(was_loaded=False))
+            self._residents.changed(entry)
+            return
+        entry.unload_waiters.append(waiter)
+        self._residents.stop_worker(entry, "unload", "somebody asked for it")
+
+    def _on_queue_timeout(self, submission: Submission) -> None:
+        entry = self._residents.entries[submission.model.id]
+        if submission not in entry.queue:
+            return
+        waited_s = self._settings.queue_timeout_s
+        why = f" It waited because {entry.waits_because}." if entry.waits_because else ""
+        error = QueueTimeout(
+            f"The request waited {waited_s:g} s for {entry.model.id}.{why}",
+            hint="Other models or requests kept the machine busy; try again later.",
+            retry_after_s=5,
+        )
+        self._leave_queue(entry, submission)
+        submission.mailbox.put(Failed(error.info()))
+
+    def on_progress(self, worker: WorkerProcess) -> None:
+        entry = self._residents.entry_of(worker)
+        if entry is None or worker.progress is None:
+            return
+        view = entry.view()
+        for submission in entry.queue:
+            submission.mailbox.put(Loading(view.load_progress or 0, view.load_stage or ""))
+        self._residents.changed(entry)
+
+    def on_ready(self, worker: WorkerProcess) -> None:
+        entry = self._residents.entry_of(worker)
+        if entry is None or worker.ready is None:
+            return
+        entry.stop_load_timer()
+        entry.loads += 1
+        entry.error = None
+        entry.kept = False
+        entry.ready_since_s, entry.load_s = loop_time_s(), worker.ready.load_ms / 1000
+        log.info("model_loaded", model=entry.model.id, load_ms=round(worker.ready.load_ms))
+        self._residents.note_ready(worker)
+        waiters, entry.load_waiters = entry.load_waiters, []
+        for waiter in waiters:
+            entry.keep_alive(waiter.keep_alive_s)
+            outcome = LoadOutcome(already_loaded=False, duration_ms=worker.ready.load_ms)
+            resolve(waiter.outcome, outcome)
+        self._residents.touch(entry)
+        self._bus.publish("memory")
+
+    def on_request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
+        entry = self._residents.entry_of(worker)
+        if entry is None:
+            return
+        entry.leases.pop(request_id, None)
+        if finished:
+            entry.failures_in_a_row = 0
+        if not entry.leases:
+            worker.measure()
+        self._residents.touch(entry)
+        self._residents.when_idle(entry)
+
+    def on_worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
+        entry = self._residents.entry_of(worker)
+        if entry is None:
+            return
+        entry.stop_load_timer()
+        entry.stop_expiry()
+        was_ready = worker.ready is not None
+        entry.worker = None
+        entry.keep_alive_s = None
+        entry.drained_for = entry.leaves_after_s = None
+        entry.without_worker_since_s = loop_time_s()
+        entry.leases.clear()
+        if error is not None:
+            self._on_failure(entry, worker, error, was_ready=was_ready)
+        else:
+            log.info("model_unloaded", model=entry.model.id, returned=str(worker.returned))
+        waiters, entry.unload_waiters = entry.unload_waiters, []
+        for waiter in waiters:
+            resolve(waiter, UnloadOutcome(was_loaded=True, returned=worker.returned))
+        self._residents.changed(entry)
+        self._bus.publish("memory")
+
+    def _on_failure(
+        self, entry: Entry, worker: WorkerProcess, error: MlxGuiError, *, was_ready: bool
+    ) -> None:
+        tail = worker.exit.output_tail[-12:] if worker.exit is not None else ()
+        log.error("worker_failed", model=entry.model.id, reason=error.message, output=list(tail))
+        entry.failures_in_a_row += 1
+        entry.error = error.info()
+        self._residents.back_off(entry)
+        hopeless = not was_ready or entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL
+        if isinstance(error, WorkerOutOfMemory):
+            hopeless = not recover(self._residents, entry)
+        if hopeless:
+            entry.fail_waiting(error)
+        elif entry.standing.pinned and not self._residents.stopping:
+            entry.kept = True
+
+    def on_shutdown(self) -> None:
+        self._residents.stopping = True
+        self._bus.publish("manager")
+        for entry in self._residents.entries.values():
+            entry.stop_expiry()
+            entry.fail_waiting(ShuttingDown("The server is stopping.", retry_after_s=5))
+
+    def _leave_queue(self, entry: Entry, submission: Submission) -> None:
+        entry.queue.remove(submission)
+        submission.stop_timer()
+        self._residents.stop_unasked_load(entry)
+        self._residents.changed(entry)
+
+    def _refuse_when_stopping(self) -> None:
+        if self._residents.stopping:
+            raise ShuttingDown("The server is stopping.", retry_after_s=5)

@@ -1,0 +1,39 @@
+"""What the run loop asks about a model that it may load."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlx_gui.control.planning import Footprint, Plan
+from mlx_gui.core.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a load is to be like, other than the settings say; None leaves it to them."""
+
+    context_tokens: int | None = None
+    footprint: Footprint = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a model stands among the others; a change of it needs no load."""
+
+    pinned: bool = False
+    priority: int = 0
+    keep_alive_s: float | None = None
+    """None leaves it to the server's setting."""
+
+
+class Planner(Protocol):
+    """What the run loop asks about models that it may load."""
+
+    def plan(self, model: Model, wish: Wish, /) -> Plan:
+        """What a load takes. Raises ModelUnsupported, ModelTooLarge or NotReady."""
+        ...
+
+    def standing(self, model: Model, /) -> Standing: ...
+
+    def largest_context(self, model: Model, room_bytes: int, /) -> int:
+        """The longest context with which the model takes no more than that; 0 if none does."""
+        ...

@@ -1,0 +1,112 @@
+"""A run loop whose plans and outcomes the test says."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from mlx_gui.control.bus import EventBus
+from mlx_gui.control.returned import MemoryReturned
+from mlx_gui.control.views import LoadOutcome, ResidencySnapshot, ResidentView, UnloadOutcome
+from mlx_gui.core.errors import Conflict, MlxGuiError
+from mlx_gui.core.model import LoadSpec, MemoryNeed, Model
+from mlx_gui.core.plan import Eviction, Kept, LoadPlan, PolicyDecision
+
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", 4096, 4)
+NEED = MemoryNeed(600, 100, 50, 900, prefix_bytes=25)
+PLAN = LoadPlan(
+    model_id="org/one",
+    spec=SPEC,
+    need=NEED,
+    measured=True,
+    fits="after_eviction",
+    reason="It needs 775 B, and 500 B are free.",
+    evict=(
+        Eviction("org/two", 400, 12.3456, "It was used least recently."),
+        Eviction("org/gone", 100, None, "It has the lowest priority."),
+    ),
+    keep=(Kept("org/three", "It is pinned."),),
+    budget_bytes=2000,
+    used_after_bytes=1500,
+    wanted_context=8192,
+    max_context=6000,
+    warnings=("The context is shorter than wanted.",),
+    token="token-1",
+)
+LOADED = ResidentView(
+    model_id="org/one",
+    state="ready",
+    pid=42,
+    spec=SPEC,
+    need=NEED,
+    memory=None,
+    active=0,
+    queued=0,
+    loads=1,
+    last_used_at=None,
+    expires_at=None,
+    load_progress=None,
+    load_stage=None,
+    error=None,
+)
+
+
+def decision(subject: str, *, at: float = 0.0, cause: str | None = None) -> PolicyDecision:
+    return PolicyDecision(at, "evict", subject, cause, f"There was no room beside {cause}.")
+
+
+@dataclass
+class ScriptedRunLoop:
+    """Answers as it was told, and keeps what it was asked. `refusals` are raised by model."""
+
+    bus: EventBus
+    plans: dict[str, LoadPlan] = field(default_factory=dict[str, LoadPlan])
+    noted: tuple[PolicyDecision, ...] = ()
+    residents: dict[str, ResidentView] = field(default_factory=dict[str, ResidentView])
+    refusals: dict[str, MlxGuiError] = field(default_factory=dict[str, MlxGuiError])
+    asked: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
+
+    async def plan(self, model: Model, *, context_tokens: int | None = None) -> LoadPlan:
+        self.asked.append(("plan", model.id, context_tokens))
+        self._refuse(model)
+        return self.plans.get(model.id, msgspec.structs.replace(PLAN, model_id=model.id))
+
+    async def load(
+        self,
+        model: Model,
+        *,
+        keep_alive_s: float | None = None,
+        context_tokens: int | None = None,
+        plan_token: str | None = None,
+    ) -> LoadOutcome:
+        self.asked.append(("load", model.id, keep_alive_s, context_tokens, plan_token))
+        self._refuse(model)
+        self.bus.publish("model", model.id)
+        return LoadOutcome(already_loaded=False, duration_ms=5.0)
+
+    async def unload(
+        self, model: Model, *, force: bool = False, when_idle: bool = False
+    ) -> UnloadOutcome:
+        self.asked.append(("unload", model.id, force, when_idle))
+        self._refuse(model)
+        return UnloadOutcome(True, MemoryReturned(300, 1000, 1290))
+
+    def decisions(self, model_id: str | None = None) -> tuple[PolicyDecision, ...]:
+        return tuple(each for each in self.noted if model_id in (None, each.subject))
+
+    def settings_changed(self) -> None:
+        self.asked.append(("settings changed",))
+
+    def reload_pending(self, model: Model) -> bool:
+        return False
+
+    def snapshot(self) -> ResidencySnapshot:
+        return ResidencySnapshot(self.residents, (), stopping=False)
+
+    def _refuse(self, model: Model) -> None:
+        if (error := self.refusals.get(model.id)) is not None:
+            raise error
+
+
+def busy(model_id: str) -> Conflict:
+    return Conflict(f"{model_id} has 2 requests under way.", hint="Wait.")
