@@ -1,10 +1,16 @@
 """Whether the memory of a worker came back with its end."""
 
+import os
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 
+from mlx_gui.control.machine.files import text
+
 _TOLERANCE = 0.05
+_KEPT_PAGES = re.compile(r"^\s+count:\s+(\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,12 @@ class MemoryReturned:
         return self.share >= 1 - _TOLERANCE
 
 
-def available_bytes() -> int:
-    """What the system could give to a new process now."""
-    return psutil.virtual_memory().available
+def available_bytes(proc: Path = Path("/proc")) -> int:
+    """What the system could give to a new process now.
+
+    On Linux with what each processor keeps of the pages that were freed on it: up to an eighth of
+    the memory since 6.7, handed out again at once, and not counted as free for seconds.
+    """
+    kept_pages = _KEPT_PAGES.findall(text(proc / "zoneinfo") or "")
+    page_bytes = os.sysconf("SC_PAGE_SIZE")
+    return psutil.virtual_memory().available + sum(map(int, kept_pages)) * page_bytes

@@ -1,8 +1,28 @@
 """What came back of a worker's memory."""
 
+import os
+from pathlib import Path
+
+import psutil
 import pytest
 
-from mlx_gui.control.returned import MemoryReturned
+from mlx_gui.control.returned import MemoryReturned, available_bytes
+
+ZONES = """\
+Node 0, zone   Normal
+  pages free     4602
+        managed  6170939
+  pagesets
+    cpu: 0
+              count:    100000000
+              high:     771367
+    cpu: 1
+              count:    7
+Node 0, zone  Movable
+  pagesets
+    cpu: 0
+              count:    2
+"""
 
 
 @pytest.mark.parametrize(
@@ -22,3 +42,14 @@ def test_memory_came_back_when_no_more_than_a_twentieth_is_missing(
     returned = MemoryReturned(held, before, after)
     assert returned.share == pytest.approx(share)
     assert returned.came_back is came_back
+
+
+def test_pages_that_a_processor_keeps_after_their_end_are_available(tmp_path: Path) -> None:
+    (tmp_path / "zoneinfo").write_text(ZONES)
+    kept_bytes = (100_000_000 + 7 + 2) * os.sysconf("SC_PAGE_SIZE")
+    available = available_bytes(tmp_path)
+    assert kept_bytes < available < kept_bytes + psutil.virtual_memory().total
+
+
+def test_where_nobody_tells_of_them_none_are_counted(tmp_path: Path) -> None:
+    assert 0 < available_bytes(tmp_path) < psutil.virtual_memory().total
