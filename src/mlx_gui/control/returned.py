@@ -2,9 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
-import psutil
+from mlx_gui.control.machine.platforms import machine_reader
 
 SETTLED_S = 2.0
 """So long after the end of a process all that it gave back is told as available."""
@@ -40,42 +39,17 @@ class MemoryReturned:
         return self.share >= 1 - _TOLERANCE
 
 
-async def memory_returned(held: int, before_bytes: int) -> MemoryReturned:
-    """What came back of `held` bytes, as soon as all of it did, at the latest after 2 s.
-
-    Linux adds up what its processors have freed only every second.
-    """
+async def memory_returned(held_bytes: int, before_bytes: int) -> MemoryReturned:
+    """What came back of `held_bytes`: as soon as all of it did, at the latest after 2 s."""
     loop = asyncio.get_running_loop()
     ends_s = loop.time() + SETTLED_S
     while True:
-        returned = MemoryReturned(held, before_bytes, available_bytes())
+        returned = MemoryReturned(held_bytes, before_bytes, available_bytes())
         if returned.came_back or loop.time() >= ends_s:
             return returned
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
-def held_bytes(pid: int, proc: Path = Path("/proc")) -> int:
-    """Memory that the end of process `pid` gives back; 0 when there is no such process.
-
-    On Linux its proportional share without pages of files, which stay in the system's cache and
-    count as available all the time; elsewhere its resident set. Blocks for milliseconds.
-    """
-    try:
-        lines = (proc / str(pid) / "smaps_rollup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return _resident_bytes(pid)
-    sizes = {name: rest.split() for name, _, rest in (line.partition(":") for line in lines)}
-    parts = ("Pss_Anon", "Pss_Shmem") if "Pss_Anon" in sizes else ("Pss",)
-    return sum(int(sizes[part][0]) * 1024 for part in parts if part in sizes)
-
-
 def available_bytes() -> int:
     """What the system could give to a new process now."""
-    return psutil.virtual_memory().available
-
-
-def _resident_bytes(pid: int) -> int:
-    try:
-        return psutil.Process(pid).memory_info().rss
-    except psutil.Error:
-        return 0
+    return machine_reader().read().available_bytes

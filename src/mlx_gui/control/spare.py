@@ -6,7 +6,7 @@ from typing import Literal
 
 import structlog
 
-from mlx_gui.control.returned import held_bytes
+from mlx_gui.control.memory import process_private_bytes
 from mlx_gui.control.worker_process import WorkerSettings
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.ipc.child import Child
@@ -31,7 +31,6 @@ class WarmSpare:
         self._settings = settings
         self._engine = engine
         self._child: Child | None = None
-        self._held_bytes = 0
         self._warm = asyncio.Event()
         self._fate: asyncio.Future[Fate] | None = None
         self._life: asyncio.Task[None] | None = None
@@ -69,8 +68,8 @@ class WarmSpare:
         return self._warm.is_set()
 
     def held_bytes(self) -> int:
-        """What the spare holds, as it was when it was warm; 0 while there is none."""
-        return self._held_bytes
+        """What the spare holds now; 0 while there is none."""
+        return process_private_bytes(self.pid)
 
     async def wait_warm(self) -> None:
         """Until the spare can be taken."""
@@ -124,12 +123,10 @@ class WarmSpare:
         async with aclosing(child.messages()) as messages:
             async for message in messages:
                 if isinstance(message, Warmed):
-                    self._held_bytes = await asyncio.to_thread(held_bytes, child.pid)
                     self._warm.set()
                     break
         await child.wait()
 
     def _forget(self) -> None:
         self._child = None
-        self._held_bytes = 0
         self._warm.clear()

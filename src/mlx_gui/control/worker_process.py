@@ -8,7 +8,8 @@ from typing import Literal, Protocol
 
 from mlx_gui.control.liveness import Liveness
 from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.returned import MemoryReturned, available_bytes, held_bytes, memory_returned
+from mlx_gui.control.memory import process_private_bytes
+from mlx_gui.control.returned import MemoryReturned, available_bytes, memory_returned
 from mlx_gui.core.errors import (
     ErrorInfo,
     LoadFailed,
@@ -213,9 +214,7 @@ class WorkerProcess:
         await listening
 
     async def _end_weighed(self, child: Child) -> None:
-        # Whoever reads a large process's pages waits for them.
-        held = await asyncio.to_thread(held_bytes, child.pid)
-        self._weights = held, available_bytes()
+        self._weights = process_private_bytes(child.pid), available_bytes()
         self.exit = await self._end(child)
 
     async def _end(self, child: Child) -> ChildExit:

@@ -212,3 +212,18 @@ print(before.total_bytes, before.available_bytes - after.available_bytes)
 
     assert total_bytes == GIB
     assert GIB // 4 <= taken_bytes < GIB // 2
+
+
+def test_pages_that_a_processor_keeps_after_a_process_has_ended_are_available(
+    tmp_path: Path,
+) -> None:
+    zones = (
+        "Node 0, zone   Normal\n  pages free     4602\n        managed  6170939\n  pagesets\n"
+        "    cpu: 0\n              count:    1000\n              high:     771367\n"
+        "    cpu: 1\n              count:    7\n"
+        "Node 0, zone  Movable\n  pagesets\n    cpu: 0\n              count:    2\n"
+    )
+    meminfo = "MemTotal: 1000000 kB\nMemAvailable: 500000 kB\n"
+    plant(tmp_path, {"proc/meminfo": meminfo, "proc/zoneinfo": zones})
+    kept_bytes = (1000 + 7 + 2) * os.sysconf("SC_PAGE_SIZE")
+    assert LinuxReader(tmp_path).read().available_bytes == 500_000 * 1024 + kept_bytes
