@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/unload-all": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take every model out of memory
+         * @description What came back. A model that answers is left, unless forced or waited for.
+         */
+        post: operations["unload_all_models"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{name}/load": {
         parameters: {
             query?: never;
@@ -35,7 +55,9 @@ export interface paths {
         put?: never;
         /**
          * Load a model into memory
-         * @description The model, ready to answer. Joins a load that is under way.
+         * @description The model, ready to answer. Joins a load that is under way. A body is not needed.
+         *
+         *     With a `plan_token`, what no longer holds is refused even where nobody waits.
          */
         post: operations["load_model"];
         delete?: never;
@@ -55,7 +77,7 @@ export interface paths {
         put?: never;
         /**
          * Take a model out of memory
-         * @description What came back. Refused while the model answers, unless forced.
+         * @description What came back. Refused while the model answers, unless forced or waited for.
          */
         post: operations["unload_model"];
         delete?: never;
@@ -76,6 +98,46 @@ export interface paths {
          * @description Healthy means that the thread which drives MLX has answered just now.
          */
         get: operations["get_model_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show what loading a model would need, evict and leave
+         * @description The plan for this moment; nothing is changed. A body is not needed.
+         */
+        post: operations["plan_model_load"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/manager/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what the policy decided, and why
+         * @description The latest decisions since the server started, newest first.
+         */
+        get: operations["list_decisions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -182,6 +244,48 @@ export interface paths {
         get: operations["get_manager_status"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/samples": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show memory and work over time
+         * @description Points in equal steps. Where nothing is known there are nulls, not zeros.
+         */
+        get: operations["get_system_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/manager/leave-safe-mode": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Leave safe mode
+         * @description What holds from now on: what was to be loaded at the start is loaded now.
+         *
+         *     The same if the server was not in safe mode.
+         */
+        post: operations["leave_safe_mode"];
         delete?: never;
         options?: never;
         head?: never;
@@ -683,6 +787,50 @@ export interface components {
             request_id: string;
         };
         /**
+         * BudgetBound
+         * @description One upper limit of the budget; `reason` ends a sentence.
+         */
+        BudgetBound: {
+            /**
+             * Name
+             * @enum {string}
+             */
+            name: "setting" | "device" | "machine" | "container" | "free";
+            /** Limit Bytes */
+            limit_bytes: number;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * BudgetStatus
+         * @description What models may use together, and what says so.
+         *
+         *     `static_bytes` follows from machine and settings, `now_bytes` besides from what other programs
+         *     leave free. `reason` is that of the bound that decides now.
+         */
+        BudgetStatus: {
+            /** Static Bytes */
+            static_bytes: number;
+            /** Now Bytes */
+            now_bytes: number;
+            /** Reason */
+            reason: string;
+            /** Reserve Bytes */
+            reserve_bytes: number;
+            /** Bounds */
+            bounds: components["schemas"]["BudgetBound"][];
+        };
+        /**
+         * BusyModel
+         * @description A model that was left in memory, and why.
+         */
+        BusyModel: {
+            /** Id */
+            id: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * CallInHistory
          * @description A tool call of an earlier turn, as an answer has it.
          */
@@ -1014,6 +1162,47 @@ export interface components {
             completion_tokens_details: components["schemas"]["CompletionTokensDetails"];
         };
         /**
+         * ContainerStatus
+         * @description The tightest memory limit of the control groups (cgroups) that the server runs in.
+         *
+         *     `room_bytes` is what is left of it, `swap_bytes` null where swap has no limit.
+         */
+        ContainerStatus: {
+            /** Limit Bytes */
+            limit_bytes: number;
+            /** Room Bytes */
+            room_bytes: number;
+            /** Swap Bytes */
+            swap_bytes: number | null;
+        };
+        /**
+         * DecisionBody
+         * @description One thing that the policy did to `model`, for the sake of `cause` if that is another.
+         */
+        DecisionBody: {
+            /** At */
+            at: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "load" | "evict" | "expire" | "unload" | "drain" | "wait" | "refuse" | "reload" | "recycle" | "shrink";
+            /** Model */
+            model: string;
+            /** Cause */
+            cause: string | null;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * DecisionList
+         * @description The latest decisions, newest first.
+         */
+        DecisionList: {
+            /** Decisions */
+            decisions: components["schemas"]["DecisionBody"][];
+        };
+        /**
          * DeletedResponse
          * @description A response that is no more.
          */
@@ -1127,6 +1316,43 @@ export interface components {
             error: components["schemas"]["ErrorDetail"];
         };
         /**
+         * EvictionBody
+         * @description A model that would leave; `idle_ms` is null while it answers.
+         */
+        EvictionBody: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Frees Bytes */
+            frees_bytes: number;
+            /** Idle Ms */
+            idle_ms: number | null;
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * FolderStatus
+         * @description A folder of ours and the disk that holds it; the figures are null where it cannot be asked.
+         *
+         *     A folder that is not there yet is shown with the disk on which it would be made.
+         */
+        FolderStatus: {
+            /** Path */
+            path: string;
+            /**
+             * Use
+             * @enum {string}
+             */
+            use: "data" | "models";
+            /** Exists */
+            exists: boolean;
+            /** Free Bytes */
+            free_bytes: number | null;
+            /** Total Bytes */
+            total_bytes: number | null;
+        };
+        /**
          * FunctionCallBody
          * @description A call; `arguments` is JSON as the model wrote it.
          */
@@ -1227,6 +1453,18 @@ export interface components {
             summary?: components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
         };
         /**
+         * KeptBody
+         * @description A model that would stay, and why.
+         */
+        KeptBody: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Reason */
+            reason: string;
+        };
+        /**
          * LegacyChoice
          * @description The name of the function that must be called.
          */
@@ -1249,6 +1487,22 @@ export interface components {
             status: "loading";
         };
         /**
+         * LoadRequest
+         * @description How a model is to be loaded; all of it may be left out.
+         *
+         *     With `plan_token` the load happens only as its plan said. `context` is the longest context, from
+         *     16 tokens to what the model was made for, in place of the setting. `keep_alive_s` is the time
+         *     that the model stays loaded after each use, -1 for ever, until a request names another.
+         */
+        LoadRequest: {
+            /** Plan Token */
+            plan_token?: string | null;
+            /** Context */
+            context?: number | null;
+            /** Keep Alive S */
+            keep_alive_s?: number | null;
+        };
+        /**
          * LoadResult
          * @description What `load` answers: the model, now ready, and how long it took.
          */
@@ -1264,6 +1518,9 @@ export interface components {
          * @description A model that has a worker now, or is waiting to get one.
          *
          *     `serial_because` says why it answers one request at a time, where it cannot batch.
+         *     `waits_because` says why it is not loaded yet, while somebody waits for it.
+         *     `need` is what it is planned to take, `memory` what it takes by its own measure.
+         *     `keep_alive_s` is what the latest request asked for; null is the setting, less than 0 for ever.
          */
         LoadedModel: {
             /** Id */
@@ -1294,6 +1551,29 @@ export interface components {
             context: number | null;
             /** Serial Because */
             serial_because: string | null;
+            need?: components["schemas"]["MemoryNeedBody"] | null;
+            /**
+             * Pinned
+             * @default false
+             */
+            pinned: boolean;
+            /**
+             * Priority
+             * @default 0
+             */
+            priority: number;
+            /** Keep Alive S */
+            keep_alive_s?: number | null;
+            /**
+             * Evictions
+             * @default 0
+             */
+            evictions: number;
+            /** Evicted Because */
+            evicted_because?: string | null;
+            /** Waits Because */
+            waits_because?: string | null;
+            error?: components["schemas"]["ErrorBody"] | null;
         };
         /**
          * LogprobsBody
@@ -1306,8 +1586,22 @@ export interface components {
             refusal?: null;
         };
         /**
+         * MachineStatus
+         * @description The machine and its system; null where it does not say.
+         */
+        MachineStatus: {
+            /** Model */
+            model: string | null;
+            /** Chip */
+            chip: string | null;
+            /** Cores */
+            cores: number | null;
+            /** System */
+            system: string;
+        };
+        /**
          * ManagerStatus
-         * @description Which models are resident, and who waits.
+         * @description Which models are resident, and who waits. In safe mode nothing was loaded at the start.
          */
         ManagerStatus: {
             /** Loaded Models */
@@ -1320,10 +1614,62 @@ export interface components {
             active_requests: number;
             /** Queued Requests */
             queued_requests: number;
+            /**
+             * Unloaded Models
+             * @default []
+             */
+            unloaded_models: components["schemas"]["UnloadedModel"][];
+            spare?: components["schemas"]["SpareBody"] | null;
+            /**
+             * @default {
+             *       "active": false
+             *     }
+             */
+            safe_mode: components["schemas"]["SafeModeBody"];
+        };
+        /**
+         * MemoryAfterBody
+         * @description The budget after the load: what all models would use of it, and what is left.
+         */
+        MemoryAfterBody: {
+            /** Used Bytes */
+            used_bytes: number;
+            /** Free Bytes */
+            free_bytes: number;
+        };
+        /**
+         * MemoryNeedBody
+         * @description Bytes that a model is planned to take. `total_bytes` is without the peak while it loads.
+         */
+        MemoryNeedBody: {
+            /** Weights Bytes */
+            weights_bytes: number;
+            /** Kv Bytes */
+            kv_bytes: number;
+            /** Prefix Bytes */
+            prefix_bytes: number;
+            /** Overhead Bytes */
+            overhead_bytes: number;
+            /** Load Peak Bytes */
+            load_peak_bytes: number;
+            /** Total Bytes */
+            total_bytes: number;
+        };
+        /**
+         * MemoryReturnedBody
+         * @description The proof of an unload: what the worker held, and the machine's available memory.
+         */
+        MemoryReturnedBody: {
+            /** Held Bytes */
+            held_bytes: number;
+            /** Available Before Bytes */
+            available_before_bytes: number;
+            /** Available After Bytes */
+            available_after_bytes: number;
         };
         /**
          * MemorySegment
-         * @description A model's part of the memory bar.
+         * @description A model's part of the memory bar; `pinned` means that it never leaves to make room.
          */
         MemorySegment: {
             /** Model Id */
@@ -1336,10 +1682,18 @@ export interface components {
             prefix_bytes: number;
             /** Other Bytes */
             other_bytes: number;
+            /**
+             * Pinned
+             * @default false
+             */
+            pinned: boolean;
         };
         /**
          * MemoryStatus
-         * @description The machine's memory. `budget_bytes` is what models may use together.
+         * @description The memory of the machine, or of the container where that is limited to less.
+         *
+         *     `budget_bytes` is what models may use together now, `free_bytes` what a further one can take.
+         *     `machine_bytes` is the memory of the machine itself.
          */
         MemoryStatus: {
             /** Total Bytes */
@@ -1359,6 +1713,12 @@ export interface components {
             pressure: "normal" | "warn" | "critical";
             /** Segments */
             segments: components["schemas"]["MemorySegment"][];
+            /** Machine Bytes */
+            machine_bytes: number;
+            /** Free Bytes */
+            free_bytes: number;
+            budget: components["schemas"]["BudgetStatus"];
+            container: components["schemas"]["ContainerStatus"] | null;
         };
         /**
          * MemoryUseBody
@@ -1764,6 +2124,20 @@ export interface components {
             /** Expires At */
             expires_at?: string | null;
             error?: components["schemas"]["ErrorBody"] | null;
+        };
+        /**
+         * ModelSample
+         * @description What one model held, on the average of a step.
+         */
+        ModelSample: {
+            /** Weights Bytes */
+            weights_bytes: number;
+            /** Kv Bytes */
+            kv_bytes: number;
+            /** Prefix Bytes */
+            prefix_bytes: number;
+            /** Other Bytes */
+            other_bytes: number;
         };
         /**
          * ModelSettingBody
@@ -2309,6 +2683,63 @@ export interface components {
             thinking_tokens: number;
         };
         /**
+         * PlanBody
+         * @description What loading a model would do. Making it has changed nothing.
+         *
+         *     `fits` says whether the load would happen: now, after the models of `evict` have left, `tight`,
+         *     which is with less than was wanted, or not at all. `reason` is the sentence for it.
+         *     `context` is what the model would be loaded with, `wanted_context` what was asked for.
+         *     `measured` says that the needs were corrected by an earlier load. A load that carries
+         *     `plan_token` happens only if `fits` and the evictions are still the same.
+         */
+        PlanBody: {
+            /** Model */
+            model: string;
+            /** Context */
+            context: number;
+            /** Wanted Context */
+            wanted_context: number;
+            needs: components["schemas"]["MemoryNeedBody"];
+            /** Measured */
+            measured: boolean;
+            /**
+             * Fits
+             * @enum {string}
+             */
+            fits: "yes" | "after_eviction" | "tight" | "no";
+            /** Reason */
+            reason: string;
+            /** Evict */
+            evict: components["schemas"]["EvictionBody"][];
+            /** Keep */
+            keep: components["schemas"]["KeptBody"][];
+            /** Budget Bytes */
+            budget_bytes: number;
+            after: components["schemas"]["MemoryAfterBody"];
+            /** Max Context That Fits */
+            max_context_that_fits: number;
+            /** Warnings */
+            warnings: string[];
+            /** Plan Token */
+            plan_token: string;
+        };
+        /**
+         * PlanChangedEnvelope
+         * @description What a load answers whose plan no longer holds: the error, and the plan that does.
+         */
+        PlanChangedEnvelope: {
+            error: components["schemas"]["ErrorDetail"];
+            plan: components["schemas"]["PlanBody"];
+        };
+        /**
+         * PlanRequest
+         * @description What the plan is for. `context` is from 16 tokens to what the model was made for.
+         */
+        PlanRequest: {
+            /** Context */
+            context?: number | null;
+        };
+        /**
          * PromptTokensDetails
          * @description `cached_tokens` were reused; the oldest `truncated_messages` were dropped to make it fit.
          */
@@ -2704,6 +3135,8 @@ export interface components {
             metadata?: {
                 [key: string]: string;
             } | null;
+            /** Priority */
+            priority?: number | null;
             /** Max Tool Calls */
             max_tool_calls?: number | null;
             /** Prompt Cache Key */
@@ -2756,8 +3189,56 @@ export interface components {
             total_tokens: number;
         };
         /**
+         * SafeModeBody
+         * @description Whether the server loads nothing by itself; `reason` is null while it is not active.
+         */
+        SafeModeBody: {
+            /** Active */
+            active: boolean;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
+         * SamplePoint
+         * @description One step, which begins at `at`. All is null where the server did not run or kept nothing.
+         *
+         *     Bytes are averages over the step; the requests are the most that there were at once.
+         */
+        SamplePoint: {
+            /** At */
+            at: string;
+            /** Total Bytes */
+            total_bytes?: number | null;
+            /** Available Bytes */
+            available_bytes?: number | null;
+            /** Other Apps Bytes */
+            other_apps_bytes?: number | null;
+            /** Budget Bytes */
+            budget_bytes?: number | null;
+            /** Used By Models Bytes */
+            used_by_models_bytes?: number | null;
+            /** Active Requests */
+            active_requests?: number | null;
+            /** Queued Requests */
+            queued_requests?: number | null;
+            /** Models */
+            models?: {
+                [key: string]: components["schemas"]["ModelSample"];
+            } | null;
+        };
+        /**
+         * SampleSeries
+         * @description Points in equal steps without a hole between them.
+         */
+        SampleSeries: {
+            /** Step S */
+            step_s: number;
+            /** Points */
+            points: components["schemas"]["SamplePoint"][];
+        };
+        /**
          * ServerStatus
-         * @description This server process.
+         * @description This server process. `addresses` are all under which it can be reached.
          */
         ServerStatus: {
             /** Version */
@@ -2772,12 +3253,26 @@ export interface components {
             uptime_s: number;
             /** Address */
             address: string;
+            /** Addresses */
+            addresses: string[];
             /** Data Dir */
             data_dir: string;
             /** Model Dirs */
             model_dirs: string[];
             /** Rss Bytes */
             rss_bytes: number;
+        };
+        /**
+         * SpareBody
+         * @description A worker in reserve, without a model: `ready` when it has imported everything.
+         */
+        SpareBody: {
+            /** Pid */
+            pid: number;
+            /** Ready */
+            ready: boolean;
+            /** Held Bytes */
+            held_bytes: number;
         };
         /**
          * StructuredOutputs
@@ -2803,9 +3298,12 @@ export interface components {
          */
         SystemStatus: {
             server: components["schemas"]["ServerStatus"];
+            machine: components["schemas"]["MachineStatus"];
             device: components["schemas"]["DeviceStatus"] | null;
             memory: components["schemas"]["MemoryStatus"];
             disk: components["schemas"]["DiskStatus"];
+            /** Folders */
+            folders: components["schemas"]["FolderStatus"][];
             /** Versions */
             versions: {
                 [key: string]: string;
@@ -3056,8 +3554,22 @@ export interface components {
             };
         };
         /**
+         * UnloadAllResult
+         * @description What `unload-all` answers; `busy` models were not touched.
+         */
+        UnloadAllResult: {
+            /** Models */
+            models: components["schemas"]["UnloadResult"][];
+            /** Busy */
+            busy: components["schemas"]["BusyModel"][];
+            /** Freed Bytes */
+            freed_bytes: number;
+        };
+        /**
          * UnloadResult
          * @description What `unload` answers. `freed_bytes` is the resident set of the worker that ended.
+         *
+         *     `returned` is null when nothing was loaded.
          */
         UnloadResult: {
             model: components["schemas"]["ModelObject"];
@@ -3065,6 +3577,33 @@ export interface components {
             was_loaded: boolean;
             /** Freed Bytes */
             freed_bytes: number;
+            returned?: components["schemas"]["MemoryReturnedBody"] | null;
+        };
+        /**
+         * UnloadedModel
+         * @description A model that was asked for since the server started, and has no worker now.
+         */
+        UnloadedModel: {
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed";
+            /** Pinned */
+            pinned: boolean;
+            /** Priority */
+            priority: number;
+            /** Loads */
+            loads: number;
+            /** Evictions */
+            evictions: number;
+            /** Evicted Because */
+            evicted_because: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            error: components["schemas"]["ErrorBody"] | null;
         };
         /**
          * ContentPart
@@ -3641,6 +4180,49 @@ export interface operations {
             };
         };
     };
+    unload_all_models: {
+        parameters: {
+            query?: {
+                /** @description End running answers too. */
+                force?: boolean;
+                /** @description `idle` waits until running answers have finished. */
+                when?: "now" | "idle";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnloadAllResult"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     load_model: {
         parameters: {
             query?: {
@@ -3653,7 +4235,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["LoadRequest"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {
@@ -3671,6 +4257,15 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["LoadAccepted"];
+                };
+            };
+            /** @description The plan no longer holds */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanChangedEnvelope"];
                 };
             };
             /** @description Client Error */
@@ -3698,6 +4293,8 @@ export interface operations {
             query?: {
                 /** @description End running answers too. */
                 force?: boolean;
+                /** @description `idle` waits until running answers have finished. */
+                when?: "now" | "idle";
             };
             header?: never;
             path: {
@@ -3754,6 +4351,93 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelHealth"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    plan_model_load: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PlanRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlanBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_decisions: {
+        parameters: {
+            query?: {
+                /** @description Only what concerns this model. */
+                model?: string | null;
+                /** @description How many at most. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DecisionList"];
                 };
             };
             /** @description Client Error */
@@ -3967,6 +4651,71 @@ export interface operations {
             };
         };
     };
+    get_system_samples: {
+        parameters: {
+            query?: {
+                /** @description First moment; by default an hour before the last. */
+                from?: string | null;
+                /** @description Last moment; by default now. */
+                to?: string | null;
+                /** @description Seconds from point to point, of which there are at most 2000; by default as suits the range. */
+                step?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SampleSeries"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    leave_safe_mode: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SafeModeBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     stream_events: {
         parameters: {
             query?: never;
@@ -4059,7 +4808,10 @@ export interface operations {
     create_chat_completion: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4102,7 +4854,10 @@ export interface operations {
     create_completion: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4229,7 +4984,10 @@ export interface operations {
     create_response: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4483,7 +5241,10 @@ export interface operations {
     create_message: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4568,7 +5329,10 @@ export interface operations {
     ollama_chat: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -4611,7 +5375,10 @@ export interface operations {
     ollama_generate: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
