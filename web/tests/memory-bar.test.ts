@@ -9,6 +9,7 @@ const segment = (model_id: string, weights_bytes: number, kv_bytes = 0, other_by
   kv_bytes,
   prefix_bytes,
   other_bytes,
+  pinned: false,
 });
 
 it("shows other apps first, then each model's weights before its cache", () => {

@@ -44,6 +44,16 @@ export function memory(changes: Partial<Memory> = {}): Memory {
     used_by_models_bytes: 0,
     pressure: "normal",
     segments: [],
+    machine_bytes: 100,
+    free_bytes: 60,
+    budget: {
+      static_bytes: 60,
+      now_bytes: 60,
+      reason: "what the setting says",
+      reserve_bytes: 20,
+      bounds: [],
+    },
+    container: null,
     ...changes,
   };
 }
