@@ -222,6 +222,7 @@ export const en = {
     everyContextFits: "Its longest context fits.",
     noContextFits: "No context is short enough.",
     shorter: "Use a shorter context:",
+    shorterBySlider: "Use a shorter context. The slider tells at once whether it fits.",
     unpin: "Unpin a model:",
     unpinNamed: (name: string) => `Unpin ${name}`,
     elsewhere: "Close other programs, or use a smaller quantisation of the model.",

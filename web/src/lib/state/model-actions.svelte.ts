@@ -20,10 +20,12 @@ export function isPending(id: string): boolean {
 
 /** Loads it if it simply fits; else its plan is shown, and somebody has to say yes. */
 export async function load(model: Model): Promise<void> {
+  // What is disabled meanwhile loses the focus.
+  const opener = document.activeElement;
   await attempt(model, async () => {
     const plan = await api.plan(model.id, null);
     if (plan.fits === "yes") await loadAs(model, plan, null);
-    else proposals.show(model.id, plan);
+    else proposals.show(model.id, plan, opener);
   }, t.models.notLoaded);
 }
 
@@ -35,7 +37,7 @@ export async function loadAs(model: Model, plan: LoadPlan, context: number | nul
     } catch (error) {
       if (!(error instanceof PlanChanged)) throw error;
       if (error.plan.fits === "yes") await loadAs(model, error.plan, context);
-      else proposals.show(model.id, error.plan, { context, changed: true });
+      else proposals.showChanged(model.id, error.plan, context);
     }
   }, t.models.notLoaded, [...SHOWN_BY_STATE, CANCELLED]);
 }

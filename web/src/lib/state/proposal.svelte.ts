@@ -39,11 +39,15 @@ class Proposals {
     return this.#wanted;
   }
 
-  show(modelId: string, plan: LoadPlan, { context = null as number | null, changed = false } = {}): void {
-    if (this.#shown?.modelId !== modelId) this.#opener = document.activeElement;
-    this.#forget();
-    this.#put({ modelId, plan, context, changed, bootId: live.bootId });
-    if (router.path !== HOME) router.go(HOME);
+  /** Shows a plan that somebody asked for at `opener`. */
+  show(modelId: string, plan: LoadPlan, opener: Element | null): void {
+    this.#opener = opener;
+    this.#open({ modelId, plan, context: null, changed: false });
+  }
+
+  /** Shows what holds now in place of the plan that was agreed to. */
+  showChanged(modelId: string, plan: LoadPlan, context: number | null): void {
+    this.#open({ modelId, plan, context, changed: true });
   }
 
   /** Takes it away; the focus goes back to where the load was asked for. */
@@ -63,6 +67,12 @@ class Proposals {
   /** Plans anew for the same context, because something else has changed. */
   async again(): Promise<void> {
     await this.#replan(this.#shown?.context ?? null);
+  }
+
+  #open(proposal: Omit<Proposal, "bootId">): void {
+    this.#forget();
+    this.#put({ ...proposal, bootId: live.bootId });
+    if (router.path !== HOME) router.go(HOME);
   }
 
   async #replan(context: number | null): Promise<void> {
