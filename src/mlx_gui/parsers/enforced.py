@@ -24,8 +24,13 @@ class FormReader:
         return pieces
 
     def finish(self) -> list[Piece]:
-        """What is left, unless it is but the punctuation behind the calls."""
+        """What is left, unless it is but the punctuation behind the calls.
+
+        A call that was cut off inside of its name is text, with its markers.
+        """
         left, self._text = self._text, ""
+        if self._stage == "name":
+            return [Text("content", self._expected + left)]
         return [Text("content", left)] if left and self._stage in ("before", "content") else []
 
     def _step(self, pieces: list[Piece]) -> bool:
@@ -82,6 +87,7 @@ class FormReader:
         if not found:
             return False
         self._text = rest
+        self._expected = self._form.before_name
         self._stage = "name"
         return True
 
@@ -99,9 +105,12 @@ class EnforcedAnswer:
         return not self._in_calls and self._thought.thinking
 
     def feed(self, text: str) -> list[Piece]:
-        if self._in_calls:
-            return self._calls.feed(text)
-        return self._sorted(self._thought.feed(text))
+        pieces: list[Piece] = []
+        for at, letter in enumerate(text):
+            if self._in_calls:
+                return [*pieces, *self._calls.feed(text[at:])]
+            pieces += self._sorted(self._thought.feed(letter))
+        return pieces
 
     def finish(self) -> list[Piece]:
         if not self._in_calls:

@@ -1,13 +1,14 @@
 """What holds for any text, in every dialect."""
 
 import json
+from collections.abc import Iterable
 from functools import reduce
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_gui.parsers.base import Call, CallArguments, CallBegan, Dialect, Text
+from mlx_gui.parsers.base import Call, CallArguments, CallBegan, Dialect, Piece, Text
 from tests.unit.parsers.answers import ADD, PARIS, TEMPLATES, WEATHER, called, dialect, parser, read
 
 # Harmony's headers are markers too, but not of a fixed text.
@@ -25,7 +26,10 @@ JSON = st.recursive(
 )
 OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=3)
 CALLS = st.lists(st.builds(Call, NAMES, st.builds(json.dumps, OBJECTS)), min_size=1, max_size=3)
-WORDS = ("Hello", " ", "\n", "\n" * 70, "{", "}", '"', "[", "]", ";", "<", "name", '{"a": 1}', "🌸")
+WORDS = (
+    *("Hello", " ", "\n", "\n" * 70, "{", "}", '"', "[", "]", ";", "<", "name", '{"a": 1}', "🌸"),
+    *("x" * 300, '{"name": "add", "arguments": {"a": "\\ud83d"}}', "add(a={[]: 1})"),
+)
 
 
 @st.composite
@@ -49,10 +53,16 @@ def splits(draw: st.DrawFn, text: str) -> list[str]:
 @given(data=st.data())
 def test_it_makes_no_difference_how_text_is_cut(name: str, data: st.DataObject) -> None:
     text = data.draw(texts(name))
-    thinking = data.draw(st.booleans())
-    whole = read(parser(dialect(name), thinking=thinking), [text])
-    assert read(parser(dialect(name), thinking=thinking), text) == whole
-    assert read(parser(dialect(name), thinking=thinking), data.draw(splits(text))) == whole
+    thinking, constrained = data.draw(st.booleans()), data.draw(st.booleans())
+
+    def told(pieces: Iterable[str]) -> list[Piece]:
+        return read(parser(dialect(name), thinking=thinking, constrained=constrained), pieces)
+
+    whole = told([text])
+    assert told(text) == whole
+    assert told(data.draw(splits(text))) == whole
+    # A worker could not send it otherwise.
+    assert all(piece.text.encode() for piece in whole if not isinstance(piece, CallBegan))
 
 
 @pytest.mark.parametrize("name", MARKED)
