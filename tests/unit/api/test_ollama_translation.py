@@ -162,6 +162,15 @@ def cut(data: st.DataObject, text: str) -> list[str]:
     return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
 
 
+def test_what_a_schema_is_sent_without_a_value_is_left_out() -> None:
+    parameters = {"type": "object", "required": None, "properties": {"city": {"type": "string"}}}
+    tool = {"function": {"name": "f", "parameters": parameters}}
+
+    core = chat_core({"model": "org/one", "tools": [tool]})
+
+    assert core.tools[0].parameters == {k: v for k, v in parameters.items() if v is not None}
+
+
 def test_an_answer_that_was_not_asked_for_says_what_was_done_instead() -> None:
     writer, _ = writing("generate")
 
@@ -262,7 +271,11 @@ def test_a_keep_alive_is_read_in_each_of_its_forms(written: object, seconds: flo
 
 @pytest.mark.parametrize(
     "written",
-    ["", "m", "5 m", "5d", "1m5", "for ever", True, [5], {}, LONGEST_S + 1, "9999999h", "1e3"],
+    [
+        *("", "m", "5 m", "5d", "1m5", "for ever", True, [5], {}, LONGEST_S + 1, "9999999h", "1e3"),
+        # A pattern that tries every way to cut the digits would never come to an end.
+        pytest.param("9" * 1_000_000 + "x", id="a million digits"),
+    ],
 )
 def test_what_is_no_duration_is_refused(written: object) -> None:
     with pytest.raises(ValueError, match="it is"):

@@ -13,7 +13,7 @@ _UNITS_S = {
     "m": 60.0,
     "h": 3600.0,
 }
-_NUMBER = r"(?:[0-9]+\.?[0-9]*|\.[0-9]+)"
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)"
 _PART = re.compile(rf"({_NUMBER})({'|'.join(sorted(_UNITS_S, key=len, reverse=True))})")
 _DURATION = re.compile(rf"([-+]?)(?:{_NUMBER}|(?:{_PART.pattern})+)")
 
