@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.ollama.errors import OllamaError
@@ -81,6 +81,16 @@ async def show(body: OllamaShowRequest, services: InjectedServices) -> OllamaMod
 async def version() -> OllamaVersion:
     """The version of Ollama's API that is spoken, and of the server."""
     return OllamaVersion(version=API_VERSION, mlx_gui=__version__)
+
+
+async def alive(_: Request) -> Response:
+    """What programs ask for that only want to know whether somebody is there."""
+    return Response(media_type="application/json")
+
+
+# Plain routes: they need no description.
+router.add_route("/api/tags", alive, methods=["HEAD"])
+router.add_route("/api/version", alive, methods=["HEAD"])
 
 
 async def _modified(models: list[Model]) -> dict[str, float | None]:

@@ -1,6 +1,8 @@
 """The JSON of `/api/tags`, `/api/ps`, `/api/show` and `/api/version`."""
 
-from pydantic import AliasChoices, BaseModel, Field
+from typing import Any, cast
+
+from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from mlx_gui.api.ollama.wire import NonEmpty, Strict
 
@@ -56,6 +58,14 @@ class OllamaShowRequest(Strict):
     """Which model; `name` is the older word for `model`."""
 
     model: NonEmpty = Field(validation_alias=AliasChoices("model", "name"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blank(cls, body: Any) -> Any:
+        """Ollama's own command line fills `name` and sends `model` empty."""
+        if isinstance(body, dict) and body.get("model") == "" and body.get("name"):
+            return {"model": cast(dict[str, Any], body)["name"]}
+        return body
 
 
 class OllamaModelCard(BaseModel):
