@@ -4,6 +4,7 @@ Every method raises the server's error as the class of `core.errors` that it was
 `ServerUnreachable` when nobody answers.
 """
 
+import json
 import math
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -202,7 +203,8 @@ class Client:
 
     def change_model_settings(self, name: str, changes: Mapping[str, object]) -> ModelSettingsBody:
         """What holds after `changes`, of which None resets a setting."""
-        body = msgspec.json.encode({"settings": changes})
+        _check_numbers(changes)
+        body = _encoded({"settings": changes})
         return self._ask("PATCH", _model_path(name, "settings"), ModelSettingsBody, body=body)
 
     def chat(
@@ -351,11 +353,27 @@ class _Chunk(msgspec.Struct, frozen=True):
 
 def _question(model: str, options: AnswerOptions, asked: Mapping[str, Any]) -> bytes:
     wanted = cast("dict[str, Any]", msgspec.to_builtins(options))
+    _check_numbers(wanted)
+    return _encoded({"model": model, **asked, **wanted})
+
+
+def _check_numbers(wanted: Mapping[str, object]) -> None:
     for name, value in wanted.items():
         if isinstance(value, float) and not math.isfinite(value):
-            # JSON has no such number, and null would mean the model's own choice.
+            # JSON has no such number, and null would mean the default.
             raise InvalidRequest(f"{name} is {value}, but must be a number.", param=name)
-    return msgspec.json.encode({"model": model, **asked, **wanted})
+
+
+def _encoded(asked: Mapping[str, object]) -> bytes:
+    """JSON for the server, which judges all numbers but those that JSON has not."""
+    try:
+        return json.dumps(msgspec.to_builtins(asked), ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest(
+            "The text has bytes that are not UTF-8.", hint="Convert it to UTF-8 first."
+        ) from None
+    except ValueError:
+        raise InvalidRequest("NaN and infinity are no numbers that can be sent.") from None
 
 
 def _headers(body: bytes | None) -> dict[str, str]:
@@ -363,7 +381,7 @@ def _headers(body: bytes | None) -> dict[str, str]:
 
 
 def _model_path(name: str, action: str = "") -> str:
-    path = f"/v1/models/{quote(name, safe='/')}"
+    path = f"/v1/models/{quote(name, safe='/', errors='surrogateescape')}"
     return f"{path}/{action}" if action else path
 
 
