@@ -63,9 +63,8 @@ class OllamaShowRequest(Strict):
     @classmethod
     def _without_blank(cls, body: Any) -> Any:
         """Ollama's own command line fills `name` and sends `model` empty."""
-        if isinstance(body, dict) and body.get("model") == "" and body.get("name"):
-            return {"model": cast(dict[str, Any], body)["name"]}
-        return body
+        sent = cast(dict[str, Any], body) if isinstance(body, dict) else {}
+        return {"model": sent["name"]} if sent.get("model") == "" and sent.get("name") else body
 
 
 class OllamaModelCard(BaseModel):
