@@ -63,8 +63,10 @@ class OllamaShowRequest(Strict):
     @classmethod
     def _without_blank(cls, body: Any) -> Any:
         """Ollama's own command line fills `name` and sends `model` empty."""
-        sent = cast(dict[str, Any], body) if isinstance(body, dict) else {}
-        return {"model": sent["name"]} if sent.get("model") == "" and sent.get("name") else body
+        if not isinstance(body, dict):
+            return body
+        sent = cast(dict[str, Any], body)
+        return {"model": sent["name"]} if sent.get("model") == "" and sent.get("name") else sent
 
 
 class OllamaModelCard(BaseModel):
