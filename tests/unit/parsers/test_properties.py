@@ -27,7 +27,10 @@ JSON = st.recursive(
 )
 OBJECTS = st.dictionaries(st.text(max_size=6), JSON, max_size=3)
 CALLS = st.lists(st.builds(Call, NAMES, st.builds(json.dumps, OBJECTS)), min_size=1, max_size=3)
-WORDS = ("Hello", " ", "\n", "\n" * 70, "{", "}", '"', "[", "]", ";", "<", "name", '{"a": 1}', "🌸")
+WORDS = (
+    *("Hello", " ", "\n", "\n" * 70, "{", "}", '"', "[", "]", ";", "<", "name", '{"a": 1}', "🌸"),
+    *("x" * 300, '{"name": "add", "arguments": {"a": "\\ud83d"}}', "add(a={[]: 1})"),
+)
 
 
 @st.composite
@@ -60,6 +63,8 @@ def test_it_makes_no_difference_how_text_is_cut(name: str, data: st.DataObject) 
     whole = read_in([text])
     assert read_in(text) == whole
     assert read_in(data.draw(splits(text))) == whole
+    # A worker could not send it otherwise.
+    assert all(piece.text.encode() for piece in whole if not isinstance(piece, CallBegan))
 
 
 @pytest.mark.parametrize("name", MARKED)
