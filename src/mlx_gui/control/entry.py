@@ -122,10 +122,10 @@ class Entry:
         """
         if not self.queue or not self.ready or self.drained_for is not None:
             return None
-        first = self.queue.head(now_s)
+        in_time = NEVER_S if self.leaves_after_s is None else self.leaves_after_s
+        in_order = self.queue.in_order(now_s)
+        first = next((each for each in in_order if each.enqueued_s <= in_time), None)
         if first is None or self.worker is None or self.worker.ready is None:
-            return None
-        if self.leaves_after_s is not None and first.enqueued_s > self.leaves_after_s:
             return None
         free = self.worker.ready.credits - sum(self.leases.values())
         return first if self.credits(first) <= free else None

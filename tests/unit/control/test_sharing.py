@@ -305,6 +305,25 @@ def test_an_unload_when_idle_answers_what_had_come_and_no_more() -> None:
     play(scenario, slots=1)
 
 
+def test_an_unload_when_idle_is_not_held_up_by_a_later_and_more_urgent_request() -> None:
+    async def scenario(stage: Stage) -> None:
+        worker = await stage.loaded("a")
+        for number in range(2):
+            await stage.loop.submit(str(number), model("a"), REQUEST)
+        unloading = asyncio.create_task(stage.loop.unload(model("a"), when_idle=True))
+        await asyncio.sleep(0)
+        await stage.settle()
+        await stage.loop.submit("urgent", model("a"), GenerateRequest(priority=5))
+        for number in range(2):
+            worker.finish(str(number))
+            await stage.settle()
+        assert worker.phase == "stopping"
+        worker.end()
+        assert (await unloading).was_loaded
+
+    play(scenario, slots=1)
+
+
 def test_a_forced_unload_also_ends_the_wait_for_room() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.loop.submit("a", model("a"), REQUEST)
