@@ -1,7 +1,7 @@
 """From an installed model, its settings and the machine to exactly what would be resident."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -54,6 +54,8 @@ class Plan:
     need: MemoryNeed
     wanted_context: int = 0
     measured: bool = False
+    origin: object = field(default=None, compare=False, repr=False)
+    """What it followed from: the planner's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,9 @@ class _Sizing:
             pool = _with(spec, kv_pool_tokens=spec.context + more)
             return self.need(pool).kv_bytes <= share_bytes and self.fits(pool, room_bytes)
 
-        return spec.context + _most((spec.slots - 1) * spec.context, fits)
+        # A cache has up to one step more than it holds.
+        row_tokens = spec.context + _CONTEXT_STEP_TOKENS - 1
+        return spec.context + _most((spec.slots - 1) * row_tokens, fits)
 
 
 def _with(spec: LoadSpec, **changes: object) -> LoadSpec:

@@ -257,14 +257,9 @@ class Residents:
 
         It takes no new request then, and leaves when those under way have ended.
         """
-        if entry.worker is None:
+        if entry.worker is None or entry.plan is None:
             return False
-        try:
-            plan = self._effects.planner.plan(entry.model, entry.wish)
-        except MlxGuiError:
-            # What could not be loaded now serves all the same while it is there.
-            return False
-        return plan.spec != entry.worker.spec
+        return not self._effects.planner.holds(entry.model, entry.wish, entry.plan)
 
     def refuse_hopeless(self, entry: Entry) -> None:
         """Raise at once what waiting would not mend."""
