@@ -265,13 +265,18 @@ class Residents:
         """Raise at once what waiting would not mend."""
         if entry.worker is not None:
             return
+        planner = self._effects.planner
+        if entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL and entry.plan is not None:
+            if not planner.holds(entry.model, entry.wish, entry.plan):
+                # What failed was another load: the settings have changed since.
+                entry.failures_in_a_row = 0
         if entry.error is not None and entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL:
             raise LoadFailed(
                 f"{entry.model.id} failed {entry.failures_in_a_row} times in a row. "
                 f"{entry.error.message}",
                 hint=f"Mend the cause, then load it: mlx-gui load {entry.model.id}",
             )
-        self._effects.planner.plan(entry.model, entry.wish)
+        planner.plan(entry.model, entry.wish)
 
     def entry(self, model: Model) -> Entry:
         """The notes about `model`, made when it is first asked for."""

@@ -10,6 +10,7 @@ from mlx_gui.control.plans import Standing
 from mlx_gui.core.errors import (
     Conflict,
     InvalidRequest,
+    LoadFailed,
     MlxGuiError,
     PlanChanged,
     QueueFull,
@@ -263,6 +264,21 @@ def test_after_a_second_failure_the_next_load_waits_unless_somebody_asks_for_it(
             assert isinstance(await terminal(boxes[number]), Usage)
 
     play(scenario, slots=2, back_off_s=500.0)
+
+
+def test_a_model_that_failed_is_tried_again_when_its_settings_have_changed() -> None:
+    async def scenario(stage: Stage) -> None:
+        for attempt in range(3):
+            await stage.loop.submit(str(attempt), model("a"), REQUEST)
+            stage.worker("a").crash()
+            await stage.settle()
+        with pytest.raises(LoadFailed):
+            await stage.loop.submit("refused", model("a"), REQUEST)
+        stage.contexts["a"] = 128
+        await stage.loop.submit("again", model("a"), REQUEST)
+        assert stage.started("a")
+
+    play(scenario, back_off_s=0.0)
 
 
 def test_the_wait_after_a_failure_ends_by_itself() -> None:
