@@ -9,6 +9,7 @@ from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.control.queue import FairQueue
 from mlx_gui.control.residency import NEVER_S, Resident, Wanted
+from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
@@ -84,6 +85,7 @@ class Entry:
     loads: int = 0
     evictions: int = 0
     evicted_because: str | None = None
+    returned: MemoryReturned | None = None
     waits_because: str | None = None
     failures_in_a_row: int = 0
     error: ErrorInfo | None = None
@@ -247,6 +249,7 @@ class Entry:
             priority=self.standing.priority,
             evictions=self.evictions,
             evicted_because=self.evicted_because,
+            returned=self.returned,
             waits_because=self.waits_because if self.worker is None else None,
         )
 

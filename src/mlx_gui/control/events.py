@@ -258,6 +258,10 @@ class Events:
                 held_bytes=worker.returned.held_bytes,
                 returned_bytes=worker.returned.returned_bytes,
             )
+            entry = self._residents.entries.get(worker.spec.model_id)
+            if entry is not None:
+                entry.returned = worker.returned
+                self._residents.changed(entry)
         for waiter in self._unloads.pop(worker, ()):
             resolve(waiter, UnloadOutcome(was_loaded=True, returned=worker.returned))
         self._bus.publish("memory")

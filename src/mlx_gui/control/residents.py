@@ -266,10 +266,10 @@ class Residents:
         if entry.worker is not None:
             return
         planner = self._effects.planner
-        if entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL and entry.plan is not None:
-            if not planner.holds(entry.model, entry.wish, entry.plan):
-                # What failed was another load: the settings have changed since.
-                entry.failures_in_a_row = 0
+        failed = entry.plan if entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL else None
+        if failed is not None and not planner.holds(entry.model, entry.wish, failed):
+            # What failed was another load: the settings have changed since.
+            entry.failures_in_a_row = 0
         if entry.error is not None and entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL:
             raise LoadFailed(
                 f"{entry.model.id} failed {entry.failures_in_a_row} times in a row. "
