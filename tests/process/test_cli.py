@@ -375,6 +375,7 @@ def test_doctor_finds_this_machine_fit_for_work(mlx_gui: Run) -> None:
 
 
 def test_a_plan_is_told_kept_to_and_explained(mlx_gui: Run) -> None:
+    mlx_gui("unload", "--all")
     told = mlx_gui("plan", "echo", "--context", "2048").stdout
     assert told.startswith("fake/echo fits.\n")
     assert "mlx-gui load fake/echo --context 2048 --plan-token " in told
