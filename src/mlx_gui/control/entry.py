@@ -49,6 +49,7 @@ class LoadWaiter:
 
     outcome: asyncio.Future[LoadOutcome]
     since_s: float
+    wish: Wish = field(default_factory=Wish)
     keep_alive_s: float | None = None
 
 
@@ -60,12 +61,14 @@ class Entry:
     request that named one wants for this worker; None means the setting. `drained_for` names the
     model that waits for this one to finish its answers; `leaves_after_s` is set when somebody asked
     it to leave once what had come by then is done. `kept` means that it is loaded without anybody
-    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor.
+    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor. `wish` is
+    that of the next load, `loaded_wish` that of the worker which is there.
     """
 
     model: Model
     standing: Standing
     wish: Wish = field(default_factory=Wish)
+    loaded_wish: Wish = field(default_factory=Wish)
     plan: Plan | None = None
     worker: WorkerProcess | None = None
     queue: FairQueue[Submission] = field(default_factory=FairQueue[Submission])
@@ -77,6 +80,7 @@ class Entry:
     kept: bool = False
     drained_for: str | None = None
     leaves_after_s: float | None = None
+    leaves_because: str = ""
     not_before_s: float = 0.0
     without_worker_since_s: float = 0.0
     ready_since_s: float = 0.0
@@ -135,6 +139,10 @@ class Entry:
         wanted = credits_of(submission.request)
         ready = None if self.worker is None else self.worker.ready
         return wanted if ready is None else min(wanted, ready.credits)
+
+    def leave_when_idle(self, reason: str) -> None:
+        """Answer what has come by now, and nothing later."""
+        self.leaves_after_s, self.leaves_because = loop_time_s(), reason
 
     def done_before_leaving(self) -> bool:
         """Whether what it was still to answer before it leaves has been answered."""

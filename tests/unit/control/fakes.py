@@ -61,7 +61,7 @@ class ScriptedWorker:
         self._observer.worker_exited(self, error)  # pyright: ignore[reportArgumentType]
         if error is None:
             self.returned = MemoryReturned(10, 0, 10)
-            self._observer.worker_weighed(self)  # pyright: ignore[reportArgumentType]
+        self._observer.worker_weighed(self)  # pyright: ignore[reportArgumentType]
 
     def crash(self) -> None:
         name = self.spec.model_id
