@@ -98,6 +98,7 @@ class Application:
         self.spare = WarmSpare(
             self.worker_settings,
             engine=FAKE_ENGINE if config.engine == "fake" else kind_of("text").engine,
+            on_change=partial(self.bus.publish, "manager"),
         )
         self.local_token = secrets.token_urlsafe(32)
         boot_id = secrets.token_hex(8)

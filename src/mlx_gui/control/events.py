@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from mlx_gui.control.bus import EventBus
-from mlx_gui.control.entry import Entry, LoadWaiter, Submission, loop_time_s, resolve
+from mlx_gui.control.entry import Entry, LoadWaiter, Submission, loop_time_s, reject, resolve
 from mlx_gui.control.load_plan import check_token
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans import Wish
@@ -103,6 +103,10 @@ class Events:
             resolve(waiter.outcome, LoadOutcome(already_loaded=True, duration_ms=0))
             return
         entry.load_waiters.append(waiter)
+        timer = asyncio.get_running_loop().call_later(
+            self._settings.queue_timeout_s, self._post, self._on_load_wait_over, entry, waiter
+        )
+        waiter.outcome.add_done_callback(lambda _: timer.cancel())
         self._residents.changed(entry)
 
     def on_load_abandoned(self, model: Model, waiter: LoadWaiter) -> None:
@@ -181,15 +185,29 @@ class Events:
         entry = self._residents.entries.get(submission.model.id)
         if entry is None or submission not in entry.queue:
             return
+        error = self._waited_too_long("request", entry)
+        self._leave_queue(entry, submission)
+        submission.mailbox.put(Failed(error.info()))
+
+    def _on_load_wait_over(self, entry: Entry, waiter: LoadWaiter) -> None:
+        """A load that has begun by now is bounded by its own limit."""
+        begun = entry.worker is not None and entry.worker.ready is None and not entry.leaving
+        if begun or waiter not in entry.load_waiters:
+            return
+        error = self._waited_too_long("load", entry)
+        entry.load_waiters.remove(waiter)
+        entry.error = error.info()
+        reject(waiter.outcome, error)
+        self._residents.changed(entry)
+
+    def _waited_too_long(self, what: str, entry: Entry) -> QueueTimeout:
         waited_s = self._settings.queue_timeout_s
         why = f" It waited because {entry.waits_because}." if entry.waits_because else ""
-        error = QueueTimeout(
-            f"The request waited {waited_s:g} s for {entry.model.id}.{why}",
+        return QueueTimeout(
+            f"The {what} waited {waited_s:g} s for {entry.model.id}.{why}",
             hint="Other models or requests kept the machine busy; try again later.",
             retry_after_s=5,
         )
-        self._leave_queue(entry, submission)
-        submission.mailbox.put(Failed(error.info()))
 
     def on_progress(self, worker: WorkerProcess) -> None:
         entry = self._residents.entry_of(worker)

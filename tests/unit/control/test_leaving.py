@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mlx_gui.control.plans import Standing
-from mlx_gui.core.errors import Conflict, ModelTooLarge
+from mlx_gui.core.errors import Conflict, ModelTooLarge, QueueTimeout
 from mlx_gui.core.generation import Usage
 from tests.unit.control.fakes import REQUEST, error_of, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
@@ -95,6 +95,33 @@ def test_two_loads_with_other_contexts_each_get_theirs() -> None:
         assert stage.worker("a").spec.context == 64
 
     play(scenario)
+
+
+def test_a_load_waits_for_room_no_longer_than_a_request_does() -> None:
+    async def scenario(stage: Stage) -> None:
+        worker = await stage.loaded("a")
+        for number in range(2):
+            await stage.loop.submit(str(number), model("a"), REQUEST)
+        with pytest.raises(QueueTimeout, match=r"^The load waited 0\.05 s for b\."):
+            await stage.loop.load(model("b"))
+        view = stage.loop.snapshot().models["b"]
+        assert view.error is not None
+        assert (view.state, view.error.code) == ("failed", "queue_timeout")
+        assert set(worker.running) == {"0", "1"}
+
+    play(scenario, max_models=1, queue_timeout_s=0.05)
+
+
+def test_a_load_that_has_begun_may_last_longer_than_a_wait() -> None:
+    async def scenario(stage: Stage) -> None:
+        loading = asyncio.create_task(stage.loop.load(model("a")))
+        ends_s = asyncio.get_running_loop().time() + 0.05
+        while asyncio.get_running_loop().time() < ends_s:
+            await asyncio.sleep(0)
+        stage.worker("a").become_ready()
+        assert not (await loading).already_loaded
+
+    play(scenario, queue_timeout_s=0.02)
 
 
 def test_a_model_that_was_removed_leaves_after_its_answers_even_if_it_is_pinned() -> None:
