@@ -126,10 +126,9 @@ class Entry:
         """
         if not self.queue or not self.ready or self.drained_for is not None:
             return None
-        first = self.queue.head(now_s)
+        # Whoever came after it was asked to leave must not stand in the way of those before.
+        first = next((s for s in self.queue.in_order(now_s) if self._answers(s)), None)
         if first is None or self.worker is None or self.worker.ready is None:
-            return None
-        if self.leaves_after_s is not None and first.enqueued_s > self.leaves_after_s:
             return None
         free = self.worker.ready.credits - sum(self.leases.values())
         return first if self.credits(first) <= free else None
@@ -148,7 +147,11 @@ class Entry:
         """Whether what it was still to answer before it leaves has been answered."""
         if self.leaves_after_s is None or self.leases:
             return False
-        return not any(each.enqueued_s <= self.leaves_after_s for each in self.queue)
+        return not any(map(self._answers, self.queue))
+
+    def _answers(self, submission: Submission) -> bool:
+        """Whether the worker that is there is to answer it, and not its successor."""
+        return self.leaves_after_s is None or submission.enqueued_s <= self.leaves_after_s
 
     def as_wanted(self, plan: Plan) -> Wanted:
         """This model as the policy sees it while it has no worker."""

@@ -6,7 +6,7 @@ import pytest
 
 from mlx_gui.control.plans import Standing
 from mlx_gui.core.errors import Conflict, ModelTooLarge, QueueTimeout
-from mlx_gui.core.generation import Usage
+from mlx_gui.core.generation import GenerateRequest, Usage
 from tests.unit.control.fakes import REQUEST, error_of, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
 
@@ -145,3 +145,42 @@ def test_a_model_that_was_removed_leaves_after_its_answers_even_if_it_is_pinned(
         assert stage.loop.decisions("a")[0].reason == "it is not installed any more"
 
     play(scenario)
+
+
+def test_urgent_requests_that_come_later_do_not_keep_a_model_from_leaving() -> None:
+    async def scenario(stage: Stage) -> None:
+        worker = await stage.loaded("a")
+        for number in range(2):
+            await stage.loop.submit(str(number), model("a"), REQUEST)
+        before = await stage.loop.submit("before", model("a"), REQUEST)
+        leaving = asyncio.create_task(stage.loop.unload(model("a"), when_idle=True))
+        await asyncio.sleep(0)
+        await stage.settle()
+        await stage.loop.submit("later", model("a"), GenerateRequest((), priority=5))
+        worker.finish("0")
+        worker.finish("1")
+        await stage.settle()
+        assert set(worker.running) == {"before"}
+        worker.finish("before")
+        assert isinstance(await terminal(before), Usage)
+        await stage.settle()
+        worker.end()
+        assert (await leaving).was_loaded
+        await stage.settle()
+        assert stage.started("a")
+
+    play(scenario)
+
+
+def test_a_pinned_model_comes_back_in_the_place_of_an_idle_one() -> None:
+    async def scenario(stage: Stage) -> None:
+        idle = await stage.loaded("a")
+        stage.standings["b"] = Standing(pinned=True)
+        stage.loop.preload([model("b")])
+        await stage.settle()
+        assert idle.phase == "stopping"
+        idle.end()
+        await stage.settle()
+        assert stage.started("b")
+
+    play(scenario, max_models=1)
