@@ -255,7 +255,10 @@ class Application:
             settings = self.model_settings.of(model)
             if settings.preload or settings.pinned:
                 wanted[model.id] = model
-        self.run_loop.preload(wanted.values())
+        # Nobody leaves for a model that is only preloaded, so the pinned ones come first.
+        self.run_loop.preload(
+            sorted(wanted.values(), key=lambda model: not self.model_settings.of(model).pinned)
+        )
 
     def _effects(self, observer: WorkerObserver) -> Effects:
         return Effects(

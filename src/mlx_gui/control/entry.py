@@ -163,6 +163,7 @@ class Entry:
             plan.need,
             priority=self.standing.priority + urgent,
             since_s=max(asked_s, self.without_worker_since_s),
+            modest=not (self.queue or self.load_waiters or self.standing.pinned),
         )
 
     def as_resident(self, turn_s: float) -> Resident:

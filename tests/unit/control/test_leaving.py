@@ -172,6 +172,21 @@ def test_urgent_requests_that_come_later_do_not_keep_a_model_from_leaving() -> N
     play(scenario)
 
 
+def test_nobody_leaves_for_a_model_that_is_only_preloaded() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.loop.preload([model("a"), model("b"), model("c")])
+        await stage.settle()
+        for name in "ab":
+            stage.worker(name).become_ready()
+        await stage.settle()
+        assert [stage.started(name) for name in "abc"] == [True, True, False]
+        view = stage.loop.snapshot().models["c"]
+        assert view.error is not None
+        assert view.error.message.startswith("c was not loaded with the server")
+
+    play(scenario)
+
+
 def test_a_pinned_model_comes_back_in_the_place_of_an_idle_one() -> None:
     async def scenario(stage: Stage) -> None:
         idle = await stage.loaded("a")
