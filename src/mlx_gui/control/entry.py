@@ -50,6 +50,7 @@ class LoadWaiter:
 
     outcome: asyncio.Future[LoadOutcome]
     since_s: float
+    wish: Wish = field(default_factory=Wish)
     keep_alive_s: float | None = None
 
 
@@ -61,12 +62,14 @@ class Entry:
     request that named one wants for this worker; None means the setting. `drained_for` names the
     model that waits for this one to finish its answers; `leaves_after_s` is set when somebody asked
     it to leave once what had come by then is done. `kept` means that it is loaded without anybody
-    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor.
+    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor. `wish` is
+    that of the next load, `loaded_wish` that of the worker which is there.
     """
 
     model: Model
     standing: Standing
     wish: Wish = field(default_factory=Wish)
+    loaded_wish: Wish = field(default_factory=Wish)
     plan: Plan | None = None
     worker: WorkerProcess | None = None
     queue: FairQueue[Submission] = field(default_factory=FairQueue[Submission])
@@ -78,6 +81,7 @@ class Entry:
     kept: bool = False
     drained_for: str | None = None
     leaves_after_s: float | None = None
+    leaves_because: str = ""
     not_before_s: float = 0.0
     without_worker_since_s: float = 0.0
     ready_since_s: float = 0.0
@@ -124,9 +128,8 @@ class Entry:
         """
         if not self.queue or not self.ready or self.drained_for is not None:
             return None
-        in_time = NEVER_S if self.leaves_after_s is None else self.leaves_after_s
-        in_order = self.queue.in_order(now_s)
-        first = next((each for each in in_order if each.enqueued_s <= in_time), None)
+        # Whoever came after it was asked to leave must not stand in the way of those before.
+        first = next((s for s in self.queue.in_order(now_s) if self._answers(s)), None)
         if first is None or self.worker is None or self.worker.ready is None:
             return None
         free = self.worker.ready.credits - sum(self.leases.values())
@@ -138,11 +141,19 @@ class Entry:
         ready = None if self.worker is None else self.worker.ready
         return wanted if ready is None else min(wanted, ready.credits)
 
+    def leave_when_idle(self, reason: str) -> None:
+        """Answer what has come by now, and nothing later."""
+        self.leaves_after_s, self.leaves_because = loop_time_s(), reason
+
     def done_before_leaving(self) -> bool:
         """Whether what it was still to answer before it leaves has been answered."""
         if self.leaves_after_s is None or self.leases:
             return False
-        return not any(each.enqueued_s <= self.leaves_after_s for each in self.queue)
+        return not any(map(self._answers, self.queue))
+
+    def _answers(self, submission: Submission) -> bool:
+        """Whether the worker that is there is to answer it, and not its successor."""
+        return self.leaves_after_s is None or submission.enqueued_s <= self.leaves_after_s
 
     def as_wanted(self, plan: Plan) -> Wanted:
         """This model as the policy sees it while it has no worker."""
@@ -154,6 +165,7 @@ class Entry:
             plan.need,
             priority=self.standing.priority + urgent,
             since_s=max(asked_s, self.without_worker_since_s),
+            modest=not (self.queue or self.load_waiters or self.standing.pinned),
         )
 
     def as_resident(self, turn_s: float) -> Resident:

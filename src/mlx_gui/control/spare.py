@@ -1,6 +1,7 @@
 """The warm spare: a worker that has imported everything and waits for a model."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Literal
 
@@ -21,15 +22,22 @@ _FAILURES_UNTIL_NONE = 3
 Fate = Literal["taken", "dismissed"]
 
 
+def _ignore() -> None:
+    """What hears of changes where nobody shows them."""
+
+
 class WarmSpare:
     """At most one process. It has no policy: who owns the memory says when there may be one.
 
-    Called on the event loop only.
+    Called on the event loop only. `on_change` hears when there is another one to be shown, or none.
     """
 
-    def __init__(self, settings: WorkerSettings, *, engine: str) -> None:
+    def __init__(
+        self, settings: WorkerSettings, *, engine: str, on_change: Callable[[], None] = _ignore
+    ) -> None:
         self._settings = settings
         self._engine = engine
+        self._on_change = on_change
         self._child: Child | None = None
         self._warm = asyncio.Event()
         self._fate: asyncio.Future[Fate] | None = None
@@ -107,6 +115,7 @@ class WarmSpare:
             self._failures += 1
             log.warning("spare_not_started", reason=str(problem))
             return
+        self._on_change()
         following = asyncio.create_task(self._follow(child))
         await asyncio.wait((fate, following), return_when=asyncio.FIRST_COMPLETED)
         following.cancel()
@@ -124,9 +133,11 @@ class WarmSpare:
             async for message in messages:
                 if isinstance(message, Warmed):
                     self._warm.set()
+                    self._on_change()
                     break
         await child.wait()
 
     def _forget(self) -> None:
         self._child = None
         self._warm.clear()
+        self._on_change()
