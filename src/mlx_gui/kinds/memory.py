@@ -16,7 +16,7 @@ PROCESS_BYTES: Mapping[Backend, int] = MappingProxyType(
 )
 """Resident set of a worker with a model of no size. Only that on a processor was measured here."""
 
-TOKENIZER_COPIES = 24
+TOKENIZER_COPIES = 18
 """What the tokenizer takes, its copy for preparation included, by the size of its file."""
 
 CACHE_STEP_TOKENS = 256
