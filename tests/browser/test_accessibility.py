@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.axe import axe
 from tests.browser.conftest import OpenPage, Theme
 from tests.browser.visiting import load, row, unload_all
 from tests.support.server import Server
 
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDTHS = (1440, 390)
 THEMES: tuple[Theme, ...] = ("light", "dark")
 PHONE_ONLY = ("drawer",)
@@ -43,6 +43,11 @@ def memory_details(page: Page) -> None:
     page.get_by_role("region", name="Memory").get_by_role("button", name="echo").click()
 
 
+def budget(page: Page) -> None:
+    page.get_by_role("region", name="Memory").get_by_role("button", name="Model budget").click()
+    expect(page.get_by_role("dialog", name="Model budget")).to_be_visible()
+
+
 def toast(page: Page) -> None:
     load(page, "echo")
     page.get_by_role("button", name="Unload echo").click()
@@ -69,6 +74,7 @@ STATES: tuple[Callable[[Page], None], ...] = (
     reason,
     details,
     memory_details,
+    budget,
     toast,
     palette,
     shortcuts,
@@ -113,16 +119,3 @@ def test_everything_on_the_page_is_reached_by_the_tab_key(page: Page) -> None:
     assert reached[0] == "Skip to content"
     for name in ("Search or jump to", "Installed", "Filter by name", "Rescan", "Load echo"):
         assert any(name in text for text in reached), name
-
-
-def axe(page: Page, source: str) -> list[str]:
-    """Each violation with the element that has it."""
-    page.evaluate(source)
-    result = page.evaluate(
-        "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", RULES
-    )
-    return [
-        f"{violation['id']}: {node['html'][:160]} {node['failureSummary']}"
-        for violation in result["violations"]
-        for node in violation["nodes"]
-    ]

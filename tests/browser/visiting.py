@@ -17,9 +17,13 @@ def row(page: Page, name: str) -> Locator:
     return page.locator("[data-row]").filter(has=page.get_by_text(name, exact=True))
 
 
+def load_button(page: Page, name: str) -> Locator:
+    return page.get_by_role("button", name=f"Load {name}", exact=True)
+
+
 def load(page: Page, name: str) -> None:
     """Clicks Load; returns when the model is loaded."""
-    page.get_by_role("button", name=f"Load {name}", exact=True).click()
+    load_button(page, name).click()
     expect(row(page, name)).to_contain_text(LOADED)
 
 
@@ -28,6 +32,13 @@ def unload_all(server: Server) -> None:
     with server.client() as client:
         for model in client.get("/v1/models").json()["data"]:
             client.post(f"/v1/models/{model['id']}/unload?force=true").raise_for_status()
+
+
+def pin(server: Server, name: str, *, pinned: bool) -> None:
+    """Sets or takes the pin of `fake/{name}`."""
+    change = {"settings": {"pinned": pinned}}
+    with server.client() as client:
+        client.patch(f"/v1/models/fake/{name}/settings", json=change).raise_for_status()
 
 
 @contextmanager

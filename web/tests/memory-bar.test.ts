@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
-import { barParts, budgetMark, freeBytes } from "../src/lib/state/memory-bar";
-import { memory } from "./models";
+import { barParts, budgetMark, memoryAfter, otherAppsBytes } from "../src/lib/state/memory-bar";
+import { loadPlan, memory } from "./models";
 
 const segment = (model_id: string, weights_bytes: number, kv_bytes = 0, other_bytes = 0, prefix_bytes = 0) => ({
   model_id,
@@ -9,6 +9,7 @@ const segment = (model_id: string, weights_bytes: number, kv_bytes = 0, other_by
   kv_bytes,
   prefix_bytes,
   other_bytes,
+  pinned: false,
 });
 
 it("shows other apps first, then each model's weights before its cache", () => {
@@ -38,8 +39,23 @@ it("marks the budget after what other apps hold, but never outside", () => {
   expect(budgetMark(memory({ other_apps_bytes: 70 }))).toBe(1);
 });
 
-it("calls free what is both within the budget and there", () => {
-  expect(freeBytes(memory({ used_by_models_bytes: 10 }))).toBe(50);
-  expect(freeBytes(memory({ available_bytes: 30 }))).toBe(30);
-  expect(freeBytes(memory({ used_by_models_bytes: 70 }))).toBe(0);
+it("shows the spare beside the other apps, among which the server counts it", () => {
+  const parts = barParts(memory(), { spareBytes: 5 });
+  expect(parts.map(({ kind }) => kind)).toEqual(["other-apps", "spare"]);
+  expect(parts.map(({ share }) => share)).toEqual([expect.closeTo(0.15), expect.closeTo(0.05)]);
+  expect(otherAppsBytes(memory(), 50)).toBe(0);
+});
+
+it("shows a model that is asked for however small it is", () => {
+  const parts = barParts(memory({ segments: [segment("a", 0.4), segment("b", 0.3)] }), { shown: "a" });
+  expect(parts.map(({ key }) => key)).toEqual(["other-apps", "weights:a", "others"]);
+});
+
+it("has after a load the planned model in place of those that leave", () => {
+  const before = memory({ segments: [segment("a", 20), segment("b", 10)] });
+  const plan = loadPlan("c", { evict: [{ id: "a", name: "a", frees_bytes: 20, idle_ms: 1, reason: "idle" }] });
+  const after = memoryAfter(before, plan);
+  expect(after.segments.map(({ model_id }) => model_id)).toEqual(["b", "c"]);
+  expect(after.segments[1]).toMatchObject({ weights_bytes: 8, kv_bytes: 2, prefix_bytes: 1, other_bytes: 1 });
+  expect(before.segments).toHaveLength(2);
 });

@@ -1,4 +1,4 @@
-import type { Memory, Model } from "../src/lib/api/types";
+import type { LoadedModel, LoadPlan, Manager, Memory, Model } from "../src/lib/api/types";
 
 /** A model with nothing special about it. */
 export function model(id: string, changes: Partial<Model> = {}): Model {
@@ -44,6 +44,87 @@ export function memory(changes: Partial<Memory> = {}): Memory {
     used_by_models_bytes: 0,
     pressure: "normal",
     segments: [],
+    machine_bytes: 100,
+    free_bytes: 60,
+    budget: {
+      static_bytes: 60,
+      now_bytes: 60,
+      reason: "what the setting says",
+      reserve_bytes: 20,
+      bounds: [],
+    },
+    container: null,
+    ...changes,
+  };
+}
+
+/** A plan of a load that simply fits and needs 12 bytes of 60. */
+export function loadPlan(model: string, changes: Partial<LoadPlan> = {}): LoadPlan {
+  return {
+    model,
+    context: 4096,
+    wanted_context: 4096,
+    needs: {
+      weights_bytes: 8,
+      kv_bytes: 2,
+      prefix_bytes: 1,
+      overhead_bytes: 1,
+      load_peak_bytes: 12,
+      total_bytes: 12,
+    },
+    measured: false,
+    fits: "yes",
+    reason: "It fits.",
+    evict: [],
+    keep: [],
+    budget_bytes: 60,
+    after: { used_bytes: 12, free_bytes: 48 },
+    max_context_that_fits: 4096,
+    warnings: [],
+    plan_token: "a.b.c",
+    ...changes,
+  };
+}
+
+/** A model that is loaded and idle. */
+export function loadedModel(id: string, changes: Partial<LoadedModel> = {}): LoadedModel {
+  return {
+    id,
+    state: "ready",
+    pid: 1,
+    memory: null,
+    slots: 4,
+    active: 0,
+    queued: 0,
+    loads: 1,
+    last_used_at: null,
+    expires_at: null,
+    weight_form: "stored",
+    context: 4096,
+    serial_because: null,
+    need: null,
+    pinned: false,
+    priority: 0,
+    keep_alive_s: null,
+    evictions: 0,
+    evicted_because: null,
+    waits_because: null,
+    error: null,
+    ...changes,
+  };
+}
+
+/** Nothing is in memory, and nobody waits. */
+export function manager(changes: Partial<Manager> = {}): Manager {
+  return {
+    loaded_models: [],
+    queue: [],
+    max_loaded_models: 3,
+    active_requests: 0,
+    queued_requests: 0,
+    unloaded_models: [],
+    spare: null,
+    safe_mode: { active: false, reason: null },
     ...changes,
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { NOTHING_YET, parseEvent, reduce, type LiveState, type StreamEvent } from "../src/lib/state/reduce";
-import { memory, model } from "./models";
+import { manager, memory, model } from "./models";
 
 const hello = (boot_id: string): StreamEvent => ({
   event: "hello",
@@ -42,6 +42,12 @@ describe("the state after events", () => {
 
   it("keeps showing the old models between a reconnect and its snapshot", () => {
     expect(ids(after(snapshot("a"), hello("restarted")))).toEqual(["a"]);
+  });
+
+  it("has how the models stand as last told, also after a new snapshot", () => {
+    const told = manager({ safe_mode: { active: true, reason: "It died twice." } });
+    const state = after(snapshot("a"), { event: "manager", data: told }, snapshot("a"));
+    expect(state.manager).toEqual(told);
   });
 
   it("does not change the state it came from", () => {

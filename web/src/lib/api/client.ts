@@ -1,4 +1,5 @@
 import type { paths } from "./schema";
+import type { LoadPlan } from "./types";
 
 /** What the server answered instead of what was asked for. `code` is stable, `message` a sentence. */
 export class ApiError extends Error {
@@ -18,17 +19,43 @@ export class ApiError extends Error {
   }
 }
 
+/** A load was refused because its plan no longer holds; `plan` is the one that does. */
+export class PlanChanged extends ApiError {
+  constructor(
+    error: ApiError,
+    readonly plan: LoadPlan,
+  ) {
+    super(error.code, error.message, error.hint, error.requestId);
+  }
+}
+
 export const UNREACHABLE = "unreachable";
 
 export const api = {
   system: () => call("get", "/v1/system/status"),
-  load: (id: string) => call("post", "/v1/models/{name}/load", { name: id }),
-  unload: (id: string, force: boolean) =>
-    call("post", "/v1/models/{name}/unload", { name: id, query: force ? "?force=true" : "" }),
+  manager: () => call("get", "/v1/manager/status"),
+  leaveSafeMode: () => call("post", "/v1/manager/leave-safe-mode"),
+  /** What loading would do; `context` in tokens, without one that of the settings. */
+  plan: (id: string, context: number | null) =>
+    call("post", "/v1/models/{name}/plan", { name: id, body: { context } }),
+  /** Loads only as the plan with that token and context says. */
+  load: (id: string, context: number | null, token: string) =>
+    call("post", "/v1/models/{name}/load", { name: id, body: { context, plan_token: token } }),
+  unload: (id: string, how: Unload) =>
+    call("post", "/v1/models/{name}/unload", { name: id, query: UNLOAD_QUERY[how] }),
   rescan: () => call("post", "/v1/models/rescan"),
+  settings: (id: string) => call("get", "/v1/models/{name}/settings", { name: id }),
+  /** Null resets a setting. */
+  changeSettings: (id: string, settings: Record<string, unknown>) =>
+    call("patch", "/v1/models/{name}/settings", { name: id, body: { settings } }),
 };
 
-type Method = "get" | "post";
+/** What becomes of running answers: they refuse the unload, are ended by it, or are waited for. */
+export type Unload = "now" | "force" | "idle";
+
+const UNLOAD_QUERY: Record<Unload, string> = { now: "", force: "?force=true", idle: "?when=idle" };
+
+type Method = "get" | "post" | "patch";
 type Paths<M extends Method> = {
   [P in keyof paths]: paths[P][M] extends object ? P : never;
 }[keyof paths];
@@ -37,18 +64,34 @@ type Answer<P extends keyof paths, M extends Method> = paths[P][M] extends {
 }
   ? Body
   : never;
+type Question<P extends keyof paths, M extends Method> = paths[P][M] extends {
+  requestBody?: { content: { "application/json": infer Body } };
+}
+  ? Body
+  : never;
+
+interface Parts<Body> {
+  name?: string;
+  query?: string;
+  body?: Body;
+}
 
 async function call<M extends Method, P extends Paths<M>>(
   method: M,
   path: P,
-  { name = "", query = "" } = {},
+  { name = "", query = "", body }: Parts<Question<P, M>> = {},
 ): Promise<Answer<P, M>> {
   // The id's slashes stay slashes, all else is encoded.
   const encoded = name.split("/").map(encodeURIComponent).join("/");
   const address = path.replace("{name}", encoded) + query;
+  const request: RequestInit = { method: method.toUpperCase(), headers: { "x-mlx-gui": "1" } };
+  if (body !== undefined) {
+    request.headers = { ...request.headers, "content-type": "application/json" };
+    request.body = JSON.stringify(body);
+  }
   let response: Response;
   try {
-    response = await fetch(address, { method: method.toUpperCase(), headers: { "x-mlx-gui": "1" } });
+    response = await fetch(address, request);
   } catch (cause) {
     throw new ApiError(UNREACHABLE, String(cause), "", null);
   }
@@ -64,12 +107,14 @@ async function refusal(response: Response): Promise<ApiError> {
     const value = member(error, name);
     return typeof value === "string" ? value : "";
   };
-  return new ApiError(
+  const refused = new ApiError(
     text("code") || `http_${response.status}`,
     text("message") || `${response.status} ${response.statusText}`,
     text("hint"),
     requestId,
   );
+  const plan = member(body, "plan");
+  return plan ? new PlanChanged(refused, plan as LoadPlan) : refused;
 }
 
 function member(value: unknown, name: string): unknown {

@@ -7,6 +7,12 @@ export type Model = Required<Schemas["ModelObject"]>;
 export type ModelState = Model["state"];
 export type Memory = Schemas["MemoryStatus"];
 export type MemorySegment = Schemas["MemorySegment"];
+export type LoadPlan = Schemas["PlanBody"];
+export type Manager = Required<Schemas["ManagerStatus"]>;
+/** How a model stands that was asked for since the server started; with a worker, or without. */
+export type LoadedModel = Required<Schemas["LoadedModel"]>;
+export type UnloadedModel = Schemas["UnloadedModel"];
+export type ModelSetting = Schemas["ModelSettingBody"];
 export type SystemStatus = Schemas["SystemStatus"];
 export type Hello = Schemas["HelloEvent"];
 export type Snapshot = Schemas["SnapshotEvent"] & { models: Model[] };

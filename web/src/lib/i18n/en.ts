@@ -1,5 +1,7 @@
 import { about, bytes, bytesOf, listed, number, percent, plural } from "./format";
 
+const tokens = (count: number) => plural(count, { one: "token", other: "tokens" });
+
 /** Every word of the interface. Another language is another object of this shape. */
 export const en = {
   app: {
@@ -43,6 +45,12 @@ export const en = {
     needed: "Not possible while the server is not connected",
     outdated: "mlx-gui was updated.",
   },
+  safeMode: {
+    title: "Safe mode.",
+    meaning: "Until you leave it, models are loaded only when somebody asks for them.",
+    leave: "Leave safe mode",
+    notLeft: (reason: string) => `Safe mode was not left: ${reason}`,
+  },
   theme: {
     toDark: "Switch to the dark theme",
     toLight: "Switch to the light theme",
@@ -59,6 +67,7 @@ export const en = {
     details: "Details of the row",
     load: "Load the model of the row",
     unload: "Unload the model of the row",
+    pin: "Pin or unpin the model of the row",
     singleLetters: "Use single-letter shortcuts",
   },
   palette: {
@@ -88,6 +97,22 @@ export const en = {
     segment: (name: string, size: number) => `${name}, ${bytes(size)}`,
     measured: "Measured by the worker of the model",
     otherSource: "Memory in use that belongs to no model",
+    pinned: "pinned",
+    wouldUnload: "would unload",
+    needed: (size: number) => `${bytes(size)} needed`,
+    spare: "Spare process",
+    spareSource: "A process that has read its libraries already, so that the next load starts sooner",
+    budget: {
+      title: "Model budget",
+      now: "Now",
+      atMost: "At most",
+      reserve: "Kept for the system",
+      because: (reason: string) => `What decides now: ${reason}.`,
+      bounds: "All limits",
+      container: "Memory of the container",
+      containerRoom: "Left of it",
+      machine: "Memory of the machine",
+    },
     pressure: {
       warn: "Memory is getting short. Unload a model that you do not need.",
       critical: "Memory is very short. Unload a model or close other apps.",
@@ -136,6 +161,12 @@ export const en = {
     stillAnswering: (count: number) =>
       `${plural(count, { one: "answer is", other: "answers are" })} running.`,
     unloadAndStop: "Stop and unload",
+    unloadWhenIdle: "Unload when they finish",
+    unreadSettings: "Its settings could not be read.",
+    pinnedName: (name: string) => `${name} stays in memory once it is loaded.`,
+    unpinnedName: (name: string) => `${name} may leave the memory again.`,
+    notChanged: (name: string, reason: string) => `${name} was not changed: ${reason}`,
+    undo: "Undo",
     details: {
       id: "Id",
       copyId: "Copy id",
@@ -145,7 +176,59 @@ export const en = {
       quantization: "Quantisation",
       memory: "Memory",
       lastUsed: "Last used",
+      need: "Planned memory",
+      loadedContext: "Loaded context",
+      tokens,
+      keepAlive: "Keep-alive",
+      keptFor: (seconds: number) =>
+        seconds < 0 ? "always" : seconds === 0 ? "none" : about(seconds * 1_000),
+      keptAsAsked: (kept: string) => `${kept}, as the last request asked`,
+      leaves: "Leaves",
+      leavesIn: (ms: number) => `in ${about(ms)}`,
+      priority: "Priority",
+      waits: "Waits because",
+      evicted: "Last evicted",
+      evictedBecause: (reason: string, count: number) =>
+        count > 1 ? `${reason} (evicted ${number(count)} times)` : reason,
+      serial: "One at a time",
+      pin: "Pinned",
+      pinHelp: "Keeps it in memory once it is loaded.",
     },
+  },
+  plan: {
+    title: (name: string) => `Load plan of ${name}`,
+    now: "Now",
+    after: (name: string) => `After loading ${name}`,
+    afterFigures: (used: number, budget: number, free: number) =>
+      `${bytes(used)} of ${bytes(budget)} used, ${bytes(free)} free`,
+    fits: {
+      yes: "Fits",
+      after_eviction: "Fits after unloading",
+      tight: "Tight",
+      no: "Does not fit",
+    },
+    changed: "The memory has changed since you looked. This is the plan now.",
+    needs: (name: string, size: number) => `Loading ${name} needs ${bytes(size)}.`,
+    parts: (weights: number, cache: number, overhead: number) =>
+      `${bytes(weights)} weights, ${bytes(cache)} cache, ${bytes(overhead)} process and buffers.`,
+    measured: "Corrected by an earlier load.",
+    leave: (count: number) =>
+      `${plural(count, { one: "model is", other: "models are" })} unloaded first:`,
+    leaves: (freed: number, reason: string) => `frees ${bytes(freed)}; ${reason}`,
+    stay: "In memory stays:",
+    context: "Context",
+    tokens,
+    largest: (count: number) => `Use ${tokens(count)}, the most that fits`,
+    everyContextFits: "Its longest context fits.",
+    noContextFits: "No context is short enough.",
+    shorter: "Use a shorter context:",
+    shorterBySlider: "Use a shorter context. The slider tells at once whether it fits.",
+    unpin: "Unpin a model:",
+    unpinNamed: (name: string) => `Unpin ${name}`,
+    elsewhere: "Close other programs, or use a smaller quantisation of the model.",
+    load: "Load",
+    unloadAndLoad: (count: number) => `Unload ${number(count)} and load`,
+    notPlanned: (name: string, reason: string) => `The plan for ${name} was not made: ${reason}`,
   },
   state: {
     notLoaded: "Not loaded",

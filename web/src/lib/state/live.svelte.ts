@@ -1,7 +1,7 @@
 import { api } from "../api/client";
 import type { LinkStatus } from "../api/events";
 import { SharedLink } from "../api/shared-link";
-import type { Model, SystemStatus } from "../api/types";
+import type { LoadedModel, Model, SystemStatus, UnloadedModel } from "../api/types";
 import { assignSeries } from "../series";
 import { NOTHING_YET, parseEvent, reduce, type LiveState } from "./reduce";
 
@@ -14,7 +14,9 @@ class Live {
   #link = $state.raw<LinkStatus>({ state: "connecting" });
   #system = $state.raw<SystemStatus | null>(null);
   #graceOver = $state(false);
-  #series = $derived(assignSeries(this.#state.memory?.segments.map(({ model_id }) => model_id) ?? []));
+  /** A model that is about to be loaded: it has its colour already. */
+  #expected = $state<string | null>(null);
+  #series = $derived(assignSeries(this.#colored));
   #grace: ReturnType<typeof setTimeout> | undefined;
 
   readonly #shared = new SharedLink<LiveState>({
@@ -43,8 +45,17 @@ class Live {
     return this.#state.memory;
   }
 
+  get manager(): LiveState["manager"] {
+    return this.#state.manager;
+  }
+
   get system(): SystemStatus | null {
     return this.#system;
+  }
+
+  /** Changes with every start of the server; null before it was told. */
+  get bootId(): string | null {
+    return this.#state.hello?.boot_id ?? null;
   }
 
   get link(): LinkStatus {
@@ -67,6 +78,32 @@ class Live {
     return `var(--series-${this.#series.get(modelId) ?? 1})`;
   }
 
+  /** Gives that model a colour as if it were in memory; null takes it back. */
+  expect(modelId: string | null): void {
+    this.#expected = modelId;
+  }
+
+  /** How the model stands, if it has or had a worker or is waited for. */
+  loaded(modelId: string): LoadedModel | undefined {
+    return this.#state.manager?.loaded_models.find(({ id }) => id === modelId) as LoadedModel | undefined;
+  }
+
+  /** How the model stands that was in memory, or was to be, and is not now. */
+  unloaded(modelId: string): UnloadedModel | undefined {
+    return this.#state.manager?.unloaded_models.find(({ id }) => id === modelId);
+  }
+
+  /** Whether the model is pinned, as far as the server tells without being asked. */
+  pinned(modelId: string): boolean {
+    return (this.loaded(modelId) ?? this.unloaded(modelId))?.pinned ?? false;
+  }
+
+  get #colored(): string[] {
+    const ids = this.#state.memory?.segments.map(({ model_id }) => model_id) ?? [];
+    const expected = this.#expected;
+    return expected === null || ids.includes(expected) ? ids : [...ids, expected];
+  }
+
   #event(name: string, data: string): void {
     const event = parseEvent(name, data);
     if (event) this.#state = reduce(this.#state, event);
@@ -79,12 +116,21 @@ class Live {
     clearTimeout(this.#grace);
     this.#graceOver = false;
     if (status.state === "lost") this.#grace = setTimeout(() => (this.#graceOver = true), GRACE_MS);
-    if (status.state === "connected") void this.#readSystem();
+    if (status.state === "connected") void this.#readRest();
   }
 
-  /** What changes only with the server's own life. The stream has the rest. */
-  async #readSystem(): Promise<void> {
-    this.#system = await api.system().catch(() => this.#system);
+  /** What the stream does not begin with: the system, and how the models stand. */
+  async #readRest(): Promise<void> {
+    const before = this.#state.manager;
+    const [system, manager] = await Promise.all([
+      api.system().catch(() => this.#system),
+      api.manager().catch(() => before),
+    ]);
+    this.#system = system;
+    // An event that came meanwhile is newer.
+    if (manager && this.#state.manager === before) {
+      this.#state = { ...this.#state, manager: manager as NonNullable<LiveState["manager"]> };
+    }
   }
 }
 

@@ -1,20 +1,22 @@
-import type { Hello, Memory, Model, RemovedModel, Snapshot } from "../api/types";
+import type { Hello, Manager, Memory, Model, RemovedModel, Snapshot } from "../api/types";
 
 export type StreamEvent =
   | { event: "hello"; data: Hello }
   | { event: "snapshot"; data: Snapshot }
   | { event: "model"; data: Model }
   | { event: "model_removed"; data: RemovedModel }
-  | { event: "memory"; data: Memory };
+  | { event: "memory"; data: Memory }
+  | { event: "manager"; data: Manager };
 
 /** What the server last told. Null means that it has not told yet. */
 export interface LiveState {
   readonly hello: Hello | null;
   readonly models: readonly Model[] | null;
   readonly memory: Memory | null;
+  readonly manager: Manager | null;
 }
 
-export const NOTHING_YET: LiveState = { hello: null, models: null, memory: null };
+export const NOTHING_YET: LiveState = { hello: null, models: null, memory: null, manager: null };
 
 /**
  * The state after `event`. A snapshot replaces everything, so a gap in the stream or a restarted
@@ -28,6 +30,8 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
       return { ...state, models: data.models, memory: data.memory };
     case "memory":
       return { ...state, memory: data };
+    case "manager":
+      return { ...state, manager: data };
     case "model":
       return state.models ? { ...state, models: replaced(state.models, data) } : state;
     case "model_removed":
@@ -47,6 +51,7 @@ const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "model",
   "model_removed",
   "memory",
+  "manager",
 ]);
 
 /** A frame's content as an event; null for events that this build does not know. */

@@ -15,3 +15,8 @@ export function clickInRow(action: "load" | "unload" | "details"): void {
     ?.querySelector<HTMLButtonElement>(`button[data-action="${action}"]:not(:disabled)`)
     ?.click();
 }
+
+/** The id of the model whose row has the focus. */
+export function focusedRow(): string | undefined {
+  return document.activeElement?.closest<HTMLElement>(ROWS)?.dataset["row"];
+}
