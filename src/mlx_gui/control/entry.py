@@ -97,6 +97,7 @@ class Entry:
     last_used_at: float | None = None
     keep_alive_s: float | None = None
     expires_at: float | None = None
+    expires_s: float = 0.0
     expiry: asyncio.TimerHandle | None = None
     load_timer: asyncio.TimerHandle | None = None
 

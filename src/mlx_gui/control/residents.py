@@ -376,6 +376,7 @@ class Residents:
         lasting = keep_alive_s < 0 or entry.standing.pinned
         if entry.idle and not lasting and not self.stopping:
             expires_s = entry.last_used_s + keep_alive_s
+            entry.expires_s = expires_s
             entry.expires_at = time.time() + max(expires_s - loop.time(), 0)
             entry.expiry = loop.call_at(expires_s, self._post, self._on_expiry, entry, expires_s)
         self.changed(entry)
@@ -426,7 +427,7 @@ class Residents:
         self.stop_worker(entry, "unload", "its load timed out")
 
     def _on_expiry(self, entry: Entry, expires_s: float) -> None:
-        if entry.expiry is None or entry.expiry.when() != expires_s:
+        if entry.expiry is None or entry.expires_s != expires_s:
             # A use that was noted between the timer and this has renewed it.
             return
         entry.expiry = None
