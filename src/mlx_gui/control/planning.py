@@ -116,17 +116,29 @@ def largest_context(
     room_bytes: int,
     measured: Measured | None = None,
 ) -> int:
-    """The longest context, up to the model's own, with which it fits into `room_bytes`; 0 if none.
+    """The longest context, up to the model's own, whose plan fits into `room_bytes`; 0 if none."""
+    facts = _usable(model)
 
-    One sequence, no prefix cache, in whatever weight form leaves most room.
-    """
-    sizing = _Sizing(model, machine, draft, measured)
-    spec = _wanted(model, sizing, config, settings=settings, draft=draft)
-    longest = sizing.facts.context_length or settings.context_tokens
-    spec = _with(spec, context=longest)
-    room_bytes = _room_bytes(room_bytes, settings)
-    forms = (_with(spec, weight_form=form) for form in sizing.forms())
-    return max(sizing.fitting_context(each, room_bytes) for each in forms)
+    def fits(steps: int) -> bool:
+        wanted = steps * _CONTEXT_STEP_TOKENS
+        try:
+            plan = plan_load(
+                model,
+                machine,
+                config,
+                settings=settings,
+                draft=draft,
+                measured=measured,
+                context_tokens=wanted,
+            )
+        except ModelTooLarge:
+            return False
+        needed_bytes = max(plan.need.total_bytes, plan.need.load_peak_bytes)
+        return plan.spec.context == plan.wanted_context and needed_bytes <= room_bytes
+
+    longest = facts.context_length or settings.context_tokens
+    steps = _most(-(-longest // _CONTEXT_STEP_TOKENS), fits)
+    return min(steps * _CONTEXT_STEP_TOKENS, longest)
 
 
 def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> Model | None:

@@ -100,7 +100,7 @@ def test_a_worker_stays_while_nobody_can_say_what_would_be_loaded(desk: Desk) ->
 
 def test_the_largest_context_is_found_for_the_room_that_there_is(desk: Desk) -> None:
     whole = desk.planner.largest_context(MODEL, 8 * GIB)
-    little = desk.planner.largest_context(MODEL, GIB * 3 // 4)
+    little = desk.planner.largest_context(MODEL, 2 * GIB)
     assert whole == 32_768
     assert 0 < little < whole
     assert desk.planner.largest_context(MODEL, GIB // 16) == 0

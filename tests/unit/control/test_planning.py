@@ -268,12 +268,16 @@ def longest(room_bytes: int, **own: Any) -> int:
 def test_the_longest_context_is_the_models_own_or_what_fits_or_none() -> None:
     assert longest(64 * GIB) == 32_768
     assert longest(FACTS.stored_bytes) == 0
-    some = longest(700_000_000)
+    some = longest(2 * GIB)
     assert 1024 < some < 32_768
     assert some % 256 == 0
-    bare = {"slots": 32, "prefix_cache_bytes": 0, "context_tokens": some}
-    assert planned(machine(700_000_000), **bare).spec.context == some
-    assert longest(64 * GIB, memory_limit_bytes=700_000_000) == some
+    # What is offered is what a load with it takes, and one step more would be too much.
+    assert planned(context_tokens=some).need.total_bytes <= 2 * GIB
+    assert planned(context_tokens=some + 256).need.total_bytes > 2 * GIB
+    limited = longest(64 * GIB, memory_limit_bytes=700_000_000)
+    assert 1024 < limited < 32_768
+    held = planned(memory_limit_bytes=700_000_000, context_tokens=limited)
+    assert held.spec.context == limited
 
 
 def test_a_measurement_stands_in_for_what_the_files_promise_of_weights_and_process() -> None:
