@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlx_gui.control.planning import Plan
 from mlx_gui.core.generation import Failed, GenerateRequest, Usage
-from mlx_gui.core.model import MemoryUse
+from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.ipc.child import Child
 from mlx_gui.ipc.messages import (
@@ -24,6 +24,7 @@ from mlx_gui.ipc.messages import (
     StartFailed,
     StartWorker,
 )
+from mlx_gui.kinds.memory import CACHE_STEP_TOKENS
 
 _ROUNDS = 2
 """The second one reads its prompts while what the first one left is kept."""
@@ -64,7 +65,7 @@ async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
             load = Peaks(_high_water_bytes(child.pid), ready.memory.load_peak_bytes)
             _lower_high_water(child.pid)
             rows = ready.credits
-            row_tokens = min(plan.spec.context, plan.spec.kv_pool_tokens // rows)
+            row_tokens = _row_tokens(plan.spec, rows)
             for turn in range(_ROUNDS):
                 requests = _requests(rows, row_tokens, vocabulary=vocabulary, turn=turn)
                 await _answered(child, messages, requests)
@@ -74,6 +75,12 @@ async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
     finally:
         await child.stop(ask_s=_PATIENCE_S, terminate_s=_PATIENCE_S)
     return Filled(load, steady, ready.memory, rows, row_tokens)
+
+
+def _row_tokens(spec: LoadSpec, rows: int) -> int:
+    """The length at which so many sequences fill the pool, with what their caches can spare."""
+    spare = CACHE_STEP_TOKENS - 1
+    return min(spec.context, (spec.kv_pool_tokens + spare) // rows - spare)
 
 
 def _requests(

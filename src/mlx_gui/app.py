@@ -67,7 +67,7 @@ class Application:
     def __init__(self, config: Config, store: Store, *, address: str, safe_mode: SafeMode) -> None:
         self._config = config
         self._store = store
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: set[asyncio.Task[None]] = set()
         self.bus = EventBus()
         self.safe_mode = safe_mode
         self.worker_settings = worker_settings(config)
@@ -91,7 +91,7 @@ class Application:
             model_dirs=() if config.engine == "fake" else config.model_dirs,
             builtin=scripted_models() if config.engine == "fake" else (),
             supported=self._supported_model_types,
-            on_change=partial(self.bus.publish, "models"),
+            on_change=self._on_models_changed,
         )
         self.model_settings = ModelSettingsOwner(store, config)
         self.measurements = Measurements(store)
@@ -148,9 +148,10 @@ class Application:
 
     async def close(self) -> None:
         """End the background tasks."""
-        for task in self._tasks:
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        for task in self._tasks:
+        for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         await asyncio.to_thread(self.samples.close)
@@ -216,7 +217,26 @@ class Application:
             await asyncio.sleep(_DAY_S)
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.create_task(work, name=name))
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget_task)
+
+    def _forget_task(self, task: asyncio.Task[None]) -> None:
+        """One that failed is kept: `close` raises what went wrong."""
+        if task.cancelled() or task.exception() is None:
+            self._tasks.discard(task)
+
+    def _on_models_changed(self) -> None:
+        """Tell of the list, and have those leave that are not in any folder now."""
+        gone = [each for each in self.run_loop.snapshot().models if not self._installed(each)]
+        self.run_loop.removed(gone)
+        self.bus.publish("models")
+
+    def _installed(self, model_id: str) -> bool:
+        try:
+            return self.library.resolve(model_id).id == model_id
+        except MlxGuiError:
+            return False
 
     def _supported_model_types(self) -> tuple[str, ...]:
         return self.device.facts.text_model_types if self.device.facts is not None else ()
@@ -235,7 +255,10 @@ class Application:
             settings = self.model_settings.of(model)
             if settings.preload or settings.pinned:
                 wanted[model.id] = model
-        self.run_loop.preload(wanted.values())
+        # Nobody leaves for a model that is only preloaded, so the pinned ones come first.
+        self.run_loop.preload(
+            sorted(wanted.values(), key=lambda model: not self.model_settings.of(model).pinned)
+        )
 
     def _effects(self, observer: WorkerObserver) -> Effects:
         return Effects(

@@ -113,8 +113,14 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
         withdraw(config.data_dir)
         await application.close()
     end_run(config.data_dir)
-    log.info("stopped")
+    log.info("stopped", tasks_left=_tasks_left())
     return 0
+
+
+def _tasks_left() -> list[str]:
+    """Names of tasks that nobody has ended although all parts are closed: there should be none."""
+    own = asyncio.current_task()
+    return sorted(task.get_name() for task in asyncio.all_tasks() if task is not own)
 
 
 async def _install_starter(application: Application) -> str:

@@ -68,6 +68,12 @@ def test_short_addresses_lead_on(client: TestClient, path: str, target: str) -> 
     assert (answer.status_code, answer.headers["location"]) == (307, target)
 
 
+def test_a_program_that_is_no_browser_is_told_that_the_server_is_there(client: TestClient) -> None:
+    answer = client.get("/", headers={"accept": "application/json"})
+    assert (answer.status_code, answer.text) == (200, static_files.RUNNING)
+    assert client.head("/", headers={"accept": "application/json"}).status_code == 200
+
+
 @pytest.mark.parametrize("path", ["/admin/", "/admin/models", "/admin/some/other/page"])
 def test_paths_of_the_interface_answer_its_page_and_are_asked_for_again(
     client: TestClient, path: str

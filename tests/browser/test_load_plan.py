@@ -16,7 +16,7 @@ from tests.support.server import Server, running_server
 MOST_MODELS = 2
 # A model of the fake engine needs 165 MB without any context. The first has all that it wants of
 # this, and the second then only a short context.
-LITTLE_MORE_BYTES = 440_000_000
+LITTLE_MORE_BYTES = 720_000_000
 LITTLE_BYTES = 170_000_000
 
 

@@ -128,6 +128,19 @@ def test_a_real_model_is_streamed_through_the_same_loop(real: Server) -> None:
     assert "".join(texts) == ANSWER
 
 
+def test_text_reaches_the_framework_while_it_is_written(server: Server) -> None:
+    """What a client leaves unread is merged, so only a slow answer shows its pieces."""
+
+    async def ask() -> list[str]:
+        slow = script(text="one two three four five six", delay_ms=100)
+        async with agent_of(server, "fake/echo") as agent, agent.run_stream(slow) as result:
+            return [text async for text in result.stream_text(delta=True, debounce_by=None)]
+
+    texts = asyncio.run(ask())
+    assert "".join(texts) == "one two three four five six"
+    assert len(texts) > 1
+
+
 def test_a_real_model_without_tools_says_that_it_cannot(real: Server) -> None:
     async def ask() -> str:
         async with agent_of(real, CALLING) as agent:

@@ -32,7 +32,7 @@ SETTINGS: dict[Setup, dict[str, object]] = {
 }
 
 WITHOUT_ROW = {
-    "insufficient_memory": "models that do not fit beside others wait, so nothing raises it yet",
+    "worker_out_of_memory": "a real worker must run out of it; tests/process/test_out_of_memory.py",
     "not_ready": "only in the first moments of a start; tests/unit/api shows its shape",
     "shutting_down": "ends the server that the row needs; tests/process asks a stopping server",
     "internal_error": "a fault of ours; tests/unit/api/test_errors.py provokes one",
@@ -65,6 +65,32 @@ def chat(model: str = WITNESS, text: str = "Hello", **fields: object) -> Callabl
 def complete(**fields: object) -> Callable[..., httpx.Response]:
     body = {"model": WITNESS, "prompt": "Hello", **fields}
     return lambda client: client.post("/v1/completions", json=body)
+
+
+def load_as_planned(client: httpx.Client, verdict: str) -> httpx.Response:
+    """A load by a plan that had said something else."""
+    plan = client.post(f"/v1/models/{WITNESS}/plan").raise_for_status().json()
+    run, question, _ = plan["plan_token"].split(".")
+    body = {"plan_token": f"{run}.{question}.{verdict}"}
+    return client.post(f"/v1/models/{WITNESS}/load", json=body)
+
+
+@contextmanager
+def pinned(client: httpx.Client, *names: str) -> Iterator[None]:
+    """While these are in memory and may not leave."""
+
+    def pin(name: str, value: bool | None) -> None:
+        changed = {"settings": {"pinned": value}}
+        client.patch(f"/v1/models/{name}/settings", json=changed).raise_for_status()
+
+    for name in names:
+        pin(name, True)
+        client.post(f"/v1/models/{name}/load").raise_for_status()
+    try:
+        yield
+    finally:
+        for name in names:
+            pin(name, None)
 
 
 def get(path: str, **headers: str) -> Callable[[httpx.Client], httpx.Response]:
@@ -211,6 +237,23 @@ ROWS = (
         403,
         "own address",
         post("/v1/models/echo/unload", sec_fetch_site="cross-site"),
+    ),
+    Row(
+        "a plan that no longer holds",
+        "plan_changed",
+        409,
+        "plan_token",
+        lambda client: load_as_planned(client, "000000000000"),
+    ),
+    Row(
+        "a model beside as many pinned ones as may be there",
+        "insufficient_memory",
+        503,
+        "Unpin",
+        chat("fake/slow-load"),
+        setup="crowded",
+        during=lambda client: pinned(client, "fake/echo", "fake/second", "fake/slow"),
+        message="pinned",
     ),
     Row(
         "an unload under an answer",

@@ -7,9 +7,10 @@ import pytest
 from ollama import Client, ResponseError
 
 from tests.support.server import running_server
-from tests.zoo.cache import checkpoint
+from tests.zoo.cache import checkpoints
 
 MODEL = "Qwen3-tiny-trained"
+ADAPTER = "Qwen3-tiny-adapter"
 MESSAGES = [{"role": "user", "content": "Hello"}]
 GREEDY = {"temperature": 0, "num_predict": 40}
 
@@ -19,7 +20,8 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     folder = tmp_path_factory.mktemp("real")
     models: Path = folder / "models" / "tiny"
     models.mkdir(parents=True)
-    (models / MODEL).symlink_to(checkpoint(MODEL))
+    for name, lies_in in zip((MODEL, ADAPTER), checkpoints(MODEL, ADAPTER), strict=True):
+        (models / name).symlink_to(lies_in)
     settings = {"model_dirs": folder / "models", "max_context_tokens": 256}
     with (
         running_server(folder, engine="mlx", settings=settings) as server,
@@ -73,6 +75,15 @@ def test_the_model_is_shown_as_it_lies_on_disk(client: Client) -> None:
     assert "{%" in (card.template or "")
     assert card.modified_at == listed.modified_at
     assert listed.model == f"tiny/{MODEL}"
+
+
+def test_a_pair_of_base_and_adapter_is_shown_while_it_is_in_memory(client: Client) -> None:
+    client.generate(f"{MODEL}+{ADAPTER}", keep_alive="1h")
+    running = [model.model for model in client.ps().models]
+    client.generate(f"{MODEL}+{ADAPTER}", keep_alive=0)
+
+    assert f"tiny/{MODEL}+tiny/{ADAPTER}" in running
+    assert f"tiny/{MODEL}+tiny/{ADAPTER}" not in [model.model for model in client.ps().models]
 
 
 def test_no_keep_alive_unloads_it(client: Client) -> None:

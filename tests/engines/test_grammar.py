@@ -180,7 +180,8 @@ def test_every_family_writes_what_the_schema_says(
     written = json.loads(answer.data)
     jsonschema.validate(written, PERSON)
     assert list(written) == ["name", "age", "tags"]
-    assert not re.search(rb'[,:] |"\n', answer.data)
+    spaced = rb'\{"name": ".*", "age": \d+, "tags": \[("\w+"(, "\w+")?)?\]\}'
+    assert re.fullmatch(spaced, answer.data)
 
 
 @pytest.mark.parametrize(
@@ -475,7 +476,7 @@ def test_a_model_that_does_not_think_follows_the_grammar_at_once(
     for stage in ("before", "answering", None):
         ask = Ask(prompt=prompt, stage=stage, grammar=ANSWER)
         (said,) = engine.child.call(generate, thinker, [ask])
-        assert set(json.loads(said.text)) == {"answer"}
+        assert json.loads(said.text) == {"answer": 42}
 
 
 def test_a_thought_cannot_end_an_answer_that_has_to_match(

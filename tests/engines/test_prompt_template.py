@@ -96,6 +96,9 @@ LOOPS = "{% for a in range(9999) %}{% for b in range(9999) %}BODY{% endfor %}{% 
         "{{ 2 ** (2 ** 40) }}",
         "{{ 'a'.ljust(10 ** 12) }}",
         "{{ range(10 ** 9) | list }}",
+        "{{ 'a'|center(10 ** 12) }}",
+        "{{ 'a'|indent(width=10 ** 12) }}",
+        "{{ [1]|batch(10 ** 12, 0)|list }}",
     ],
 )
 def test_a_template_that_would_go_on_for_ever_or_grow_without_end_is_stopped(

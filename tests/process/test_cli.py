@@ -220,6 +220,31 @@ def test_a_pipe_without_a_question_is_wrong_usage(mlx_gui: Run) -> None:
     assert mlx_gui("run", "echo", stdin=" \n").returncode == 2
 
 
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_bytes_that_are_no_text_are_refused(environment: dict[str, str], errors: str) -> None:
+    answered = subprocess.run(
+        [*PROGRAM, "run", "echo"],
+        env=environment | {"PYTHONIOENCODING": f"utf-8:{errors}"},
+        input=b"caf\xe9",
+        capture_output=True,
+        timeout=DEADLINE_S,
+    )
+    assert answered.returncode in (1, 2)
+    assert b"not UTF-8" in answered.stderr
+    assert b"unexpected" not in answered.stderr
+
+
+def test_a_question_needs_no_standard_input(environment: dict[str, str]) -> None:
+    asked = subprocess.run(
+        ["sh", "-c", '"$0" -m mlx_gui run echo Hello <&-', sys.executable],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+    )
+    assert (asked.returncode, asked.stdout) == (0, "You said: Hello\n")
+
+
 def test_the_pace_is_told_apart_from_the_answer(mlx_gui: Run) -> None:
     answered = mlx_gui("run", "echo", "One two", "--verbose")
     assert answered.stdout == "You said: One two\n"
@@ -350,6 +375,7 @@ def test_doctor_finds_this_machine_fit_for_work(mlx_gui: Run) -> None:
 
 
 def test_a_plan_is_told_kept_to_and_explained(mlx_gui: Run) -> None:
+    mlx_gui("unload", "--all")
     told = mlx_gui("plan", "echo", "--context", "2048").stdout
     assert told.startswith("fake/echo fits.\n")
     assert "mlx-gui load fake/echo --context 2048 --plan-token " in told

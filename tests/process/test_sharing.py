@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 import statistics
 from collections import Counter
 from pathlib import Path
@@ -142,6 +143,27 @@ def test_a_model_that_can_never_fit_is_refused_at_once_with_numbers_and_what_to_
             assert answer.headers["x-should-retry"] == "false"
         plan = _post(visitor, "/v1/models/fake/echo/plan").json()
         assert plan["fits"] == "no"
+
+
+def test_a_model_whose_folder_was_removed_leaves_the_memory_with_the_next_search(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "models" / "tiny"
+    shutil.copytree(checkpoint("Qwen3-tiny"), folder / "stays")
+    shutil.copytree(folder / "stays", folder / "goes")
+    settings = {"model_dirs": tmp_path / "models", "keep_alive_s": -1}
+    with visited_server(tmp_path, engine="mlx", settings=settings) as visitor:
+        for name in ("tiny/stays", "tiny/goes"):
+            _post(visitor, f"/v1/models/{name}/load")
+        pins = {"settings": {"pinned": True}}
+        visitor.client.patch("/v1/models/tiny/goes/settings", json=pins).raise_for_status()
+        shutil.rmtree(folder / "goes")
+        assert visitor.ask("tiny/goes", "Hello", max_tokens=2).status_code == 200
+        _post(visitor, "/v1/models/rescan")
+        wait_until(lambda: len(visitor.workers()) == 1, what="the removed model to leave")
+        for path in ("load", "unload", "plan"):
+            assert visitor.client.post(f"/v1/models/tiny/goes/{path}").status_code == 404
+        assert visitor.ask("tiny/stays", "Hello", max_tokens=2).status_code == 200
 
 
 @pytest.mark.parametrize("cycles", [5, pytest.param(50, marks=pytest.mark.soak)])

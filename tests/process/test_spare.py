@@ -141,6 +141,24 @@ def test_a_spare_that_died_is_not_taken_and_is_replaced_twice(tmp_path: Path) ->
     with_spare(tmp_path, work)
 
 
+def test_whoever_shows_the_spare_hears_that_it_comes_is_warm_and_goes(tmp_path: Path) -> None:
+    heard: list[tuple[bool, bool]] = []
+
+    async def run() -> None:
+        spare = WarmSpare(
+            settings(tmp_path),
+            engine=FAKE,
+            on_change=lambda: heard.append((spare.pid is not None, spare.warm)),
+        )
+        spare.ensure(allowed=True)
+        async with asyncio.timeout(DEADLINE_S):
+            await spare.wait_warm()
+            await spare.close()
+
+    asyncio.run(run())
+    assert heard == [(True, False), (True, True), (False, False)]
+
+
 @pytest.mark.parametrize("moment", ["warming", "warm"])
 def test_no_spare_outlives_whoever_began_it(moment: str, tmp_path: Path) -> None:
     owner = subprocess.Popen(

@@ -118,6 +118,8 @@ def test_a_worker_that_is_killed_by_hand_did_not_run_out_of_memory(tmp_path: Pat
         await worker.wait()
         assert worker.exit is not None
         assert worker.exit.cause == "killed"
+        # Who asked it to end meanwhile waits for this.
+        await observed.weighed.wait()
         assert worker.returned is None
 
     error = live(tmp_path, work).error

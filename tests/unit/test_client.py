@@ -241,6 +241,18 @@ def test_a_number_that_json_lacks_is_refused_before_it_is_sent(
 ) -> None:
     with pytest.raises(InvalidRequest, match="top_p is "):
         client.chat("m", QUESTION, AnswerOptions(top_p=value))
+    with pytest.raises(InvalidRequest, match="temperature is "):
+        client.change_model_settings("m", {"temperature": value})
+    with pytest.raises(InvalidRequest, match="NaN and infinity"):
+        client.change_model_settings("m", {"template_arguments": {"a": [value]}})
+    assert server.asked == []
+
+
+def test_text_that_is_no_utf8_is_refused_before_it_is_sent(
+    client: Client, server: ScriptedServer
+) -> None:
+    with pytest.raises(InvalidRequest, match="not UTF-8"):
+        client.chat("m", [ChatMessage("user", "caf\udce9")])
     assert server.asked == []
 
 

@@ -4,12 +4,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import overload
 
+from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import ResidencySnapshot, ResidentView
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.model import MemoryNeed, Model
 from mlx_gui.wire.models import (
     ErrorBody,
     MemoryNeedBody,
+    MemoryReturnedBody,
     MemoryUseBody,
     ModelList,
     ModelObject,
@@ -117,6 +119,17 @@ def memory_use(resident: ResidentView) -> MemoryUseBody | None:
         prefix_bytes=measured.prefix_bytes,
         other_bytes=total_bytes - weights_bytes - measured.kv_bytes - measured.prefix_bytes,
         total_bytes=total_bytes,
+    )
+
+
+def memory_returned(returned: MemoryReturned | None) -> MemoryReturnedBody | None:
+    """What came back of a worker, where one has ended."""
+    if returned is None:
+        return None
+    return MemoryReturnedBody(
+        held_bytes=returned.held_bytes,
+        available_before_bytes=returned.available_before_bytes,
+        available_after_bytes=returned.available_after_bytes,
     )
 
 

@@ -60,7 +60,8 @@ def command(
     if raw and system is not None:
         raise typer.BadParameter("--system needs a chat template, which --raw leaves out.")
     with connect(url, data_dir) as client:
-        question = prompt if sys.stdin.isatty() else _with_piped(prompt, exactly=raw)
+        typed = sys.stdin is not None and sys.stdin.isatty()
+        question = prompt if typed else _with_piped(prompt, exactly=raw)
         if question is None and (raw or json):
             raise typer.BadParameter(f"{'--raw' if raw else '--json'} needs a PROMPT.")
         chat = Chat(
@@ -82,7 +83,11 @@ def command(
 
 def _with_piped(prompt: str | None, *, exactly: bool) -> str:
     """The prompt and what is piped in; `exactly` leaves the white space around that."""
-    piped = sys.stdin.read()
+    try:
+        # Without any standard input nothing is piped in either.
+        piped = "" if sys.stdin is None else sys.stdin.read()
+    except UnicodeDecodeError:
+        raise typer.BadParameter("What is piped in is not UTF-8.") from None
     parts = (prompt, piped if exactly else piped.strip())
     question = "\n\n".join(part for part in parts if part)
     if not question.strip():

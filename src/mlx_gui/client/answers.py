@@ -1,6 +1,5 @@
 """Questions to a model, and its answers piece by piece or whole."""
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Self, cast
 
@@ -8,9 +7,9 @@ import httpx
 import msgspec
 
 from mlx_gui.client.connection import Connection
+from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, error_of, reaching
 from mlx_gui.client.sse import parse_sse
-from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.wire.errors import ErrorDetail
 
 
@@ -148,8 +147,5 @@ class _Chunk(msgspec.Struct, frozen=True):
 
 def _question(model: str, options: AnswerOptions, asked: Mapping[str, Any]) -> bytes:
     wanted = cast("dict[str, Any]", msgspec.to_builtins(options))
-    for name, value in wanted.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            # JSON has no such number, and null would mean the model's own choice.
-            raise InvalidRequest(f"{name} is {value}, but must be a number.", param=name)
-    return msgspec.json.encode({"model": model, **asked, **wanted})
+    check_numbers(wanted)
+    return encoded({"model": model, **asked, **wanted})

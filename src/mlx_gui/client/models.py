@@ -3,9 +3,8 @@
 from collections.abc import Mapping
 from urllib.parse import quote
 
-import msgspec
-
 from mlx_gui.client.connection import Connection
+from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.wire.model_settings import ModelSettingsBody
 from mlx_gui.wire.models import (
     LoadResult,
@@ -36,7 +35,7 @@ class ModelCalls(Connection):
 
     def plan(self, name: str, *, context: int | None = None) -> PlanBody:
         """What loading the model would do now, with `context` tokens in place of the setting."""
-        body = msgspec.json.encode({"context": context})
+        body = encoded({"context": context})
         return self._ask("POST", _model_path(name, "plan"), PlanBody, body=body)
 
     def decisions(self, name: str | None = None, *, limit: int | None = None) -> DecisionList:
@@ -52,7 +51,7 @@ class ModelCalls(Connection):
 
         PlanChanged when the load would do something else than the plan of `plan_token` said.
         """
-        body = msgspec.json.encode({"context": context, "plan_token": plan_token})
+        body = encoded({"context": context, "plan_token": plan_token})
         return self._ask("POST", _model_path(name, "load"), LoadResult, patient=True, body=body)
 
     def unload(self, name: str, *, force: bool = False, when_idle: bool = False) -> UnloadResult:
@@ -76,12 +75,13 @@ class ModelCalls(Connection):
 
     def change_model_settings(self, name: str, changes: Mapping[str, object]) -> ModelSettingsBody:
         """What holds after `changes`, of which None resets a setting."""
-        body = msgspec.json.encode({"settings": changes})
+        check_numbers(changes)
+        body = encoded({"settings": changes})
         return self._ask("PATCH", _model_path(name, "settings"), ModelSettingsBody, body=body)
 
 
 def _model_path(name: str, action: str = "") -> str:
-    path = f"/v1/models/{quote(name, safe='/')}"
+    path = f"/v1/models/{quote(name, safe='/', errors='surrogateescape')}"
     return f"{path}/{action}" if action else path
 
 

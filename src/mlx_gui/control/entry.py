@@ -9,6 +9,7 @@ from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.control.queue import FairQueue
 from mlx_gui.control.residency import NEVER_S, Resident, Wanted
+from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
@@ -49,6 +50,7 @@ class LoadWaiter:
 
     outcome: asyncio.Future[LoadOutcome]
     since_s: float
+    wish: Wish = field(default_factory=Wish)
     keep_alive_s: float | None = None
 
 
@@ -60,12 +62,14 @@ class Entry:
     request that named one wants for this worker; None means the setting. `drained_for` names the
     model that waits for this one to finish its answers; `leaves_after_s` is set when somebody asked
     it to leave once what had come by then is done. `kept` means that it is loaded without anybody
-    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor.
+    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor. `wish` is
+    that of the next load, `loaded_wish` that of the worker which is there.
     """
 
     model: Model
     standing: Standing
     wish: Wish = field(default_factory=Wish)
+    loaded_wish: Wish = field(default_factory=Wish)
     plan: Plan | None = None
     worker: WorkerProcess | None = None
     queue: FairQueue[Submission] = field(default_factory=FairQueue[Submission])
@@ -77,6 +81,7 @@ class Entry:
     kept: bool = False
     drained_for: str | None = None
     leaves_after_s: float | None = None
+    leaves_because: str = ""
     not_before_s: float = 0.0
     without_worker_since_s: float = 0.0
     ready_since_s: float = 0.0
@@ -84,6 +89,7 @@ class Entry:
     loads: int = 0
     evictions: int = 0
     evicted_because: str | None = None
+    returned: MemoryReturned | None = None
     waits_because: str | None = None
     failures_in_a_row: int = 0
     error: ErrorInfo | None = None
@@ -91,6 +97,7 @@ class Entry:
     last_used_at: float | None = None
     keep_alive_s: float | None = None
     expires_at: float | None = None
+    expires_s: float = 0.0
     expiry: asyncio.TimerHandle | None = None
     load_timer: asyncio.TimerHandle | None = None
 
@@ -122,10 +129,9 @@ class Entry:
         """
         if not self.queue or not self.ready or self.drained_for is not None:
             return None
-        first = self.queue.head(now_s)
+        # Whoever came after it was asked to leave must not stand in the way of those before.
+        first = next((s for s in self.queue.in_order(now_s) if self._answers(s)), None)
         if first is None or self.worker is None or self.worker.ready is None:
-            return None
-        if self.leaves_after_s is not None and first.enqueued_s > self.leaves_after_s:
             return None
         free = self.worker.ready.credits - sum(self.leases.values())
         return first if self.credits(first) <= free else None
@@ -136,11 +142,19 @@ class Entry:
         ready = None if self.worker is None else self.worker.ready
         return wanted if ready is None else min(wanted, ready.credits)
 
+    def leave_when_idle(self, reason: str) -> None:
+        """Answer what has come by now, and nothing later."""
+        self.leaves_after_s, self.leaves_because = loop_time_s(), reason
+
     def done_before_leaving(self) -> bool:
         """Whether what it was still to answer before it leaves has been answered."""
         if self.leaves_after_s is None or self.leases:
             return False
-        return not any(each.enqueued_s <= self.leaves_after_s for each in self.queue)
+        return not any(map(self._answers, self.queue))
+
+    def _answers(self, submission: Submission) -> bool:
+        """Whether the worker that is there is to answer it, and not its successor."""
+        return self.leaves_after_s is None or submission.enqueued_s <= self.leaves_after_s
 
     def as_wanted(self, plan: Plan) -> Wanted:
         """This model as the policy sees it while it has no worker."""
@@ -152,6 +166,7 @@ class Entry:
             plan.need,
             priority=self.standing.priority + urgent,
             since_s=max(asked_s, self.without_worker_since_s),
+            modest=not (self.queue or self.load_waiters or self.standing.pinned),
         )
 
     def as_resident(self, turn_s: float) -> Resident:
@@ -247,6 +262,7 @@ class Entry:
             priority=self.standing.priority,
             evictions=self.evictions,
             evicted_because=self.evicted_because,
+            returned=self.returned,
             waits_because=self.waits_because if self.worker is None else None,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import structlog
 
 from mlx_gui.control.bus import EventBus
-from mlx_gui.control.entry import Entry, LoadWaiter, Submission, loop_time_s, resolve
+from mlx_gui.control.entry import Entry, LoadWaiter, Submission, loop_time_s, reject, resolve
 from mlx_gui.control.load_plan import check_token
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans import Wish
@@ -88,23 +88,25 @@ class Events:
         self,
         model: Model,
         waiter: LoadWaiter,
-        context_tokens: int | None,
         plan_token: str | None,
     ) -> None:
         self._refuse_when_stopping()
-        wish = Wish(context_tokens)
         if plan_token is not None:
-            check_token(plan_token, self._residents.load_plan(model, wish))
+            check_token(plan_token, self._residents.load_plan(model, waiter.wish))
         entry = self._residents.entry(model)
         entry.failures_in_a_row, entry.not_before_s = 0, 0.0
         entry.error = None
-        entry.wish = wish
+        entry.wish = waiter.wish
         if entry.ready and not self._residents.outdated(entry):
             entry.keep_alive(waiter.keep_alive_s)
             self._residents.touch(entry)
             resolve(waiter.outcome, LoadOutcome(already_loaded=True, duration_ms=0))
             return
         entry.load_waiters.append(waiter)
+        timer = asyncio.get_running_loop().call_later(
+            self._settings.queue_timeout_s, self._post, self._on_load_wait_over, entry, waiter
+        )
+        waiter.outcome.add_done_callback(lambda _: timer.cancel())
         self._residents.changed(entry)
 
     def on_load_abandoned(self, model: Model, waiter: LoadWaiter) -> None:
@@ -132,6 +134,10 @@ class Events:
             self._residents.entry(entry.model)
             self._residents.renew_expiry(entry)
 
+    def on_removed(self, model_ids: tuple[str, ...]) -> None:
+        for model_id in model_ids:
+            self._residents.forget(model_id)
+
     def on_pressure(self, level: Pressure) -> None:
         if self._relief is not None:
             self._relief.cancel()
@@ -148,17 +154,18 @@ class Events:
         self, model: Model, force: bool, when_idle: bool, waiter: asyncio.Future[UnloadOutcome]
     ) -> None:
         entry = self._residents.entry(model)
+        asked_for = entry.asked_for
         entry.kept, entry.wish = False, Wish()
-        if entry.worker is None and not (force and entry.asked_for):
+        waiting = len(entry.leases) + len(entry.queue)
+        if entry.worker is None and (not asked_for or (waiting and when_idle)):
             entry.error = None
             entry.failures_in_a_row, entry.not_before_s = 0, 0.0
             resolve(waiter, UnloadOutcome(was_loaded=False))
             self._residents.changed(entry)
             return
-        waiting = len(entry.leases) + len(entry.queue)
         if waiting and when_idle:
             entry.unload_waiters.append(waiter)
-            entry.leaves_after_s = loop_time_s()
+            entry.leave_when_idle("asked to leave when it has finished")
             return
         if waiting and not force:
             raise Conflict(
@@ -175,18 +182,32 @@ class Events:
         self._residents.stop_worker(entry, "unload", "somebody asked for it")
 
     def _on_queue_timeout(self, submission: Submission) -> None:
-        entry = self._residents.entries[submission.model.id]
-        if submission not in entry.queue:
+        entry = self._residents.entries.get(submission.model.id)
+        if entry is None or submission not in entry.queue:
             return
+        error = self._waited_too_long("request", entry)
+        self._leave_queue(entry, submission)
+        submission.mailbox.put(Failed(error.info()))
+
+    def _on_load_wait_over(self, entry: Entry, waiter: LoadWaiter) -> None:
+        """A load that has begun by now is bounded by its own limit."""
+        begun = entry.worker is not None and entry.worker.ready is None and not entry.leaving
+        if begun or waiter not in entry.load_waiters:
+            return
+        error = self._waited_too_long("load", entry)
+        entry.load_waiters.remove(waiter)
+        entry.error = error.info()
+        reject(waiter.outcome, error)
+        self._residents.changed(entry)
+
+    def _waited_too_long(self, what: str, entry: Entry) -> QueueTimeout:
         waited_s = self._settings.queue_timeout_s
         why = f" It waited because {entry.waits_because}." if entry.waits_because else ""
-        error = QueueTimeout(
-            f"The request waited {waited_s:g} s for {entry.model.id}.{why}",
+        return QueueTimeout(
+            f"The {what} waited {waited_s:g} s for {entry.model.id}.{why}",
             hint="Other models or requests kept the machine busy; try again later.",
             retry_after_s=5,
         )
-        self._leave_queue(entry, submission)
-        submission.mailbox.put(Failed(error.info()))
 
     def on_progress(self, worker: WorkerProcess) -> None:
         entry = self._residents.entry_of(worker)
@@ -209,7 +230,12 @@ class Events:
         log.info("model_loaded", model=entry.model.id, load_ms=round(worker.ready.load_ms))
         self._residents.note_ready(worker)
         waiters, entry.load_waiters = entry.load_waiters, []
+        outdated = self._residents.outdated(entry)
         for waiter in waiters:
+            if outdated and waiter.wish != entry.loaded_wish:
+                # It came while another context was being loaded, and is to be loaded next.
+                entry.load_waiters.append(waiter)
+                continue
             entry.keep_alive(waiter.keep_alive_s)
             outcome = LoadOutcome(already_loaded=False, duration_ms=worker.ready.load_ms)
             resolve(waiter.outcome, outcome)
@@ -244,8 +270,6 @@ class Events:
         else:
             log.info("model_unloaded", model=entry.model.id)
         self._unloads[worker], entry.unload_waiters = entry.unload_waiters, []
-        if error is not None:
-            self.on_worker_weighed(worker)
         self._residents.changed(entry)
         self._bus.publish("memory")
 
@@ -258,6 +282,10 @@ class Events:
                 held_bytes=worker.returned.held_bytes,
                 returned_bytes=worker.returned.returned_bytes,
             )
+            entry = self._residents.entries.get(worker.spec.model_id)
+            if entry is not None:
+                entry.returned = worker.returned
+                self._residents.changed(entry)
         for waiter in self._unloads.pop(worker, ()):
             resolve(waiter, UnloadOutcome(was_loaded=True, returned=worker.returned))
         self._bus.publish("memory")

@@ -23,6 +23,10 @@ class Measurements:
         """Read what earlier servers have measured."""
         self._by_key = dict(await self._store.read(all_measurements))
 
+    def by_key(self, key: str) -> Measurement | None:
+        """That of the spec with this key."""
+        return self._by_key.get(key)
+
     def of(self, spec: LoadSpec) -> Measurement | None:
         """None when nothing of the same key was ever loaded here."""
         return self._by_key.get(spec.key())
@@ -48,7 +52,9 @@ def corrected(need: MemoryNeed, measurement: Measurement) -> MemoryNeed:
     if process_bytes < need.process_bytes // 2:
         process_bytes = need.process_bytes
     loaded_bytes = weights_bytes + process_bytes
-    peak_bytes = max(use.peak_rss_bytes, use.load_peak_bytes + process_bytes)
+    peak_bytes = need.load_peak_bytes
+    if use.load_peak_bytes:
+        peak_bytes = max(use.peak_rss_bytes, use.load_peak_bytes + process_bytes)
     return msgspec.structs.replace(
         need,
         weights_bytes=weights_bytes,

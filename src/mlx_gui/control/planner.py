@@ -1,27 +1,37 @@
 """The planner over the real parts: model settings, the machine, and what was measured before."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from mlx_gui.config import Config
 from mlx_gui.control.measured import Measurements
 from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.planning import Machine, Plan, find_draft, largest_context, plan_load
+from mlx_gui.control.planning import (
+    Machine,
+    Measured,
+    Plan,
+    find_draft,
+    largest_context,
+    plan_load,
+)
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.core.device import DeviceFacts
-from mlx_gui.core.errors import NotReady
-from mlx_gui.core.model import Model
+from mlx_gui.core.errors import MlxGuiError, NotReady
+from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.model_settings import ModelSettings
 from mlx_gui.store.measurements import Measurement
 
+Basis = tuple[Model, ModelSettings, Model | None, Machine]
+"""What a plan follows from besides measurements: the draft model is the third."""
+
 
 @dataclass(frozen=True, slots=True)
-class _Made:
-    """A plan, and all that it followed from. `measurement` is of what it would load."""
+class _Origin:
+    """All that a plan followed from: `known` is what was measured then, by the key of a spec."""
 
-    followed_from: tuple[Model, ModelSettings, Model | None, Machine]
-    measurement: Measurement | None
-    plan: Plan
+    basis: Basis
+    wish: Wish
+    known: Mapping[str, Measurement | None]
 
 
 @dataclass
@@ -37,51 +47,74 @@ class ModelPlanner:
     find: Callable[[str], Model]
     device: Callable[[], DeviceFacts | None]
     budget_bytes: Callable[[], int]
-    _made: dict[tuple[str, Wish], _Made] = field(default_factory=dict[tuple[str, Wish], _Made])
+    _latest: dict[tuple[str, Wish], Plan] = field(default_factory=dict[tuple[str, Wish], Plan])
 
     def plan(self, model: Model, wish: Wish, /) -> Plan:
-        settings, machine = self.settings.of(model), self._machine()
-        draft = find_draft(model, settings.draft_model, self.find)
-        followed_from = model, settings, draft, machine
-        made = self._made.get((model.id, wish))
-        if (
-            made is not None
-            and made.followed_from == followed_from
-            and made.measurement == self.measurements.of(made.plan.spec)
-        ):
-            return made.plan
-        plan = plan_load(
-            model,
-            machine,
-            self.config,
-            settings=settings,
-            draft=draft,
-            measured=self.measurements.of,
-            context_tokens=wish.context_tokens,
-            footprint=wish.footprint,
-        )
-        measurement = self.measurements.of(plan.spec)
-        self._made[(model.id, wish)] = _Made(followed_from, measurement, plan)
+        basis = self._basis(model)
+        latest = self._latest.get((model.id, wish))
+        if latest is not None and isinstance(latest.origin, _Origin):
+            origin = latest.origin
+            if origin.basis == basis and self._up_to_date(origin.known):
+                return latest
+        plan = self._made(basis, wish, self.measurements.of)
+        self._latest[(model.id, wish)] = plan
         return plan
+
+    def holds(self, model: Model, wish: Wish, plan: Plan, /) -> bool:
+        assert isinstance(plan.origin, _Origin), "it was made here"
+        origin = plan.origin
+        try:
+            basis = self._basis(model)
+            if (basis, wish) == (origin.basis, origin.wish):
+                return True
+            again = self._made(basis, wish, lambda spec: origin.known.get(spec.key()))
+        except MlxGuiError:
+            return True
+        return again.spec == plan.spec
 
     def standing(self, model: Model, /) -> Standing:
         settings = self.settings.of(model)
         return Standing(settings.pinned, settings.priority, settings.keep_alive_s)
 
     def largest_context(self, model: Model, room_bytes: int, /) -> int:
-        settings = self.settings.of(model)
+        _, settings, draft, machine = self._basis(model)
         return largest_context(
             model,
-            self._machine(),
+            machine,
             self.config,
             settings=settings,
-            draft=find_draft(model, settings.draft_model, self.find),
+            draft=draft,
             room_bytes=room_bytes,
             measured=self.measurements.of,
         )
 
-    def _machine(self) -> Machine:
+    def _made(self, basis: Basis, wish: Wish, measured: Measured) -> Plan:
+        model, settings, draft, machine = basis
+        known: dict[str, Measurement | None] = {}
+
+        def noted(spec: LoadSpec) -> Measurement | None:
+            known[spec.key()] = found = measured(spec)
+            return found
+
+        plan = plan_load(
+            model,
+            machine,
+            self.config,
+            settings=settings,
+            draft=draft,
+            measured=noted,
+            context_tokens=wish.context_tokens,
+            footprint=wish.footprint,
+        )
+        return replace(plan, origin=_Origin(basis, wish, known))
+
+    def _up_to_date(self, known: Mapping[str, Measurement | None]) -> bool:
+        return all(self.measurements.by_key(key) == found for key, found in known.items())
+
+    def _basis(self, model: Model) -> Basis:
         facts = self.device()
         if facts is None:
             raise NotReady("The device is still being examined.", retry_after_s=2)
-        return Machine(facts, self.budget_bytes())
+        settings = self.settings.of(model)
+        draft = find_draft(model, settings.draft_model, self.find)
+        return model, settings, draft, Machine(facts, self.budget_bytes())

@@ -1,7 +1,7 @@
 """From an installed model, its settings and the machine to exactly what would be resident."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -54,6 +54,8 @@ class Plan:
     need: MemoryNeed
     wanted_context: int = 0
     measured: bool = False
+    origin: object = field(default=None, compare=False, repr=False)
+    """What it followed from: the planner's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,17 +116,29 @@ def largest_context(
     room_bytes: int,
     measured: Measured | None = None,
 ) -> int:
-    """The longest context, up to the model's own, with which it fits into `room_bytes`; 0 if none.
+    """The longest context, up to the model's own, whose plan fits into `room_bytes`; 0 if none."""
+    facts = _usable(model)
 
-    One sequence, no prefix cache, in whatever weight form leaves most room.
-    """
-    sizing = _Sizing(model, machine, draft, measured)
-    spec = _wanted(model, sizing, config, settings=settings, draft=draft)
-    longest = sizing.facts.context_length or settings.context_tokens
-    spec = _with(spec, context=longest)
-    room_bytes = _room_bytes(room_bytes, settings)
-    forms = (_with(spec, weight_form=form) for form in sizing.forms())
-    return max(sizing.fitting_context(each, room_bytes) for each in forms)
+    def fits(steps: int) -> bool:
+        wanted = steps * _CONTEXT_STEP_TOKENS
+        try:
+            plan = plan_load(
+                model,
+                machine,
+                config,
+                settings=settings,
+                draft=draft,
+                measured=measured,
+                context_tokens=wanted,
+            )
+        except ModelTooLarge:
+            return False
+        needed_bytes = max(plan.need.total_bytes, plan.need.load_peak_bytes)
+        return plan.spec.context == plan.wanted_context and needed_bytes <= room_bytes
+
+    longest = facts.context_length or settings.context_tokens
+    steps = _most(-(-longest // _CONTEXT_STEP_TOKENS), fits)
+    return min(steps * _CONTEXT_STEP_TOKENS, longest)
 
 
 def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> Model | None:
@@ -214,7 +228,9 @@ class _Sizing:
             pool = _with(spec, kv_pool_tokens=spec.context + more)
             return self.need(pool).kv_bytes <= share_bytes and self.fits(pool, room_bytes)
 
-        return spec.context + _most((spec.slots - 1) * spec.context, fits)
+        # A cache has up to one step more than it holds.
+        row_tokens = spec.context + _CONTEXT_STEP_TOKENS - 1
+        return spec.context + _most((spec.slots - 1) * row_tokens, fits)
 
 
 def _with(spec: LoadSpec, **changes: object) -> LoadSpec:

@@ -32,6 +32,13 @@ class Planner(Protocol):
         """What a load takes. Raises ModelUnsupported, ModelTooLarge or NotReady."""
         ...
 
+    def holds(self, model: Model, wish: Wish, plan: Plan, /) -> bool:
+        """Whether `plan` would be made again; what was measured since does not count.
+
+        True where none can be made now: what is there serves all the same.
+        """
+        ...
+
     def standing(self, model: Model, /) -> Standing: ...
 
     def largest_context(self, model: Model, room_bytes: int, /) -> int:

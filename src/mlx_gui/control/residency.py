@@ -47,12 +47,16 @@ class Resident:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A model that is not there and that somebody has waited for since `since_s`."""
+    """A model that is not there and that somebody has waited for since `since_s`.
+
+    With `modest` nobody waits: it is to be there from the start, if nobody has to leave for that.
+    """
 
     model_id: str
     need: MemoryNeed
     priority: int = 0
     since_s: float = 0.0
+    modest: bool = False
 
     @property
     def room_bytes(self) -> int:
@@ -169,6 +173,9 @@ def decide(
         if victims is None:
             steps.append(Wait(each.model_id, "others were first"))
             continue
+        if victims and each.modest:
+            steps.append(Refuse(each.model_id, _no_room_left(each, victims)))
+            continue
         if victims:
             leaving = {victim.model_id for victim in victims}
             candidates = [other for other in candidates if other.model_id not in leaving]
@@ -228,6 +235,15 @@ def refusal(wanted: Wanted, pinned: Sequence[Resident], limits: Limits) -> MlxGu
         hint="Try again later, or close other programs.",
         details=details,
         retry_after_s=30,
+    )
+
+
+def _no_room_left(wanted: Wanted, victims: Sequence[Resident]) -> MlxGuiError:
+    names = ", ".join(each.model_id for each in victims)
+    return InsufficientMemory(
+        f"{wanted.model_id} was not loaded with the server: {names} would have to leave.",
+        hint="Let fewer models be loaded at the start, or raise max_loaded_models or "
+        "memory_limit_bytes.",
     )
 
 

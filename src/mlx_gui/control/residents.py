@@ -111,7 +111,7 @@ class Residents:
                 entry.queue.take(submission)
                 self._grant(entry, submission)
             if entry.ready and entry.done_before_leaving():
-                self.stop_worker(entry, "unload", "asked to leave when it has finished")
+                self.stop_worker(entry, "unload", entry.leaves_because)
             entry.tell_positions(now_s)
         self._effects.allow_spare(self._has_room_for_spare())
 
@@ -169,6 +169,7 @@ class Residents:
 
     def _load(self, entry: Entry, plan: Plan) -> None:
         entry.plan = plan
+        entry.loaded_wish = entry.wish
         entry.drained_for = None
         # Its turn begins when it is ready, not with what an earlier worker left here.
         entry.ready_since_s = NEVER_S
@@ -193,6 +194,9 @@ class Residents:
 
     def _refuse(self, entry: Entry, error: MlxGuiError) -> None:
         self.decisions.note("refuse", entry.model.id, reason=error.message)
+        if entry.load_waiters or entry.kept:
+            # Whoever does not wait for a load hears of its end here only.
+            entry.error = error.info()
         entry.fail_waiting(error)
         self.changed(entry)
 
@@ -257,26 +261,26 @@ class Residents:
 
         It takes no new request then, and leaves when those under way have ended.
         """
-        if entry.worker is None:
+        if entry.worker is None or entry.plan is None:
             return False
-        try:
-            plan = self._effects.planner.plan(entry.model, entry.wish)
-        except MlxGuiError:
-            # What could not be loaded now serves all the same while it is there.
-            return False
-        return plan.spec != entry.worker.spec
+        return not self._effects.planner.holds(entry.model, entry.wish, entry.plan)
 
     def refuse_hopeless(self, entry: Entry) -> None:
         """Raise at once what waiting would not mend."""
         if entry.worker is not None:
             return
+        planner = self._effects.planner
+        failed = entry.plan if entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL else None
+        if failed is not None and not planner.holds(entry.model, entry.wish, failed):
+            # What failed was another load: the settings have changed since.
+            entry.failures_in_a_row = 0
         if entry.error is not None and entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL:
             raise LoadFailed(
                 f"{entry.model.id} failed {entry.failures_in_a_row} times in a row. "
                 f"{entry.error.message}",
                 hint=f"Mend the cause, then load it: mlx-gui load {entry.model.id}",
             )
-        self._effects.planner.plan(entry.model, entry.wish)
+        planner.plan(entry.model, entry.wish)
 
     def entry(self, model: Model) -> Entry:
         """The notes about `model`, made when it is first asked for."""
@@ -329,6 +333,18 @@ class Residents:
         entry.evicted_because = f"made room for {cause}: {reason}" if cause else reason
         self.stop_worker(entry, "evict", reason, cause=cause)
 
+    def forget(self, model_id: str) -> None:
+        """A model is not installed any more: it leaves when what has come by now is answered."""
+        entry = self.entries.get(model_id)
+        if entry is None:
+            return
+        entry.kept = False
+        if entry.worker is None and not entry.asked_for:
+            del self.entries[model_id]
+        elif entry.worker is not None:
+            entry.leave_when_idle("it is not installed any more")
+        self._bus.publish("manager")
+
     def note_exit(self, entry: Entry) -> None:
         """A worker is gone: its model waits for memory from now on, if anybody wants it."""
         self._last_exit_s = entry.without_worker_since_s = loop_time_s()
@@ -360,8 +376,9 @@ class Residents:
         lasting = keep_alive_s < 0 or entry.standing.pinned
         if entry.idle and not lasting and not self.stopping:
             expires_s = entry.last_used_s + keep_alive_s
+            entry.expires_s = expires_s
             entry.expires_at = time.time() + max(expires_s - loop.time(), 0)
-            entry.expiry = loop.call_at(expires_s, self._post, self._on_expiry, entry)
+            entry.expiry = loop.call_at(expires_s, self._post, self._on_expiry, entry, expires_s)
         self.changed(entry)
 
     def note_ready(self, worker: WorkerProcess) -> None:
@@ -409,7 +426,10 @@ class Residents:
         entry.fail_waiting(error)
         self.stop_worker(entry, "unload", "its load timed out")
 
-    def _on_expiry(self, entry: Entry) -> None:
+    def _on_expiry(self, entry: Entry, expires_s: float) -> None:
+        if entry.expiry is None or entry.expires_s != expires_s:
+            # A use that was noted between the timer and this has renewed it.
+            return
         entry.expiry = None
         if entry.idle and not entry.standing.pinned:
             self.stop_worker(entry, "expire", "its keep-alive is over")

@@ -17,6 +17,7 @@ from mlx_gui.control.entry import LoadWaiter, Submission, loop_time_s, reject, r
 from mlx_gui.control.events import Events
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.plans import Wish
 from mlx_gui.control.residents import Effects, ResidencySettings, Residents
 from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
@@ -94,18 +95,21 @@ class RunLoop:
         keep_alive_s: float | None = None,
         context_tokens: int | None = None,
         plan_token: str | None = None,
+        on_accepted: Callable[[], None] | None = None,
     ) -> LoadOutcome:
         """Make `model` resident as its settings say now, joining a load under way.
 
         `context_tokens` is a context other than the setting's, for this load. With `plan_token`
-        nothing is done unless the plan is still the one that was shown. Raises what prevents the
-        load, and PlanChanged. `keep_alive_s` is as for `submit`. A load that nobody waits for any
-        more is ended.
+        nothing is done unless the plan is still the one that was shown; `on_accepted` is called
+        once that is known. Raises what prevents the load, and PlanChanged. `keep_alive_s` is as for
+        `submit`. A load that nobody waits for any more is ended.
         """
         outcome: asyncio.Future[LoadOutcome] = asyncio.get_running_loop().create_future()
-        waiter = LoadWaiter(outcome, loop_time_s(), keep_alive_s)
+        waiter = LoadWaiter(outcome, loop_time_s(), Wish(context_tokens), keep_alive_s)
         try:
-            await self._ask(self._events.on_load, model, waiter, context_tokens, plan_token)
+            await self._ask(self._events.on_load, model, waiter, plan_token)
+            if on_accepted is not None:
+                on_accepted()
             return await outcome
         except asyncio.CancelledError:
             self._post(self._events.on_load_abandoned, model, waiter)
@@ -121,6 +125,10 @@ class RunLoop:
         With 0 it ends as soon as it has no more to do.
         """
         await self._ask(self._events.on_keep, model, keep_alive_s)
+
+    def removed(self, model_ids: Iterable[str]) -> None:
+        """These are not installed any more; each leaves when it has answered, pinned or not."""
+        self._post(self._events.on_removed, tuple(model_ids))
 
     def settings_changed(self) -> None:
         """Look again at how the models stand: pins, priorities, keep-alive."""
@@ -147,6 +155,11 @@ class RunLoop:
         if entry is None or entry.worker is None or not entry.ready:
             raise NotReady(f"{model_id} is not loaded.", hint="Load it, or send it a request.")
         return await entry.worker.ping(timeout_s)
+
+    def resident_models(self) -> tuple[Model, ...]:
+        """Those that have a worker, also when they are not installed any more."""
+        entries = self._residents.entries.values()
+        return tuple(entry.model for entry in entries if entry.worker is not None)
 
     def reload_pending(self, model: Model) -> bool:
         """Whether the next request for `model` loads it anew; to be shown."""

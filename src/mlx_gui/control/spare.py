@@ -22,18 +22,18 @@ _FAILURES_UNTIL_NONE = 3
 Fate = Literal["taken", "dismissed"]
 
 
-def _nobody() -> None:
+def _ignore() -> None:
     """What hears of changes where nobody shows them."""
 
 
 class WarmSpare:
     """At most one process. It has no policy: who owns the memory says when there may be one.
 
-    Called on the event loop only. `on_change` hears that it is there, is warm, or is gone.
+    Called on the event loop only. `on_change` hears when there is another one to be shown, or none.
     """
 
     def __init__(
-        self, settings: WorkerSettings, *, engine: str, on_change: Callable[[], None] = _nobody
+        self, settings: WorkerSettings, *, engine: str, on_change: Callable[[], None] = _ignore
     ) -> None:
         self._settings = settings
         self._engine = engine

@@ -56,6 +56,8 @@ class ResidentView:
     priority: int = 0
     evictions: int = 0
     evicted_because: str | None = None
+    returned: MemoryReturned | None = None
+    """What came back of the model's last worker."""
     waits_because: str | None = None
     """Why somebody who wants the model has to wait for it."""
 

@@ -77,7 +77,8 @@ class WorkerProcess:
     """A process that holds one LoadSpec, a new one or `child`, which has imported its engine.
 
     Fields are read by the run loop and written by this object's own task only. `served` counts the
-    answered requests. `returned` is there soon after a stop, when `worker_weighed` follows.
+    answered requests. `returned` is there soon after a stop. `worker_weighed` follows each end, at
+    once where nothing could be weighed.
     """
 
     def __init__(
@@ -180,7 +181,8 @@ class WorkerProcess:
         if self._weights is not None:
             held, before = self._weights
             self.returned = await memory_returned(held, before)
-            self._observer.worker_weighed(self)
+        # Also of one that died while it was asked to end: somebody may wait to hear of it.
+        self._observer.worker_weighed(self)
 
     async def _started(self) -> Child:
         settings = self._settings

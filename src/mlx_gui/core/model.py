@@ -32,6 +32,8 @@ class KVLayout(msgspec.Struct, frozen=True):
     windows: tuple[SlidingWindow, ...] = ()
     state_bytes: int = 0
     wide_state_bytes: int = 0
+    layers: int = 1
+    """Those that have a cache."""
     batched: bool = True
     """Whether the caches of several sequences can be put together."""
 
@@ -60,6 +62,7 @@ class ModelFacts(msgspec.Struct, frozen=True):
     activations_per_token: int = 0
     vocabulary_size: int | None = None
     attention_heads: int = 0
+    head_size: int = 0
     attended_values: int = 0
     tokenizer_bytes: int = 0
     """The size of tokenizer.json."""
@@ -139,8 +142,9 @@ class LoadSpec(msgspec.Struct, frozen=True):
 class MemoryNeed(msgspec.Struct, frozen=True):
     """Bytes that a LoadSpec takes once it is loaded, and at the worst moment of loading.
 
-    `overhead_bytes` is what the process takes without a model, `process_bytes`, and what MLX needs
-    for a moment while it computes. `load_peak_bytes` includes the process too.
+    `overhead_bytes` is what the process takes without a model, `process_bytes`, what MLX needs for
+    a moment while it computes, and what it keeps of that for the next time, `cached_bytes`.
+    `load_peak_bytes` includes the process too.
     """
 
     weights_bytes: int
@@ -149,10 +153,16 @@ class MemoryNeed(msgspec.Struct, frozen=True):
     load_peak_bytes: int
     prefix_bytes: int = 0
     process_bytes: int = 0
+    cached_bytes: int = 0
 
     @property
     def total_bytes(self) -> int:
         return self.weights_bytes + self.kv_bytes + self.prefix_bytes + self.overhead_bytes
+
+    @property
+    def mlx_bytes(self) -> int:
+        """What of it MLX counts as in use."""
+        return self.total_bytes - self.process_bytes - self.cached_bytes
 
 
 class MemoryUse(msgspec.Struct, frozen=True):

@@ -17,4 +17,7 @@ def worker_environment(platform: str, threads: int = 1) -> dict[str, str]:
     if platform == "linux":
         # Read when the library is loaded, too early for the worker to set it for itself.
         environment["OPENBLAS_NUM_THREADS"] = str(threads)
+        # Larger blocks go back to the system when they are freed, so that a worker takes no more
+        # than MLX holds. Without this, holes between caches that come and go stay with it.
+        environment["MALLOC_MMAP_THRESHOLD_"] = str(1 << 20)
     return environment

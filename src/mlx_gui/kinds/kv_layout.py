@@ -60,6 +60,9 @@ _RECURRENT = frozenset(("falcon_mamba", "mamba", "mamba2", "rwkv7"))
 _EXPANDED_LATENTS = frozenset(("deepseek_v2", "minicpm3", "youtu_llm"))
 """Families of latent attention whose caches hold the keys and values of every head all the same."""
 
+_CHUNK_GROWTH_TOKENS = 256
+_USUAL_WINDOW_TOKENS = 4096
+
 _MOST_LAYERS = 4096
 """Lists are made of them, and a config may claim anything."""
 
@@ -87,7 +90,7 @@ def kv_layout(config: Mapping[str, object]) -> KVLayout:
     part = language_part(config)
     family = str(part.get("model_type"))
     layers = _layers(part, family)
-    if config.get("model_type") in _PLAIN_WRAPPERS:
+    if str(config.get("model_type")) in _PLAIN_WRAPPERS:
         layers = ["full" if each == "window" else each for each in layers]
     full, windowed = layers.count("full"), layers.count("window")
     values, wide_values = _state(part, family)
@@ -104,6 +107,7 @@ def kv_layout(config: Mapping[str, object]) -> KVLayout:
         windows=windows,
         state_bytes=_BITS_16 * recurrent * values,
         wide_state_bytes=_BITS_32 * recurrent * wide_values,
+        layers=max(full + windowed + layers.count("state"), 1),
         batched=family not in _ALONE,
     )
 
@@ -137,9 +141,12 @@ def _described(part: Mapping[str, object], family: str, count: int) -> list[Laye
         return ["state" if index + 1 in places else "full" for index in range(count)]
     if group := number(part, "layer_group_size"):
         whole = count // group * group
-        return _every(group, whole, "state") + ["full"] * (count - whole)
+        rest: list[Layer] = ["full"] * (count - whole)
+        return _every(group, whole, "state") + rest
     if interval := number(part, "full_attention_interval"):
         return _every(interval, count, "state")
+    if number(part, "linear_num_value_heads"):
+        return _every(4, count, "state")
     if period := number(part, "attn_layer_period"):
         offset = part.get("attn_layer_offset")
         return ["full" if index % period == offset else "state" for index in range(count)]
@@ -228,7 +235,10 @@ def _window_values(part: Mapping[str, object], family: str) -> int:
 
 def _window_tokens(part: Mapping[str, object]) -> int:
     names = ("sliding_window", "sliding_window_size", "attention_window_size", "window_size")
-    return number(part, *names, "attention_chunk_size") or 4096
+    if chunk := number(part, "attention_chunk_size"):
+        # Its cache is cut to a chunk before each step, and then grows by whole ones of its own.
+        return chunk + _CHUNK_GROWTH_TOKENS
+    return number(part, *names) or _USUAL_WINDOW_TOKENS
 
 
 def _kv_heads(part: Mapping[str, object], family: str) -> int:

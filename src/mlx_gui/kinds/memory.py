@@ -12,18 +12,15 @@ from mlx_gui.core.device import LIMITS, Backend
 from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts
 
 PROCESS_BYTES: Mapping[Backend, int] = MappingProxyType(
-    {"cpu": 115_000_000, "metal": 115_000_000, "cuda": 115_000_000}
+    {"cpu": 93_000_000, "metal": 115_000_000, "cuda": 115_000_000}
 )
-"""Resident set of a worker that has imported everything and loaded nothing."""
+"""Resident set of a worker with a model of no size. Only that on a processor was measured here."""
 
-TOKENIZER_COPIES = 10
-"""What a tokenizer takes, and the copy of it for preparation, by the size of its file."""
+TOKENIZER_COPIES = 18
+"""What the tokenizer takes, its copy for preparation included, by the size of its file."""
 
 CACHE_STEP_TOKENS = 256
-"""KV caches of mlx-lm grow by this, and so have up to one less of room that is not used."""
-
-SMALLEST_ROW_TOKENS = 256
-"""No more sequences are taken in than could have so many tokens each."""
+"""KV caches of mlx-lm grow by so many tokens, and have up to one less to spare."""
 
 KV_GROUP = 64
 """So many values of a quantized KV cache share a scale and a bias."""
@@ -31,16 +28,25 @@ KV_GROUP = 64
 LAYERS_ALIVE = 4
 """So many layers' activations of a prompt's chunk are in memory at once."""
 
+SCORES_ALIVE = 2
+"""So many arrays of attention scores are, where no kernel does without them."""
+
 LOGITS_ALIVE = 6
 """So many arrays of rows times vocabulary are: two steps' logits, and what sampling makes."""
 
-SCORES_ALIVE = 2
-"""So many arrays of attention scores are, where no kernel spares them."""
+CACHES_COPIED = 2
+"""So often the caches of one layer are there again while sequences join or leave a batch."""
+
+_FUSED_HEADS = (64, 80, 128)
+"""Head sizes for which Metal and CUDA have a kernel that keeps no scores."""
+
+_MLX_CACHE_BYTES = 1 << 25
+"""What MLX keeps of freed memory on its own account, on a processor."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
-    """What one model of a worker holds in its weight form, and does with a prompt at once."""
+class _Resident:
+    """One model of a worker."""
 
     facts: ModelFacts
     spec: LoadSpec
@@ -52,6 +58,18 @@ class _Load:
         widened = self.spec.weight_form != "stored"
         return 4 if widened or not self.facts.float16_bytes else 2
 
+    @property
+    def pool_tokens(self) -> int:
+        return max(self.spec.kv_pool_tokens, self.spec.context)
+
+    @property
+    def rows(self) -> int:
+        """Sequences that may be in memory together."""
+        options = self.spec.text
+        if options.draft is not None or options.kv_bits is not None or not self.facts.kv.batched:
+            return 1
+        return max(min(self.spec.slots, self.pool_tokens // CACHE_STEP_TOKENS), 1)
+
 
 def text_need(
     facts: ModelFacts,
@@ -62,100 +80,100 @@ def text_need(
     backend: Backend,
 ) -> MemoryNeed:
     """What `spec` takes. A draft model is loaded after the model and has a KV cache of its own."""
-    own = _Load(facts, spec, backend)
+    own = _Resident(facts, spec, backend)
     process_bytes = PROCESS_BYTES[backend] + TOKENIZER_COPIES * facts.tokenizer_bytes
     weights_bytes = _weights_bytes(own) + adapter_bytes
-    load_peak_bytes = weights_bytes + _load_extra_bytes(own)
+    peak_bytes = weights_bytes + _unpacking_bytes(own)
     kv_bytes, working_bytes = _kv_bytes(own), _working_bytes(own)
     if draft is not None:
-        second = _Load(draft, spec, backend)
+        second = _Resident(draft, spec, backend)
         weights_bytes += _weights_bytes(second)
-        load_peak_bytes = max(load_peak_bytes, weights_bytes + _load_extra_bytes(second))
+        peak_bytes = max(peak_bytes, weights_bytes + _unpacking_bytes(second))
         kv_bytes += _kv_bytes(second)
         working_bytes = max(working_bytes, _working_bytes(second))
+    # What is freed stays with MLX until it is cleared, or is used again.
+    cached_bytes = min(working_bytes, LIMITS[backend].cache_bytes or _MLX_CACHE_BYTES)
     return MemoryNeed(
         weights_bytes=weights_bytes,
         kv_bytes=kv_bytes,
-        overhead_bytes=process_bytes + working_bytes,
-        load_peak_bytes=process_bytes + load_peak_bytes,
+        overhead_bytes=process_bytes + working_bytes + cached_bytes,
+        load_peak_bytes=process_bytes + peak_bytes,
         prefix_bytes=spec.prefix_cache_bytes,
         process_bytes=process_bytes,
+        cached_bytes=cached_bytes,
     )
 
 
 # --- weights ------------------------------------------------------------------------------------
 
 
-def _weights_bytes(load: _Load) -> int:
-    match load.spec.weight_form:
+def _weights_bytes(model: _Resident) -> int:
+    match model.spec.weight_form:
         case "stored":
-            return load.facts.stored_bytes
+            return model.facts.stored_bytes
         case "float32-scales":
-            return load.facts.stored_bytes + load.facts.float16_bytes
+            return model.facts.stored_bytes + model.facts.float16_bytes
         case "float32":
-            return load.facts.parameter_count * 4
+            return model.facts.parameter_count * 4
 
 
-def _load_extra_bytes(load: _Load) -> int:
-    """What the worst moment of reading the weights takes beside them."""
-    if load.spec.weight_form != "float32":
+def _unpacking_bytes(model: _Resident) -> int:
+    """What unpacking the largest tensor takes beside the weights, when all others are there."""
+    facts = model.facts
+    if model.spec.weight_form != "float32":
         return 0
-    # Tensors are unpacked one by one: the last meets all others, unpacked and as stored.
-    return 2 * load.facts.largest_tensor_parameters * 4
+    largest = facts.largest_tensor_parameters
+    # As it is stored, and its scales and biases once more in 32 bits.
+    packed_bytes = facts.stored_bytes + 2 * facts.float16_bytes
+    if facts.quantization is None:
+        return facts.stored_bytes * largest // max(facts.parameter_count, 1)
+    return 4 * largest + packed_bytes * largest // max(facts.parameter_count, 1)
 
 
 # --- caches -------------------------------------------------------------------------------------
 
 
-def _rows(load: _Load) -> int:
-    """Sequences that may be in memory together."""
-    spec = load.spec
-    if spec.text.draft is not None or spec.text.kv_bits is not None or not load.facts.kv.batched:
-        return 1
-    return max(min(spec.slots, _pool_tokens(load) // SMALLEST_ROW_TOKENS), 1)
-
-
-def _pool_tokens(load: _Load) -> int:
-    return max(load.spec.kv_pool_tokens, load.spec.context)
-
-
-def _kv_bytes(load: _Load) -> int:
-    """The caches of all sequences at their fullest; what they hold no token in counts as well."""
-    kv, rows = load.facts.kv, _rows(load)
-    room_tokens = _pool_tokens(load) + rows * (CACHE_STEP_TOKENS - 1)
-    values_bytes = room_tokens * kv.bytes_per_token * _kv_group_bits(load) // (8 * 2 * KV_GROUP)
-    chunk_tokens = LIMITS[load.backend].prefill_tokens
+def _kv_bytes(model: _Resident) -> int:
+    """The caches of all sequences at their fullest."""
+    kv, rows = model.facts.kv, model.rows
+    room_tokens = model.pool_tokens + CACHE_STEP_TOKENS - 1
+    values_bytes = room_tokens * kv.bytes_per_token * _group_bits(model) // (8 * 2 * KV_GROUP)
+    chunk_tokens = LIMITS[model.backend].prefill_tokens
     for window in kv.windows:
         tokens = min(room_tokens, rows * (window.tokens + chunk_tokens))
-        values_bytes += tokens * window.bytes_per_token * load.value_bytes // 2
-    state_bytes = kv.state_bytes * load.value_bytes // 2 + kv.wide_state_bytes
+        values_bytes += tokens * window.bytes_per_token * model.value_bytes // 2
+    state_bytes = kv.state_bytes * model.value_bytes // 2 + kv.wide_state_bytes
     return values_bytes + rows * state_bytes
 
 
-def _kv_group_bits(load: _Load) -> int:
+def _group_bits(model: _Resident) -> int:
     """What a group of values takes in the KV cache, with scale and bias if it is quantized."""
-    bits = load.spec.text.kv_bits
+    bits = model.spec.text.kv_bits
     if bits is None:
-        return KV_GROUP * 8 * load.value_bytes
-    return KV_GROUP * bits + 2 * 8 * load.value_bytes
+        return KV_GROUP * 8 * model.value_bytes
+    return KV_GROUP * bits + 2 * 8 * model.value_bytes
 
 
 # --- computing ----------------------------------------------------------------------------------
 
 
-def _working_bytes(load: _Load) -> int:
-    """What MLX takes for a moment, at most: to read a chunk of prompts, or to choose tokens."""
-    return max(_reading_bytes(load), _writing_bytes(load))
+def _working_bytes(model: _Resident) -> int:
+    """What MLX takes for a moment, at most: to read prompts, choose tokens, or regroup rows."""
+    regrouping_bytes = 0
+    if model.rows > 1:
+        regrouping_bytes = CACHES_COPIED * _kv_bytes(model) // model.facts.kv.layers
+    return max(_reading_bytes(model), _writing_bytes(model), regrouping_bytes)
 
 
-def _reading_bytes(load: _Load) -> int:
-    limits, facts = LIMITS[load.backend], load.facts
-    tokens = limits.prefill_tokens * min(_rows(load), limits.crowd)
-    context = load.spec.context
-    values = tokens * LAYERS_ALIVE * facts.activations_per_token
-    values += SCORES_ALIVE * tokens * facts.attention_heads * context
-    return (values + context * facts.attended_values) * load.value_bytes
+def _reading_bytes(model: _Resident) -> int:
+    limits, facts, context = LIMITS[model.backend], model.facts, model.spec.context
+    tokens = limits.prefill_tokens * min(model.rows, limits.crowd)
+    values = tokens * LAYERS_ALIVE * facts.activations_per_token + context * facts.attended_values
+    fused = model.backend != "cpu" and facts.head_size in _FUSED_HEADS
+    if not fused or facts.attended_values:
+        values += SCORES_ALIVE * tokens * facts.attention_heads * context
+    return values * model.value_bytes
 
 
-def _writing_bytes(load: _Load) -> int:
-    return LOGITS_ALIVE * _rows(load) * (load.facts.vocabulary_size or 0) * 4
+def _writing_bytes(model: _Resident) -> int:
+    return LOGITS_ALIVE * model.rows * (model.facts.vocabulary_size or 0) * 4

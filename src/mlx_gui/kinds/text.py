@@ -11,6 +11,7 @@ from mlx_gui.kinds.architecture import (
     attended_values,
     attention_heads,
     context_length,
+    head_size,
     language_part,
     vocabulary_size,
 )
@@ -55,6 +56,7 @@ class TextKind:
             template = _chat_template(folder)
         except DamagedFile as damage:
             return Recognised(None, str(damage))
+        part = language_part(config)
         quantization = read_quantization(config)
         parameters = parameter_counts(tensors, quantization).values()
         halves = [tensor for tensor in tensors if tensor.dtype in ("F16", "BF16")]
@@ -72,7 +74,8 @@ class TextKind:
             float16_bytes=sum(tensor.stored_bytes for tensor in halves),
             activations_per_token=activations_per_token(config),
             vocabulary_size=vocabulary_size(config),
-            attention_heads=attention_heads(language_part(config)),
+            attention_heads=attention_heads(part),
+            head_size=head_size(part),
             attended_values=attended_values(config),
             tokenizer_bytes=_file_bytes(folder / "tokenizer.json"),
         )

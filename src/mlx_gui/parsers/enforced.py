@@ -31,7 +31,10 @@ class FormReader:
         return pieces
 
     def finish(self) -> list[Piece]:
-        """What is left, unless it is but the punctuation behind the calls."""
+        """What is left, unless it is but the punctuation behind the calls.
+
+        A call that was cut off inside of its name is text, with its markers.
+        """
         left, self._text = self._text, ""
         if self._stage == "name":
             left = self._expected + left

@@ -81,6 +81,8 @@ class HarmonyAnswer:
             text.startswith(s) or s.startswith(text) for s in _HEADER_STARTS
         ):
             self._header = ""
+            # What it begins with is text as well, and does not end it before it has begun.
+            self._searched = len(self._pending) - len(text) + 1
             return True
         if at < 0:
             return False

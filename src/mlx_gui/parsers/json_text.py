@@ -81,6 +81,8 @@ def call_of(name: object, arguments: object) -> Call:
         raise NotACall("the arguments are no object")
     try:
         text = json.dumps(arguments, ensure_ascii=False, allow_nan=False)
+        # Half a surrogate pair, which an escape can spell, is no text that could be sent.
+        text.encode()
     except (RecursionError, TypeError, ValueError) as error:
         raise NotACall(str(error)) from error
     return Call(_name(name), text)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from mlx_gui.parsers.base import Call, NotACall
 from mlx_gui.parsers.json_text import call_of, calls_of
 
-_AST_ERRORS = (MemoryError, RecursionError, SyntaxError, ValueError)
+# A TypeError comes of sets and keys that cannot be hashed.
+_AST_ERRORS = (MemoryError, RecursionError, SyntaxError, TypeError, ValueError)
 
 
 def python_calls_of(text: str) -> Sequence[Call]:

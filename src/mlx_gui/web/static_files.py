@@ -13,8 +13,6 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlx_gui.core.errors import NotFound
-
 STATIC_FOLDER = Path(__file__).parent / "static"
 
 COMMON_HEADERS = {
@@ -45,6 +43,7 @@ DOCS_HEADERS = {
 REVALIDATE = "no-cache"
 IMMUTABLE = "public, max-age=31536000, immutable"
 HASHED_FOLDER = "assets"
+RUNNING = "mlx-gui is running. Its API is under /v1, the reference of it at /docs.\n"
 
 NOT_BUILT = """<!doctype html>
 <html lang="en">
@@ -82,9 +81,8 @@ def ui_build() -> str | None:
 async def open_interface(request: Request) -> Response:
     if "text/html" in request.headers.get("accept", ""):
         return RedirectResponse("/admin/")
-    raise NotFound(
-        "There is nothing at `/`.", hint="The API is under `/v1`, its reference is at `/docs`."
-    )
+    # Ollama's own programs look here whether the server is there, and end if it does not say so.
+    return PlainTextResponse(RUNNING)
 
 
 class BuiltFiles(StaticFiles):

@@ -5,7 +5,14 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
-from mlx_gui.wire.models import ErrorBody, MemoryNeedBody, MemoryUseBody, ModelObject, State
+from mlx_gui.wire.models import (
+    ErrorBody,
+    MemoryNeedBody,
+    MemoryReturnedBody,
+    MemoryUseBody,
+    ModelObject,
+    State,
+)
 from mlx_gui.wire.safe_mode import SafeModeBody
 
 
@@ -42,7 +49,10 @@ class LoadedModel(BaseModel):
 
 
 class UnloadedModel(BaseModel):
-    """A model that was asked for since the server started, and has no worker now."""
+    """A model that was asked for since the server started, and has no worker now.
+
+    `returned` is what came back of its last worker.
+    """
 
     id: str
     state: State
@@ -53,6 +63,7 @@ class UnloadedModel(BaseModel):
     evicted_because: str | None
     last_used_at: str | None
     error: ErrorBody | None
+    returned: MemoryReturnedBody | None = None
 
 
 class QueuedRequest(BaseModel):

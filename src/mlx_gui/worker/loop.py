@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import cast
 
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.generation import Failed, Usage
 from mlx_gui.engines.base import Engine, EngineModule, PreparedRequest, StepEvents
 from mlx_gui.engines.device import prepare_process
 from mlx_gui.ipc.channel import BlockingChannel
@@ -41,6 +42,7 @@ from mlx_gui.ipc.messages import (
     Stop,
     ToChild,
 )
+from mlx_gui.worker.arrivals import Arrivals
 from mlx_gui.worker.guard import guarded
 from mlx_gui.worker.preparation import prepare_requests
 
@@ -51,8 +53,9 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
     """Load the model and serve it until told to stop; returns the exit code."""
     inbox: Inbox = queue.SimpleQueue()
     to_prepare: queue.SimpleQueue[Generate | Cancel] = queue.SimpleQueue()
+    arrivals = Arrivals()
     threading.Thread(
-        target=_receive, args=(channel, inbox, to_prepare), name="receiver", daemon=True
+        target=_receive, args=(channel, inbox, to_prepare, arrivals), name="receiver", daemon=True
     ).start()
     try:
         engine, ready = _load(channel, start)
@@ -61,7 +64,7 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
         return 1
     threading.Thread(
         target=prepare_requests,
-        args=(engine, to_prepare, inbox, channel),
+        args=(engine, to_prepare, inbox, channel, arrivals.prepared),
         name="preparation",
         daemon=True,
     ).start()
@@ -69,7 +72,7 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
     gc.freeze()
     gc.enable()
     channel.send(ready)
-    _drive(engine, inbox, channel)
+    _drive(engine, inbox, channel, arrivals)
     engine.close()
     return 0
 
@@ -92,10 +95,15 @@ def _load(channel: BlockingChannel, start: StartWorker) -> tuple[Engine, Ready]:
 
 
 def _receive(
-    channel: BlockingChannel, inbox: Inbox, to_prepare: "queue.SimpleQueue[Generate | Cancel]"
+    channel: BlockingChannel,
+    inbox: Inbox,
+    to_prepare: "queue.SimpleQueue[Generate | Cancel]",
+    arrivals: Arrivals,
 ) -> None:
     """The receiver thread. The control plane gone means that nobody needs this process."""
     for message in channel.messages():
+        if isinstance(message, Generate):
+            arrivals.received()
         if isinstance(message, Generate | Cancel):
             to_prepare.put(message)
         if not isinstance(message, Generate):
@@ -103,26 +111,38 @@ def _receive(
     os._exit(0)
 
 
-def _drive(engine: Engine, inbox: Inbox, channel: BlockingChannel) -> None:
-    """Serve until a Stop arrives. Waits for messages only while the engine has nothing to do."""
-    while True:
-        for message in _drain(inbox, wait=not engine.busy()):
-            match message:
-                case PreparedRequest(request_id):
-                    guarded(channel, request_id, partial(engine.admit, message))
-                case Cancel(request_id):
-                    _send(channel, engine.cancel(request_id))
-                case Ping(nonce):
-                    channel.send(Pong(nonce, engine.memory()))
-                case Reclaim():
-                    engine.reclaim(engine.memory().rss_bytes)
-                    channel.send(Pong(0, engine.memory()))
-                case Stop():
-                    return
-                case _:
-                    pass
-        if engine.busy():
-            _send(channel, engine.step())
+def _drive(engine: Engine, inbox: Inbox, channel: BlockingChannel, arrivals: Arrivals) -> None:
+    """Serve until a Stop arrives. Waits for messages while the engine has nothing to do."""
+    while _handle(_drain(inbox, wait=not engine.busy()), engine, channel):
+        if not engine.busy():
+            continue
+        if arrivals.await_company() and not _handle(_drain(inbox, wait=False), engine, channel):
+            return
+        stepped = engine.step()
+        _send(channel, stepped)
+        arrivals.ended(sum(isinstance(each.events[-1], Usage | Failed) for each in stepped))
+
+
+def _handle(
+    messages: Iterable[ToChild | PreparedRequest], engine: Engine, channel: BlockingChannel
+) -> bool:
+    """Do what the messages say; False when one of them was a Stop."""
+    for message in messages:
+        match message:
+            case PreparedRequest(request_id):
+                guarded(channel, request_id, partial(engine.admit, message))
+            case Cancel(request_id):
+                _send(channel, engine.cancel(request_id))
+            case Ping(nonce):
+                channel.send(Pong(nonce, engine.memory()))
+            case Reclaim():
+                engine.reclaim(engine.memory().rss_bytes)
+                channel.send(Pong(0, engine.memory()))
+            case Stop():
+                return False
+            case _:
+                pass
+    return True
 
 
 def _drain(inbox: Inbox, *, wait: bool) -> Iterable[ToChild | PreparedRequest]:

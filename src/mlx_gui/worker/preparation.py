@@ -1,6 +1,7 @@
 """The preparation thread: requests become token ids while the main thread decodes others."""
 
 import queue
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -23,11 +24,13 @@ def prepare_requests(
     to_prepare: "queue.SimpleQueue[Generate | Cancel]",
     inbox: "queue.SimpleQueue[Any]",
     channel: BlockingChannel,
+    done_with_one: Callable[[], None],
 ) -> None:
     """Prepare requests in the order they came, for ever.
 
     A request that passes is reported as `Prepared` and goes to `inbox`; one that does not, and one
-    that is about tokens only, is answered here and never reaches the main thread.
+    that is about tokens only, is answered here and never reaches the main thread. After each of
+    them `done_with_one` is called.
     """
 
     def tell(request_id: str, *events: GenerationEvent) -> None:
@@ -45,6 +48,7 @@ def prepare_requests(
             inbox.put(done)
         elif done is not None:
             tell(request_id, *done)
+        done_with_one()
 
 
 def _prepare(

@@ -156,6 +156,9 @@ class _Unplanned:
     def plan(self, model: Model, wish: Wish, /) -> Plan:
         return _never()
 
+    def holds(self, model: Model, wish: Wish, plan: Plan, /) -> bool:
+        return True
+
     def standing(self, model: Model, /) -> Standing:
         return Standing()
 

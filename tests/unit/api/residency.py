@@ -1,5 +1,7 @@
 """A run loop whose plans and outcomes the test says."""
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +13,7 @@ from mlx_gui.control.views import LoadOutcome, ResidencySnapshot, ResidentView, 
 from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model
 from mlx_gui.core.plan import Eviction, Kept, LoadPlan, PolicyDecision
+from tests.unit.api.parts import MODEL
 
 SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", 4096, 4)
 NEED = MemoryNeed(600, 100, 50, 900, prefix_bytes=25)
@@ -78,9 +81,16 @@ class ScriptedRunLoop:
         keep_alive_s: float | None = None,
         context_tokens: int | None = None,
         plan_token: str | None = None,
+        on_accepted: Callable[[], None] | None = None,
     ) -> LoadOutcome:
         self.asked.append(("load", model.id, keep_alive_s, context_tokens, plan_token))
+        # Somebody else's doing with the model is told before the run loop has come to this.
+        self.bus.publish("model", model.id)
+        for _ in range(5):
+            await asyncio.sleep(0)
         self._refuse(model)
+        if on_accepted is not None:
+            on_accepted()
         self.bus.publish("model", model.id)
         return LoadOutcome(already_loaded=False, duration_ms=5.0)
 
@@ -93,6 +103,10 @@ class ScriptedRunLoop:
 
     def decisions(self, model_id: str | None = None) -> tuple[PolicyDecision, ...]:
         return tuple(each for each in self.noted if model_id in (None, each.subject))
+
+    def resident_models(self) -> tuple[Model, ...]:
+        loaded = [name for name, view in self.residents.items() if view.spec is not None]
+        return tuple(msgspec.structs.replace(MODEL, id=name) for name in loaded)
 
     def settings_changed(self) -> None:
         self.asked.append(("settings changed",))

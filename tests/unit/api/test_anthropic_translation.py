@@ -232,8 +232,14 @@ def test_hidden_thoughts_leave_a_blank_block() -> None:
     assert b"Hm" not in streamed(events, HIDING)
 
 
-@pytest.mark.parametrize("arguments", ['{"a": 1', "[1]", "nonsense", '"text"', "[" * 10_000])
-def test_an_input_that_is_no_object_is_kept_as_text(arguments: str) -> None:
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *('{"a": 1', "[1]", "nonsense", '"text"', "[" * 10_000),
+        *('{"a": "\\ud83d"}', '{"a": 1e999}'),
+    ],
+)
+def test_an_input_that_is_no_object_or_cannot_be_sent_is_kept_as_text(arguments: str) -> None:
     answer = whole(
         [
             Prepared(3),
@@ -346,6 +352,10 @@ def test_messages_that_make_no_sense_are_refused(messages: object, param: str) -
         (
             {"tools": [{"name": "clock", "input_schema": {"type": "string"}}]},
             "tools[0].input_schema",
+        ),
+        (
+            {"tools": [{"name": "clock", "input_schema": {"properties": {"zone": 5}}}]},
+            "tools[0].input_schema.properties.zone",
         ),
         ({"tools": [CLOCK, CLOCK]}, "tools[1].name"),
         ({"tool_choice": {"type": "any"}}, "tool_choice"),

@@ -239,6 +239,12 @@ BAD: list[tuple[str, dict[str, object], str, str]] = [
     ),
     ("chat", {"tools": [{"type": "browser"}]}, "tools[0].type", "should be 'function'"),
     ("chat", {"tools": [{"function": {}}]}, "tools[0].function.name", "is required"),
+    (
+        "chat",
+        {"tools": [{"function": {"name": "f", "parameters": {"properties": {"a": 5}}}}]},
+        "tools[0].function.parameters.properties.a",
+        "should be a JSON schema",
+    ),
     ("chat", {"think": "a lot"}, "think", "should be true, false, low, medium or high"),
     ("chat", {"think": 1}, "think", "should be true, false, low, medium or high, not 1."),
     ("chat", {"format": "yaml"}, "format", 'should be json or a JSON schema, not "yaml".'),
@@ -362,7 +368,10 @@ def test_a_model_that_is_not_there_is_not_found(address: str, path: str, name: s
     assert (answer.status_code, error_of(answer).code) == (404, "model_not_found")
 
 
-@pytest.mark.parametrize("fields", [{"model": "org/one"}, {"name": "org/one:latest"}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"model": "org/one"}, {"name": "org/one:latest"}, {"model": "", "name": "org/one"}],
+)
 def test_a_model_is_shown_by_either_word_and_with_ollamas_default_tag(
     address: str, fields: dict[str, str]
 ) -> None:
@@ -374,3 +383,11 @@ def test_a_model_is_shown_by_either_word_and_with_ollamas_default_tag(
 
 def test_the_version_is_ollamas_and_ours_beside_it(address: str) -> None:
     OllamaVersion.model_validate_json(httpx.get(f"{address}/api/version").content)
+
+
+@pytest.mark.parametrize("path", ["/api/tags", "/api/version"])
+def test_a_client_that_looks_whether_somebody_is_there_is_answered(address: str, path: str) -> None:
+    answer = httpx.head(address + path)
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["x-request-id"]

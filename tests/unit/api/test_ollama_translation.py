@@ -163,6 +163,15 @@ def cut(data: st.DataObject, text: str) -> list[str]:
     return [text[start:end] for start, end in pairwise([0, *places, len(text)])]
 
 
+def test_what_a_schema_is_sent_without_a_value_is_left_out() -> None:
+    parameters = {"type": "object", "required": None, "properties": {"city": {"type": "string"}}}
+    tool = {"function": {"name": "f", "parameters": parameters}}
+
+    core = chat_core({"model": "org/one", "tools": [tool]})
+
+    assert core.tools[0].parameters == {k: v for k, v in parameters.items() if v is not None}
+
+
 def test_an_answer_that_was_not_asked_for_says_what_was_done_instead() -> None:
     writer, _ = writing("generate")
 

@@ -283,6 +283,19 @@ def test_an_unload_happens_now_or_when_the_model_is_idle(
     assert run_loop.asked == [("unload", "org/one", force, when_idle)] * 2
 
 
+def test_a_model_that_is_not_installed_any_more_can_still_be_unloaded(
+    client: httpx.Client, run_loop: ScriptedRunLoop
+) -> None:
+    path = "/v1/models/org/gone/unload"
+    assert client.post(path).status_code == 404
+
+    run_loop.residents["org/gone"] = LOADED
+
+    assert client.post(path).status_code == 200
+    assert client.post("/v1/models/unload-all").status_code == 200
+    assert run_loop.asked == [("unload", "org/gone", False, False)] * 2
+
+
 @pytest.mark.parametrize("path", [f"{ONE}/unload", "/v1/models/unload-all"])
 @pytest.mark.parametrize(
     ("query", "said"),

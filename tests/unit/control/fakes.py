@@ -5,11 +5,11 @@ from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
 from mlx_gui.core.errors import ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
 from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage
-from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model, ModelFacts
+from mlx_gui.core.model import KVLayout, LoadSpec, MemoryNeed, MemoryUse, Model, ModelFacts
 from mlx_gui.ipc.child import ChildExit
 from mlx_gui.ipc.messages import LoadProgress, Pong, Ready
 
-FACTS = ModelFacts("text", "fake", ("chat",), 4096, 1, 1, 1, 1)
+FACTS = ModelFacts("text", "fake", ("chat",), 4096, 1, 1, 1, KVLayout(1))
 REQUEST = GenerateRequest(())
 
 
@@ -61,7 +61,7 @@ class ScriptedWorker:
         self._observer.worker_exited(self, error)  # pyright: ignore[reportArgumentType]
         if error is None:
             self.returned = MemoryReturned(10, 0, 10)
-            self._observer.worker_weighed(self)  # pyright: ignore[reportArgumentType]
+        self._observer.worker_weighed(self)  # pyright: ignore[reportArgumentType]
 
     def crash(self) -> None:
         name = self.spec.model_id

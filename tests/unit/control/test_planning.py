@@ -7,12 +7,20 @@ import msgspec
 import pytest
 
 from mlx_gui.config import resolve
-from mlx_gui.control.planning import Machine, Plan, find_draft, plan_load
+from mlx_gui.control.planning import (
+    Footprint,
+    Machine,
+    Plan,
+    find_draft,
+    largest_context,
+    plan_load,
+)
 from mlx_gui.core.device import Backend, DeviceFacts
-from mlx_gui.core.errors import ModelNotFound, ModelUnsupported
+from mlx_gui.core.errors import ModelNotFound, ModelTooLarge, ModelUnsupported
 from mlx_gui.core.generation import Reasoning, Sampling
-from mlx_gui.core.model import Model, ModelFacts, TextOptions
+from mlx_gui.core.model import KVLayout, LoadSpec, MemoryUse, Model, ModelFacts, TextOptions
 from mlx_gui.model_settings import resolve_model
+from mlx_gui.store.measurements import Measurement
 
 GIB = 2**30
 FACTS = ModelFacts(
@@ -23,7 +31,7 @@ FACTS = ModelFacts(
     parameter_count=100_000_000,
     stored_bytes=200_000_000,
     largest_tensor_parameters=10_000_000,
-    kv_bytes_per_token=20_000,
+    kv=KVLayout(20_000, layers=20),
     float16_bytes=200_000_000,
     vocabulary_size=1000,
 )
@@ -94,22 +102,25 @@ def test_a_context_longer_than_the_models_own_is_cut_to_it() -> None:
 
 @pytest.mark.parametrize(("spare_bytes", "form"), [(0, "float32"), (-1, "stored")])
 def test_the_weight_form_is_the_fastest_whose_load_fits(spare_bytes: int, form: str) -> None:
-    need = planned(slots=1).need
-    budget_bytes = need.load_peak_bytes + need.kv_bytes + spare_bytes
-    assert planned(machine(budget_bytes)).spec.weight_form == form
+    bare = {"slots": 1, "prefix_cache_bytes": 0}
+    need = planned(**bare).need
+    budget_bytes = max(need.load_peak_bytes, need.total_bytes) + spare_bytes
+    assert planned(machine(budget_bytes), **bare).spec.weight_form == form
 
 
 def test_the_context_is_what_fits_into_the_budget() -> None:
     roomy = planned(machine(backend="metal"), prefix_cache_bytes=0, slots=1)
     budget_bytes = roomy.need.total_bytes - roomy.need.kv_bytes // 2
-    plan = planned(machine(budget_bytes, "metal"), prefix_cache_bytes=0)
-    assert plan.spec.context == 4096
+    plan = planned(machine(budget_bytes, "metal"), prefix_cache_bytes=0, slots=1)
+    assert 3072 <= plan.spec.context < 8192
     assert plan.need.total_bytes <= budget_bytes
+    step_bytes = 256 * FACTS.kv.bytes_per_token
+    assert plan.need.total_bytes > budget_bytes - 2 * step_bytes
 
 
 def test_a_context_is_not_cut_to_nothing_but_the_figures_are_told() -> None:
     roomy = planned(machine(backend="metal"))
-    tight = machine(roomy.need.total_bytes - roomy.need.kv_bytes - roomy.need.prefix_bytes, "metal")
+    tight = machine(roomy.need.weights_bytes + roomy.need.process_bytes, "metal")
     plan = planned(tight)
     assert plan.spec.context == 8192
     assert plan.need.total_bytes > tight.budget_bytes
@@ -117,14 +128,12 @@ def test_a_context_is_not_cut_to_nothing_but_the_figures_are_told() -> None:
 
 
 def test_a_prefix_cache_reserves_at_most_twice_the_context_and_what_the_budget_leaves() -> None:
-    tiny = msgspec.structs.replace(
-        MODEL, facts=msgspec.structs.replace(FACTS, kv_bytes_per_token=2)
-    )
+    tiny = msgspec.structs.replace(MODEL, facts=msgspec.structs.replace(FACTS, kv=KVLayout(2)))
     plan = planned(model=tiny, slots=1)
     assert plan.need.prefix_bytes == 2 * plan.need.kv_bytes
     assert planned(model=tiny).need.prefix_bytes == plan.need.prefix_bytes
     bare = planned(machine(backend="metal"), prefix_cache_bytes=0, slots=1).need.total_bytes
-    assert planned(machine(bare + 77, "metal")).need.prefix_bytes == 77
+    assert planned(machine(bare + 77, "metal"), slots=1).need.prefix_bytes == 77
 
 
 def test_slots_share_a_pool_of_an_eighth_of_the_budget_but_no_less_than_a_context() -> None:
@@ -134,7 +143,7 @@ def test_slots_share_a_pool_of_an_eighth_of_the_budget_but_no_less_than_a_contex
     assert roomy.spec.kv_pool_tokens > 4 * 8192
     assert 7.9 * GIB < roomy.need.kv_bytes <= 8 * GIB + 256 * 40_000
     few = planned(machine(64 * GIB), slots=2)
-    assert few.spec.kv_pool_tokens == 2 * 8192
+    assert few.spec.kv_pool_tokens == 2 * (8192 + 255) - 255
     assert planned(machine(2 * GIB)).spec.kv_pool_tokens == 8192
     assert planned(machine(64 * GIB), kv_bits=8).spec.kv_pool_tokens == 8192
 
@@ -210,3 +219,85 @@ def test_scripted_models_run_on_the_fake_engine(tmp_path: Path) -> None:
     config = resolve(flags={"data_dir": str(tmp_path), "engine": "fake"}, environment={})
     plan = plan_load(MODEL, machine(), config, settings=resolve_model(config, {}))
     assert plan.spec.engine == "mlx_gui.engines.fake"
+
+
+def test_a_context_may_be_another_for_one_load() -> None:
+    settings = resolve_model(CONFIG, {})
+    plan = plan_load(MODEL, machine(), CONFIG, settings=settings, context_tokens=1234)
+    assert plan.spec.context == 1234
+    longer = plan_load(MODEL, machine(), CONFIG, settings=settings, context_tokens=10**6)
+    assert longer.spec.context == 32_768
+
+
+@pytest.mark.parametrize(
+    ("wanted", "context"), [(8192, 4096), (3000, 2048), (2048, 2048), (1500, 1500)]
+)
+def test_a_small_footprint_has_one_context_of_half_the_length_and_keeps_no_prompts(
+    wanted: int, context: int
+) -> None:
+    settings = resolve_model(CONFIG, {"context_tokens": wanted})
+    footprint: Footprint = "small"
+    plan = plan_load(MODEL, machine(64 * GIB), CONFIG, settings=settings, footprint=footprint)
+    assert plan.spec.context == plan.spec.kv_pool_tokens == context
+    assert plan.need.prefix_bytes == 0
+
+
+def test_the_limit_of_a_model_cuts_its_caches_and_its_context() -> None:
+    free = planned(machine(backend="metal"))
+    limit_bytes = free.need.total_bytes - free.need.prefix_bytes // 2
+    plan = planned(machine(backend="metal"), memory_limit_bytes=limit_bytes)
+    assert plan.need.total_bytes <= limit_bytes
+    assert plan.spec.context == free.spec.context
+    lower = free.need.weights_bytes + free.need.process_bytes + free.need.kv_bytes // 8
+    assert planned(machine(backend="metal"), memory_limit_bytes=lower).spec.context < 8192
+
+
+def test_a_limit_that_is_too_low_is_named_with_both_figures() -> None:
+    with pytest.raises(ModelTooLarge) as refusal:
+        planned(memory_limit_bytes=300_000_000)
+    assert "memory_limit_bytes allows 300.0 MB" in refusal.value.message
+    assert "org/one needs" in refusal.value.message
+    assert refusal.value.details["limit_bytes"] == 300_000_000
+
+
+def longest(room_bytes: int, **own: Any) -> int:
+    settings = resolve_model(CONFIG, own)
+    return largest_context(MODEL, machine(), CONFIG, settings=settings, room_bytes=room_bytes)
+
+
+def test_the_longest_context_is_the_models_own_or_what_fits_or_none() -> None:
+    assert longest(64 * GIB) == 32_768
+    assert longest(FACTS.stored_bytes) == 0
+    some = longest(2 * GIB)
+    assert 1024 < some < 32_768
+    assert some % 256 == 0
+    # What is offered is what a load with it takes, and one step more would be too much.
+    assert planned(context_tokens=some).need.total_bytes <= 2 * GIB
+    assert planned(context_tokens=some + 256).need.total_bytes > 2 * GIB
+    limited = longest(64 * GIB, memory_limit_bytes=700_000_000)
+    assert 1024 < limited < 32_768
+    held = planned(memory_limit_bytes=700_000_000, context_tokens=limited)
+    assert held.spec.context == limited
+
+
+def test_a_measurement_stands_in_for_what_the_files_promise_of_weights_and_process() -> None:
+    plain = planned(slots=1)
+    use = MemoryUse(
+        420_000_000, 0, 0, 600_000_000, load_peak_bytes=450_000_000, peak_rss_bytes=700_000_000
+    )
+    asked: list[LoadSpec] = []
+
+    def measured(spec: LoadSpec) -> Measurement | None:
+        asked.append(spec)
+        return Measurement(use, 1.0) if spec.weight_form == "float32" else None
+
+    settings = resolve_model(CONFIG, {"slots": 1})
+    plan = plan_load(MODEL, machine(), CONFIG, settings=settings, measured=measured)
+    assert (plan.measured, plain.measured) == (True, False)
+    assert plan.spec == plain.spec
+    assert plan.need.weights_bytes == 420_000_000
+    assert plan.need.process_bytes == 180_000_000
+    assert plan.need.load_peak_bytes == 700_000_000
+    assert plan.need.kv_bytes == plain.need.kv_bytes
+    assert plan.need.mlx_bytes == plain.need.mlx_bytes + 20_000_000
+    assert {spec.key() for spec in asked} == {plan.spec.key()}

@@ -77,6 +77,9 @@ class Stage:
         spec = LoadSpec(wanted.id, "", "text", "fake", "stored", context, self.slots)
         return Plan(spec, need(size), wanted_context=context)
 
+    def holds(self, wanted: Model, wish: Wish, plan: Plan) -> bool:
+        return self.plan(wanted, wish).spec == plan.spec
+
     def standing(self, wanted: Model) -> Standing:
         return self.standings.get(wanted.id, Standing())
 

@@ -10,6 +10,7 @@ from mlx_gui.control.plans import Standing
 from mlx_gui.core.errors import (
     Conflict,
     InvalidRequest,
+    LoadFailed,
     MlxGuiError,
     PlanChanged,
     QueueFull,
@@ -265,6 +266,21 @@ def test_after_a_second_failure_the_next_load_waits_unless_somebody_asks_for_it(
     play(scenario, slots=2, back_off_s=500.0)
 
 
+def test_a_model_that_failed_is_tried_again_when_its_settings_have_changed() -> None:
+    async def scenario(stage: Stage) -> None:
+        for attempt in range(3):
+            await stage.loop.submit(str(attempt), model("a"), REQUEST)
+            stage.worker("a").crash()
+            await stage.settle()
+        with pytest.raises(LoadFailed):
+            await stage.loop.submit("refused", model("a"), REQUEST)
+        stage.contexts["a"] = 128
+        await stage.loop.submit("again", model("a"), REQUEST)
+        assert stage.started("a")
+
+    play(scenario, back_off_s=0.0)
+
+
 def test_the_wait_after_a_failure_ends_by_itself() -> None:
     async def scenario(stage: Stage) -> None:
         for number in range(5):
@@ -301,6 +317,25 @@ def test_an_unload_when_idle_answers_what_had_come_and_no_more() -> None:
         await stage.settle()
         stage.worker("a").finish("later")
         assert isinstance(await terminal(later), Usage)
+
+    play(scenario, slots=1)
+
+
+def test_an_unload_when_idle_is_not_held_up_by_a_later_and_more_urgent_request() -> None:
+    async def scenario(stage: Stage) -> None:
+        worker = await stage.loaded("a")
+        for number in range(2):
+            await stage.loop.submit(str(number), model("a"), REQUEST)
+        unloading = asyncio.create_task(stage.loop.unload(model("a"), when_idle=True))
+        await asyncio.sleep(0)
+        await stage.settle()
+        await stage.loop.submit("urgent", model("a"), GenerateRequest(priority=5))
+        for number in range(2):
+            worker.finish(str(number))
+            await stage.settle()
+        assert worker.phase == "stopping"
+        worker.end()
+        assert (await unloading).was_loaded
 
     play(scenario, slots=1)
 

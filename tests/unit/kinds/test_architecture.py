@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mlx_gui.kinds.architecture import activations_per_token, context_length, kv_bytes_per_token
+from mlx_gui.kinds.architecture import activations_per_token, attended_values, context_length
+from mlx_gui.kinds.kv_layout import kv_layout
 from mlx_gui.kinds.quantization import read_quantization
 from tests.unit.kinds.folders import LLAMA
 
@@ -23,51 +24,6 @@ LATENT = {
     "qk_nope_head_dim": 128,
     "v_head_dim": 128,
 }
-
-
-@pytest.mark.parametrize(
-    ("config", "expected_bytes"),
-    [
-        pytest.param(SMOLLM2, 30 * 2 * 3 * 64 * 2, id="grouped query heads"),
-        pytest.param({**SMOLLM2, "num_key_value_heads": None}, 30 * 2 * 9 * 64 * 2, id="all heads"),
-        pytest.param({**SMOLLM2, "head_dim": 128}, 30 * 2 * 3 * 128 * 2, id="explicit head size"),
-        pytest.param({"text_config": SMOLLM2}, 30 * 2 * 3 * 64 * 2, id="nested"),
-        pytest.param({"n_layer": 12, "n_head": 12, "n_embd": 768}, 12 * 2 * 768 * 2, id="gpt2"),
-        pytest.param(
-            {**SMOLLM2, "sliding_window": 512, "sliding_window_pattern": 6},
-            30 * 2 * 3 * 64 * 2,
-            id="sliding windows count in full",
-        ),
-        pytest.param(
-            {**SMOLLM2, "layer_types": ["sliding_attention"] * 10 + ["full_attention"] * 20},
-            30 * 2 * 3 * 64 * 2,
-            id="sliding layers count in full",
-        ),
-        pytest.param(
-            {**SMOLLM2, "layer_types": ["linear_attention", "conv", "full_attention"] * 10},
-            10 * 2 * 3 * 64 * 2,
-            id="recurrent layers hold no cache",
-        ),
-        pytest.param(
-            {**SMOLLM2, "full_attention_interval": 4}, 7 * 2 * 3 * 64 * 2, id="every fourth layer"
-        ),
-        pytest.param(
-            {**SMOLLM2, "num_kv_shared_layers": 10}, 20 * 2 * 3 * 64 * 2, id="shared caches"
-        ),
-        pytest.param(
-            {**SMOLLM2, "num_key_value_heads": [1, 3, 2]}, 30 * 2 * 3 * 64 * 2, id="heads by layer"
-        ),
-        pytest.param({"model_type": "deepseek_v3", **LATENT}, 61 * 576 * 2, id="latent attention"),
-        pytest.param(
-            {"model_type": "deepseek_v2", **LATENT},
-            61 * 128 * (128 + 64 + 128) * 2,
-            id="latent attention that mlx-lm caches expanded",
-        ),
-        pytest.param({"model_type": "mamba", "hidden_size": 64, "n_layer": 3}, 0, id="recurrent"),
-    ],
-)
-def test_kv_bytes_per_token(config: dict[str, object], expected_bytes: int) -> None:
-    assert kv_bytes_per_token(config) == expected_bytes
 
 
 @pytest.mark.parametrize(
@@ -129,7 +85,9 @@ OPTIONAL = (
     "full_attention_interval",
     "head_dim",
     "layer_types",
+    "linear_attn_config",
     "num_kv_shared_layers",
+    "sliding_window_pattern",
     "quantization",
     "text_config",
 )
@@ -144,7 +102,10 @@ OPTIONAL = (
     )
 )
 def test_no_config_makes_the_numbers_fail_or_negative(config: dict[str, object]) -> None:
-    assert kv_bytes_per_token(config) >= 0
+    layout = kv_layout(config)
+    assert min(layout.bytes_per_token, layout.state_bytes, layout.wide_state_bytes) >= 0
+    assert layout.layers > 0
+    assert attended_values(config) >= 0
     assert activations_per_token(config) >= 0
     assert (context_length(config) or 1) > 0
     assert str(read_quantization(config))

@@ -2,15 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Literal
 
-import msgspec
 import pytest
 
 from mlx_gui.core.device import Backend, DeviceFacts
-from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts, TextOptions, WeightForm
+from mlx_gui.core.model import KVLayout, LoadSpec, ModelFacts, WeightForm
 from mlx_gui.kinds.registry import KINDS, kind_of, recognise
-from mlx_gui.kinds.text import LAYERS_ALIVE, PREFILL_TOKENS, PROCESS_BYTES
 from tests.unit.kinds.folders import DENSE, LLAMA, PACKED, write_model
 
 TEXT = kind_of("text")
@@ -52,11 +49,14 @@ def test_facts_of_a_dense_model(tmp_path: Path) -> None:
         parameter_count=6464,
         stored_bytes=12_928,
         largest_tensor_parameters=6400,
-        kv_bytes_per_token=2 * 2 * 2 * 16 * 2,
+        kv=KVLayout(2 * 2 * 2 * 16 * 2, layers=2),
         quantization=None,
         has_chat_template=True,
         float16_bytes=12_928,
         activations_per_token=64 + 3 * 128,
+        attention_heads=4,
+        head_size=16,
+        tokenizer_bytes=2,
     )
 
 
@@ -148,60 +148,13 @@ def test_a_broken_tokenizer_config_is_the_problem(tmp_path: Path) -> None:
     assert "tokenizer_config.json is not valid JSON" in (recognised.problem or "")
 
 
-@pytest.mark.parametrize(
-    ("weight_form", "weights_bytes", "load_bytes", "value_bytes"),
-    [
-        ("stored", 11_328, 11_328, 2),
-        ("float32-scales", 11_328 + 1728, 11_328 + 1728, 4),
-        ("float32", 4 * 12_864, 4 * 12_864 + 11_328 + 2 * 4 * 6400, 4),
-    ],
-)
-def test_need_by_weight_form(
-    tmp_path: Path, weight_form: WeightForm, weights_bytes: int, load_bytes: int, value_bytes: int
-) -> None:
-    facts = facts_of(write_model(tmp_path, config=QUANTIZED, tensors=PACKED))
-    assert TEXT.need(facts, spec(weight_form)) == MemoryNeed(
-        weights_bytes=weights_bytes,
-        kv_bytes=1024 * (2 * 2 * 2 * 16) * value_bytes,
-        overhead_bytes=PROCESS_BYTES + PREFILL_TOKENS * LAYERS_ALIVE * 448 * value_bytes,
-        load_peak_bytes=PROCESS_BYTES + load_bytes,
-    )
-
-
-def test_a_checkpoint_without_16_bit_floats_has_a_32_bit_cache(tmp_path: Path) -> None:
-    wide = {name: ("F32", shape) for name, (_, shape) in DENSE.items()}
-    facts = facts_of(write_model(tmp_path, tensors=wide))
-    assert TEXT.need(facts, spec("stored")).kv_bytes == 1024 * (2 * 2 * 2 * 16) * 4
-
-
-@pytest.mark.parametrize(
-    ("kv_bits", "per_value"), [(8, (8 * 64 + 64) / 64), (4, (4 * 64 + 64) / 64)]
-)
-def test_a_quantized_kv_cache_takes_its_bits_and_a_scale_and_bias_for_each_group(
-    tmp_path: Path, kv_bits: Literal[4, 8], per_value: float
-) -> None:
-    facts = facts_of(write_model(tmp_path))
-    quantized = msgspec.structs.replace(spec("float32"), text=TextOptions(kv_bits=kv_bits))
-    values = 1024 * 2 * 2 * 2 * 16
-    assert TEXT.need(facts, quantized).kv_bytes == values * per_value / 8
-    stored = msgspec.structs.replace(quantized, weight_form="stored")
-    assert TEXT.need(facts, stored).kv_bytes == values * (kv_bits + 0.5) / 8
-
-
-def test_adapter_draft_and_prefix_cache_are_part_of_the_need(tmp_path: Path) -> None:
-    facts = facts_of(write_model(tmp_path / "one"))
-    small = {**LLAMA, "num_hidden_layers": 1}
-    draft = facts_of(write_model(tmp_path / "small", config=small))
-    whole = msgspec.structs.replace(spec("float32"), prefix_cache_bytes=7)
-    alone, drafting = TEXT.need(facts, spec("float32")), TEXT.need(draft, spec("float32"))
-    assert TEXT.need(facts, whole, adapter_bytes=1000, draft=draft) == MemoryNeed(
-        weights_bytes=alone.weights_bytes + 1000 + drafting.weights_bytes,
-        kv_bytes=alone.kv_bytes + drafting.kv_bytes,
-        overhead_bytes=alone.overhead_bytes,
-        load_peak_bytes=alone.weights_bytes + 1000 + drafting.load_peak_bytes,
-        prefix_bytes=7,
-    )
-    assert drafting.kv_bytes == alone.kv_bytes // 2
+def test_weights_that_mlx_lm_does_not_read_do_not_count(tmp_path: Path) -> None:
+    seen = {**DENSE, "vision_tower.patch.weight": ("BF16", (64, 64))}
+    plain, seeing = write_model(tmp_path / "plain"), write_model(tmp_path / "sees", tensors=seen)
+    assert facts_of(seeing) == facts_of(plain)
+    reads_all = {**LLAMA, "model_type": "muse_spark"}
+    whole = facts_of(write_model(tmp_path / "all", config=reads_all, tensors=seen))
+    assert whole.stored_bytes == facts_of(plain).stored_bytes + 2 * 64 * 64
 
 
 @pytest.mark.parametrize(

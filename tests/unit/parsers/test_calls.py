@@ -44,6 +44,17 @@ def test_enforced_calls_come_out_while_they_are_written(name: str) -> None:
     assert read(parser(of, constrained=True), of.form.render(calls)) == called(*calls)
 
 
+@pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "gpt-oss"])
+def test_an_enforced_call_that_is_cut_off_in_its_name_is_content(name: str) -> None:
+    of = dialect(name)
+    cut = of.form.opening + of.form.before_name + "get_w"
+    assert read(parser(of, constrained=True), cut) == content(cut)
+    if of.form.several:
+        whole = of.form.render([PARIS]).removesuffix(of.form.closing) + of.form.between
+        second = of.form.before_name + "ad"
+        assert read(parser(of, constrained=True), whole + second) == called(PARIS) + content(second)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "calls"),
     [
@@ -127,6 +138,7 @@ def test_variants_that_models_write_are_calls_too(name: str, text: str, calls: l
         ("DeepSeek V3", deepseek("tool calls begin") + "x" + deepseek("tool calls end")),
         ("Gemma 3", "```tool_code\nimport os\n```"),
         ("Gemma 3", '```tool_code\nget_weather("Paris")\n```'),
+        ("Gemma 3", "```tool_code\nadd(a={[]: 1})\n```"),
         ("Gemma 3", "[1, 2]"),
         (
             "gpt-oss",
@@ -134,6 +146,8 @@ def test_variants_that_models_write_are_calls_too(name: str, text: str, calls: l
         ),
         ("gpt-oss", "<|channel|>commentary to=functions.ad"),
         ("gpt-oss", "<|channel|>commentary to=functions.unknown<|message|>{}<|call|>"),
+        ("gpt-oss", "<|channel|>" + "x" * 300),
+        ("gpt-oss", "<|start|>" + "x" * 300 + "<|channel|>" + "y" * 300),
     ],
 )
 def test_what_is_no_call_is_content_with_its_markers(name: str, text: str) -> None:

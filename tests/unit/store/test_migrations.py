@@ -71,7 +71,13 @@ def test_a_released_database_is_upgraded_with_its_data(
     Store.open(path.parent).close()
 
     assert schema(path) == newest
-    assert {table: rows(path, table) for table in tables} == before
+    for table, old_rows in before.items():
+        assert_kept(old_rows, rows(path, table))
+
+
+def assert_kept(old: list[tuple[object, ...]], new: list[tuple[object, ...]]) -> None:
+    """New columns come last."""
+    assert [row[: len(old[0])] for row in new] == old
 
 
 @pytest.mark.parametrize("revision", ["none", *REVISIONS[:-1]])
@@ -101,7 +107,7 @@ def test_a_kill_during_the_migration_leaves_the_old_schema_or_the_new(
         Store.open(path.parent).close()
         assert schema(path) == newest
         for table in old.keys() & METADATA.tables.keys():
-            assert rows(path, table) == rows(original, table)
+            assert_kept(rows(original, table), rows(path, table))
 
 
 def test_a_copy_is_kept_before_each_upgrade(path: Path) -> None:

@@ -10,7 +10,7 @@ from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.store.connections import engine
 from mlx_gui.store.devices import recall_device, remember_device
-from mlx_gui.store.measurements import Measurement, last_measurement, record_measurement
+from mlx_gui.store.measurements import Measurement, all_measurements, record_measurement
 from mlx_gui.store.migrate import migrate
 from mlx_gui.store.model_settings import all_model_settings, change_model_settings
 from mlx_gui.store.models import record_found
@@ -86,13 +86,11 @@ def test_settings_of_models_come_back_as_they_were_set(connection: Connection) -
 
 
 def test_the_last_measurement_of_a_spec_is_kept(connection: Connection) -> None:
-    assert last_measurement(connection, SPEC) is None
+    assert all_measurements(connection) == {}
+    use = MemoryUse(1, 2, 3, 4, load_peak_bytes=5, peak_rss_bytes=6)
     for load_ms in (900.0, 800.5):
-        measured = Measurement(MemoryUse(1, 2, 3, 4), load_ms)
-        record_measurement(connection, SPEC, measured=measured, now="now")
-    assert last_measurement(connection, SPEC) == Measurement(MemoryUse(1, 2, 3, 4), 800.5)
-    other = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", 8192, 8)
-    assert last_measurement(connection, other) is None
+        record_measurement(connection, SPEC, measured=Measurement(use, load_ms), now="now")
+    assert all_measurements(connection) == {SPEC.key(): Measurement(use, 800.5)}
 
 
 def test_only_the_present_device_is_remembered(connection: Connection) -> None:

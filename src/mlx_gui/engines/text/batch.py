@@ -1,9 +1,10 @@
 """Decodes many sequences together, on the two batches that mlx-lm has: one reads, one writes.
 
-All rows of a batch are as long as the longest, so the cache takes rows times that length. It stays
-within a pool of tokens: a sequence waits until there is room for its prompt and the beginning of
-its answer, and where the answers outgrow the pool the youngest one waits again. What it had is read
-anew later; its answer goes on as if nothing had been.
+All rows of a batch are as long as the longest, so the cache takes rows times that length, and what
+it has to spare before it grows again. It stays within a pool of tokens: a sequence waits until
+there is room for its prompt and the beginning of its answer, and where the answers outgrow the pool
+the youngest one waits again. What it had is read anew later; its answer goes on as if nothing had
+been.
 """
 
 from collections import deque
@@ -23,7 +24,7 @@ _EXPECTED_TOKENS = 256
 """Of an answer that may be longer, so many are made room for in advance."""
 
 SMALLEST_ROW = 256
-"""KV caches grow by so many tokens."""
+"""KV caches grow by so many tokens, and have up to one less to spare."""
 
 _STEPS_UNTIL_CLEARED = 512
 
@@ -211,14 +212,19 @@ class BatchDecoder:
         longest = max(row.expected_tokens for row in self._rows.values())
         longest = max(longest, _expected_tokens(feed))
         count = len(self._rows) + 1
-        return count <= self._slots and count * longest <= self._pool_tokens
+        return count <= self._slots and self._holds(count, longest)
+
+    def _holds(self, count: int, longest: int) -> bool:
+        """Whether the pool has room for so many rows, each with what its cache has to spare."""
+        spare = SMALLEST_ROW - 1
+        return count * (longest + spare) <= self._pool_tokens + spare
 
     def _make_room(self) -> list[Sampled]:
         """Let the youngest wait again until the others' next tokens fit; returns its last token."""
         sampled: list[Sampled] = []
         while len(self._rows) > 1 and self._writing.uids:
             longest = max(row.tokens for row in self._rows.values()) + 1
-            if len(self._rows) * longest <= self._pool_tokens:
+            if self._holds(len(self._rows), longest):
                 break
             sampled.append(self._pause(max(self._writing.uids)))
         return sampled

@@ -30,8 +30,14 @@ _REHEARSED_TOKENS = 8
 _MOST_BREAKS = 2
 
 # Fixed, whatever the schema's own `x-guidance` says: nothing is left unenforced without a word, and
-# no token goes to white space.
-_JSON: Any = {"whitespace_flexible": False, "lenient": False, "coerce_one_of": False}
+# no token goes to white space but the spaces that models have learnt. Without these they go wrong.
+_JSON: Any = {
+    "whitespace_flexible": False,
+    "item_separator": ", ",
+    "key_separator": ": ",
+    "lenient": False,
+    "coerce_one_of": False,
+}
 _ANY_OBJECT = '{"type": "object"}'
 # llguidance would choose the tokens itself wherever only one text can follow, and takes the special
 # token where that text spells one, like "<think>" in an enum; then nothing fits any more.

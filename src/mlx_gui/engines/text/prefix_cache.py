@@ -90,17 +90,17 @@ class PrefixCache:
         tokens = np.asarray(state.tokens, np.int32)
         if not len(tokens) or state.bytes > self._max_bytes:
             return
-        # Unevaluated, it would hold on to the arrays of the whole batch that it was taken from.
-        mx.eval([layer.state for layer in state.cache])
         trimmable = can_trim_prompt_cache(state.cache)
         for entry in [each for each in self._entries if each.tenant == tenant]:
             covered = _common(entry.tokens, tokens) == len(entry.tokens)
             if covered and (trimmable or len(entry.tokens) == len(tokens)):
                 self._drop(entry)
+        self._shrink_to(self._max_bytes - state.bytes, _MAX_ENTRIES - 1)
+        # Unevaluated, it would hold on to the arrays of the whole batch that it was taken from.
+        mx.eval([layer.state for layer in state.cache])
         self._uses += 1
         self._entries.append(_Entry(tenant, tokens, state, self._uses))
         self._bytes += state.bytes
-        self._shrink_to(self._max_bytes)
 
     def reclaim(self, wanted_bytes: int) -> int:
         """Evict until `wanted_bytes` came back or nothing is left; returns the bytes given up."""
@@ -108,8 +108,8 @@ class PrefixCache:
         self._shrink_to(max(before - wanted_bytes, 0))
         return before - self._bytes
 
-    def _shrink_to(self, limit_bytes: int) -> None:
-        while self._bytes > limit_bytes or len(self._entries) > _MAX_ENTRIES:
+    def _shrink_to(self, limit_bytes: int, limit_entries: int = _MAX_ENTRIES) -> None:
+        while self._bytes > limit_bytes or len(self._entries) > limit_entries:
             oldest = min(self._entries, key=lambda entry: entry.used)
             self._evicted.append((oldest.tenant, oldest.tokens))
             self._drop(oldest)

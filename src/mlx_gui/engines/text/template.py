@@ -22,6 +22,8 @@ from jinja2.visitor import NodeTransformer
 MAX_CHARACTERS = 50_000_000
 MAX_STEPS = 2_000_000
 MAX_S = 5.0
+MAX_ARGUMENT = 10_000
+"""A filter takes no larger number: it would be a width or a count."""
 
 CHATML = """\
 {%- for message in messages %}
@@ -40,7 +42,7 @@ PARAGRAPHS = """\
 """
 """For base models: one paragraph a turn, and what they continue is the assistant's turn."""
 
-_LOOP, _VALUE = "bounded_loop", "bounded_value"
+_LOOP, _VALUE, _ARGUMENT = "bounded_loop", "bounded_value", "bounded_argument"
 _KEPT = 8
 
 # What a template may raise, being a program; it reads to the client as the template's own words.
@@ -114,7 +116,12 @@ class _Environment(ImmutableSandboxedEnvironment):
             trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
         )
         self.budget = _Budget()
-        self.filters |= {"tojson": _to_json, _LOOP: _bounded_loop, _VALUE: _bounded_value}
+        self.filters |= {
+            "tojson": _to_json,
+            _LOOP: _bounded_loop,
+            _VALUE: _bounded_value,
+            _ARGUMENT: _bounded_argument,
+        }
         self.globals |= {
             "raise_exception": _raise_exception,
             "strftime_now": _strftime_now,
@@ -163,6 +170,9 @@ class _Bounds(NodeTransformer):
 
     def visit_Filter(self, node: nodes.Filter) -> nodes.Node:
         self.generic_visit(node)
+        node.args = [_filtered(argument, _ARGUMENT) for argument in node.args]
+        for named in node.kwargs:
+            named.value = _filtered(named.value, _ARGUMENT)
         return _filtered(node, _VALUE)
 
     def visit_AssignBlock(self, node: nodes.AssignBlock) -> nodes.Node:
@@ -187,6 +197,13 @@ def _bounded_loop(context: Context, values: Iterable[Any]) -> Iterator[Any]:
 @pass_context
 def _bounded_value(context: Context, value: Any) -> Any:
     return _budget(context).value(value)
+
+
+@pass_context
+def _bounded_argument(context: Context, value: Any) -> Any:
+    if isinstance(value, int) and abs(value) > MAX_ARGUMENT:
+        raise TemplateRuntimeError("it calls a filter with too large a number")
+    return value
 
 
 def _budget(context: Context) -> _Budget:

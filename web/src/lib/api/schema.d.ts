@@ -3582,6 +3582,8 @@ export interface components {
         /**
          * UnloadedModel
          * @description A model that was asked for since the server started, and has no worker now.
+         *
+         *     `returned` is what came back of its last worker.
          */
         UnloadedModel: {
             /** Id */
@@ -3604,6 +3606,7 @@ export interface components {
             /** Last Used At */
             last_used_at: string | null;
             error: components["schemas"]["ErrorBody"] | null;
+            returned?: components["schemas"]["MemoryReturnedBody"] | null;
         };
         /**
          * ContentPart

@@ -250,6 +250,8 @@ def _input(arguments: str) -> dict[str, Any]:
     """The arguments of a call; what is no JSON object is kept as text, for nobody to run."""
     try:
         value = json.loads(arguments or "{}", parse_constant=_not_json)
+        # Half a surrogate pair or a number without end could not be sent.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, RecursionError):
         value = None
     return cast(Any, value) if isinstance(value, dict) else {INVALID_JSON: arguments}

@@ -10,6 +10,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageTool,
     MessageToolChoice,
 )
+from mlx_gui.api.json_schema import check_schema
 from mlx_gui.api.schema_recursion import check_recursion
 from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.generation import (
@@ -99,6 +100,7 @@ def _tool(tool: MessageTool, *, where: str) -> Tool:
             param=f"{where}.type",
         )
     schema = given(tool.input_schema, f"{where}.input_schema")
+    check_schema(schema, param=f"{where}.input_schema")
     if schema.get("type", "object") != "object":
         raise InvalidRequest(
             f"`{where}.input_schema` should be of the type object.",

@@ -14,7 +14,7 @@ from mlx_gui.api.manage.present import present_model
 from mlx_gui.api.model_view import model_list
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.validation import StrictJsonRoute
-from mlx_gui.core.errors import Conflict, InvalidRequest, NotReady, WorkerFailed
+from mlx_gui.core.errors import Conflict, InvalidRequest, ModelNotFound, NotReady, WorkerFailed
 from mlx_gui.core.model import Model
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.models import (
@@ -64,9 +64,7 @@ async def unload_all_models(
 ) -> UnloadAllResult:
     """What came back. A model that answers is left, unless forced or waited for."""
     _check_when(when, force=force)
-    residents = services.run_loop.snapshot().models.values()
-    ids = {view.model_id for view in residents if view.spec is not None}
-    models = [model for model in services.library.models() if model.id in ids]
+    models = services.run_loop.resident_models()
     ended = await asyncio.gather(
         *(_unload_or_busy(services, model, force=force, when=when) for model in models)
     )
@@ -131,7 +129,7 @@ async def unload_model(
 ) -> UnloadResult:
     """What came back. Refused while the model answers, unless forced or waited for."""
     _check_when(when, force=force)
-    model = await services.library.find(name)
+    model = await _installed_or_resident(services, name)
     return await _unload(services, model, force=force, when=when)
 
 
@@ -155,6 +153,17 @@ async def get_model_health(name: str, services: InjectedServices) -> ModelHealth
         reason=reason,
         weight_form=spec.weight_form if spec else None,
     )
+
+
+async def _installed_or_resident(services: Services, name: str) -> Model:
+    """What was removed from its folder may be in memory still."""
+    try:
+        return await services.library.find(name)
+    except ModelNotFound:
+        for model in services.run_loop.resident_models():
+            if model.id == name:
+                return model
+        raise
 
 
 async def _unload_or_busy(

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 from mlx_gui.api.manage.plan.translate import wanted_context
+from mlx_gui.api.model_view import memory_returned
 from mlx_gui.control.views import UnloadOutcome
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import Model
-from mlx_gui.wire.models import LoadRequest, MemoryReturnedBody, ModelObject, UnloadResult
+from mlx_gui.wire.models import LoadRequest, ModelObject, UnloadResult
 
 LONGEST_KEEP_ALIVE_S = 10 * 365 * 86_400
 
@@ -37,16 +38,9 @@ def load_wishes(model: Model, body: LoadRequest | None) -> LoadWishes:
 
 def unload_result(model: ModelObject, outcome: UnloadOutcome) -> UnloadResult:
     """What came back from `model`."""
-    back = outcome.returned
     return UnloadResult(
         model=model,
         was_loaded=outcome.was_loaded,
         freed_bytes=outcome.freed_bytes,
-        returned=None
-        if back is None
-        else MemoryReturnedBody(
-            held_bytes=back.held_bytes,
-            available_before_bytes=back.available_before_bytes,
-            available_after_bytes=back.available_after_bytes,
-        ),
+        returned=memory_returned(outcome.returned),
     )

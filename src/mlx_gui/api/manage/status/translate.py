@@ -6,7 +6,13 @@ from typing import Literal
 
 import psutil
 
-from mlx_gui.api.model_view import memory_need, memory_use, model_error, utc_time
+from mlx_gui.api.model_view import (
+    memory_need,
+    memory_returned,
+    memory_use,
+    model_error,
+    utc_time,
+)
 from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading, Pressure
 from mlx_gui.control.views import ResidencySnapshot, ResidentView
@@ -239,4 +245,5 @@ def _unloaded_model(view: ResidentView) -> UnloadedModel:
         evicted_because=view.evicted_because,
         last_used_at=utc_time(view.last_used_at),
         error=model_error(view.error),
+        returned=memory_returned(view.returned),
     )

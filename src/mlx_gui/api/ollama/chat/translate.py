@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from mlx_gui.api.json_schema import check_schema
 from mlx_gui.api.ollama.answers import Piece
 from mlx_gui.api.ollama.chat.wire import OllamaChatRequest, OllamaMessage, OllamaOfferedTool
 from mlx_gui.api.ollama.translate import (
@@ -36,7 +37,9 @@ def to_core(body: OllamaChatRequest, *, tenant: str, priority: int = 0) -> Gener
         stop=end.stop,
         tenant=tenant,
         priority=priority,
-        tools=tuple(_tool(tool) for tool in body.tools or ()),
+        tools=tuple(
+            _tool(tool, where=f"tools[{index}]") for index, tool in enumerate(body.tools or ())
+        ),
         grammar=grammar(body),
         reasoning=reasoning(body),
         top_logprobs=top_logprobs(body),
@@ -79,9 +82,14 @@ def _message(turn: OllamaMessage, calls: "_EarlierCalls", *, where: str) -> Mess
     return Message(turn.role, tuple(parts))
 
 
-def _tool(tool: OllamaOfferedTool) -> Tool:
+def _tool(tool: OllamaOfferedTool, *, where: str) -> Tool:
     function = tool.function
-    return Tool(function.name, function.description or "", function.parameters or {})
+    # Ollama's own client sends null for what a schema has not.
+    parameters = {
+        key: value for key, value in (function.parameters or {}).items() if value is not None
+    }
+    check_schema(parameters, param=f"{where}.function.parameters")
+    return Tool(function.name, function.description or "", parameters)
 
 
 class _EarlierCalls:

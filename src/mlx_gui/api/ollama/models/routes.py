@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.ollama.errors import OllamaError
@@ -19,6 +21,9 @@ from mlx_gui.api.ollama.models.wire import (
 from mlx_gui.api.ollama.names import find_model
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute
 from mlx_gui.api.services import InjectedServices
+from mlx_gui.catalog.library import Library
+from mlx_gui.control.entry import ResidentView
+from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.model import Model
 from mlx_gui.version import __version__
 
@@ -45,11 +50,7 @@ async def tags(services: InjectedServices) -> OllamaModelList:
 async def ps(services: InjectedServices) -> OllamaRunningModels:
     """Every model that is loaded, is being loaded, or is leaving."""
     residents = services.run_loop.snapshot().models
-    models = [
-        model
-        for model in await services.library.listed()
-        if model.id in residents and residents[model.id].spec is not None
-    ]
+    models = list(_installed(services.library, residents))
     times = await _modified(models)
     device = services.device.facts
     return OllamaRunningModels(
@@ -81,6 +82,25 @@ async def show(body: OllamaShowRequest, services: InjectedServices) -> OllamaMod
 async def version() -> OllamaVersion:
     """The version of Ollama's API that is spoken, and of the server."""
     return OllamaVersion(version=API_VERSION, mlx_gui=__version__)
+
+
+async def alive(_: Request) -> Response:
+    """What programs ask for that only want to know whether somebody is there."""
+    return Response(media_type="application/json")
+
+
+# Plain routes: they need no description.
+router.add_route("/api/tags", alive, methods=["HEAD"])
+router.add_route("/api/version", alive, methods=["HEAD"])
+
+
+def _installed(library: Library, residents: Mapping[str, ResidentView]) -> Iterator[Model]:
+    """The models of those in memory; pairs of base and adapter are there that no list has."""
+    for id, resident in sorted(residents.items()):
+        if resident.spec is not None:
+            # It may have been removed from the disk meanwhile.
+            with suppress(ModelNotFound):
+                yield library.resolve(id)
 
 
 async def _modified(models: list[Model]) -> dict[str, float | None]:

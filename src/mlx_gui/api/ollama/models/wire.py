@@ -1,6 +1,8 @@
 """The JSON of `/api/tags`, `/api/ps`, `/api/show` and `/api/version`."""
 
-from pydantic import AliasChoices, BaseModel, Field
+from typing import Any, cast
+
+from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from mlx_gui.api.ollama.wire import NonEmpty, Strict
 
@@ -56,6 +58,15 @@ class OllamaShowRequest(Strict):
     """Which model; `name` is the older word for `model`."""
 
     model: NonEmpty = Field(validation_alias=AliasChoices("model", "name"))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blank(cls, body: Any) -> Any:
+        """Ollama's own command line fills `name` and sends `model` empty."""
+        if not isinstance(body, dict):
+            return body
+        sent = cast(dict[str, Any], body)
+        return {"model": sent["name"]} if sent.get("model") == "" and sent.get("name") else sent
 
 
 class OllamaModelCard(BaseModel):

@@ -1,0 +1,89 @@
+"""python -m scripts.memory_table: measures workers and writes the table of the guide on memory."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from bench.filling import Filled, fill
+from mlx_gui.catalog.starters import EMBEDDED
+from mlx_gui.config import resolve
+from mlx_gui.control.planning import Machine, Plan, plan_load
+from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.model import Model
+from mlx_gui.kinds.registry import recognise
+from mlx_gui.model_settings import resolve_model
+from tests.zoo.cache import checkpoints
+from tests.zoo.families import FAMILIES
+
+PAGE = Path(__file__).parents[1] / "docs" / "guides" / "memory.md"
+BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
+_CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
+_ROOMY_BYTES = 4 << 30
+_TIGHT_BYTES = 800_000_000
+_COLUMNS = (
+    "model",
+    "weights",
+    "sequences",
+    "loading, process",
+    "loading, MLX",
+    "serving, process",
+    "serving, MLX",
+)
+
+
+def main() -> int:
+    """Measure, and put the table in its place on the page. On Linux only."""
+    if sys.platform != "linux":
+        print("Peaks are read from /proc.", file=sys.stderr)
+        return 1
+    real = resolve(flags={}, environment={}).model_dirs[0] / EMBEDDED.model_id
+    runs = [
+        (folder, _ROOMY_BYTES, {"context_tokens": 2048, "slots": 4})
+        for folder in checkpoints(*FAMILIES)
+    ]
+    if real.exists():
+        short = {"context_tokens": 512, "slots": 2}
+        runs += [(real, budget_bytes, short) for budget_bytes in (_ROOMY_BYTES, _TIGHT_BYTES)]
+    lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
+    lines += [_row(folder, budget_bytes, own) for folder, budget_bytes, own in runs]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    after = rest.partition(END)[2]
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", encoding="utf-8")
+    return 0
+
+
+def _row(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[str, ...]:
+    print(f"measuring {folder.name}", file=sys.stderr)
+    plan, found = _filled(folder, budget_bytes, own)
+    need = plan.need
+    return (
+        folder.name,
+        plan.spec.weight_form,
+        f"{found.rows} of {found.row_tokens}",
+        _pair(found.load.process_bytes, need.load_peak_bytes),
+        _pair(found.load.mlx_bytes, need.load_peak_bytes - need.process_bytes),
+        _pair(found.steady.process_bytes, need.total_bytes),
+        _pair(found.steady.mlx_bytes, need.mlx_bytes),
+    )
+
+
+def _filled(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[Plan, Filled]:
+    facts = recognise(folder).facts
+    assert facts is not None
+    model = Model(folder.name, str(folder), facts, None, 0, "")
+    machine = Machine(DeviceFacts("cpu", "", 0, None, {}, ()), budget_bytes)
+    plan = plan_load(model, machine, _CONFIG, settings=resolve_model(_CONFIG, own))
+    with tempfile.TemporaryDirectory() as cache_dir:
+        vocabulary = facts.vocabulary_size or 1
+        return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=Path(cache_dir)))
+
+
+def _pair(measured_bytes: int, planned_bytes: int) -> str:
+    return f"{measured_bytes / 1e6:.0f} of {planned_bytes / 1e6:.0f}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,79 @@
+"""Workers filled to their plan: neither the process nor MLX may differ from it by much."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.filling import Filled, fill
+from mlx_gui.catalog.starters import EMBEDDED
+from mlx_gui.config import resolve
+from mlx_gui.control.planning import Machine, Plan, plan_load
+from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.model import Model
+from mlx_gui.kinds.registry import recognise
+from mlx_gui.model_settings import resolve_model
+from tests.engines.remote import CACHE
+from tests.zoo.cache import checkpoint
+from tests.zoo.families import FAMILIES
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads peaks from /proc")
+
+BUDGET_BYTES = 4 << 30
+TOLERANCE_BYTES = 64_000_000
+TOLERANCE_SHARE = 0.1
+CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
+SHORT = {"context_tokens": 512, "slots": 3}
+IN_FULL = {"context_tokens": 2048, "slots": 8}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param(SHORT, id="short"),
+        pytest.param(IN_FULL, id="in full", marks=pytest.mark.soak),
+    ],
+)
+def test_a_tiny_model_takes_what_was_planned(name: str, sizes: dict[str, int]) -> None:
+    check(*filled(checkpoint(name), **sizes))
+
+
+@pytest.mark.parametrize("kv_bits", [4, 8])
+def test_a_quantized_cache_takes_what_was_planned(kv_bits: int) -> None:
+    check(*filled(checkpoint("Qwen3-tiny-wide"), kv_bits=kv_bits, context_tokens=1024))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("budget_bytes", [BUDGET_BYTES, 900_000_000, 700_000_000])
+def test_a_real_model_takes_what_was_planned_in_every_form(budget_bytes: int) -> None:
+    folder = resolve(flags={}, environment={}).model_dirs[0] / EMBEDDED.model_id
+    if not folder.exists():
+        pytest.skip("the starter model is not installed")
+    check(*filled(folder, budget_bytes=budget_bytes, context_tokens=512, slots=2))
+
+
+def filled(folder: Path, *, budget_bytes: int = BUDGET_BYTES, **own: Any) -> tuple[Plan, Filled]:
+    facts = recognise(folder).facts
+    assert facts is not None
+    assert facts.vocabulary_size is not None
+    model = Model(folder.name, str(folder), facts, None, 0, "2026-01-01T00:00:00+00:00")
+    device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, ())
+    settings = resolve_model(CONFIG, own)
+    plan = plan_load(model, Machine(device, budget_bytes), CONFIG, settings=settings)
+    return plan, asyncio.run(fill(plan, vocabulary=facts.vocabulary_size, cache_dir=CACHE))
+
+
+def check(plan: Plan, found: Filled) -> None:
+    need = plan.need
+    within(found.load.process_bytes, need.load_peak_bytes)
+    within(found.load.mlx_bytes, need.load_peak_bytes - need.process_bytes)
+    within(found.steady.process_bytes, need.total_bytes)
+    within(found.steady.mlx_bytes, need.mlx_bytes)
+
+
+def within(measured_bytes: int, planned_bytes: int) -> None:
+    bound_bytes = max(TOLERANCE_SHARE * planned_bytes, TOLERANCE_BYTES)
+    assert abs(measured_bytes - planned_bytes) <= bound_bytes
