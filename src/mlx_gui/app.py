@@ -27,7 +27,7 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs import run_job
-from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
+from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
 from mlx_gui.control.measured import Measurements
 from mlx_gui.control.memory import MemorySampler, process_private_bytes
 from mlx_gui.control.model_settings import ModelSettingsOwner
@@ -77,7 +77,7 @@ class Application:
         self.sampler = MemorySampler(
             partial(self.bus.publish, "memory"),
             on_pressure=lambda level: self.run_loop.pressure_is(level),
-            worker_pids=self._worker_pids,
+            worker_pids=lambda: self.run_loop.worker_pids(),
             reserve_bytes=config.memory_reserve_bytes,
         )
         self.budget = BudgetSource(
@@ -270,7 +270,7 @@ class Application:
                 device=lambda: self.device.facts,
                 budget_bytes=lambda: self.budget.of(self.sampler.latest, 0).static_bytes,
             ),
-            budget_bytes=self._budget_bytes,
+            budget=self._budget,
             start_worker=partial(self._start_worker, observer=observer),
             note_ready=self._note_ready,
             recycle_reason=self._recycle_reason,
@@ -294,12 +294,10 @@ class Application:
         if self._config.warm_spare and (rested or not allowed):
             self.spare.ensure(allowed=allowed and self.library.scanned)
 
-    def _budget_bytes(self) -> tuple[int, int]:
-        """What models may use now, and at the best of times."""
-        pids = [*self._worker_pids().values(), self.spare.pid]
-        used_bytes = sum(process_private_bytes(pid) for pid in pids)
-        budget = self.budget.current(used_bytes)
-        return budget.now_bytes, budget.static_bytes
+    def _budget(self) -> Budget:
+        """What models may use, beside what they and the spare hold already."""
+        pids = [*self.run_loop.worker_pids().values(), self.spare.pid]
+        return self.budget.current(sum(process_private_bytes(pid) for pid in pids))
 
     def _note_ready(self, worker: WorkerProcess) -> None:
         """Remember what a load took, so that the next plan for it is exact."""
@@ -313,10 +311,6 @@ class Application:
             await self.measurements.note(spec, measurement)
         except (StoreError, MlxGuiError) as error:
             log.warning("measurement_lost", model=spec.model_id, reason=error.message)
-
-    def _worker_pids(self) -> dict[str, int]:
-        views = self.run_loop.snapshot().models.values()
-        return {view.model_id: view.pid for view in views if view.pid is not None}
 
     def _sample(self) -> Sample:
         snapshot = self.run_loop.snapshot()

@@ -133,6 +133,7 @@ class Events:
         for entry in self._residents.entries.values():
             self._residents.entry(entry.model)
             self._residents.renew_expiry(entry)
+        self._residents.reconsider_spare()
 
     def on_removed(self, model_ids: tuple[str, ...]) -> None:
         for model_id in model_ids:
@@ -143,6 +144,7 @@ class Events:
             self._relief.cancel()
             self._relief = None
         self._residents.pressure = level
+        self._residents.reconsider_spare()
         if level != "normal":
             relieve(self._residents, level)
             self._relief = asyncio.get_running_loop().call_later(
@@ -308,6 +310,7 @@ class Events:
 
     def on_shutdown(self) -> None:
         self._residents.stopping = True
+        self._residents.reconsider_spare()
         self._bus.publish("manager")
         for entry in self._residents.entries.values():
             entry.stop_expiry()

@@ -67,7 +67,8 @@ class Wanted:
 class Limits:
     """What all models may hold together: `budget_bytes` now, `most_bytes` at the best of times.
 
-    With `loads_paused` nothing is loaded; it is the end of a sentence that begins with the model.
+    `because` says why `most_bytes` is no more. With `loads_paused` nothing is loaded; it ends a
+    sentence that begins with the model.
     Until `settled_s` the system may not yet have told of memory that came back: nobody is refused
     or made to leave because of what seems to be missing now.
     """
@@ -76,6 +77,7 @@ class Limits:
     most_bytes: int
     max_models: int
     turn_s: float
+    because: str = ""
     loads_paused: str = ""
     settled_s: float = 0.0
 
@@ -203,7 +205,8 @@ def refusal(wanted: Wanted, pinned: Sequence[Resident], limits: Limits) -> MlxGu
     details = {"needed_bytes": wanted.room_bytes, "budget_bytes": limits.budget_bytes}
     if wanted.room_bytes > limits.most_bytes:
         return ModelTooLarge(
-            f"{needs}, models may use {format_bytes(limits.most_bytes)} on this machine.",
+            f"{needs}, models may use {format_bytes(limits.most_bytes)} on this machine"
+            f"{f': {limits.because}' if limits.because else ''}.",
             hint="Use a smaller quantization of it, lower its context_tokens, or raise "
             "memory_limit_bytes if other programs can spare the memory.",
             details={**details, "budget_bytes": limits.most_bytes},

@@ -12,6 +12,7 @@ from mlx_gui.control.bus import EventBus
 from mlx_gui.control.decisions import DecisionLog
 from mlx_gui.control.entry import Entry, Submission, loop_time_s
 from mlx_gui.control.load_plan import explain
+from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Planner, Wish
@@ -59,13 +60,13 @@ class ResidencySettings:
 class Effects:
     """All that the run loop does to the world, and asks of it.
 
-    `budget_bytes` is what models may use now and at the best of times. `note_ready` is told of each
+    `budget` is what models may use, now and at the best of times. `note_ready` is told of each
     worker that has loaded. `recycle_reason` says why an idle worker is to be replaced, if it is.
     `allow_spare` is told whether there is room for a worker in reserve.
     """
 
     planner: Planner
-    budget_bytes: Callable[[], tuple[int, int]]
+    budget: Callable[[], Budget]
     start_worker: Callable[[LoadSpec], WorkerProcess]
     note_ready: Callable[[WorkerProcess], None]
     recycle_reason: Callable[[WorkerProcess, Plan], str | None]
@@ -98,6 +99,7 @@ class Residents:
         self._post = post
         self._alarm: asyncio.TimerHandle | None = None
         self._last_exit_s = -SETTLED_S
+        self._spare_due = True
 
     # --- towards what is wanted --------------------------------------------------------------
 
@@ -113,7 +115,9 @@ class Residents:
             if entry.ready and entry.done_before_leaving():
                 self.stop_worker(entry, "unload", entry.leaves_because)
             entry.tell_positions(now_s)
-        self._effects.allow_spare(self._has_room_for_spare())
+        if self._spare_due:
+            self._spare_due = False
+            self._judge_spare()
 
     def _replace_outdated(self) -> None:
         for entry in self.entries.values():
@@ -174,11 +178,12 @@ class Residents:
         # Its turn begins when it is ready, not with what an earlier worker left here.
         entry.ready_since_s = NEVER_S
         entry.worker = self._effects.start_worker(plan.spec)
+        self.reconsider_spare()
         entry.load_timer = asyncio.get_running_loop().call_later(
             self._settings.load_timeout_s, self._post, self._on_load_timeout, entry.worker
         )
         waiting = len(entry.queue) + len(entry.load_waiters)
-        reason = f"{waiting} wait for it" if waiting else "it is kept loaded"
+        reason = f"{waiting} waiting for it" if waiting else "it is kept loaded"
         self.decisions.note("load", entry.model.id, reason=reason)
         log.info("model_loading", model=entry.model.id, form=plan.spec.weight_form)
         self.changed(entry)
@@ -228,13 +233,14 @@ class Residents:
 
     def limits(self) -> Limits:
         """What the policy has to keep within now."""
-        now_bytes, most_bytes = self._effects.budget_bytes()
+        budget = self._effects.budget()
         short = self.pressure == "critical"
         return Limits(
-            now_bytes,
-            most_bytes,
+            budget.now_bytes,
+            budget.static_bytes,
             self._settings.max_models,
             self._settings.turn_s,
+            because=budget.static_reason,
             loads_paused="is not loaded while the system is short of memory" if short else "",
             settled_s=self._last_exit_s + SETTLED_S,
         )
@@ -294,17 +300,21 @@ class Residents:
         entry = self.entries.get(worker.spec.model_id)
         return entry if entry is not None and entry.worker is worker else None
 
-    def _has_room_for_spare(self) -> bool:
-        """Whether memory is plentiful: half of the budget is free, and nothing is on its way."""
-        under_way = any(
-            entry.asked_for or (entry.worker is not None and entry.worker.ready is None)
-            for entry in self.entries.values()
-            if not entry.ready
-        )
-        if self.stopping or under_way or self.pressure != "normal":
-            return False
+    def reconsider_spare(self) -> None:
+        """Something has changed that a worker in reserve depends on."""
+        self._spare_due = True
+
+    def _judge_spare(self) -> None:
+        """Keep one only while half of the budget is free; start none while a load is on its way.
+
+        One that is there stays meanwhile: the load may be the one that takes it.
+        """
         held_bytes = sum(each.held_bytes for each in self.residents())
-        return 2 * held_bytes <= self.limits().budget_bytes
+        plentiful = 2 * held_bytes <= self.limits().budget_bytes
+        if self.stopping or self.pressure != "normal" or not plentiful:
+            self._effects.allow_spare(False)
+        elif not any(each.asked_for for each in self.entries.values() if not each.ready):
+            self._effects.allow_spare(True)
 
     # --- the end of a worker -----------------------------------------------------------------
 
@@ -348,6 +358,7 @@ class Residents:
     def note_exit(self, entry: Entry) -> None:
         """A worker is gone: its model waits for memory from now on, if anybody wants it."""
         self._last_exit_s = entry.without_worker_since_s = loop_time_s()
+        self.reconsider_spare()
 
     def stop_unasked_load(self, entry: Entry) -> None:
         """End a load that nobody waits for any more."""
@@ -384,6 +395,7 @@ class Residents:
     def note_ready(self, worker: WorkerProcess) -> None:
         """Remember what a load took."""
         self._effects.note_ready(worker)
+        self.reconsider_spare()
 
     def when_idle(self, entry: Entry) -> None:
         """What is due when a model has answered all: a worker that has grown old is replaced."""

@@ -161,6 +161,15 @@ class RunLoop:
         entries = self._residents.entries.values()
         return tuple(entry.model for entry in entries if entry.worker is not None)
 
+    def worker_pids(self) -> dict[str, int]:
+        """The process of every model that has one."""
+        workers = ((name, entry.worker) for name, entry in self._residents.entries.items())
+        return {
+            name: worker.pid
+            for name, worker in workers
+            if worker is not None and worker.pid is not None
+        }
+
     def reload_pending(self, model: Model) -> bool:
         """Whether the next request for `model` loads it anew; to be shown."""
         entry = self._residents.entries.get(model.id)

@@ -187,7 +187,7 @@ def services(
         ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
         effects=lambda _: Effects(
             planner=_Unplanned(),
-            budget_bytes=_never,
+            budget=_never,
             start_worker=_never,
             note_ready=_never,
             recycle_reason=_never,

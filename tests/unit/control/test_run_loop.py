@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlx_gui.control.bus import EventBus
+from mlx_gui.control.machine.budget import Bound, Budget
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
@@ -89,12 +90,16 @@ class Stage:
     def _effects(self, observer: WorkerObserver) -> Effects:
         return Effects(
             planner=self,
-            budget_bytes=lambda: (self.budget, 100),
+            budget=self._budget,
             start_worker=partial(self._start, observer=observer),
             note_ready=lambda worker: None,
             recycle_reason=lambda worker, plan: self.old,
             allow_spare=self._allow_spare,
         )
+
+    def _budget(self) -> Budget:
+        bounds = (Bound("setting", 100, "a limit"), Bound("free", self.budget, "what is free"))
+        return Budget(100, self.budget, "what is free", bounds, 0, 0)
 
     def _allow_spare(self, allowed: bool) -> None:
         self.spare = allowed

@@ -439,6 +439,23 @@ def test_a_spare_is_allowed_only_while_memory_is_plentiful() -> None:
     play(scenario)
 
 
+def test_a_spare_stays_for_the_load_that_waits_for_room() -> None:
+    async def scenario(stage: Stage) -> None:
+        stage.sizes = {"a": 30, "b": 30}
+        await stage.loaded("a")
+        await stage.settle()
+        assert stage.spare
+        await stage.loop.submit("1", model("b"), REQUEST)
+        assert stage.worker("a").phase == "stopping"
+        assert stage.spare
+        stage.worker("a").end()
+        await stage.settle()
+        assert stage.started("b")
+        assert stage.spare, "nobody ends it before it was taken"
+
+    play(scenario, max_models=1)
+
+
 def test_an_idle_worker_that_has_grown_old_is_replaced() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
@@ -547,7 +564,7 @@ def test_the_log_keeps_the_newest_and_a_wait_only_once() -> None:
     for _ in range(5):
         log.note("wait", "a", reason="it is the turn of b")
     for number in range(KEPT + 10):
-        log.note("load", f"m{number}", reason="1 wait for it", cause="a" if number == 209 else None)
+        log.note("load", f"m{number}", reason="wanted", cause="a" if number == 209 else None)
     kept = log.of()
     assert len(kept) == KEPT
     assert kept[0].subject == f"m{KEPT + 9}"

@@ -42,9 +42,10 @@ class Budget:
     other_programs_bytes: int
 
     @property
-    def sentence(self) -> str:
-        """Like "14.2 GB: the memory limit of the container (cgroup), less a reserve of 1.0 GB"."""
-        return f"{format_bytes(self.now_bytes)}: {self.binding}"
+    def static_reason(self) -> str:
+        """The reason of the bound that decides at the best of times."""
+        stays = (bound for bound in self.bounds if bound.name != "free")
+        return min(stays, key=lambda bound: bound.limit_bytes).reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +93,6 @@ class BudgetSource:
             limits=self._limits,
             models_used_bytes=models_used_bytes,
         )
-
-    def refresh(self) -> None:
-        """Make the next budget from a new reading, because a worker has ended."""
-        self._reading = None
 
 
 def budget(
