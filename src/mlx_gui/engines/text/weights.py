@@ -23,6 +23,8 @@ from mlx_gui.engines.text.library import (
 
 _Dense = Callable[[mx.array], nn.Module]
 
+_GROUP_BYTES = 1 << 26
+
 # The dense shells take lazy random weights, which nobody ever computes.
 _DENSE: Mapping[type[nn.Module], _Dense] = MappingProxyType(
     {
@@ -39,7 +41,8 @@ _DENSE: Mapping[type[nn.Module], _Dense] = MappingProxyType(
 def hold_weights(model: nn.Module, form: WeightForm, report: LoadReport) -> None:
     """Read the lazily loaded parameters of `model` and hold them in `form`.
 
-    Goes tensor by tensor, so that besides what is held already only one tensor is in memory twice.
+    Goes tensor by tensor, or by small groups of those that are only widened, so that besides what
+    is held already little is in memory twice.
     Without quantised layers `float32-scales` is the same as `float32`. Raises RuntimeError when the
     files cannot be read.
     """
@@ -70,11 +73,25 @@ def hold_weights(model: nn.Module, form: WeightForm, report: LoadReport) -> None
         progress.add(dense["weight"].nbytes)
     plain.reverse()
     while plain:
+        group = _next_group(plain, form)
+        mx.eval([array for _, array in group])
+        model.update(tree_unflatten(group))
+        progress.add(sum(array.nbytes for _, array in group))
+
+
+def _next_group(plain: list[tuple[str, mx.array]], form: WeightForm) -> list[tuple[str, mx.array]]:
+    """Taken off the end of `plain`, in `form` and not computed yet.
+
+    Several are read from their files at the same time; so many that they are worth it, and no more
+    than fit beside what is held already.
+    """
+    group: list[tuple[str, mx.array]] = []
+    size_bytes = 0
+    while plain and size_bytes < _GROUP_BYTES:
         path, array = plain.pop()
-        array = array.astype(_dtype(array, form))
-        mx.eval(array)
-        model.update(tree_unflatten([(path, array)]))
-        progress.add(array.nbytes)
+        group.append((path, array.astype(_dtype(array, form))))
+        size_bytes += group[-1][1].nbytes
+    return group
 
 
 def _dtype(array: mx.array, form: WeightForm) -> mx.Dtype:
