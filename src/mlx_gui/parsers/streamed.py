@@ -125,11 +125,14 @@ class StreamedCalls:
         return False
 
     def _in_object(self, pieces: list[Piece]) -> bool:
-        """Other members of the object that the call is are passed over."""
+        """Other members of the object that the call is are passed over; what is none is text."""
         at, certain = self._marker()
         length = self._outer.feed(self._text[self._looked : certain])
         if length is not None:
-            self._cut(self._looked + length)
+            passed = self._text[: self._looked + length]
+            if not _are_members(passed):
+                pieces.append(Text("content", passed))
+            self._cut(len(passed))
             self._stage = "list" if self._opened.in_list else "end"
             return True
         self._looked = certain
@@ -187,6 +190,14 @@ class StreamedCalls:
     def _cut(self, length: int) -> None:
         self._text = self._text[length:]
         self._looked = 0
+
+
+def _are_members(rest: str) -> bool:
+    """Whether `rest` ends an object, perhaps after more of its members."""
+    try:
+        return isinstance(json.loads(f'{{"": 0{rest}', strict=False), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 class _Arguments:

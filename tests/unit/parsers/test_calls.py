@@ -175,6 +175,16 @@ def test_what_is_no_call_is_content_with_its_markers(name: str, text: str) -> No
         ),
         (
             "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {"a": 1}, "id": "x"}</tool_call>Hi',
+            [*called(Call("add", '{"a": 1}')), *content("Hi")],
+        ),
+        (
+            "Qwen3",
+            '<tool_call>{"name": "add", "arguments": {"a": 1} so]</tool_call>Hi',
+            [*called(Call("add", '{"a": 1}')), *content(" so]Hi")],
+        ),
+        (
+            "Qwen3",
             '<tool_call>{"name": "add", "arguments": {a: [1, </tool_call>Hi',
             [*called(Call("add", "{a: [1, ")), *content("Hi")],
         ),
