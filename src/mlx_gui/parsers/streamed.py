@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection
 
-from mlx_gui.parsers.base import CallArguments, CallBegan, OpenedCall, Piece, Text
+from mlx_gui.parsers.base import CallArguments, CallBegan, OpenedCall, Piece
 from mlx_gui.parsers.json_text import ARGUMENT_KEYS, NAME_KEYS, JsonEnd
 from mlx_gui.parsers.markers import settled
 
@@ -51,6 +51,8 @@ class StreamedCalls:
         self._arguments = _Arguments()
         # Of the arguments as they go on if the end marker that is pending is part of a string.
         self._doubtful: JsonEnd | None = None
+        # In front of the end of the block, and no part of its calls.
+        self._loose = ""
         # How much of the pending text has been looked at.
         self._looked = 0
         self._outer = JsonEnd(depth=1)
@@ -61,7 +63,7 @@ class StreamedCalls:
         pieces: list[Piece] = []
         while self._step(pieces):
             pass
-        return pieces, self._text if self._stage == "over" else None
+        return pieces, self._loose + self._text if self._stage == "over" else None
 
     def finish(self) -> tuple[list[Piece], str]:
         """What was held back, and the text that belongs to no call, once no more comes."""
@@ -69,9 +71,9 @@ class StreamedCalls:
             rest, _ = self._arguments.feed(self._text)
             self._text = ""
             return [CallArguments(rest)] if rest else [], ""
-        if self._doubtful is not None:
+        if self._doubtful is not None or self._stage == "closing":
             self._cut(len(self._opened.end))
-        return [], self._text
+        return [], self._loose + self._text
 
     def _step(self, pieces: list[Piece]) -> bool:
         match self._stage:
@@ -80,11 +82,13 @@ class StreamedCalls:
             case "arguments":
                 return self._in_arguments(pieces)
             case "object":
-                return self._in_object(pieces)
+                return self._in_object()
             case "list":
                 return self._in_list(pieces)
             case "end":
                 return self._at_end()
+            case "closing":
+                return self._close()
             case _:
                 return False
 
@@ -124,22 +128,23 @@ class StreamedCalls:
         self._looked = len(self._text)
         return False
 
-    def _in_object(self, pieces: list[Piece]) -> bool:
-        """Other members of the object that the call is are passed over; what is none is text."""
+    def _in_object(self) -> bool:
+        """Other members of the object that the call is are passed over; what is none stays text."""
         at, certain = self._marker()
         length = self._outer.feed(self._text[self._looked : certain])
         if length is not None:
             passed = self._text[: self._looked + length]
-            if not _are_members(passed):
-                pieces.append(Text("content", passed))
             self._cut(len(passed))
-            self._stage = "list" if self._opened.in_list else "end"
+            if not _are_members(passed):
+                self._loose = passed
+                self._stage = "end"
+            else:
+                self._stage = "list" if self._opened.in_list else "end"
             return True
         self._looked = certain
         if at < 0:
             return False
-        if self._text[:at].strip(_SPACE):
-            pieces.append(Text("content", self._text[:at]))
+        self._loose = self._text[:at]
         self._cut(at)
         return self._close()
 
@@ -174,8 +179,15 @@ class StreamedCalls:
         return False
 
     def _close(self) -> bool:
-        """Pass over the end marker, which the pending text begins with."""
-        self._cut(len(self._opened.end))
+        """Pass over the end marker, which the pending text begins with.
+
+        It is missing if the start marker of the next block only begins like it.
+        """
+        start, end = self._opened.start, self._opened.end
+        if start.startswith(end) and len(self._text) < len(start) and start.startswith(self._text):
+            self._stage = "closing"
+            return False
+        self._cut(0 if start.startswith(end) and self._text.startswith(start) else len(end))
         self._stage = "over"
         return False
 

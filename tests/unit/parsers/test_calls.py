@@ -21,7 +21,8 @@ from tests.unit.parsers.answers import (
 )
 
 QWEN3 = dialect("Qwen3")
-HERMES_PARIS = '<tool_call>\n{"name": "get_weather", "arguments": {"city": "Paris"}}\n</tool_call>'
+PARIS_JSON = '{"name": "get_weather", "arguments": {"city": "Paris"}}'
+HERMES_PARIS = f"<tool_call>\n{PARIS_JSON}\n</tool_call>"
 FINAL = "<|channel|>final<|message|>"
 
 
@@ -171,7 +172,7 @@ def test_what_is_no_call_is_content_with_its_markers(name: str, text: str) -> No
         (
             "Qwen3",
             '<tool_call>{"name": "add", "arguments": {"a": 1} so</tool_call>Hi',
-            [*called(Call("add", '{"a": 1}')), *content(" soHi")],
+            [*called(Call("add", '{"a": 1}')), *content("soHi")],
         ),
         (
             "Qwen3",
@@ -181,7 +182,7 @@ def test_what_is_no_call_is_content_with_its_markers(name: str, text: str) -> No
         (
             "Qwen3",
             '<tool_call>{"name": "add", "arguments": {"a": 1} so]</tool_call>Hi',
-            [*called(Call("add", '{"a": 1}')), *content(" so]Hi")],
+            [*called(Call("add", '{"a": 1}')), *content("so]Hi")],
         ),
         (
             "Qwen3",
@@ -202,6 +203,16 @@ def test_what_is_no_call_is_content_with_its_markers(name: str, text: str) -> No
             "Qwen3",
             '<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_c',
             [*called(Call("add", '{"a": 1}')), *content("</tool_c")],
+        ),
+        (
+            "Gemma 3",
+            f'```tool_code\n{{"name": "add", "arguments": {{a: [1, ```tool_code\n{PARIS_JSON}\n```',
+            called(Call("add", "{a: [1, "), PARIS),
+        ),
+        (
+            "Gemma 3",
+            '```tool_code\n{"name": "add", "arguments": {a: [1, ```',
+            called(Call("add", "{a: [1, ")),
         ),
         (
             "Mistral",

@@ -109,8 +109,8 @@ def listless(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """`text` without the punctuation that closes a call, and without escaped line breaks."""
-    return re.sub(r"\\n|[\W_]", "", text)
+    """`text` without what closes a call, escaped line breaks, and the key of no arguments."""
+    return re.sub(r"\\n|[\W_]|arguments", "", text)
 
 
 def told(of: Dialect, text: str) -> str:
