@@ -10,6 +10,7 @@ been.
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any, Literal, cast
 
 import mlx.core as mx
@@ -17,6 +18,7 @@ import mlx.nn as nn
 
 from mlx_gui.engines.text.caches import adopt, new_cache
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
+from mlx_gui.engines.text.head import Head
 from mlx_gui.engines.text.library import GenerationBatch, PromptProcessingBatch
 from mlx_gui.engines.text.sampling import greedy
 
@@ -33,7 +35,7 @@ _STEPS_UNTIL_CLEARED = 512
 class _Row:
     """A sequence in one of the batches: `tokens` of it are in the cache, `rest` is still to be fed.
 
-    The last token of a prompt is fed by itself: with it the answer begins.
+    The last token of a prompt is always left: with it the answer begins.
     """
 
     key: int
@@ -64,16 +66,25 @@ class BatchDecoder:
     """
 
     def __init__(
-        self, model: nn.Module, *, slots: int, prefill_tokens: int, crowd: int, pool_tokens: int
+        self,
+        model: nn.Module,
+        head: Head,
+        *,
+        slots: int,
+        prefill_tokens: int,
+        crowd: int,
+        pool_tokens: int,
     ) -> None:
         self._model = model
+        self._head = head
         self._slots = slots
         self._prefill_tokens = prefill_tokens
         self._crowd = crowd
         self._pool_tokens = pool_tokens
         self._waiting: deque[tuple[int, Feed]] = deque()
         self._rows: dict[int, _Row] = {}
-        self._reading = PromptProcessingBatch.empty(model, greedy, prefill_tokens)
+        # With the last token of a prompt a chunk is one longer, and is still fed at once.
+        self._reading = PromptProcessingBatch.empty(model, greedy, prefill_tokens + 1)
         self._writing = GenerationBatch.empty(model, greedy)
         self._next_key = 0
         self._steps = 0
@@ -87,7 +98,7 @@ class BatchDecoder:
         return keys
 
     def step(self) -> tuple[list[Fed], list[Sampled]]:
-        sampled = self._make_room()
+        sampled = [*self._finish(), *self._make_room()]
         sampled += [self._sampled(response) for response in self._writing.next()]
         self._steps += 1
         if self._steps % _STEPS_UNTIL_CLEARED == 0:
@@ -145,26 +156,62 @@ class BatchDecoder:
             else:
                 self._begin(self._alone(row))
                 read.append(row)
-        if rows:
-            self._feed(rows, longest)
+        answered = self._feed(rows, longest) if rows else {}
         fed = [self._fed(row) for row in (*read, *rows)]
-        complete = [place for place, row in enumerate(rows) if not row.unread]
-        if complete:
-            self._begin(self._reading.split(complete))
+        complete = {row.key for row in rows if not row.unread}
+        for keys in (complete & answered.keys(), complete - answered.keys()):
+            places = [place for place, key in enumerate(self._reading.uids) if key in keys]
+            if places:
+                self._begin(self._reading.split(places), answered)
         return fed
 
-    def _feed(self, rows: Sequence[_Row], longest: int) -> None:
+    def _feed(self, rows: Sequence[_Row], longest: int) -> dict[int, mx.array]:
+        """Feed a chunk of each; returns the logits [1, 1, vocabulary] of those fed to their end.
+
+        Fed without its last token is a prompt of which the state before that is wanted.
+        """
         chunks: list[list[int]] = []
+        whole: set[int] = set()
         for row in rows:
             count = row.next_chunk(longest)
             chunks.append(row.rest[:count])
             del row.rest[:count]
             row.tokens += count
-        self._reading.prompt(chunks)
+            if self._head.selective and not row.unread and row.tokens not in row.feed.boundaries:
+                chunks[-1] += row.rest
+                whole.add(row.key)
+        if not whole:
+            self._reading.prompt(chunks)
+            return {}
+        logits: list[mx.array] = []
 
-    def _begin(self, batch: PromptProcessingBatch) -> None:
-        """Let the rows of `batch`, which have read all but their last token, write from now on."""
+        def keep_logits(tokens: mx.array, cache: list[Any]) -> None:
+            logits.append(self._model(tokens, cache=cache))
+
+        cast(Any, self._reading).model = keep_logits
+        with self._head.only([len(chunk) - 1 for chunk in chunks]):
+            self._reading.prompt(chunks)
+        self._reading.model = self._model
+        return {
+            row.key: logits[0][place : place + 1]
+            for place, row in enumerate(rows)
+            if row.key in whole
+        }
+
+    def _begin(
+        self, batch: PromptProcessingBatch, answered: Mapping[int, mx.array] = MappingProxyType({})
+    ) -> None:
+        """Let the rows of `batch`, which have read all but their last token, write from now on.
+
+        Those that are `answered` have read that as well: their first step has been taken.
+        """
         last = [self._rows[key].rest for key in batch.uids]
+        if all(key in answered for key in batch.uids):
+            logits = mx.concatenate([answered[key] for key in batch.uids])
+            cast(Any, batch).model = lambda *_, **__: logits
+            for tokens in batch.tokens:
+                # The step counts it again.
+                tokens.pop()
         self._writing.extend(batch.generate(last))
 
     def _alone(self, row: _Row) -> PromptProcessingBatch:
@@ -206,6 +253,40 @@ class BatchDecoder:
             del self._rows[row.key]
         return Sampled(row.key, response.token, response.logprobs, finish, state)
 
+    def _finish(self) -> list[Sampled]:
+        """End the rows that are one token short of their most: it has been computed already.
+
+        A step would compute one more, which nobody asked for and the next prompt would wait for.
+        """
+        batch = self._writing
+        last = {
+            key
+            for key, count, most in zip(
+                batch.uids, batch._num_tokens, batch.max_tokens, strict=True
+            )
+            if count + 1 >= most
+        }
+        if not last:
+            return []
+        sampled = [self._last(place) for place, key in enumerate(batch.uids) if key in last]
+        batch.filter([place for place, key in enumerate(batch.uids) if key not in last])
+        return sampled
+
+    def _last(self, place: int) -> Sampled:
+        """The next token of a row, with which it ends."""
+        batch = self._writing
+        row = self._rows.pop(batch.uids[place])
+        token, logprobs = self._computed(place)
+        ends = row.feed.end_tokens.matcher().advance(token)
+        state = State(batch.tokens[place], batch.extract_cache(place))
+        return Sampled(row.key, token, logprobs, "stop" if ends else "length", state)
+
+    def _computed(self, place: int) -> tuple[int, mx.array]:
+        """The next token of a row and its log-probabilities, before the step that returns it."""
+        batch = self._writing
+        token = cast(int, cast(mx.array, batch._next_tokens)[place].item())
+        return token, cast(mx.array, batch._next_logprobs[place])
+
     def _has_room_for(self, feed: Feed) -> bool:
         if not self._rows:
             return True
@@ -233,15 +314,12 @@ class BatchDecoder:
         """Take a row out. Its next token is computed already: that is its last one for now."""
         batch = self._writing
         place = batch.uids.index(key)
-        token = cast(int, cast(mx.array, batch._next_tokens)[place].item())
-        logprobs = cast(mx.array, batch._next_logprobs[place])
+        token, logprobs = self._computed(place)
         feed, tokens = self._rows.pop(key).feed, [*batch.tokens[place], token]
         batch.filter([other for other in range(len(batch.uids)) if other != place])
-        left_tokens = feed.max_tokens - (len(tokens) - feed.prompt_tokens)
         if feed.end_tokens.matcher().advance(token):
             return Sampled(key, token, logprobs, "stop", None)
-        if left_tokens <= 0:
-            return Sampled(key, token, logprobs, "length", None)
+        left_tokens = feed.max_tokens - (len(tokens) - feed.prompt_tokens)
         again = replace(feed, rest=tokens, state=None, max_tokens=left_tokens, boundaries=())
         self._waiting.appendleft((key, again))
         return Sampled(key, token, logprobs, None, None)

@@ -251,6 +251,7 @@ def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
     if loaded.serial_because is None:
         return BatchDecoder(
             loaded.model,
+            loaded.head,
             slots=spec.slots,
             prefill_tokens=limits.prefill_tokens,
             crowd=limits.crowd,

@@ -16,6 +16,7 @@ from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.text.architectures import is_supported
+from mlx_gui.engines.text.head import Head
 from mlx_gui.engines.text.library import (
     MODEL_REMAPPING,
     RotatingKVCache,
@@ -41,6 +42,7 @@ class LoadedModel:
     """
 
     model: nn.Module
+    head: Head
     tokenizer: TokenizerWrapper
     preparation_tokenizer: TokenizerWrapper
     vocabulary: int
@@ -69,12 +71,14 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
             hold_weights(model, spec.weight_form, report)
     draft = None if spec.text.draft is None else _load_draft(spec, Path(spec.text.draft))
     cache = make_prompt_cache(model)
+    vocabulary = _vocabulary(model)
     if draft is not None:
         check_draft(model, cache, draft, spec.model_id)
     return LoadedModel(
         model,
+        Head(model, vocabulary),
         *tokenizer.result(),
-        _vocabulary(model),
+        vocabulary,
         generation_config,
         draft=draft,
         serial_because=why_serial(cache, spec.text),
