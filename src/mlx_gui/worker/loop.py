@@ -113,10 +113,11 @@ def _receive(
 
 def _drive(engine: Engine, inbox: Inbox, channel: BlockingChannel, arrivals: Arrivals) -> None:
     """Serve until a Stop arrives. Waits for messages while the engine has nothing to do."""
-    while _handle(_drain(inbox, wait=not engine.busy()), engine, channel):
+    while _handle(_drain(inbox, wait=(idle := not engine.busy())), engine, channel):
         if not engine.busy():
             continue
-        if arrivals.await_company() and not _handle(_drain(inbox, wait=False), engine, channel):
+        more = arrivals.await_company(idle=idle)
+        if more and not _handle(_drain(inbox, wait=False), engine, channel):
             return
         stepped = engine.step()
         _send(channel, stepped)
