@@ -19,7 +19,11 @@ def test_chosen_logits_are_those_of_all_positions(name: str, engine: RemoteEngin
 
 
 def test_a_head_with_something_beside_it_is_left_alone(engine: RemoteEngine) -> None:
-    assert engine.child.call(_selective_beside_an_adapter) == (False, True)
+    assert engine.child.call(_selective, False) == (False, True)
+
+
+def test_a_head_that_gets_no_positions_is_left_alone(engine: RemoteEngine) -> None:
+    assert engine.child.call(_selective, True) == (False, True)
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES.keys() - SERIAL))
@@ -71,8 +75,11 @@ def _difference() -> float:
     return largest
 
 
-def _selective_beside_an_adapter() -> tuple[bool, bool]:
-    """Whether a head can choose when its results are added to others, and is what it was."""
+def _selective(flat: bool) -> tuple[bool, bool]:
+    """Whether the head of an unusual model can choose, and whether it is what it was.
+
+    It is given tokens without rows, or its results are added to others.
+    """
     import mlx.core as mx
     import mlx.nn as nn
 
@@ -89,6 +96,8 @@ def _selective_beside_an_adapter() -> tuple[bool, bool]:
 
         def __call__(self, tokens: mx.array, cache: Any = None) -> mx.array:
             hidden = self.embed(tokens)
+            if flat:
+                return self.head(hidden.flatten(0, 1))[None]
             return self.head(hidden) + hidden @ self.beside
 
     model = Layered()

@@ -109,8 +109,8 @@ def listless(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """`text` without what closes a call, escaped line breaks, and the key of no arguments."""
-    return re.sub(r"\\n|[\W_]|arguments", "", text)
+    """`text` without punctuation, escaped line breaks, and arguments that are none at all."""
+    return re.sub(r"\\n|[\W_]", "", re.sub(r'"(?:arguments|parameters)":\{\}', "", text))
 
 
 def told(of: Dialect, text: str) -> str:
