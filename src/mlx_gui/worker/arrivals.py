@@ -19,7 +19,7 @@ RETURNING_S = 0.015
 """So long after the step or the last one that came, for those whose answers ended together."""
 
 BEHIND_S = 0.012
-"""Requests that come closer behind each other than this come together."""
+"""Requests closer behind each other than this come together, if no step ended between them."""
 
 LONGEST_S = 0.040
 """No wait is longer, however many come."""
@@ -39,6 +39,7 @@ class Arrivals:
         # How many came together just now, and whether it was several the time before.
         self._together = 0
         self._in_company = False
+        self._stepped = False
 
     def received(self) -> None:
         """A request has come, and is going to be prepared."""
@@ -46,9 +47,10 @@ class Arrivals:
             self._preparing += 1
             self._expected -= 1
             now_s = self._clock()
-            if now_s - self._received_s > BEHIND_S:
+            if self._stepped or now_s - self._received_s > BEHIND_S:
                 self._in_company = self._together > 1
                 self._together = 0
+            self._stepped = False
             self._together += 1
             self._received_s = self._returned_s = now_s
             self._changed.notify()
@@ -62,6 +64,7 @@ class Arrivals:
     def ended(self, count: int) -> None:
         """So many answers ended in one step; one alone says nothing of what comes next."""
         with self._changed:
+            self._stepped = True
             self._expected = count if count > 1 else 0
             self._returned_s = self._clock()
 

@@ -110,7 +110,7 @@ def listless(text: str) -> str:
 
 def words(text: str) -> str:
     """`text` without punctuation, escaped line breaks, and arguments that are none at all."""
-    return re.sub(r"\\n|[\W_]", "", re.sub(r'"(?:arguments|parameters)":\{\}', "", text))
+    return re.sub(r"\\n|[\W_]", "", re.sub(r'"(?:arguments|parameters)":\{?\}', "", text))
 
 
 def told(of: Dialect, text: str) -> str:

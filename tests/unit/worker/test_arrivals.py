@@ -93,6 +93,16 @@ def test_after_several_at_a_time_the_first_of_the_next_ones_waits_for_the_others
     assert not arrivals.await_company(idle=True), "the one before came alone"
 
 
+def test_whoever_asks_again_and_again_is_not_held_up() -> None:
+    clock = Clock()
+    arrivals = Arrivals(clock)
+    for pause_s in (0.001, 0.001, 60, 0.001):
+        come(arrivals, 1)
+        assert not arrivals.await_company(idle=True)
+        arrivals.ended(1)
+        clock.now_s += pause_s
+
+
 def test_no_wait_is_longer_than_its_bound() -> None:
     class Busy(Clock):
         """Whenever somebody looks at it, another request comes."""
