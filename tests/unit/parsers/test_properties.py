@@ -100,7 +100,10 @@ def test_all_text_comes_out_but_for_markers_and_white_space(name: str, data: st.
 def test_of_a_call_that_is_cut_off_no_word_is_lost(name: str, data: st.DataObject) -> None:
     of = dialect(name)
     text = data.draw(texts(name, cut_calls=True))
-    assert words(unmarked(told(of, text), of)) == words(unmarked(text, of))
+    written, again = (words(unmarked(each, of)) for each in (text, told(of, text)))
+    # A call that names no arguments has none, which are written down.
+    assert again.replace("arguments", "") == written.replace("arguments", "")
+    assert again.count("arguments") >= written.count("arguments")
 
 
 def listless(text: str) -> str:
@@ -109,8 +112,8 @@ def listless(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """`text` without punctuation, escaped line breaks, and arguments that are none at all."""
-    return re.sub(r"\\n|[\W_]", "", re.sub(r'"(?:arguments|parameters)":\{?\}', "", text))
+    """`text` without the punctuation that closes a call, and without escaped line breaks."""
+    return re.sub(r"\\n|[\W_]", "", text)
 
 
 def told(of: Dialect, text: str) -> str:
