@@ -1,7 +1,7 @@
 """An agent framework's loop of model, tool, model: with scripted calls, and with a real model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,19 +22,21 @@ ANSWER = "It is sunny in Paris, 21 degrees."
 
 
 class Weather:
-    """A tool; `cities` are those that it was called for."""
+    """A tool; `cities` are those that it was called for, in order: it is called in no threads."""
 
     def __init__(self) -> None:
         self.cities: list[str] = []
 
-    def get_weather(self, city: str) -> str:
+    async def get_weather(self, city: str) -> str:
         """Look up the weather in a city"""
         self.cities.append(city)
         return "sunny, 21 degrees"
 
 
 @asynccontextmanager
-async def agent_of(server: Server, model: str, *tools: Callable[..., str]) -> AsyncIterator[Agent]:
+async def agent_of(
+    server: Server, model: str, *tools: Callable[..., Awaitable[str]]
+) -> AsyncIterator[Agent]:
     """A greedy agent that asks `model` and does not let it think."""
     async with AsyncOpenAI(
         base_url=f"{server.address}/v1", api_key="none", max_retries=0
