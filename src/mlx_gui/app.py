@@ -198,6 +198,12 @@ class Application:
         await asyncio.sleep(_SPARE_AFTER_S)
         self.run_loop.settings_changed()
 
+    async def _search_again(self) -> None:
+        try:
+            await self.library.rescan()
+        except (StoreError, MlxGuiError) as error:
+            log.error("models_unknown", reason=error.message)
+
     async def _forget_old_responses(self) -> None:
         """At the start and once a day from then on."""
         kept = timedelta(days=self._config.responses_retention_days)
@@ -273,6 +279,7 @@ class Application:
             budget=self._budget,
             start_worker=partial(self._start_worker, observer=observer),
             note_ready=self._note_ready,
+            note_missing=lambda: self._spawn("rescan", self._search_again()),
             recycle_reason=self._recycle_reason,
             allow_spare=self._allow_spare,
         )

@@ -166,6 +166,25 @@ def test_a_model_whose_folder_was_removed_leaves_the_memory_with_the_next_search
         assert visitor.ask("tiny/stays", "Hello", max_tokens=2).status_code == 200
 
 
+def test_a_load_of_a_model_whose_folder_is_gone_is_refused_and_found_out(tmp_path: Path) -> None:
+    folder = tmp_path / "models" / "tiny"
+    shutil.copytree(checkpoint("Qwen3-tiny"), folder / "stays")
+    shutil.copytree(folder / "stays", folder / "goes")
+    settings = {"model_dirs": tmp_path / "models"}
+    with visited_server(tmp_path, engine="mlx", settings=settings) as visitor:
+        shutil.rmtree(folder / "goes")
+        for _ in range(2):
+            answer = visitor.ask("tiny/goes", "Hello")
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+
+        def listed() -> list[str]:
+            answer = visitor.client.get("/v1/models").raise_for_status()
+            return [model["id"] for model in answer.json()["data"]]
+
+        wait_until(lambda: listed() == ["tiny/stays"], what="the folders to be searched")
+        assert visitor.ask("tiny/stays", "Hello", max_tokens=2).status_code == 200
+
+
 @pytest.mark.parametrize("cycles", [5, pytest.param(50, marks=pytest.mark.soak)])
 def test_unloading_a_real_model_gives_its_memory_back_each_time(
     tmp_path: Path, cycles: int

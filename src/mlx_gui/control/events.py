@@ -17,6 +17,7 @@ from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import (
     Conflict,
     MlxGuiError,
+    ModelNotFound,
     QueueFull,
     QueueTimeout,
     ShuttingDown,
@@ -298,6 +299,8 @@ class Events:
         entry.failures_in_a_row += 1
         entry.error = error.info()
         self._residents.back_off(entry)
+        if isinstance(error, ModelNotFound):
+            self._residents.note_missing()
         # What loads badly will do so again; a process that was killed says nothing of its model.
         hopeless = not isinstance(error, WorkerFailed)
         hopeless |= entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL

@@ -61,7 +61,8 @@ class Effects:
     """All that the run loop does to the world, and asks of it.
 
     `budget` is what models may use, now and at the best of times. `note_ready` is told of each
-    worker that has loaded. `recycle_reason` says why an idle worker is to be replaced, if it is.
+    worker that has loaded, `note_missing` when one found the folder of its model gone.
+    `recycle_reason` says why an idle worker is to be replaced, if it is.
     `allow_spare` is told whether there is room for a worker in reserve.
     """
 
@@ -69,6 +70,7 @@ class Effects:
     budget: Callable[[], Budget]
     start_worker: Callable[[LoadSpec], WorkerProcess]
     note_ready: Callable[[WorkerProcess], None]
+    note_missing: Callable[[], None]
     recycle_reason: Callable[[WorkerProcess, Plan], str | None]
     allow_spare: Callable[[bool], None]
 
@@ -396,6 +398,10 @@ class Residents:
         """Remember what a load took."""
         self._effects.note_ready(worker)
         self.reconsider_spare()
+
+    def note_missing(self) -> None:
+        """The folder of a model is gone, so that there may be more that nobody has told of."""
+        self._effects.note_missing()
 
     def when_idle(self, entry: Entry) -> None:
         """What is due when a model has answered all: a worker that has grown old is replaced."""

@@ -190,6 +190,7 @@ def services(
             budget=_never,
             start_worker=_never,
             note_ready=_never,
+            note_missing=_never,
             recycle_reason=_never,
             allow_spare=_never,
         ),

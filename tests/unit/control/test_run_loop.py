@@ -22,6 +22,7 @@ from mlx_gui.core.errors import (
     Conflict,
     LoadFailed,
     MlxGuiError,
+    ModelNotFound,
     ModelTooLarge,
     QueueFull,
     ShuttingDown,
@@ -53,6 +54,8 @@ class Stage:
         self.old: str | None = None
         """Why a worker that is idle is to be replaced."""
         self.spare = False
+        self.missing = 0
+        """So often a folder was found gone."""
         values: dict[str, Any] = {
             "max_queue": 100,
             "queue_timeout_s": 1000.0,
@@ -93,6 +96,7 @@ class Stage:
             budget=self._budget,
             start_worker=partial(self._start, observer=observer),
             note_ready=lambda worker: None,
+            note_missing=self._note_missing,
             recycle_reason=lambda worker, plan: self.old,
             allow_spare=self._allow_spare,
         )
@@ -103,6 +107,9 @@ class Stage:
 
     def _allow_spare(self, allowed: bool) -> None:
         self.spare = allowed
+
+    def _note_missing(self) -> None:
+        self.missing += 1
 
     def _start(self, spec: LoadSpec, observer: WorkerObserver) -> Any:
         alive = [
@@ -237,6 +244,20 @@ def test_a_crash_fails_its_requests_and_the_next_one_loads_again() -> None:
         stage.worker("a").finish("2")
         assert isinstance(await terminal(found), Usage)
         assert len(stage.workers) == 2
+
+    play(scenario)
+
+
+def test_a_load_that_finds_no_folder_tells_so_and_has_the_folders_searched() -> None:
+    async def scenario(stage: Stage) -> None:
+        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        stage.worker("a").end(ModelNotFound("a is not there any more."))
+        assert error_of(await terminal(mailbox)).code == "model_not_found"
+        await stage.settle()
+        assert stage.missing == 1
+        stage.loop.removed(["a"])
+        await stage.settle()
+        assert stage.loop.snapshot().models == {}
 
     play(scenario)
 

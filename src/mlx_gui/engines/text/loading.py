@@ -11,7 +11,7 @@ from typing import Any
 
 import mlx.nn as nn
 
-from mlx_gui.core.errors import LoadFailed, ModelUnsupported
+from mlx_gui.core.errors import LoadFailed, ModelNotFound, ModelUnsupported
 from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import LoadReport
@@ -54,9 +54,18 @@ class LoadedModel:
 
 
 def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
-    """The model of `spec`, held as it says. Raises LoadFailed or ModelUnsupported."""
+    """The model of `spec`, held as it says. Raises ModelNotFound, LoadFailed or ModelUnsupported.
+
+    ModelNotFound says that its folder is gone.
+    """
     folder = Path(spec.path)
     # Looked at first: mlx-lm would ask the hub for a path that does not exist.
+    if not folder.is_dir():
+        raise ModelNotFound(
+            f"The folder of {spec.model_id} is not there any more: {folder}.",
+            hint="Put it back, or connect the disk that it is on.",
+            details={"model": spec.model_id},
+        )
     config = _read_json(folder / "config.json", spec.model_id)
     _check_supported(config, spec.model_id)
     generation_config = _read_json(folder / "generation_config.json", spec.model_id, needed=False)
