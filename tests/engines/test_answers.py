@@ -301,6 +301,18 @@ def test_a_grammar_that_fails_ends_its_own_request_only(qwen3: RemoteEngine) -> 
     assert not qwen3.busy()
 
 
+def test_a_parser_that_fails_ends_its_own_request_only(qwen3: RemoteEngine) -> None:
+    qwen3.admit("unread", greedy(FRANCE, reasoning=OFF))
+    qwen3.admit("read", greedy(FRANCE, reasoning=OFF))
+    qwen3.child.call(_break_parser, "unread")
+    replies = qwen3.drain()
+    (failure,) = [event for event in replies["unread"].events if isinstance(event, Failed)]
+    assert failure.error.code == "internal_error"
+    assert "KeyError" in failure.error.message
+    assert said(replies["read"]).content == PARIS
+    assert not qwen3.busy()
+
+
 def test_chances_are_of_the_content_and_in_the_order_of_its_tokens(qwen3: RemoteEngine) -> None:
     reply = qwen3.answer(greedy(FRANCE, top_logprobs=3))
     chances = [chance for e in reply.events if isinstance(e, Delta) for chance in e.logprobs]
@@ -414,6 +426,15 @@ def _break_grammar(request_id: str) -> None:
         raise ValueError("broken")
 
     guard._processors = [fail]
+
+
+def _break_parser(request_id: str) -> None:
+    from tests.engines import remote
+
+    def fail(_: str) -> None:
+        raise KeyError("broken")
+
+    remote._engines[0]._answers[request_id]._sequences[0]._parser.feed = fail
 
 
 def _with_quantized_cache(folder: Path, text: str, max_tokens: int) -> str:

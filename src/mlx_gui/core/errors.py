@@ -43,6 +43,12 @@ import msgspec
 if TYPE_CHECKING:  # it speaks of models, which speak of errors
     from mlx_gui.core.plan import LoadPlan
 
+PROGRAM_ERRORS = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
+    TypeError, ValueError,
+)  # fmt: skip
+"""What code raises that meets a value it was not written for: templates, parsers of strangers."""
+
 
 class ErrorInfo(msgspec.Struct, frozen=True):
     """An error as plain data: what the ipc, the event stream and the store carry."""

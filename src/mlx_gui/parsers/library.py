@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from mlx_gui.core.errors import PROGRAM_ERRORS
 from mlx_gui.core.generation import Tool
 from mlx_gui.parsers.base import (
     BlockReader,
@@ -17,12 +18,6 @@ from mlx_gui.parsers.json_text import call_of, calls_of
 from mlx_gui.parsers.markers import tokens_in
 from mlx_gui.parsers.readers import MarkerReader
 from mlx_gui.parsers.tagged import HERMES, json_form
-
-# What such a parser was seen to raise over text that is not what it expects.
-_PARSER_ERRORS = (
-    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
-    TypeError, ValueError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +81,7 @@ class _Parse:
             pass
         try:
             parsed = self.library.parse(text, self.tools)
-        except _PARSER_ERRORS as error:
+        except PROGRAM_ERRORS as error:
             raise NotACall(str(error)) from error
         found = cast(Sequence[object], parsed) if isinstance(parsed, list) else [parsed]
         return [_checked(each) for each in found]

@@ -2,10 +2,12 @@
 
 import copy
 import time
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from mlx_gui.core.errors import PROGRAM_ERRORS, InternalError
 from mlx_gui.core.generation import GenerationEvent, Prefill, TokenLogprob, Usage
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
@@ -116,7 +118,17 @@ class Answering:
             raise guard.error
         if sampled.state is not None:
             self.keep(sampled.key, sampled.state)
-        return self._sequences[index].token(sampled.token, sampled.finish, self._logprob(sampled))
+        try:
+            return self._sequences[index].token(
+                sampled.token, sampled.finish, self._logprob(sampled)
+            )
+        except PROGRAM_ERRORS as error:
+            # A fault of ours in reading this text; the rows beside it are sound.
+            traceback.print_exc()
+            raise InternalError(
+                f"The answer could not be read: {type(error).__name__}.",
+                hint="The server's log has the details.",
+            ) from error
 
     def keep(self, key: int, state: State) -> None:
         """Take what is left of a sequence into the prefix cache; of the others it is a copy."""

@@ -19,6 +19,8 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 from jinja2.visitor import NodeTransformer
 
+from mlx_gui.core.errors import PROGRAM_ERRORS
+
 MAX_CHARACTERS = 50_000_000
 MAX_STEPS = 2_000_000
 MAX_S = 5.0
@@ -46,10 +48,7 @@ _LOOP, _VALUE, _ARGUMENT = "bounded_loop", "bounded_value", "bounded_argument"
 _KEPT = 8
 
 # What a template may raise, being a program; it reads to the client as the template's own words.
-_PROGRAM_ERRORS = (
-    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, SyntaxError,
-    TemplateError, TypeError, ValueError,
-)  # fmt: skip
+_TEMPLATE_ERRORS = (*PROGRAM_ERRORS, TemplateError)
 
 
 class TemplateFailed(Exception):
@@ -72,7 +71,7 @@ class Templates:
             if len(self._compiled) > _KEPT:
                 del self._compiled[next(iter(self._compiled))]
             return "".join(self._environment.budget.output(template.generate(variables)))
-        except _PROGRAM_ERRORS as error:
+        except _TEMPLATE_ERRORS as error:
             raise TemplateFailed(str(error) or type(error).__name__) from error
 
 
