@@ -74,6 +74,12 @@ class Guard:
                 hint="Raise max_body_bytes or send less.",
             )
         has_body = length > 0 or "transfer-encoding" in headers
+        encoding = headers.get("content-encoding", "identity").strip().lower()
+        if has_body and encoding != "identity":
+            raise UnsupportedMedia(
+                f"{path} takes no body that is compressed ({encoding}).",
+                hint="Send it as it is, without the header `Content-Encoding`.",
+            )
         if has_body and path.startswith(_JSON_ONLY_PREFIX):
             sent = headers.get("content-type", "").split(";")[0].strip().lower()
             if sent != "application/json":

@@ -197,7 +197,7 @@ class PayloadTooLarge(MlxGuiError):
 
 
 class UnsupportedMedia(MlxGuiError):
-    """The body is of a type that the endpoint does not take."""
+    """The body is of a type that the endpoint does not take, or compressed."""
 
     code = "unsupported_media_type"
     status = 415

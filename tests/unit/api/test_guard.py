@@ -152,6 +152,17 @@ def test_other_bodies_do_not(tmp_path: Path, headers: dict[str, str]) -> None:
         guard(tmp_path).check("POST", CHAT, Headers({"host": "localhost", **headers}))
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", " Deflate"])
+def test_a_compressed_body_is_refused_by_the_name_of_its_coding(
+    tmp_path: Path, coding: str
+) -> None:
+    headers = {"host": "localhost", "content-length": "2", "content-encoding": coding, **JSON}
+    with pytest.raises(UnsupportedMedia, match=f"compressed .{coding.strip().lower()}."):
+        guard(tmp_path).check("POST", CHAT, Headers(headers))
+    plain = Headers({**headers, "content-encoding": "identity"})
+    guard(tmp_path).check("POST", CHAT, plain)
+
+
 def test_a_body_that_says_it_is_too_large_is_refused_unread(tmp_path: Path) -> None:
     headers = Headers({"host": "localhost", "content-length": "2000", **JSON})
 
