@@ -7,17 +7,19 @@ The end, on SIGTERM or Ctrl-C: new requests are refused, running answers finish 
 import asyncio
 import gc
 import os
+import resource
 import signal
 import socket
 import sys
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 import structlog
 import uvicorn
 import uvloop
 
+from mlx_gui.api.connection import Connection
 from mlx_gui.app import Application, worker_settings
 from mlx_gui.config import Config, resolve
 from mlx_gui.control.device import probe_once
@@ -39,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 _CONNECTION_CLOSE_S = 3
 _BACKLOG = 2048
+_OPEN_FILES = 10_240
+"""As many as macOS allows a process; its terminals begin with 256, and each client takes one."""
 
 
 def run(flags: Mapping[str, object], *, starter: bool = False, open_browser: bool = False) -> int:
@@ -48,6 +52,7 @@ def run(flags: Mapping[str, object], *, starter: bool = False, open_browser: boo
     installed first, with progress on the terminal. Raises SettingsError.
     """
     config = resolve(flags=flags)
+    _allow_open_files()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_run(config, flags, starter=starter, open_browser=open_browser))
@@ -137,6 +142,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application.asgi,
+                http=Connection,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -175,6 +181,17 @@ class _Server(uvicorn.Server):
             await self._application.drain(self._grace_s)
         finally:
             self.should_exit = True
+
+
+def _allow_open_files() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return
+    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(_OPEN_FILES, hard)
+    if soft < wanted:
+        # A system may allow less than it says; then it stays as it is.
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _listen(host: str, port: int) -> socket.socket:

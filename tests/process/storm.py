@@ -92,24 +92,41 @@ async def _read_nothing(url: httpx.URL) -> str:
     return "cut off" if b"[DONE]" not in received else "answered"
 
 
+def unread(url: httpx.URL) -> socket.socket:
+    """A connection on which a long stream was asked for; nobody reads it."""
+    connection = _narrow_socket()
+    connection.connect((url.host, url.port))
+    connection.sendall(_request(url, chat("fake/echo", _LONG_ANSWER, stream=True)))
+    return connection
+
+
 async def _connected(
     url: httpx.URL, body: dict[str, Any]
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection of its own with a narrow way back, on which `body` was sent."""
-    connection = socket.socket()
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+    connection = _narrow_socket()
     connection.setblocking(False)
     await asyncio.get_running_loop().sock_connect(connection, (url.host, url.port))
     reader, writer = await asyncio.open_connection(sock=connection, limit=_RECEIVE_BYTES)
+    writer.write(_request(url, body))
+    await writer.drain()
+    return reader, writer
+
+
+def _narrow_socket() -> socket.socket:
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BYTES)
+    return connection
+
+
+def _request(url: httpx.URL, body: dict[str, Any]) -> bytes:
     content = msgspec.json.encode(body)
     head = (
         f"POST /v1/chat/completions HTTP/1.1\r\nhost: {url.host}:{url.port}\r\n"
         "content-type: application/json\r\nconnection: close\r\n"
         f"content-length: {len(content)}\r\n\r\n"
     )
-    writer.write(head.encode() + content)
-    await writer.drain()
-    return reader, writer
+    return head.encode() + content
 
 
 def _ending(status: int, content: bytes) -> str:

@@ -1,12 +1,14 @@
 """Real server, real workers: what crashes, hangs, hang-ups and signals do, and do not do."""
 
 import json
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -130,6 +132,20 @@ def test_a_client_that_reads_nothing_holds_up_nobody_and_costs_no_memory(server:
             assert server.ask("fake/echo", "hello").status_code == 200
         grown_bytes = psutil.Process(server.server.process.pid).memory_info().rss - before_bytes
         assert grown_bytes < 100_000_000
+
+
+def test_more_clients_are_answered_than_a_terminal_of_macos_allows_files(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            visitor = stack.enter_context(visited_server(tmp_path))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        target = urlsplit(visitor.server.address)
+        for _ in range(300):
+            stack.enter_context(socket.create_connection((target.hostname, target.port), 60))
+        assert visitor.ask("fake/second", "Hello").status_code == 200
 
 
 def test_a_client_that_hangs_up_while_it_waits_gives_its_place_back(server: Visitor) -> None:

@@ -5,7 +5,7 @@ import json
 import random
 import statistics
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.process.storm import STALL_S, storm
+from tests.process.storm import STALL_S, storm, unread
 from tests.process.visitor import Visitor, chat, script, visited_server
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
@@ -61,6 +61,22 @@ def test_a_storm_of_hang_ups_slow_readers_and_kills_leaves_nothing_behind(
         _wait_until_all_left(visitor)
         assert visitor.server.stop() == 0
         assert _last_line(visitor)["tasks_left"] == []
+
+
+def test_clients_that_read_nothing_and_stay_hold_no_socket_of_the_server(tmp_path: Path) -> None:
+    settings = {"client_stall_s": 0.5}
+    with visited_server(tmp_path, settings=settings) as visitor, ExitStack() as stack:
+        assert visitor.ask("fake/echo", "Hello").status_code == 200
+        server = psutil.Process(visitor.server.process.pid)
+        files = server.num_fds()
+        for _ in range(4):
+            stack.enter_context(closing(unread(httpx.URL(visitor.server.address))))
+        wait_until(lambda: server.num_fds() > files, what="the connections to be accepted")
+        wait_until(lambda: server.num_fds() <= files, what="their sockets to be closed")
+        _wait_until_idle(visitor)
+    levels = [json.loads(line)["level"] for line in visitor.server.log.read_text().splitlines()]
+    assert levels.count("warning") == 4
+    assert "error" not in levels
 
 
 def _wait_until_all_left(visitor: Visitor) -> None:

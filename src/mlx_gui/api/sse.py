@@ -9,6 +9,7 @@ import structlog
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mlx_gui.api.connection import abort
 from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.core.errors import Cancelled, MlxGuiError
 
@@ -46,7 +47,8 @@ class EventStreamResponse(Response):
     The status line goes out with the first frame or after `commit_s`, whichever is first. Before
     that an error of `frames` is raised as any error of a route; after that `error_frame` turns it
     into the stream's last event. A client that hangs up, or takes nothing for `stall_s`, closes
-    `frames` at once. Nothing is buffered here: while the client does not read, `frames` rests.
+    `frames` at once; the connection of the latter is aborted. Nothing is buffered here: while the
+    client does not read, `frames` rests.
     """
 
     media_type = "text/event-stream"
@@ -77,6 +79,7 @@ class EventStreamResponse(Response):
             await first_of(self._pump(line), self._keep_alive(line), hang_up(receive))
         except _ClientStalled:
             log.warning("stream_stalled", stall_s=self._stall_s)
+            await abort(scope, receive)
         except Cancelled:
             if not line.started:
                 raise
