@@ -397,6 +397,22 @@ def test_a_pin_beyond_the_budget_is_refused_with_the_numbers(
     assert (shown["pinned"]["value"], shown["priority"]["value"]) == (False, 0)
 
 
+def test_a_pin_is_judged_with_the_context_of_the_same_change_and_again_when_it_grows(
+    client: httpx.Client, run_loop: ScriptedRunLoop
+) -> None:
+    assert pin(client, "one", context_tokens=512).status_code == 200
+    large = msgspec.structs.replace(NEED, weights_bytes=2_500)
+    run_loop.plans["org/one"] = msgspec.structs.replace(PLAN, model_id="org/one", need=large)
+
+    grown = client.patch(f"{ONE}/settings", json={"settings": {"context_tokens": 1024}})
+    cut = client.patch(f"{ONE}/settings", json={"settings": {"context_tokens": 256}})
+
+    assert (grown.status_code, cut.status_code) == (409, 200)
+    planned = [asked for asked in run_loop.asked if asked[0] == "plan"]
+    assert planned == [("plan", "org/one", 512), ("plan", "org/one", 1024)]
+    assert cut.json()["settings"]["context_tokens"]["value"] == 256
+
+
 def test_no_more_models_are_pinned_than_may_be_in_memory(client: httpx.Client) -> None:
     assert [pin(client, name).status_code for name in ("one", "two", "two")] == [200] * 3
 

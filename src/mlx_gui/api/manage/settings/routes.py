@@ -44,21 +44,23 @@ async def change_model_settings(
     """What holds now. All changes are made, or none where one is refused."""
     model = await services.library.find(name)
     changes = checked(change.settings)
+    before = services.model_settings.of(model)
+    wanted = services.model_settings.with_changes(model, changes)
     if changes.get("draft_model") is not None:
-        wanted = services.model_settings.with_changes(model, changes)
         find_draft(model, wanted.draft_model, services.library.resolve)
-    if changes.get("pinned"):
-        await _check_pin(services, model)
+    grows = wanted.context_tokens > before.context_tokens
+    if wanted.pinned and (changes.get("pinned") or grows):
+        await _check_pin(services, model, wanted.context_tokens)
     await services.model_settings.change(model, changes)
     services.run_loop.settings_changed()
     services.bus.publish("model", model.id)
     return _shown(services, model)
 
 
-async def _check_pin(services: Services, model: Model) -> None:
-    """Raises Conflict where `model` does not fit beside all that are pinned already."""
+async def _check_pin(services: Services, model: Model, context_tokens: int) -> None:
+    """Raises Conflict where `model` with that context does not fit beside other pinned ones."""
     await services.device.ensure()
-    plans = [await services.run_loop.plan(model)]
+    plans = [await services.run_loop.plan(model, context_tokens=context_tokens)]
     for other in services.library.models():
         pinned = services.model_settings.of(other).pinned and other.problem is None
         if pinned and other.id != model.id:
