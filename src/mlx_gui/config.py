@@ -173,7 +173,8 @@ SETTINGS: tuple[Setting, ...] = (
         "client_stall_s",
         "number",
         30.0,
-        "A client that takes nothing for this long is cancelled.",
+        "A client that takes nothing of its answer, or sends nothing more of its request, for this "
+        "long is cut off.",
         bounds=(0.1, 3600),
     ),
     Setting(

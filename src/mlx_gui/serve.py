@@ -19,7 +19,7 @@ import structlog
 import uvicorn
 import uvloop
 
-from mlx_gui.api.connection import Connection
+from mlx_gui.api.connection import connections
 from mlx_gui.app import Application, worker_settings
 from mlx_gui.config import Config, resolve
 from mlx_gui.control.device import probe_once
@@ -142,7 +142,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 application.asgi,
-                http=Connection,
+                http=connections(config.client_stall_s),
                 lifespan="off",
                 ws="none",
                 log_config=None,

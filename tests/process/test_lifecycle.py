@@ -7,8 +7,9 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -145,6 +146,31 @@ def test_more_clients_are_answered_than_a_terminal_of_macos_allows_files(tmp_pat
         target = urlsplit(visitor.server.address)
         for _ in range(300):
             stack.enter_context(socket.create_connection((target.hostname, target.port), 60))
+        assert visitor.ask("fake/second", "Hello").status_code == 200
+
+
+def test_a_client_that_stops_in_the_middle_of_its_request_is_cut_off(tmp_path: Path) -> None:
+    body = json.dumps(chat("fake/second", "Hello")).encode()
+    head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n"
+    head += b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body)
+    with visited_server(tmp_path, settings={"client_stall_s": 1}) as visitor, ExitStack() as stack:
+        target = urlsplit(visitor.server.address)
+
+        def begun(request: bytes) -> socket.socket:
+            address = (target.hostname, target.port)
+            connection = stack.enter_context(socket.create_connection(address, 60))
+            connection.sendall(request)
+            return connection
+
+        halves = [begun(request) for request in (b"", head[:50], head, head + body[:10])]
+        slow = begun(head)
+        for number in range(0, len(body), 20):
+            slow.sendall(body[number : number + 20])
+            time.sleep(0.4)
+        assert slow.recv(1000).startswith(b"HTTP/1.1 200 OK")
+        for connection in halves:
+            with suppress(ConnectionResetError):
+                assert connection.recv(1000) == b""
         assert visitor.ask("fake/second", "Hello").status_code == 200
 
 
