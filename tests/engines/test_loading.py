@@ -15,6 +15,7 @@ from mlx_gui.core.errors import (
     InvalidRequest,
     LoadFailed,
     MlxGuiError,
+    ModelNotFound,
     ModelUnsupported,
 )
 from mlx_gui.core.generation import GenerateRequest, ImagePart, Message, Sampling, TextPart
@@ -47,7 +48,7 @@ def rename_tensor(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[Callable[[Path], object], type[MlxGuiError], str]] = {
-    "no folder": (shutil.rmtree, LoadFailed, "has no config.json"),
+    "no folder": (shutil.rmtree, ModelNotFound, "is not there any more"),
     "no config": (lambda f: (f / "config.json").unlink(), LoadFailed, "has no config.json"),
     "config is not JSON": (
         lambda f: (f / "config.json").write_text("{"), LoadFailed, "config.json .* cannot be read"
