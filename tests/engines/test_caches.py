@@ -67,3 +67,52 @@ def test_a_batch_masks_only_where_rows_are_padded(
     state: str, mask: str, masks: dict[str, str]
 ) -> None:
     assert masks[state] == mask
+
+
+def test_a_single_row_leaves_the_cache_that_it_shares_as_it_was(engine: RemoteEngine) -> None:
+    before, after = engine.child.call(_shared_and_written)
+    assert after == before
+
+
+def _shared_and_written() -> tuple[list[float], list[float]]:
+    """All keys of a cache before and after a row that began with it has grown."""
+    import mlx.core as mx
+
+    from mlx_gui.engines.text.caches import SequenceKVCache
+
+    cache = SequenceKVCache()
+    cache.update_and_fetch(mx.ones((1, 2, 5, 4)), mx.ones((1, 2, 5, 4)))
+    cache.trim(2)
+    before = cache.keys.flatten().tolist()
+    row = SequenceKVCache.merge([cache])
+    keys, values = row.update_and_fetch(2 * mx.ones((1, 2, 3, 4)), 3 * mx.ones((1, 2, 3, 4)))
+    assert keys[0, 1, :, 0].tolist() == [1, 1, 1, 2, 2, 2]
+    assert values[0, 1, :, 0].tolist() == [1, 1, 1, 3, 3, 3]
+    return before, cache.keys.flatten().tolist()
+
+
+def test_a_row_grows_to_whole_steps_and_is_not_copied_when_all_rows_stay(
+    engine: RemoteEngine,
+) -> None:
+    engine.child.call(_grow)
+
+
+def _grow() -> None:
+    import mlx.core as mx
+
+    from mlx_gui.engines.text.caches import SequenceKVCache
+
+    def new(tokens: int) -> mx.array:
+        return mx.ones((1, 2, tokens, 4))
+
+    cache = SequenceKVCache()
+    cache.update_and_fetch(new(300), new(300))
+    row = SequenceKVCache.merge([cache])
+    for tokens, length in ((1, 512), (211, 512), (1, 768), (300, 1024)):
+        row.update_and_fetch(new(tokens), new(tokens))
+        assert row.keys.shape[2] == row.values.shape[2] == length
+    assert row.size() == 300 + 513
+    kept = row.keys
+    row.filter([0])
+    assert row.keys is kept
+    assert row.offset.tolist() == [813]

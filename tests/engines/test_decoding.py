@@ -7,7 +7,7 @@ import pytest
 from mlx_gui.core.errors import ModelUnsupported
 from mlx_gui.core.generation import Delta, Done, GenerateRequest, Prefill, Sampling, Usage
 from mlx_gui.core.model import TextOptions
-from tests.engines.remote import RemoteEngine, Reply, ask
+from tests.engines.remote import RemoteEngine, Reply, ask, gather
 from tests.zoo.cache import checkpoint
 
 GREEDY = Sampling(temperature=0)
@@ -81,8 +81,39 @@ def test_a_request_beyond_the_pool_waits_for_the_ones_before_it(engine: RemoteEn
     engine.load(checkpoint("Qwen3-tiny"), context=512, slots=4, kv_pool_tokens=512)
     engine.admit("first", ask(STORY, sampling=GREEDY, max_tokens=30))
     engine.admit("second", ask("fox " * 400, sampling=GREEDY, max_tokens=5))
-    order = [step.request_id for _ in iter(engine.busy, False) for step in engine.step()]
-    assert order.index("second") > max(i for i, each in enumerate(order) if each == "first")
+    steps = [{each.request_id for each in engine.step()} for _ in iter(engine.busy, False)]
+    began = next(place for place, told in enumerate(steps) if "second" in told)
+    # The first one's last token has been computed by then, and is told in the same step.
+    assert all("first" not in told for told in steps[began + 1 :])
+
+
+def test_an_answer_begins_in_the_step_that_completes_its_prompt(engine: RemoteEngine) -> None:
+    engine.load(checkpoint("Qwen3-tiny"), slots=4)
+    alone = engine.answer(ask("Hello", sampling=GREEDY, max_tokens=3))
+    engine.admit("one", ask("Hello", sampling=GREEDY, max_tokens=1))
+    engine.admit("three", ask("Hello", sampling=GREEDY, max_tokens=3))
+    replies: dict[str, Reply] = {}
+    gather(replies, engine.step())
+    assert replies["one"].usage.completion_tokens == 1
+    assert replies["one"].text == replies["three"].text
+    assert alone.text.startswith(replies["one"].text)
+    assert engine.drain(replies)["three"].outcome() == alone.outcome()
+
+
+def test_an_answer_that_has_begun_goes_on_with_every_chunk_of_another_prompt(
+    engine: RemoteEngine,
+) -> None:
+    engine.load(checkpoint("SmolLM2-tiny-trained"), slots=4, context=1024)
+    engine.admit("running", ask(STORY, sampling=GREEDY, max_tokens=200))
+    engine.admit("long", ask("fox " * 800, sampling=GREEDY, max_tokens=5))
+    tokens: list[int] = []
+    for _ in iter(engine.busy, False):
+        told = {each.request_id: each.events for each in engine.step()}
+        if any(isinstance(event, Prefill) for event in told.get("long", ())):
+            deltas = [event for event in told["running"] if isinstance(event, Delta)]
+            tokens.append(sum(delta.token_count for delta in deltas))
+    assert len(tokens) > 4
+    assert set(tokens) == {1}
 
 
 def test_speculative_decoding_gives_the_same_greedy_answer(engine: RemoteEngine) -> None:

@@ -8,7 +8,7 @@ been.
 """
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal, cast
@@ -86,6 +86,8 @@ class BatchDecoder:
         # With the last token of a prompt a chunk is one longer, and is still fed at once.
         self._reading = PromptProcessingBatch.empty(model, greedy, prefill_tokens + 1)
         self._writing = GenerationBatch.empty(model, greedy)
+        # Rows whose next token has been returned already.
+        self._told: set[int] = set()
         self._next_key = 0
         self._steps = 0
 
@@ -99,11 +101,13 @@ class BatchDecoder:
 
     def step(self) -> tuple[list[Fed], list[Sampled]]:
         sampled = [*self._finish(), *self._make_room()]
-        sampled += [self._sampled(response) for response in self._writing.next()]
+        later = [self._sampled(response) for response in self._writing.next()]
+        sampled += [each for each in later if each.key not in self._told]
         self._steps += 1
         if self._steps % _STEPS_UNTIL_CLEARED == 0:
             mx.clear_cache()
-        return self._read(), sampled
+        fed = self._read()
+        return fed, [*sampled, *self._early(fed)]
 
     def remove(self, keys: Iterable[int]) -> Mapping[int, State]:
         wanted = set(keys)
@@ -127,6 +131,7 @@ class BatchDecoder:
     def close(self) -> None:
         self._waiting.clear()
         self._rows.clear()
+        self._told.clear()
         self._reading.filter([])
         self._writing.filter([])
 
@@ -253,39 +258,57 @@ class BatchDecoder:
             del self._rows[row.key]
         return Sampled(row.key, response.token, response.logprobs, finish, state)
 
+    def _early(self, fed: Sequence[Fed]) -> list[Sampled]:
+        """The next tokens of those that have none of this step yet, if it has read prompts.
+
+        So an answer begins in the step that completes its prompt, and goes on while others are
+        read. The next step would return these tokens too, but it hands over its own work first, and
+        on a processor MLX takes that only when nearly all before it is done: a step too late.
+        """
+        sampled = self._ahead(self._told | {each.key for each in fed}) if fed else []
+        self._told = {each.key for each in sampled if each.finish is None}
+        return sampled
+
     def _finish(self) -> list[Sampled]:
         """End the rows that are one token short of their most: it has been computed already.
 
         A step would compute one more, which nobody asked for and the next prompt would wait for.
         """
         batch = self._writing
-        last = {
-            key
-            for key, count, most in zip(
-                batch.uids, batch._num_tokens, batch.max_tokens, strict=True
-            )
-            if count + 1 >= most
-        }
-        if not last:
-            return []
-        sampled = [self._last(place) for place, key in enumerate(batch.uids) if key in last]
-        batch.filter([place for place, key in enumerate(batch.uids) if key not in last])
+        return self._ahead(
+            {
+                key
+                for key, count, most in zip(
+                    batch.uids, batch._num_tokens, batch.max_tokens, strict=True
+                )
+                if count + 1 >= most
+            }
+        )
+
+    def _ahead(self, keys: Set[int]) -> list[Sampled]:
+        """The next tokens of rows, before the step that returns them; some end with theirs."""
+        batch = self._writing
+        sampled = [self._next(place) for place, key in enumerate(batch.uids) if key in keys]
+        if any(each.finish is not None for each in sampled):
+            batch.filter([place for place, key in enumerate(batch.uids) if key in self._rows])
         return sampled
 
-    def _last(self, place: int) -> Sampled:
-        """The next token of a row, with which it ends."""
+    def _next(self, place: int) -> Sampled:
+        """The next token of a row, which has been computed; the row is forgotten if it ends."""
         batch = self._writing
-        row = self._rows.pop(batch.uids[place])
-        token, logprobs = self._computed(place)
-        ends = row.feed.end_tokens.matcher().advance(token)
-        state = State(batch.tokens[place], batch.extract_cache(place))
-        return Sampled(row.key, token, logprobs, "stop" if ends else "length", state)
-
-    def _computed(self, place: int) -> tuple[int, mx.array]:
-        """The next token of a row and its log-probabilities, before the step that returns it."""
-        batch = self._writing
+        row = self._rows[batch.uids[place]]
         token = cast(int, cast(mx.array, batch._next_tokens)[place].item())
-        return token, cast(mx.array, batch._next_logprobs[place])
+        logprobs = cast(mx.array, batch._next_logprobs[place])
+        finish: Literal["stop", "length"]
+        if row.feed.end_tokens.matcher().advance(token):
+            finish = "stop"
+        elif batch._num_tokens[place] + 1 >= batch.max_tokens[place]:
+            finish = "length"
+        else:
+            return Sampled(row.key, token, logprobs, None, None)
+        del self._rows[row.key]
+        state = State(batch.tokens[place], batch.extract_cache(place))
+        return Sampled(row.key, token, logprobs, finish, state)
 
     def _has_room_for(self, feed: Feed) -> bool:
         if not self._rows:
@@ -307,22 +330,25 @@ class BatchDecoder:
             longest = max(row.tokens for row in self._rows.values()) + 1
             if self._holds(len(self._rows), longest):
                 break
-            sampled.append(self._pause(max(self._writing.uids)))
+            last = self._pause(max(self._writing.uids))
+            if last.key not in self._told:
+                sampled.append(last)
         return sampled
 
     def _pause(self, key: int) -> Sampled:
         """Take a row out. Its next token is computed already: that is its last one for now."""
         batch = self._writing
-        place = batch.uids.index(key)
-        token, logprobs = self._computed(place)
-        feed, tokens = self._rows.pop(key).feed, [*batch.tokens[place], token]
-        batch.filter([other for other in range(len(batch.uids)) if other != place])
-        if feed.end_tokens.matcher().advance(token):
-            return Sampled(key, token, logprobs, "stop", None)
-        left_tokens = feed.max_tokens - (len(tokens) - feed.prompt_tokens)
-        again = replace(feed, rest=tokens, state=None, max_tokens=left_tokens, boundaries=())
+        feed, tokens = self._rows[key].feed, batch.tokens[batch.uids.index(key)]
+        (last,) = self._ahead({key})
+        if last.finish is not None:
+            return last
+        del self._rows[key]
+        batch.filter([place for place, other in enumerate(batch.uids) if other != key])
+        rest = [*tokens, last.token]
+        left_tokens = feed.max_tokens - (len(rest) - feed.prompt_tokens)
+        again = replace(feed, rest=rest, state=None, max_tokens=left_tokens, boundaries=())
         self._waiting.appendleft((key, again))
-        return Sampled(key, token, logprobs, None, None)
+        return last
 
 
 def _expected_tokens(feed: Feed) -> int:

@@ -1,12 +1,16 @@
-"""KV caches that know when no row of a batch is padded.
+"""KV caches that know when no row of a batch is padded, and copy what they hold less often.
 
 A batch pads its shorter rows at the left, and mlx-lm's cache builds a mask over them for every
 step even when there is nothing to hide: a single row, or rows of one length. Without that mask the
 attention takes its quicker way, which is also the one of a model that serves a single sequence.
+
+A conversation that goes on begins with all that it had. mlx-lm copies that when it becomes a row,
+when the row grows and when it begins to write; here it is copied once, when it grows.
 """
 
 from typing import Any, cast
 
+import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_gui.engines.text.library import BatchKVCache, KVCache, make_prompt_cache
@@ -49,10 +53,50 @@ class AlignedKVCache(BatchKVCache):
 
     @classmethod
     def merge(cls, caches: list[KVCache]) -> "AlignedKVCache":
-        """The caches as rows of one; what they held is copied."""
+        """The caches as rows of one; what they held is copied, unless it is a single one's."""
+        if len(caches) == 1 and caches[0].keys is not None:
+            return cls._alone(caches[0])
         merged = super().merge(caches)
         # Empty ones become the library's own class, whatever class was asked.
         return merged if isinstance(merged, cls) else cls([0] * len(caches))
+
+    @classmethod
+    def _alone(cls, cache: KVCache) -> "AlignedKVCache":
+        """`cache` as the only row, which shares its arrays: they are copied when they grow."""
+        tokens = cache.offset
+        row = cls([0])
+        row.keys = cast(mx.array, cache.keys)[..., :tokens, :]
+        row.values = cast(mx.array, cache.values)[..., :tokens, :]
+        row.offset += tokens
+        row._idx = tokens
+        return row
+
+    def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
+        """All keys and values with these new ones, [rows, heads, tokens, head_dim]."""
+        if not self.empty():
+            self._reserve(self._idx + keys.shape[2])
+        return super().update_and_fetch(keys, values)
+
+    def _reserve(self, tokens: int) -> None:
+        """Room for `tokens` in all, in arrays of whole steps.
+
+        The library grows by whole steps from wherever it is. Memory of an array that has gone fits
+        the next one only where there are few lengths; new memory costs more than the copy.
+        """
+        held = self.keys, self.values
+        if tokens <= held[0].shape[2]:
+            return
+        room = -(-tokens // self.step) * self.step - self._idx
+        self.keys, self.values = (
+            mx.concatenate(
+                [
+                    each[..., : self._idx, :],
+                    mx.zeros((*each.shape[:2], room, each.shape[3]), each.dtype),
+                ],
+                axis=2,
+            )
+            for each in held
+        )
 
     def make_mask(self, N: int, return_array: bool = False, **limits: Any) -> Any:
         """What hides positions from the `N` new tokens of each row: an array, a name or None."""
@@ -69,6 +113,9 @@ class AlignedKVCache(BatchKVCache):
         super().finalize()
 
     def filter(self, batch_indices: list[int]) -> None:
+        if batch_indices == list(range(self.offset.size)) and not self._has_padding():
+            # Nothing changes, and the library would copy it all.
+            return
         self._padded = None
         super().filter(batch_indices)
 

@@ -87,7 +87,10 @@ class Decoder(Protocol):
         ...
 
     def step(self) -> tuple[list[Fed], list[Sampled]]:
-        """One token for each sequence that decodes, then a bounded part of the prompts."""
+        """One token for each sequence that decodes, then a bounded part of the prompts.
+
+        A sequence whose prompt is complete begins in the same step.
+        """
         ...
 
     def remove(self, keys: Iterable[int]) -> Mapping[int, State]:

@@ -122,10 +122,11 @@ class TextEngine:
                 raise
             return self._fail_all(error)
         events: dict[str, list[GenerationEvent]] = {}
-        for each in sampled:
-            self._take(each, events)
+        # An answer may begin in the step that completes its prompt.
         for each in fed:
             self._read(each, began_s, events)
+        for each in sampled:
+            self._take(each, events)
         return [StepEvents(request_id, tuple(told)) for request_id, told in events.items() if told]
 
     def cancel(self, request_id: str) -> list[StepEvents]:
