@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from mlx_gui.core.device import LIMITS
 from mlx_gui.core.errors import ModelUnsupported
 from mlx_gui.core.generation import Delta, Done, GenerateRequest, Prefill, Sampling, Usage
 from mlx_gui.core.model import TextOptions
@@ -114,6 +115,31 @@ def test_an_answer_that_has_begun_goes_on_with_every_chunk_of_another_prompt(
             tokens.append(sum(delta.token_count for delta in deltas))
     assert len(tokens) > 4
     assert set(tokens) == {1}
+
+
+@pytest.mark.parametrize(("words", "crowded"), [(90, True), (800, False)])
+def test_only_prompts_that_are_soon_complete_are_read_as_a_crowd(
+    words: int, crowded: bool, engine: RemoteEngine
+) -> None:
+    engine.load(checkpoint("SmolLM2-tiny-trained"), slots=4, context=1024, kv_pool_tokens=4096)
+    engine.admit("running", ask(STORY, sampling=GREEDY, max_tokens=200))
+    engine.step()
+    for name in ("one", "two", "three"):
+        engine.admit(name, ask(f"{name} " + "fox " * words, sampling=GREEDY, max_tokens=2))
+    done: dict[str, int] = {}
+    read: list[int] = []
+    for _ in iter(engine.busy, False):
+        before = sum(done.values())
+        for each in engine.step():
+            for event in each.events:
+                if isinstance(event, Prefill):
+                    done[each.request_id] = event.done
+        read.append(sum(done.values()) - before)
+    chunk = LIMITS["cpu"].prefill_tokens
+    # The last token of a prompt is read in addition.
+    assert (max(read) > chunk + 2) == crowded
+    assert max(read) <= chunk * LIMITS["cpu"].crowd + 4
+    assert len(done) == 3
 
 
 def test_speculative_decoding_gives_the_same_greedy_answer(engine: RemoteEngine) -> None:

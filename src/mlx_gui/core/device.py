@@ -15,7 +15,7 @@ class Limits:
     """What suits a backend.
 
     `prefill_tokens` of prompts are read between two decode steps, and `crowd` times as many while
-    more prompts wait than answers run: long enough to use the device well, short enough for
+    more short prompts wait than answers run: long enough to use the device well, short enough for
     running answers to keep flowing. `cache_bytes` bounds the memory that MLX keeps for reuse; None
     leaves MLX's own bound.
     """

@@ -10,6 +10,7 @@ been.
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Literal, cast
 
@@ -62,7 +63,8 @@ class BatchDecoder:
 
     A step reads at most `prefill_tokens`, padding included, of one or several prompts. While more
     of them wait than sequences write, it reads so many of each of `crowd`: the few streams are held
-    up for the many, and prompts that are complete together write together.
+    up for the many, and prompts that are complete together write together. A prompt that is longer
+    than all that holds nobody up: it is read by the chunk, whoever waits.
     """
 
     def __init__(
@@ -140,18 +142,13 @@ class BatchDecoder:
     def _read(self) -> list[Fed]:
         """Feed the next chunk of the prompts whose turn it is, and let complete ones write."""
         rows = [self._rows[key] for key in self._reading.uids]
-        unread = len(rows) + len(self._waiting)
-        if unread > len(self._writing.uids):
-            bound, longest = self._prefill_tokens * self._crowd, self._prefill_tokens
-        else:
-            bound = self._prefill_tokens
-            longest = bound // max(len(rows), min(unread, 2), 1)
+        bound, longest, crowded = self._bounds(rows)
         read: list[_Row] = []
         while self._waiting and self._has_room_for(self._waiting[0][1]):
             key, feed = self._waiting[0]
             row = _Row(key, feed, feed.cached_tokens, list(feed.rest))
             chunks = [each.next_chunk(longest) for each in (*rows, row)]
-            if len(chunks) * max(chunks) > bound:
+            if len(chunks) * max(chunks) > bound or (crowded and len(feed.rest) > bound):
                 break
             self._waiting.popleft()
             self._rows[key] = row
@@ -169,6 +166,17 @@ class BatchDecoder:
             if places:
                 self._begin(self._reading.split(places), answered)
         return fed
+
+    def _bounds(self, rows: Sequence[_Row]) -> tuple[int, int, bool]:
+        """Tokens to read in this step, of all and of one prompt, and whether it is for a crowd."""
+        waiting = len(rows) + len(self._waiting)
+        crowd_tokens = self._prefill_tokens * self._crowd
+        feeds = [row.feed for row in rows] or [feed for _, feed in islice(self._waiting, 1)]
+        short = all(len(feed.rest) <= crowd_tokens for feed in feeds)
+        if short and waiting > len(self._writing.uids):
+            return crowd_tokens, self._prefill_tokens, True
+        share = self._prefill_tokens // max(len(rows), min(waiting, 2), 1)
+        return self._prefill_tokens, share, False
 
     def _feed(self, rows: Sequence[_Row], longest: int) -> dict[int, mx.array]:
         """Feed a chunk of each; returns the logits [1, 1, vocabulary] of those fed to their end.
