@@ -207,6 +207,8 @@ class Application:
     async def _forget_old_responses(self) -> None:
         """At the start and once a day from then on."""
         kept = timedelta(days=self._config.responses_retention_days)
+        # Times are to the second: where nothing is kept, those of this second go as well.
+        kept -= timedelta(seconds=1)
         while True:
             before = (datetime.now(UTC) - kept).isoformat(timespec="seconds")
             try:

@@ -64,7 +64,7 @@ class BatchDecoder:
     A step reads at most `prefill_tokens`, padding included, of one or several prompts. While more
     of them wait than sequences write, it reads so many of each of `crowd`: the few streams are held
     up for the many, and prompts that are complete together write together. A prompt that is longer
-    than all that holds nobody up: it is read by the chunk, whoever waits.
+    than all that is read by the single chunk, whoever waits.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class BatchDecoder:
         return fed
 
     def _bounds(self, rows: Sequence[_Row]) -> tuple[int, int, bool]:
-        """Tokens to read in this step, of all and of one prompt, and whether it is for a crowd."""
+        """Tokens to read in this step, of all and of each prompt, and whether for a crowd."""
         waiting = len(rows) + len(self._waiting)
         crowd_tokens = self._prefill_tokens * self._crowd
         feeds = [row.feed for row in rows] or [feed for _, feed in islice(self._waiting, 1)]

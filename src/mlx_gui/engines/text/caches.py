@@ -5,7 +5,7 @@ step even when there is nothing to hide: a single row, or rows of one length. Wi
 attention takes its quicker way, which is also the one of a model that serves a single sequence.
 
 A conversation that goes on begins with all that it had. mlx-lm copies that when it becomes a row,
-when the row grows and when it begins to write; here it is copied once, when it grows.
+when the row grows and when it begins to write; a single row is copied once here, when it grows.
 """
 
 from typing import Any, cast
