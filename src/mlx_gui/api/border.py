@@ -1,4 +1,4 @@
-"""The outermost layer: request ids, one log line a request, and an answer to what nobody caught."""
+"""The outermost layer: request ids, notices, log lines, and an answer to what nobody caught."""
 
 import re
 import time
@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlx_gui.api.errors import ErrorResponses
+from mlx_gui.api.notices import LEFT_OUT_HEADER, NOT_ENFORCED_HEADER, Notices
 from mlx_gui.core.errors import InternalError
 
 REQUEST_ID_HEADER = "x-request-id"
@@ -23,6 +24,7 @@ class Border:
     """ASGI middleware; the request id is in `scope["state"]["request_id"]` and on every log line.
 
     It is the client's own if that is sane, so it names a request for people but may not be unique.
+    Beside it are the request's `Notices`, which go out with the status line.
     """
 
     def __init__(self, app: ASGIApp, *, errors: ErrorResponses) -> None:
@@ -36,6 +38,7 @@ class Border:
         request_id = _request_id(scope)
         state: dict[str, Any] = scope.setdefault("state", {})
         state["request_id"] = request_id
+        notices = state["notices"] = Notices()
         started_at_s = time.perf_counter()
         status: int | None = None
 
@@ -45,6 +48,7 @@ class Border:
                 status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID_HEADER] = headers[_ANTHROPICS_REQUEST_ID_HEADER] = request_id
+                headers.update(notices.headers())
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -58,12 +62,23 @@ class Border:
                         hint="The server's log has the reason under this request id.",
                     )
                     await self._errors.response(scope, error)(scope, receive, send_with_id)
+            _log_notices(notices)
             _log_end(scope, status=status, duration_s=time.perf_counter() - started_at_s)
 
 
 def _request_id(scope: Scope) -> str:
     asked = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
     return asked if _SANE_REQUEST_ID.fullmatch(asked) else uuid4().hex
+
+
+def _log_notices(notices: Notices) -> None:
+    headers = notices.headers()
+    if headers:
+        log.info(
+            "request_noticed",
+            left_out=headers.get(LEFT_OUT_HEADER),
+            not_enforced=headers.get(NOT_ENFORCED_HEADER),
+        )
 
 
 def _log_end(scope: Scope, *, status: int | None, duration_s: float) -> None:

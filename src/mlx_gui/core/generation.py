@@ -200,11 +200,13 @@ class Loading(msgspec.Struct, frozen=True, tag="loading"):
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     """All that can be refused with a 4xx has been checked.
 
-    `truncated_messages` of the oldest turns were dropped to make the prompt fit.
+    `truncated_messages` of the oldest turns were dropped to make the prompt fit. `not_enforced` are
+    the places of keywords in schemas that the answer may break.
     """
 
     prompt_tokens: int
     truncated_messages: int = 0
+    not_enforced: tuple[str, ...] = ()
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):

@@ -28,7 +28,8 @@ LoadReport = Callable[[str, int, int], None]
 class PreparedRequest:
     """A request that passed every check: what `admit` takes. `payload` is the engine's own.
 
-    `truncated_messages` of the oldest turns were dropped to make the prompt fit.
+    `truncated_messages` of the oldest turns were dropped to make the prompt fit, `not_enforced` are
+    the places of keywords in schemas that the answer may break.
     """
 
     request_id: str
@@ -36,6 +37,7 @@ class PreparedRequest:
     prompt_tokens: int
     payload: Any
     truncated_messages: int = 0
+    not_enforced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

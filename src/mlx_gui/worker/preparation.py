@@ -44,7 +44,8 @@ def prepare_requests(
         request_id = message.request_id
         done = guarded(channel, request_id, partial(_prepare, engine, message))
         if isinstance(done, PreparedRequest):
-            tell(request_id, Prepared(done.prompt_tokens, done.truncated_messages))
+            prepared = Prepared(done.prompt_tokens, done.truncated_messages, done.not_enforced)
+            tell(request_id, prepared)
             inbox.put(done)
         elif done is not None:
             tell(request_id, *done)

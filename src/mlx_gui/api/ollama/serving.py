@@ -8,6 +8,7 @@ from fastapi import Request, Response
 
 from mlx_gui.api.answers import encoded, gather
 from mlx_gui.api.hangup import first_of, hang_up
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.ollama.answers import AnswerWriter, Body, Stopwatch
 from mlx_gui.api.ollama.errors import error_line
 from mlx_gui.api.ollama.names import find_model
@@ -29,6 +30,7 @@ async def answer(
     request: Request,
     body: Question,
     *,
+    notices: Notices,
     asked: GenerateRequest | None,
     own_fields: Body,
 ) -> Response:
@@ -41,7 +43,9 @@ async def answer(
             _load_or_unload(services, model, body.keep_alive), hang_up(request.receive)
         )
         return Response(writer.empty(done_reason), media_type="application/json")
-    response = await _generated(services, request, body, asked, model, writer, stopwatch)
+    response = await _generated(
+        services, request, body, asked, model, writer, stopwatch, notices=notices
+    )
     _tell_context(services, response, model, body)
     return response
 
@@ -54,12 +58,13 @@ async def _generated(
     model: Model,
     writer: AnswerWriter,
     stopwatch: Stopwatch,
+    *,
+    notices: Notices,
 ) -> Response:
-    events = stopwatch.watch(
-        services.dispatch.events(
-            model, asked, request_id=f"ollama-{uuid4().hex}", keep_alive_s=body.keep_alive
-        )
+    events = services.dispatch.events(
+        model, asked, request_id=f"ollama-{uuid4().hex}", keep_alive_s=body.keep_alive
     )
+    events = stopwatch.watch(notices.watch(events))
     if body.stream is False:
         whole = writer.whole(await gather(events, request.receive))
         return Response(whole, media_type="application/json")

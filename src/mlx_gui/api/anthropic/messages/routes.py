@@ -23,6 +23,7 @@ from mlx_gui.api.anthropic.messages.wire import (
 )
 from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
@@ -46,6 +47,7 @@ async def create_message(
     body: MessageRequest,
     request: Request,
     services: InjectedServices,
+    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
     priority: RequestPriority = 0,
 ) -> Response:
@@ -54,7 +56,7 @@ async def create_message(
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
     core = to_core(body, tenant=who.tenant, priority=priority)
-    events = services.dispatch.events(model, core, request_id=head.id)
+    events = notices.watch(services.dispatch.events(model, core, request_id=head.id))
     if not body.stream:
         answer = await feed(WholeAnswer(head), events, request.receive)
         return Response(answer.complete().model_dump_json(), media_type="application/json")

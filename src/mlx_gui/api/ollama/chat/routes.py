@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.ollama.chat.translate import message_body, to_core
 from mlx_gui.api.ollama.chat.wire import OllamaChatAnswer, OllamaChatRequest
 from mlx_gui.api.ollama.errors import OllamaError
@@ -30,11 +31,17 @@ async def chat(
     body: OllamaChatRequest,
     request: Request,
     services: InjectedServices,
+    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
     priority: RequestPriority = 0,
 ) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
     core = to_core(body, tenant=who.tenant, priority=priority)
     return await answer(
-        services, request, body, asked=core if body.messages else None, own_fields=message_body
+        services,
+        request,
+        body,
+        notices=notices,
+        asked=core if body.messages else None,
+        own_fields=message_body,
     )

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.generate.translate import response_body, to_core
 from mlx_gui.api.ollama.generate.wire import OllamaGenerateAnswer, OllamaGenerateRequest
@@ -30,11 +31,17 @@ async def generate(
     body: OllamaGenerateRequest,
     request: Request,
     services: InjectedServices,
+    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
     priority: RequestPriority = 0,
 ) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
     core = to_core(body, tenant=who.tenant, priority=priority)
     return await answer(
-        services, request, body, asked=core if body.prompt else None, own_fields=response_body
+        services,
+        request,
+        body,
+        notices=notices,
+        asked=core if body.prompt else None,
+        own_fields=response_body,
     )

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.answers import encoded, gather
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.chat.answer import ChunkEncoder, chat_completion, form_of
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletion, ChatCompletionRequest
@@ -34,6 +35,7 @@ async def create_chat_completion(
     body: ChatCompletionRequest,
     request: Request,
     services: InjectedServices,
+    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
     priority: RequestPriority = 0,
 ) -> Response:
@@ -41,7 +43,7 @@ async def create_chat_completion(
     model = await services.library.find(body.model)
     head, form = new_head("chatcmpl", model.id), form_of(body)
     core = to_core(body, tenant=who.tenant, priority=priority)
-    events = services.dispatch.events(model, core, request_id=head.id)
+    events = notices.watch(services.dispatch.events(model, core, request_id=head.id))
     if not body.stream:
         answer = chat_completion(head, form, await gather(events, request.receive))
         return Response(answer.model_dump_json(), media_type="application/json")

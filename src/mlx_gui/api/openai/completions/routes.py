@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.answers import encoded, gather
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.completions.together import together
 from mlx_gui.api.openai.completions.translate import ChunkEncoder, completion, to_core
 from mlx_gui.api.openai.completions.wire import Completion, CompletionRequest
@@ -37,6 +38,7 @@ async def create_completion(
     body: CompletionRequest,
     request: Request,
     services: InjectedServices,
+    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
     priority: RequestPriority = 0,
 ) -> Response:
@@ -52,7 +54,7 @@ async def create_completion(
         for number, prompt in enumerate(prompts)
     ]
     at_once = min(PROMPTS_AT_ONCE, services.config.max_queue)
-    events = together(streams, n=body.n or 1, at_once=at_once)
+    events = notices.watch(together(streams, n=body.n or 1, at_once=at_once))
     if not body.stream:
         answer = completion(head, await gather(events, request.receive), logprobs=logprobs)
         return Response(answer.model_dump_json(), media_type="application/json")

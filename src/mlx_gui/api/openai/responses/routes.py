@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from mlx_gui.api.answers import only
 from mlx_gui.api.hangup import first_of, hang_up
+from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.responses.answer import EventFrames, ResponseAnswer, last_event
 from mlx_gui.api.openai.responses.stored import InjectedResponses, page, whole
 from mlx_gui.api.openai.responses.translate import response_object, to_core, to_prompt
@@ -50,6 +51,7 @@ async def create_response(
     request: Request,
     services: InjectedServices,
     responses: InjectedResponses,
+    notices: RequestNotices,
     priority: RequestPriority = 0,
 ) -> Response:
     """The response at once or, with `stream`, as events. Loads the model if need be."""
@@ -62,7 +64,7 @@ async def create_response(
         body, id=f"resp_{key}", created_at=int(time.time()), model=model.id, store=store
     )
     answer = ResponseAnswer(begun, key=key)
-    events = services.dispatch.events(model, core, request_id=begun["id"])
+    events = notices.watch(services.dispatch.events(model, core, request_id=begun["id"]))
 
     async def end(answer: ResponseAnswer) -> dict[str, Any]:
         response = answer.complete(now_s=time.time())

@@ -1,0 +1,75 @@
+"""What the headers of an answer say of its request: what was left out, what was not enforced."""
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import Annotated, cast
+from urllib.parse import quote
+
+from fastapi import Depends, Request
+
+from mlx_gui.core.generation import GenerationEvent, Prepared
+
+LEFT_OUT_HEADER = "x-mlx-gui-left-out"
+NOT_ENFORCED_HEADER = "x-mlx-gui-not-enforced"
+MAX_CHARACTERS = 1000
+"""Of one header; what is more is counted."""
+
+_READABLE = "/#[]{}()<>:;=@!$&'*+?~^|. "
+
+
+class Notices:
+    """The notices of one request, by header and in the order in which they came, each once.
+
+    They go out with the status line: what comes after that is in the log only.
+    """
+
+    def __init__(self) -> None:
+        self._by_header: dict[str, dict[str, None]] = {}
+
+    def leave_out(self, names: Iterable[str]) -> None:
+        """Parts of the request that the answer does without, like a tool that is not here."""
+        self._note(LEFT_OUT_HEADER, names)
+
+    def not_enforced(self, places: Iterable[str]) -> None:
+        """Keywords of a schema that the answer may break, by their places (`#/…/uniqueItems`)."""
+        self._note(NOT_ENFORCED_HEADER, places)
+
+    async def watch(
+        self, events: AsyncGenerator[GenerationEvent]
+    ) -> AsyncGenerator[GenerationEvent]:
+        """`events`, of which the notices are taken."""
+        async with aclosing(events):
+            async for event in events:
+                if isinstance(event, Prepared):
+                    self.not_enforced(event.not_enforced)
+                yield event
+
+    def headers(self) -> dict[str, str]:
+        """What is to be sent: lists with commas, everything but plain ASCII percent-encoded."""
+        return {header: _listed(values) for header, values in self._by_header.items()}
+
+    def _note(self, header: str, values: Iterable[str]) -> None:
+        for value in values:
+            self._by_header.setdefault(header, {})[value] = None
+
+
+async def notices_of(request: Request) -> Notices:
+    """Those of the request, which the border sends."""
+    return cast(Notices, request.state.notices)
+
+
+RequestNotices = Annotated[Notices, Depends(notices_of)]
+
+
+def _listed(values: Iterable[str]) -> str:
+    """As many of the values as a header should have, and how many more there are."""
+    listed: list[str] = []
+    left = MAX_CHARACTERS
+    encoded = [quote(value[:MAX_CHARACTERS], safe=_READABLE, errors="replace") for value in values]
+    for value in encoded:
+        left -= len(value) + len(", ")
+        if left < 0:
+            break
+        listed.append(value)
+    more = len(encoded) - len(listed)
+    return ", ".join([*listed, f"and {more} more"] if more else listed)
