@@ -3,29 +3,36 @@
 from mlx_gui.core.model import KVLayout, Model, ModelFacts
 
 _NAMES = ("echo", "second", "slow", "slow-load", "broken", "crash")
+_CONTEXT_TOKENS = 4096
+_AGENTS_CONTEXT_TOKENS = 131_072
+"""Coding agents begin with ten thousand tokens and more."""
 
 
 def scripted_models() -> tuple[Model, ...]:
     """One model for each script of `engines.fake`."""
+    return (
+        *(_model(name, _CONTEXT_TOKENS) for name in _NAMES),
+        _model("agent", _AGENTS_CONTEXT_TOKENS),
+    )
+
+
+def _model(name: str, context_tokens: int) -> Model:
     facts = ModelFacts(
         kind="text",
         model_type="fake",
         capabilities=("chat",),
-        context_length=4096,
+        context_length=context_tokens,
         parameter_count=12_500_000,
         stored_bytes=50_000_000,
         largest_tensor_parameters=1_000_000,
         kv=KVLayout(1024),
         has_chat_template=True,
     )
-    return tuple(
-        Model(
-            id=f"fake/{name}",
-            path="",
-            facts=facts,
-            problem=None,
-            disk_bytes=facts.stored_bytes,
-            discovered_at="2026-01-01T00:00:00+00:00",
-        )
-        for name in _NAMES
+    return Model(
+        id=f"fake/{name}",
+        path="",
+        facts=facts,
+        problem=None,
+        disk_bytes=facts.stored_bytes,
+        discovered_at="2026-01-01T00:00:00+00:00",
     )

@@ -2,21 +2,24 @@
 
 Deterministic apart from its delays. A token is a word with the space before it. How it behaves
 comes from the model's name (`fake/echo`, `fake/slow`, `fake/slow-load`, `fake/broken`,
-`fake/crash`) and, for one request, from its last user message, or its raw prompt, if that is a
-JSON object with the key `fake`:
+`fake/crash`) and, for one request, from a JSON object with the key `fake` in its last user message
+or its raw prompt:
 
     {"fake": {"text": "one two three", "repeat": 10, "reasoning": "let me see",
               "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}],
+              "then": {"text": "It is sunny."},
               "delay_ms": 5, "fail_after": 3, "crash_after": 3, "hang_after": 3}}
 
+When the results of the calls have come back, `then` is the script; without one they are made again.
 Without a script a required tool is called with no arguments.
 """
 
+import json
 import os
 import signal
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +37,7 @@ from mlx_gui.core.generation import (
     FinishReason,
     GenerateRequest,
     GenerationEvent,
+    Message,
     Prefill,
     TokenChance,
     Tokenized,
@@ -47,6 +51,7 @@ from mlx_gui.engines.text.stops import StopText
 
 _LOAD_STEPS = 20
 _WEIGHTS_BYTES = 50_000_000
+_SCRIPT_START = '{"fake":'
 
 
 class ScriptedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +68,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     repeat: int = 1
     reasoning: str = ""
     calls: tuple[ScriptedCall, ...] = ()
+    then: "Script | None" = None
     delay_ms: float = 0
     fail_after: int | None = None
     crash_after: int | None = None
@@ -151,12 +157,11 @@ class FakeEngine:
                 hint="Shorten the conversation.",
                 details={"prompt_tokens": prompt_tokens, "context_tokens": self.context()},
             )
-        last = texts[-1]
         if request.prompt is None:
-            last = next((m.text() for m in reversed(request.messages) if m.role == "user"), "")
-        return PreparedRequest(
-            request_id, request, prompt_tokens, (_read_script(last) or self._script, last)
-        )
+            last, script = _asked(request.messages)
+        else:
+            last, script = texts[-1], _read_script(texts[-1])
+        return PreparedRequest(request_id, request, prompt_tokens, (script or self._script, last))
 
     def tokenize(self, request: TokenizeRequest) -> Tokenized:
         words = [word for text in _prompt_texts(request.request) for word in _cut(text)]
@@ -327,12 +332,33 @@ def _logprobs(word: _Word, request: GenerateRequest) -> tuple[TokenLogprob, ...]
     return (TokenLogprob(chances[0], tuple(chances[: request.top_logprobs])),)
 
 
+def _asked(messages: Sequence[Message]) -> tuple[str, Script | None]:
+    """The user's last message, and the script for what is to be answered now.
+
+    What a program adds behind the results of calls, like a reminder, is not what was asked.
+    """
+    last, rounds, behind_results = "", 0, False
+    for before, message in zip((None, *messages), messages, strict=False):
+        if message.role == "user":
+            behind_results = before is not None and before.role == "tool"
+            if not behind_results or _read_script(message.text()) is not None:
+                last, rounds = message.text(), 0
+        elif message.role == "tool" and before is not None and before.role == "assistant":
+            rounds += 1
+    script = _read_script(last)
+    for _ in range(rounds):
+        script = script and (script.then or script)
+    return last, script
+
+
 def _read_script(text: str) -> Script | None:
-    if not text.startswith("{"):
+    start = text.find(_SCRIPT_START)
+    if start < 0:
         return None
     try:
-        return msgspec.json.decode(text, type=_Envelope).fake
-    except msgspec.MsgspecError:
+        envelope, _ = json.JSONDecoder().raw_decode(text, start)
+        return msgspec.convert(envelope, _Envelope).fake
+    except (RecursionError, ValueError):
         return None
 
 
