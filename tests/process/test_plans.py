@@ -1,6 +1,10 @@
 """Plans over real workers: they say what then happens, and loads hold to them."""
 
+import json
+import socket
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -110,3 +114,41 @@ def test_a_model_that_answers_is_left_by_an_unload_of_all(tmp_path: Path) -> Non
         assert [each["id"] for each in answer["busy"]] == ["fake/echo"]
         assert answer["freed_bytes"] > 0
         assert resident(server) == {"fake/echo"}
+
+
+@contextmanager
+def load_begun(server: Visitor, model: str, **body: Any) -> Generator[None]:
+    """A load whose client hangs up when the block ends."""
+    with socket.create_connection(("127.0.0.1", server.client.base_url.port or 0)) as line:
+        content = json.dumps(body).encode()
+        line.sendall(
+            f"POST /v1/models/{model}/load HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n".encode()
+            + content
+        )
+        yield
+
+
+def reload_pending(server: Visitor, model: str) -> bool:
+    answer = server.client.get(f"/v1/models/{model}/settings").raise_for_status()
+    return answer.json()["reload_pending"]
+
+
+def test_a_client_that_hangs_up_in_the_middle_of_its_load_leaves_no_wish(tmp_path: Path) -> None:
+    with visited_server(tmp_path) as server:
+        with server.stream("fake/echo", ENDLESS) as running:
+            assert "word" in running.text()
+            before = server.row("fake/echo")
+            with load_begun(server, "fake/echo", context=16):
+                wait_until(lambda: reload_pending(server, "fake/echo"), what="the wish")
+            wait_until(lambda: not reload_pending(server, "fake/echo"), what="the end of the wish")
+            assert server.ask("fake/echo", "Hello").status_code == 200
+            assert "word" in running.text(), "the answer goes on"
+        after = server.row("fake/echo")
+        assert (after["pid"], after["context"]) == (before["pid"], before["context"])
+
+        with load_begun(server, "fake/slow-load", context=16):
+            wait_until(lambda: "fake/slow-load" in resident(server), what="the load")
+        wait_until(lambda: "fake/slow-load" not in resident(server), what="its end")
+        assert server.ask("fake/slow-load", "Hello").status_code == 200
+        assert server.row("fake/slow-load")["context"] == before["context"]

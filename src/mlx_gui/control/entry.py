@@ -1,7 +1,8 @@
 """The run loop's notes about one model."""
 
 import asyncio
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlx_gui.control.mailbox import Mailbox
@@ -15,6 +16,11 @@ from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, Queued, WorkerRequest, credits_of, place_of
 from mlx_gui.core.model import Model
+
+SMALL_FOR_S = 600.0
+"""So long after a worker ran out of memory a load of its model takes less."""
+
+NEVER_RAN_OUT_S = -math.inf
 
 _LOADS_WORTH_A_TURN = 2
 """A turn is no shorter than so many times what its load took, or loading would be all there is."""
@@ -46,7 +52,10 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class LoadWaiter:
-    """Somebody who waits for a load, and how long the model is to stay loaded after it."""
+    """Somebody who waits for a load, what it is to be like, and how long the model stays after it.
+
+    The wish is nobody else's before that load begins, and goes with whoever has it.
+    """
 
     outcome: asyncio.Future[LoadOutcome]
     since_s: float
@@ -62,14 +71,15 @@ class Entry:
     request that named one wants for this worker; None means the setting. `drained_for` names the
     model that waits for this one to finish its answers; `leaves_after_s` is set when somebody asked
     it to leave once what had come by then is done. `kept` means that it is loaded without anybody
-    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor. `wish` is
-    that of the next load, `loaded_wish` that of the worker which is there.
+    asking, as a pinned one is. Before `not_before_s` a failed worker gets no successor.
+    `loaded_wish` is that of the load that the worker came from, and ends with it. At `ran_out_s` a
+    worker ran out of memory.
     """
 
     model: Model
     standing: Standing
-    wish: Wish = field(default_factory=Wish)
     loaded_wish: Wish = field(default_factory=Wish)
+    ran_out_s: float = NEVER_RAN_OUT_S
     plan: Plan | None = None
     worker: WorkerProcess | None = None
     queue: FairQueue[Submission] = field(default_factory=FairQueue[Submission])
@@ -117,6 +127,19 @@ class Entry:
     def asked_for(self) -> bool:
         """Whether anybody waits for this model to be ready."""
         return bool(self.queue or self.load_waiters) or self.kept
+
+    def wish(self, now_s: float) -> Wish:
+        """What the model is to be loaded like now: as who waits longest for a load asked."""
+        if self.load_waiters:
+            return self.wish_of(self.load_waiters[0])
+        if self.worker is not None:
+            return self.loaded_wish
+        return Wish(footprint="small" if now_s < self.ran_out_s + SMALL_FOR_S else "full")
+
+    def wish_of(self, waiter: LoadWaiter) -> Wish:
+        """The wish of `waiter`, with less memory if the model ran out of it since."""
+        small = waiter.since_s <= self.ran_out_s
+        return replace(waiter.wish, footprint="small") if small else waiter.wish
 
     def wanted(self, now_s: float) -> bool:
         """Whether a worker that is not there is to be started."""
@@ -187,6 +210,13 @@ class Entry:
             last_used_s=self.last_used_s,
             turn_ends_s=NEVER_S if loading else self.ready_since_s + turn_s,
         )
+
+    def fail_loads(self, wish: Wish, error: MlxGuiError) -> None:
+        """Answer those who wait for a load with this wish, and nobody else."""
+        failed = [each for each in self.load_waiters if self.wish_of(each) == wish]
+        self.load_waiters = [each for each in self.load_waiters if each not in failed]
+        for waiter in failed:
+            reject(waiter.outcome, error)
 
     def fail_waiting(self, error: MlxGuiError) -> None:
         """Answer everybody who waits for this model with `error`."""

@@ -2,11 +2,20 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
 from mlx_gui.control.bus import EventBus
-from mlx_gui.control.entry import Entry, LoadWaiter, Submission, loop_time_s, reject, resolve
+from mlx_gui.control.entry import (
+    NEVER_RAN_OUT_S,
+    Entry,
+    LoadWaiter,
+    Submission,
+    loop_time_s,
+    reject,
+    resolve,
+)
 from mlx_gui.control.load_plan import check_token
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans import Wish
@@ -97,8 +106,8 @@ class Events:
         entry = self._residents.entry(model)
         entry.failures_in_a_row, entry.not_before_s = 0, 0.0
         entry.error = None
-        entry.wish = waiter.wish
-        if entry.ready and not self._residents.outdated(entry):
+        if entry.ready and self._residents.answers_wish(entry, waiter.wish):
+            entry.loaded_wish = waiter.wish
             entry.keep_alive(waiter.keep_alive_s)
             self._residents.touch(entry)
             resolve(waiter.outcome, LoadOutcome(already_loaded=True, duration_ms=0))
@@ -113,9 +122,21 @@ class Events:
     def on_load_abandoned(self, model: Model, waiter: LoadWaiter) -> None:
         entry = self._residents.entries.get(model.id)
         if entry is not None and waiter in entry.load_waiters:
+            wish = entry.wish_of(waiter)
             entry.load_waiters.remove(waiter)
             self._residents.stop_unasked_load(entry)
+            self._withdraw(entry, wish)
             self._residents.changed(entry)
+
+    def _withdraw(self, entry: Entry, wish: Wish) -> None:
+        """Whoever wanted `wish` is gone; others who wait for the load under way get theirs."""
+        loading = entry.worker is not None and entry.worker.ready is None and not entry.leaving
+        shared = any(entry.wish_of(each) == wish for each in entry.load_waiters)
+        if loading and entry.loaded_wish == wish and not shared:
+            entry.loaded_wish = replace(wish, context_tokens=None)
+            if self._residents.outdated(entry):
+                reason = "whoever asked for this context is gone"
+                self._residents.stop_worker(entry, "reload", reason)
 
     def on_preload(self, models: tuple[Model, ...]) -> None:
         if not self._residents.stopping:
@@ -158,8 +179,14 @@ class Events:
     ) -> None:
         entry = self._residents.entry(model)
         asked_for = entry.asked_for
-        entry.kept, entry.wish = False, Wish()
         waiting = len(entry.leases) + len(entry.queue)
+        if waiting and not (force or when_idle):
+            raise Conflict(
+                f"{model.id} has {waiting} requests under way.",
+                hint="Unload it when they have finished, or with force=true to end them.",
+                details={"active": len(entry.leases), "queued": len(entry.queue)},
+            )
+        entry.kept, entry.ran_out_s = False, NEVER_RAN_OUT_S
         if entry.worker is None and (not asked_for or (waiting and when_idle)):
             entry.error = None
             entry.failures_in_a_row, entry.not_before_s = 0, 0.0
@@ -170,12 +197,6 @@ class Events:
             entry.unload_waiters.append(waiter)
             entry.leave_when_idle("asked to leave when it has finished")
             return
-        if waiting and not force:
-            raise Conflict(
-                f"{model.id} has {waiting} requests under way.",
-                hint="Unload it when they have finished, or with force=true to end them.",
-                details={"active": len(entry.leases), "queued": len(entry.queue)},
-            )
         entry.fail_waiting(Conflict(f"{model.id} was unloaded meanwhile."))
         if entry.worker is None:
             resolve(waiter, UnloadOutcome(was_loaded=False))
@@ -232,10 +253,12 @@ class Events:
         entry.ready_since_s, entry.load_s = loop_time_s(), worker.ready.load_ms / 1000
         log.info("model_loaded", model=entry.model.id, load_ms=round(worker.ready.load_ms))
         self._residents.note_ready(worker)
+        if entry.loaded_wish.footprint == "full":
+            entry.ran_out_s = NEVER_RAN_OUT_S
         waiters, entry.load_waiters = entry.load_waiters, []
-        outdated = self._residents.outdated(entry)
         for waiter in waiters:
-            if outdated and waiter.wish != entry.loaded_wish:
+            wish = entry.wish_of(waiter)
+            if wish != entry.loaded_wish and not self._residents.answers_wish(entry, wish):
                 # It came while another context was being loaded, and is to be loaded next.
                 entry.load_waiters.append(waiter)
                 continue
@@ -272,6 +295,7 @@ class Events:
             self._on_failure(entry, worker, error)
         else:
             log.info("model_unloaded", model=entry.model.id)
+        entry.loaded_wish = Wish()
         self._unloads[worker], entry.unload_waiters = entry.unload_waiters, []
         self._residents.changed(entry)
         self._bus.publish("memory")

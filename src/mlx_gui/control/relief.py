@@ -1,8 +1,6 @@
 """Memory given back when there is too little of it: caches first, then models that are idle."""
 
-from dataclasses import replace
-
-from mlx_gui.control.entry import Entry
+from mlx_gui.control.entry import Entry, loop_time_s
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.residency import Resident, evictable
 from mlx_gui.control.residents import Residents
@@ -29,9 +27,9 @@ def recover(residents: Residents, entry: Entry) -> bool:
     shrink(residents, reason)
     for each in _idle(residents):
         residents.evict(residents.entries[each.model_id], reason, cause=entry.model.id)
-    if entry.wish.footprint == "small":
+    if entry.loaded_wish.footprint == "small":
         return False
-    entry.wish = replace(entry.wish, footprint="small")
+    entry.ran_out_s = loop_time_s()
     residents.decisions.note("reload", entry.model.id, reason="it ran out of memory; takes less")
     return True
 

@@ -138,7 +138,7 @@ class Residents:
         plans: dict[str, Plan] = {}
         for entry in [each for each in self.entries.values() if each.wanted(now_s)]:
             try:
-                plans[entry.model.id] = self._effects.planner.plan(entry.model, entry.wish)
+                plans[entry.model.id] = self._effects.planner.plan(entry.model, entry.wish(now_s))
             except MlxGuiError as error:
                 self._refuse(entry, error)
         if plans:
@@ -175,7 +175,7 @@ class Residents:
 
     def _load(self, entry: Entry, plan: Plan) -> None:
         entry.plan = plan
-        entry.loaded_wish = entry.wish
+        entry.loaded_wish = entry.wish(loop_time_s())
         entry.drained_for = None
         # Its turn begins when it is ready, not with what an earlier worker left here.
         entry.ready_since_s = NEVER_S
@@ -204,7 +204,13 @@ class Residents:
         if entry.load_waiters or entry.kept:
             # Whoever does not wait for a load hears of its end here only.
             entry.error = error.info()
-        entry.fail_waiting(error)
+        wish = entry.wish(loop_time_s())
+        if wish.context_tokens is None:
+            entry.fail_waiting(error)
+        else:
+            # Without that context there may be room for the others.
+            entry.fail_loads(wish, error)
+            self._post(_nothing)
         self.changed(entry)
 
     def _wake(self, now_s: float, steps: Iterable[Step]) -> None:
@@ -271,15 +277,21 @@ class Residents:
         """
         if entry.worker is None or entry.plan is None:
             return False
-        return not self._effects.planner.holds(entry.model, entry.wish, entry.plan)
+        return not self.answers_wish(entry, entry.wish(loop_time_s()))
+
+    def answers_wish(self, entry: Entry, wish: Wish) -> bool:
+        """Whether a load with `wish` would make the worker of `entry` what it is."""
+        assert entry.plan is not None, "a worker has a plan"
+        return self._effects.planner.holds(entry.model, wish, entry.plan)
 
     def refuse_hopeless(self, entry: Entry) -> None:
         """Raise at once what waiting would not mend."""
         if entry.worker is not None:
             return
         planner = self._effects.planner
+        wish = entry.wish(loop_time_s())
         failed = entry.plan if entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL else None
-        if failed is not None and not planner.holds(entry.model, entry.wish, failed):
+        if failed is not None and not planner.holds(entry.model, wish, failed):
             # What failed was another load: the settings have changed since.
             entry.failures_in_a_row = 0
         if entry.error is not None and entry.failures_in_a_row >= FAILURES_UNTIL_REFUSAL:
@@ -288,7 +300,7 @@ class Residents:
                 f"{entry.error.message}",
                 hint=f"Mend the cause, then load it: mlx-gui load {entry.model.id}",
             )
-        planner.plan(entry.model, entry.wish)
+        planner.plan(entry.model, wish)
 
     def entry(self, model: Model) -> Entry:
         """The notes about `model`, made when it is first asked for."""

@@ -49,6 +49,7 @@ class Stage:
         self.slots = slots
         self.contexts: dict[str, int] = {}
         self.sizes: dict[str, int] = {"huge": 1000}
+        self.sizes_of_contexts: dict[int, int] = {}
         self.standings: dict[str, Standing] = {}
         self.budget = 100
         self.old: str | None = None
@@ -76,6 +77,7 @@ class Stage:
     def plan(self, wanted: Model, wish: Wish) -> Plan:
         size = self.sizes.get(wanted.id, 10)
         context = wish.context_tokens or self.contexts.get(wanted.id, 64)
+        size = self.sizes_of_contexts.get(context, size)
         if wish.footprint == "small":
             size, context = size // 2, context // 2
         spec = LoadSpec(wanted.id, "", "text", "fake", "stored", context, self.slots)
