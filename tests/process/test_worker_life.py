@@ -1,18 +1,24 @@
 """A worker's life: it hangs, is stopped in every state, outlives nobody, and gives back."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 
+from mlx_gui.control import returned, worker_process
+from mlx_gui.control.machine.platforms import machine_reader
+from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory
 from mlx_gui.core.generation import Failed, Usage
+from mlx_gui.ipc.child import Child
 from tests.process.visitor import ENDLESS, Visitor, script, visited_server
 from tests.process.workers import (
     DEADLINE_S,
@@ -93,6 +99,92 @@ def test_an_unloaded_worker_says_what_came_back(tmp_path: Path) -> None:
     assert observed.error is None
     assert observed.returned is not None
     assert observed.returned.held_bytes > 5_000_000
+
+
+class SilentMachine:
+    """One that can be read so many times, like any until this process has no descriptor left."""
+
+    def __init__(self, readings: int) -> None:
+        self._left = readings
+        self._reader = machine_reader()
+
+    def read(self) -> MemoryReading:
+        if not self._left:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        self._left -= 1
+        return self._reader.read()
+
+    def identify(self) -> MachineIdentity:
+        return self._reader.identify()
+
+
+@pytest.mark.parametrize("readings", [0, 1])
+def test_a_worker_ends_as_ever_where_the_system_tells_nothing_of_its_memory(
+    readings: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = SilentMachine(readings)
+
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        await observed.ready.wait()
+        pid = worker.pid
+        monkeypatch.setattr(returned, "machine_reader", lambda: machine)
+        worker.stop()
+        await worker.wait()
+        await observed.weighed.wait()
+        assert pid is not None
+        assert not psutil.pid_exists(pid)
+
+    observed = live(tmp_path, work)
+    assert observed.error is None
+    assert observed.returned is None
+
+
+def fault(*_: object) -> NoReturn:
+    raise RuntimeError("a fault of ours")
+
+
+@pytest.mark.parametrize("where", ["worker_progressed", "worker_ready", "request_ended", "weighed"])
+def test_whatever_goes_wrong_around_a_worker_it_ends_and_its_exit_is_told(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = worker_process if where == "weighed" else Observed
+
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        if where in ("request_ended", "weighed"):
+            await observed.ready.wait()
+        pid = worker.pid
+        with monkeypatch.context() as broken:
+            broken.setattr(faulty, where, fault)
+            if where == "request_ended":
+                await answer(worker, scripted("hello"))
+            if where == "weighed":
+                worker.stop()
+            await worker.wait()
+        await observed.weighed.wait()
+        assert worker.phase == "stopped"
+        assert pid is None or not psutil.pid_exists(pid)
+
+    error = live(tmp_path, work).error
+    if where == "weighed":
+        # It was asked to end, and it did.
+        assert error is None
+    else:
+        assert type(error) is WorkerFailed
+        assert "RuntimeError" in error.message
+
+
+def test_a_worker_that_cannot_be_started_has_an_exit_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Child, "start", fault)
+
+    async def work(worker: WorkerProcess, observed: Observed) -> None:
+        await worker.wait()
+        await observed.weighed.wait()
+
+    error = live(tmp_path, work).error
+    assert type(error) is WorkerFailed
+    assert "RuntimeError" in error.message
 
 
 @pytest.mark.parametrize("state", ["stopped", "loading"])

@@ -112,12 +112,12 @@ def _pss_of_all(pids: Mapping[str, int]) -> dict[str, int]:
 
 
 def process_rss_bytes(pid: int | None) -> int:
-    """The resident set of a process; 0 when there is none."""
+    """The resident set of a process; 0 when there is none, or the system does not tell."""
     if pid is None:
         return 0
     try:
         return psutil.Process(pid).memory_info().rss
-    except psutil.Error:
+    except (psutil.Error, OSError):
         return 0
 
 
@@ -139,7 +139,7 @@ def process_private_bytes(pid: int | None) -> int:
     """What only the end of a process gives back: its memory without files and shares.
 
     Files that it has mapped are available to others anyway. Takes microseconds; 0 when there is no
-    process.
+    process, or the system does not tell.
     """
     if pid is None:
         return 0

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from mlx_gui.control.machine.platforms import machine_reader
+from mlx_gui.control.memory import process_private_bytes
 
 SETTLED_S = 2.0
 """So long after the end of a process all that it gave back is told as available."""
@@ -39,17 +40,34 @@ class MemoryReturned:
         return self.share >= 1 - _TOLERANCE
 
 
-async def memory_returned(held_bytes: int, before_bytes: int) -> MemoryReturned:
-    """What came back of `held_bytes`: as soon as all of it did, at the latest after 2 s."""
+def weighed(pid: int) -> tuple[int, int] | None:
+    """What the process holds and what the system has free beside it; None where that is not told.
+
+    A worker's end must not depend on a reading: a server that is short of files reads nothing.
+    """
+    held_bytes, before_bytes = process_private_bytes(pid), available_bytes()
+    return (held_bytes, before_bytes) if held_bytes and before_bytes is not None else None
+
+
+async def memory_returned(held_bytes: int, before_bytes: int) -> MemoryReturned | None:
+    """What came back of `held_bytes`: as soon as all of it did, at the latest after 2 s.
+
+    None where the system did not tell.
+    """
     loop = asyncio.get_running_loop()
     ends_s = loop.time() + SETTLED_S
+    returned: MemoryReturned | None = None
     while True:
-        returned = MemoryReturned(held_bytes, before_bytes, available_bytes())
-        if returned.came_back or loop.time() >= ends_s:
+        if (after_bytes := available_bytes()) is not None:
+            returned = MemoryReturned(held_bytes, before_bytes, after_bytes)
+        if (returned is not None and returned.came_back) or loop.time() >= ends_s:
             return returned
         await asyncio.sleep(_LOOK_AGAIN_S)
 
 
-def available_bytes() -> int:
-    """What the system could give to a new process now."""
-    return machine_reader().read().available_bytes
+def available_bytes() -> int | None:
+    """What the system could give to a new process now; None where it does not tell."""
+    try:
+        return machine_reader().read().available_bytes
+    except OSError:
+        return None

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+import structlog
+
 from mlx_gui.control.liveness import Liveness
 from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.memory import process_private_bytes
-from mlx_gui.control.returned import MemoryReturned, available_bytes, memory_returned
+from mlx_gui.control.returned import MemoryReturned, memory_returned, weighed
 from mlx_gui.core.errors import (
     ErrorInfo,
     LoadFailed,
@@ -44,6 +45,8 @@ from mlx_gui.ipc.messages import (
     StartFailed,
     StartWorker,
 )
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _STOP_ASK_S = 5.0
 _STOP_TERMINATE_S = 3.0
@@ -166,23 +169,25 @@ class WorkerProcess:
         await self._ended.wait()
 
     async def _live(self) -> None:
-        error: MlxGuiError | None
-        try:
-            self._child = await self._started()
-        except OSError as problem:
-            error = LoadFailed(f"No worker could be started for {self.spec.model_id}: {problem}")
-        else:
-            await self._converse(self._child)
-            error = self._explain_exit()
+        """Whatever goes wrong in here: the child ends, and the observer hears of its exit."""
+        living = asyncio.create_task(self._converse(), name=f"talk-{self.spec.model_id}")
+        await asyncio.wait((living,))
+        fault = living.exception()
+        if fault is not None and not isinstance(fault, LoadFailed):
+            log.error("worker_unattended", model=self.spec.model_id, exc_info=fault)
+            await self._kill()
+        error = self._explain_exit(fault)
         self.phase = "stopped"
-        self._fail_open_requests(error)
-        self._observer.worker_exited(self, error)
-        self._ended.set()
-        if self._weights is not None:
-            held, before = self._weights
-            self.returned = await memory_returned(held, before)
-        # Also of one that died while it was asked to end: somebody may wait to hear of it.
-        self._observer.worker_weighed(self)
+        try:
+            self._fail_open_requests(error)
+        finally:
+            self._observer.worker_exited(self, error)
+            self._ended.set()
+            if self._weights is not None:
+                held, before = self._weights
+                self.returned = await memory_returned(held, before)
+            # Also of one that died while it was asked to end: somebody may wait to hear of it.
+            self._observer.worker_weighed(self)
 
     async def _started(self) -> Child:
         settings = self._settings
@@ -198,26 +203,40 @@ class WorkerProcess:
         self._child.send(start)
         return self._child
 
-    async def _converse(self, child: Child) -> None:
+    async def _converse(self) -> None:
+        """Start the child, and talk to it until it has ended. Raises LoadFailed, and any fault."""
+        try:
+            child = self._child = await self._started()
+        except OSError as problem:
+            raise LoadFailed(
+                f"No worker could be started for {self.spec.model_id}: {problem}"
+            ) from problem
         listening = asyncio.create_task(self._listen(child))
         stopping = asyncio.create_task(self._stop_requested.wait())
         watching = asyncio.create_task(self._watch(child))
-        await asyncio.wait((listening, stopping, watching), return_when=asyncio.FIRST_COMPLETED)
-        self.phase = "stopping"
-        stopping.cancel()
-        watching.cancel()
-        if self._hung:
-            # A process that is stopped or stuck would let every softer signal wait.
-            child.signal(signal.SIGKILL)
-        if self._stop_requested.is_set() and not child.ended:
-            await self._end_weighed(child)
-        else:
+        beside = (listening, stopping, watching)
+        try:
+            done, _ = await asyncio.wait(beside, return_when=asyncio.FIRST_COMPLETED)
+            self.phase = "stopping"
+            for task in done:
+                task.result()
+            watching.cancel()
+            if self._hung:
+                # A process that is stopped or stuck would let every softer signal wait.
+                child.signal(signal.SIGKILL)
+            if self._stop_requested.is_set() and not child.ended:
+                self._weights = weighed(child.pid)
             self.exit = await self._end(child)
-        await listening
+            await listening
+        finally:
+            for task in beside:
+                task.cancel()
 
-    async def _end_weighed(self, child: Child) -> None:
-        self._weights = process_private_bytes(child.pid), available_bytes()
-        self.exit = await self._end(child)
+    async def _kill(self) -> None:
+        """The end of a child that nobody talks to any more."""
+        if self._child is not None and self.exit is None:
+            self._child.signal(signal.SIGKILL)
+            self.exit = await self._child.wait()
 
     async def _end(self, child: Child) -> ChildExit:
         # A child whose channel is closed is ending or broken: the ladder fits both.
@@ -293,13 +312,21 @@ class WorkerProcess:
             self.served += finished
             self._observer.request_ended(self, request_id, finished)
 
-    def _explain_exit(self) -> MlxGuiError | None:
-        """The error of an exit that nobody asked for; None otherwise."""
+    def _explain_exit(self, fault: BaseException | None) -> MlxGuiError | None:
+        """The error of an exit that nobody asked for; None otherwise. `fault` is our own."""
         if self._start_error is not None:
             return from_info(self._start_error)
+        if isinstance(fault, LoadFailed):
+            return fault
+        name = self.spec.model_id
+        if fault is not None and not self._stop_requested.is_set():
+            return WorkerFailed(
+                f"The worker of {name} was ended: the server lost track of it "
+                f"({type(fault).__name__}).",
+                hint="The next request loads the model again; the server's log has the details.",
+            )
         if self.exit is None:
             return None
-        name = self.spec.model_id
         if self._hung:
             timeout_s = self._settings.hang_timeout_s
             return WorkerFailed(

@@ -23,6 +23,7 @@ from mlx_gui.ipc.spawn import Role, spawn
 
 _TAIL_LINES = 60
 _LINE_BYTES = 4096
+_TAIL_PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,12 @@ class Child:
         """A child of `role` that has been sent its first message. Raises OSError."""
         process, sock = await spawn(role, environment)
         limited = isinstance(first, StartWorker | Prewarm) and first.memory_limit_bytes > 0
-        child = cls(process, await AsyncChannel.open(sock), limited=limited)
+        try:
+            child = cls(process, await AsyncChannel.open(sock), limited=limited)
+        except BaseException:
+            # The process ends with its channel, and asyncio waits for it.
+            sock.close()
+            raise
         child.send(first)
         return child
 
@@ -124,8 +130,8 @@ class Child:
     async def _await_exit(self) -> ChildExit:
         returncode = await self._process.wait()
         # A grandchild may hold the pipe open: the tail is a help, not worth waiting for.
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tail_task, timeout=1)
+        await asyncio.wait((self._tail_task,), timeout=_TAIL_PATIENCE_S)
+        self._tail_task.cancel()
         self._channel.close()
         tail = tuple(self._tail)
         why = self._diagnose(returncode, tail)
