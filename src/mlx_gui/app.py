@@ -1,15 +1,12 @@
 """The composition root: builds the parts of one server and knows in which order they live."""
 
 import asyncio
-import contextlib
 import secrets
 import sys
 import time
-from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -39,6 +36,7 @@ from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.samples import SampleRecorder
 from mlx_gui.control.spare import WarmSpare
+from mlx_gui.control.supervision import Background, finished
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
@@ -67,7 +65,7 @@ class Application:
     def __init__(self, config: Config, store: Store, *, address: str, safe_mode: SafeMode) -> None:
         self._config = config
         self._store = store
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._background = Background()
         self.bus = EventBus()
         self.safe_mode = safe_mode
         self.worker_settings = worker_settings(config)
@@ -81,7 +79,7 @@ class Application:
             reserve_bytes=config.memory_reserve_bytes,
         )
         self.budget = BudgetSource(
-            self.sampler.reader.read,
+            self.sampler.now,
             BudgetLimits(config.memory_limit_bytes, config.memory_reserve_bytes),
             device=lambda: self.device.facts,
         )
@@ -135,26 +133,24 @@ class Application:
 
     def start(self) -> None:
         """Begin to serve; what takes time (probe, scan) goes on in the background."""
-        self._spawn("run-loop", self.run_loop.run())
-        self._spawn("memory", self.sampler.run())
-        self._spawn("samples", self._recorder.run())
-        self._spawn("boot", self._boot())
-        self._spawn("retention", self._forget_old_responses())
+        self._background.keep("run-loop", self.run_loop.run)
+        self._background.keep("memory", self.sampler.run)
+        self._background.keep("samples", self._recorder.run)
+        self._background.keep("boot", self._boot)
+        self._background.keep("retention", self._forget_old_responses)
 
     async def drain(self, grace_s: float) -> None:
-        """Refuse what is new and end every worker, running answers first if they are quick."""
-        await self.run_loop.shutdown(grace_s)
-        await self.spare.close()
+        """Refuse what is new and end every worker, running answers first if they are quick.
+
+        What goes wrong with one part is logged, and keeps no other from its end; so in `close`.
+        """
+        await finished("shutdown", self.run_loop.shutdown(grace_s))
+        await finished("spare", self.spare.close())
 
     async def close(self) -> None:
         """End the background tasks."""
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        await asyncio.to_thread(self.samples.close)
+        await self._background.close()
+        await finished("samples", asyncio.to_thread(self.samples.close))
 
     async def install_starter(self, progress: Progress) -> str:
         """The id of the embedded starter, which is among the models from now on."""
@@ -182,7 +178,7 @@ class Application:
     async def _boot(self) -> None:
         try:
             await self.device.ensure()
-        except MlxGuiError as error:
+        except (StoreError, MlxGuiError) as error:
             log.error("device_unknown", reason=error.message)
         try:
             await self.model_settings.recall()
@@ -223,16 +219,6 @@ class Application:
                 if gone:
                     log.info("old_responses_removed", count=gone)
             await asyncio.sleep(_DAY_S)
-
-    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work, name=name)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget_task)
-
-    def _forget_task(self, task: asyncio.Task[None]) -> None:
-        """One that failed is kept: `close` raises what went wrong."""
-        if task.cancelled() or task.exception() is None:
-            self._tasks.discard(task)
 
     def _on_models_changed(self) -> None:
         """Tell of the list, and have those leave that are not in any folder now."""
@@ -281,7 +267,7 @@ class Application:
             budget=self._budget,
             start_worker=partial(self._start_worker, observer=observer),
             note_ready=self._note_ready,
-            note_missing=lambda: self._spawn("rescan", self._search_again()),
+            note_missing=lambda: self._background.once("rescan", self._search_again()),
             recycle_reason=self._recycle_reason,
             allow_spare=self._allow_spare,
         )
@@ -313,7 +299,7 @@ class Application:
         if worker.ready is None:
             return
         measurement = Measurement(worker.ready.memory, worker.ready.load_ms)
-        self._spawn("measurement", self._keep_measurement(worker.spec, measurement))
+        self._background.once("measurement", self._keep_measurement(worker.spec, measurement))
 
     async def _keep_measurement(self, spec: LoadSpec, measurement: Measurement) -> None:
         try:

@@ -115,11 +115,26 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
     try:
         await server.serve(sockets=[sock])
     finally:
-        withdraw(config.data_dir)
+        _withdraw(config)
         await application.close()
-    end_run(config.data_dir)
+    _note_end(config)
     log.info("stopped", tasks_left=_tasks_left())
     return 0
+
+
+def _withdraw(config: Config) -> None:
+    """What stays behind names a process that is gone, and so is no harm."""
+    try:
+        withdraw(config.data_dir)
+    except OSError as error:
+        log.error("runtime_not_withdrawn", reason=str(error))
+
+
+def _note_end(config: Config) -> None:
+    try:
+        end_run(config.data_dir)
+    except (StoreError, MlxGuiError) as error:
+        log.error("end_not_noted", reason=error.message)
 
 
 def _tasks_left() -> list[str]:

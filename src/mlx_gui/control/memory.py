@@ -12,7 +12,7 @@ from mlx_gui.control.machine.files import keyed_numbers, text
 from mlx_gui.control.machine.macos import footprint_bytes
 from mlx_gui.control.machine.platforms import machine_reader, on_macos
 from mlx_gui.control.machine.pressure import pressure_level
-from mlx_gui.control.machine.reading import MachineReader, Pressure
+from mlx_gui.control.machine.reading import MachineReader, MemoryReading, Pressure
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -33,9 +33,10 @@ def _no_workers() -> Mapping[str, int]:
 class MemorySampler:
     """The only thing that polls. `latest` is never older than its interval while it runs.
 
-    `worker_bytes` is the proportional share of each worker by its model, as of the last five
-    seconds. `on_pressure` hears the new level whenever it has changed. Both callbacks are called on
-    the event loop.
+    Unless the system tells nothing, as when no file can be opened: then it is the last that was
+    told, the log says so once, and each second it is tried again. `worker_bytes` is the
+    proportional share of each worker by its model, as of the last five seconds. `on_pressure` hears
+    the new level whenever it has changed. Both callbacks are called on the event loop.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class MemorySampler:
         self._on_pressure = on_pressure
         self._worker_pids = worker_pids
         self._reserve_bytes = reserve_bytes
+        self._silent = False
         self._shown_available_bytes = self.latest.available_bytes
 
     async def run(self) -> None:
@@ -65,9 +67,17 @@ class MemorySampler:
             tasks.create_task(self._run_machine(), name="machine-memory")
             tasks.create_task(self._run_workers(), name="workers-memory")
 
+    def now(self) -> MemoryReading:
+        """The memory at this moment, or at the last one of which the system told."""
+        try:
+            return self.reader.read()
+        except OSError:
+            return self.latest
+
     def sample(self) -> None:
         """One reading of the machine; reports a change that a person could see."""
-        self.latest = self.reader.read()
+        if not self._read():
+            return
         before, self.pressure = (
             self.pressure,
             pressure_level(self.latest, self.pressure, reserve_wanted_bytes=self._reserve_bytes),
@@ -81,6 +91,19 @@ class MemorySampler:
             self._shown_available_bytes = self.latest.available_bytes
             self._on_change()
 
+    def _read(self) -> bool:
+        try:
+            self.latest = self.reader.read()
+        except OSError as problem:
+            if not self._silent:
+                log.error("memory_not_told", reason=str(problem))
+            self._silent = True
+            return False
+        if self._silent:
+            log.info("memory_told_again")
+        self._silent = False
+        return True
+
     async def measure_workers(self) -> None:
         """One reading of all workers. It takes milliseconds for a large one, so in a thread."""
         pids = dict(self._worker_pids())
@@ -88,7 +111,11 @@ class MemorySampler:
             self.worker_bytes = {}
             return
         before = self.worker_bytes
-        measured = await asyncio.to_thread(_pss_of_all, pids)
+        try:
+            measured = await asyncio.to_thread(_pss_of_all, pids)
+        except OSError:
+            # What was known is still the best guess; `sample` tells the log.
+            return
         self.worker_bytes = measured
         if any(
             abs(measured.get(model_id, 0) - before.get(model_id, 0)) >= _CHANGE_BYTES
@@ -125,7 +152,7 @@ def process_pss_bytes(pid: int | None) -> int:
     """The resident set, with its part of what it shares; on macOS the physical footprint.
 
     The resident set where that is not told; 0 when there is no process. Takes milliseconds for
-    each gigabyte, so not for the event loop.
+    each gigabyte, so not for the event loop. Raises OSError when no file can be opened.
     """
     if pid is None:
         return 0
@@ -145,7 +172,10 @@ def process_private_bytes(pid: int | None) -> int:
         return 0
     if on_macos():
         return footprint_bytes(pid) or process_rss_bytes(pid)
-    pages = (text(_PROC / str(pid) / "statm") or "").split()
+    try:
+        pages = (text(_PROC / str(pid) / "statm") or "").split()
+    except OSError:
+        return 0
     if len(pages) < 3:
         return 0
     return max(int(pages[1]) - int(pages[2]), 0) * os.sysconf("SC_PAGE_SIZE")

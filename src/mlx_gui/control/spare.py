@@ -1,6 +1,7 @@
 """The warm spare: a worker that has imported everything and waits for a model."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 from contextlib import aclosing
 from typing import Literal
@@ -8,6 +9,7 @@ from typing import Literal
 import structlog
 
 from mlx_gui.control.memory import process_private_bytes
+from mlx_gui.control.supervision import finished
 from mlx_gui.control.worker_process import WorkerSettings
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.ipc.child import Child
@@ -17,7 +19,8 @@ log = structlog.get_logger(__name__)
 
 _STOP_ASK_S = 1.0
 _STOP_TERMINATE_S = 3.0
-_FAILURES_UNTIL_NONE = 3
+_FAILURES_UNTIL_REST = 3
+_REST_S = 600.0
 
 Fate = Literal["taken", "dismissed"]
 
@@ -43,17 +46,19 @@ class WarmSpare:
         self._fate: asyncio.Future[Fate] | None = None
         self._life: asyncio.Task[None] | None = None
         self._failures = 0
+        self._failed_s = 0.0
 
     def ensure(self, *, allowed: bool) -> None:
         """Begin to start one if there is none, or to end the one that is there.
 
-        After three in a row that ended by themselves there will be no other.
+        After three in a row that did not start or ended by themselves there is no other for ten
+        minutes.
         """
         if not allowed:
             self._decide("dismissed")
-        elif (self._life is None or self._life.done()) and self._failures < _FAILURES_UNTIL_NONE:
+        elif (self._life is None or self._life.done()) and not self._resting():
             self._fate = asyncio.get_running_loop().create_future()
-            self._life = asyncio.create_task(self._live(self._fate), name="spare")
+            self._life = asyncio.create_task(self._live(self._fate), name="spare-watch")
 
     def take(self, spec: LoadSpec) -> Child | None:
         """The spare, for whoever loads `spec`; None when there is none that can load it."""
@@ -93,6 +98,19 @@ class WarmSpare:
         self._decide("dismissed")
         await self.wait_ended()
 
+    def _resting(self) -> bool:
+        """Whether so many have failed that another one has to wait."""
+        if self._failures < _FAILURES_UNTIL_REST:
+            return False
+        if asyncio.get_running_loop().time() - self._failed_s < _REST_S:
+            return True
+        self._failures = 0
+        return False
+
+    def _failed(self) -> None:
+        self._failures += 1
+        self._failed_s = asyncio.get_running_loop().time()
+
     def _decide(self, fate: Fate) -> bool:
         """Whether this was decided now and not before."""
         if self._fate is None or self._fate.done():
@@ -101,6 +119,17 @@ class WarmSpare:
         return True
 
     async def _live(self, fate: "asyncio.Future[Fate]") -> None:
+        """Whatever goes wrong in here, there may be another one after it."""
+        if await finished("spare", self._follow_fate(fate)):
+            return
+        self._failed()
+        lost = self._child
+        if lost is not None and not (fate.done() and fate.result() == "taken"):
+            self._forget()
+            lost.signal(signal.SIGKILL)
+            await lost.wait()
+
+    async def _follow_fate(self, fate: "asyncio.Future[Fate]") -> None:
         settings = self._settings
         first = Prewarm(
             PROTOCOL_VERSION,
@@ -112,7 +141,7 @@ class WarmSpare:
         try:
             child = self._child = await Child.start("worker", first, settings.environment)
         except OSError as problem:
-            self._failures += 1
+            self._failed()
             log.warning("spare_not_started", reason=str(problem))
             return
         self._on_change()
@@ -124,7 +153,7 @@ class WarmSpare:
         self._forget()
         exit_ = await child.stop(ask_s=_STOP_ASK_S, terminate_s=_STOP_TERMINATE_S)
         if not fate.done():
-            self._failures += 1
+            self._failed()
             log.warning("spare_ended", reason=exit_.reason, output=list(exit_.output_tail[-12:]))
 
     async def _follow(self, child: Child) -> None:

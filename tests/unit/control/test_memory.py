@@ -2,13 +2,16 @@
 
 import asyncio
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
+from mlx_gui.control.machine.linux import LinuxReader
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading, Pressure
 from mlx_gui.control.memory import (
     MemorySampler,
@@ -25,13 +28,19 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 class ScriptedMachine:
-    """A machine of 32 GB of which `available_bytes` are free at each reading in turn."""
+    """A machine of 32 GB of which `available_bytes` are free at each reading in turn.
 
-    def __init__(self, *available_bytes: int) -> None:
+    None is a reading that fails.
+    """
+
+    def __init__(self, *available_bytes: int | None) -> None:
         self._left = list(available_bytes)
 
     def read(self) -> MemoryReading:
-        return MemoryReading(32 * GB, self._left.pop(0), 32 * GB)
+        available_bytes = self._left.pop(0)
+        if available_bytes is None:
+            raise OSError("too many open files")
+        return MemoryReading(32 * GB, available_bytes, 32 * GB)
 
     def identify(self) -> MachineIdentity:
         raise AssertionError("the sampler does not ask")
@@ -77,6 +86,49 @@ def test_pressure_is_told_when_it_changes_and_only_then() -> None:
 
     assert levels == ["warn", "critical", "warn", "normal"]
     assert sampler.pressure == "normal"
+
+
+def test_a_reading_that_fails_is_told_once_and_the_next_one_counts_again() -> None:
+    levels: list[Pressure] = []
+    machine = ScriptedMachine(20 * GB, None, None, 400 * MB, None, 5 * GB)
+    sampler = MemorySampler(lambda: None, reader=machine, on_pressure=levels.append)
+
+    with capture_logs() as logs:
+        sampler.sample()
+        assert sampler.now().available_bytes == 20 * GB
+        for _ in range(3):
+            sampler.sample()
+
+    assert levels == ["critical", "normal"]
+    assert [line["event"] for line in logs if not line["event"].startswith("memory_pressure")] == [
+        "memory_not_told", "memory_told_again", "memory_not_told", "memory_told_again"
+    ]  # fmt: skip
+
+
+@linux_only
+def test_without_a_free_descriptor_a_process_is_not_taken_for_one_that_holds_nothing() -> None:
+    changes: list[int] = []
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def scenario(pid: int) -> None:
+        sampler = MemorySampler(
+            lambda: changes.append(1),
+            reader=ScriptedMachine(20 * GB),
+            worker_pids=lambda: {"org/one": pid},
+        )
+        await sampler.measure_workers()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            await sampler.measure_workers()
+            with pytest.raises(OSError, match="Too many open files"):
+                LinuxReader().read()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert sampler.worker_bytes["org/one"] >= HELD_BYTES
+        assert len(changes) == 1
+
+    with holder() as pid:
+        asyncio.run(scenario(pid))
 
 
 def test_pressure_is_known_from_the_first_reading_on() -> None:

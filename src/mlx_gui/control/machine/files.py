@@ -1,15 +1,24 @@
-"""Small files that the Linux kernel writes; None and nothing where one is absent or senseless."""
+"""Small files that the Linux kernel writes; None and nothing where one is absent or senseless.
 
+Where no file at all can be opened, because this process or the system has too many, each function
+raises OSError: a limit that cannot be read is not a limit that is not there.
+"""
+
+import errno
 from pathlib import Path
 
 from mlx_gui.control.machine.reading import Stall
+
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def text(path: Path) -> str | None:
     """All of it."""
     try:
         return path.read_bytes().decode(errors="replace")
-    except OSError:
+    except OSError as problem:
+        if problem.errno in _SHORTAGES:
+            raise
         return None
 
 

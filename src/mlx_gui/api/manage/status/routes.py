@@ -101,10 +101,14 @@ async def get_manager_status(services: InjectedServices) -> ManagerStatus:
 
 
 def _interfaces() -> list[str]:
-    """The addresses of this machine that others could use."""
+    """The addresses of this machine that others could use; none where the system does not tell."""
+    try:
+        interfaces = psutil.net_if_addrs()
+    except OSError:
+        return []
     return [
         each.address
-        for addresses in psutil.net_if_addrs().values()
+        for addresses in interfaces.values()
         for each in addresses
         if each.family in (socket.AF_INET, socket.AF_INET6) and "%" not in each.address
     ]
