@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import platformdirs
 
+from mlx_gui.core.origin import listed_origin
 from mlx_gui.core.settings import (
     ENVIRONMENT_PREFIX,
     Setting,
@@ -201,6 +202,15 @@ SETTINGS: tuple[Setting, ...] = (
         "Host names besides loopback that requests may address; guards against DNS rebinding.",
     ),
     Setting(
+        "allowed_origins",
+        "list",
+        (),
+        "Origins of web pages and browser extensions that may use this server as its own interface "
+        "does. Windows of native programs and pages of this machine may infer and read without "
+        "being listed.",
+        plain=listed_origin,
+    ),
+    Setting(
         "log_level",
         "text",
         "info",
@@ -272,6 +282,7 @@ class Config:
     shutdown_grace_s: float
     max_body_bytes: int
     allowed_hosts: tuple[str, ...]
+    allowed_origins: tuple[str, ...]
     log_level: str
     responses_retention_days: int
     samples_retention_days: int

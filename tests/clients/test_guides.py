@@ -15,7 +15,7 @@ import yaml
 from tests.support.server import Server
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
-PAGES = ("openai", "openai-fields", "responses", "editors", "agents")
+PAGES = ("openai", "openai-fields", "responses", "editors", "agents", "browsers")
 FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DEADLINE_S = 120
 BREAK = "--- next example"

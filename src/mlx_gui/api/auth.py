@@ -2,12 +2,13 @@
 
 import hmac
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, Request
 
 from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.visitor import visitor_of
 from mlx_gui.core.errors import Forbidden, Unauthenticated
 
 AccessScope = Literal["inference", "models:read", "models:manage", "admin"]
@@ -15,25 +16,34 @@ AccessScope = Literal["inference", "models:read", "models:manage", "admin"]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The author of a request. Requests of one `tenant` share queue turns and caches."""
+    """The author of a request. Requests of one `tenant` share queue turns and caches.
+
+    `page` is the origin that keeps it from having all scopes, None without one.
+    """
 
     id: str
     tenant: str
     scopes: frozenset[AccessScope]
+    page: str | None = None
 
 
 LOCAL = Principal("local", "local", frozenset(get_args(AccessScope)))
+_OF_LOCAL_PAGES: frozenset[AccessScope] = frozenset({"inference", "models:read"})
 
 
 async def authenticate(request: Request, services: InjectedServices) -> Principal:
     """The request's principal.
 
     From this machine everything is open, whatever key is sent: official clients insist on sending
-    one, so a wrong one means nothing there. From elsewhere the local token is required. Raises
+    one, so a wrong one means nothing there. From elsewhere the local token is required. A page of
+    this machine that is neither ours nor listed may infer and read, by whatever key. Raises
     Unauthenticated.
     """
     if _is_local(request) or _has_token(request, services.local_token):
-        return LOCAL
+        visitor = visitor_of(request.scope)
+        if visitor is None or visitor.standing != "local":
+            return LOCAL
+        return replace(LOCAL, scopes=_OF_LOCAL_PAGES, page=visitor.origin)
     raise Unauthenticated(
         "This request needs a key.",
         hint="Send `Authorization: Bearer KEY` or `x-api-key: KEY`; on the server's own machine "
@@ -45,6 +55,12 @@ def requires(scope: AccessScope) -> Any:
     """A dependency that gives the principal, which has `scope`. Raises Forbidden."""
 
     async def authorize(who: Annotated[Principal, Depends(authenticate)]) -> Principal:
+        if scope not in who.scopes and who.page is not None:
+            raise Forbidden(
+                f"A page of {who.page} may infer and read here, but not change anything.",
+                hint="Use the server's own interface or command line, or add the page's origin to "
+                "the setting allowed_origins.",
+            )
         if scope not in who.scopes:
             raise Forbidden(
                 f"The key {who.id} lacks the scope {scope}.", hint="Use a key that has it."

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.notices import LEFT_OUT_HEADER, NOT_ENFORCED_HEADER, Notices
+from mlx_gui.api.visitor import let_read, visitor_of
 from mlx_gui.core.errors import InternalError
 
 REQUEST_ID_HEADER = "x-request-id"
@@ -49,6 +50,7 @@ class Border:
                 headers = MutableHeaders(scope=message)
                 headers[REQUEST_ID_HEADER] = headers[_ANTHROPICS_REQUEST_ID_HEADER] = request_id
                 headers.update(notices.headers())
+                let_read(headers, visitor_of(scope))
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):

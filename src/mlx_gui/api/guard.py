@@ -1,23 +1,26 @@
 """What no request passes without: addressed to us, not sent by a foreign page, not too large."""
 
 import ipaddress
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlx_gui.api.errors import ErrorResponses
+from mlx_gui.api.preflight import is_preflight, permission
+from mlx_gui.api.visitor import Visitor, Visitors, authority, note_visitor
 from mlx_gui.config import Config
 from mlx_gui.core.errors import Forbidden, MlxGuiError, PayloadTooLarge, UnsupportedMedia
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 _JSON_ONLY_PREFIX = "/v1/"
 
 
 class Guard:
-    """ASGI middleware before all routes. Websockets are refused: nothing here speaks them."""
+    """ASGI middleware before all routes; it also answers what browsers ask before a request.
+
+    Websockets are refused: nothing here speaks them.
+    """
 
     def __init__(self, app: ASGIApp, *, config: Config, errors: ErrorResponses) -> None:
         self.app = app
@@ -25,6 +28,7 @@ class Guard:
         self._max_body_bytes = config.max_body_bytes
         self._hosts = {"localhost", config.host.lower(), *map(str.lower, config.allowed_hosts)}
         self._any_address = config.host in _WILDCARDS
+        self._visitors = Visitors(config.allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -32,24 +36,28 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008, "reason": "No websockets here."})
             return
         if scope["type"] == "http":
+            headers = Headers(scope=scope)
             try:
-                self.check(scope["method"], scope["path"], Headers(scope=scope))
+                visitor = self.check(scope["method"], scope["path"], headers)
+                note_visitor(scope, visitor)
+                preflight = is_preflight(scope["method"], headers)
+                answer = permission(headers) if preflight else self.app
             except MlxGuiError as refusal:
-                await self._errors.response(scope, refusal)(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+                answer = self._errors.response(scope, refusal)
+            await answer(scope, receive, send)
 
-    def check(self, method: str, path: str, headers: Headers) -> None:
-        """Raises Forbidden, PayloadTooLarge or UnsupportedMedia."""
+    def check(self, method: str, path: str, headers: Headers) -> Visitor:
+        """Who asks. Raises Forbidden, InvalidRequest, PayloadTooLarge or UnsupportedMedia."""
         self._check_host(headers)
-        if method not in _READING_METHODS:
-            _check_same_origin(headers)
+        visitor = self._visitors.of(headers)
+        _check_visitor(visitor, method)
         self._check_body(path, headers)
+        return visitor
 
     def _check_host(self, headers: Headers) -> None:
         """A page can make its own name resolve to this machine, but not change the Host header."""
         named = headers.getlist("host")
-        host, _ = _authority(f"//{named[0]}") if len(named) == 1 else (None, None)
+        host, _ = authority(f"//{named[0]}") if len(named) == 1 else (None, None)
         if host is None or not self._is_ours(host.rstrip(".")):
             raise Forbidden(
                 f"This server does not answer to the host name {host or '(none)'}.",
@@ -89,32 +97,17 @@ class Guard:
                 )
 
 
-def _check_same_origin(headers: Headers) -> None:
-    """Browsers say where a request comes from; other programs send neither header and pass."""
-    site = headers.get("sec-fetch-site", "none")
-    origin = headers.get("origin")
-    if site in ("same-origin", "none") and (origin is None or _is_same(origin, headers["host"])):
+def _check_visitor(visitor: Visitor, method: str) -> None:
+    """Raises Forbidden for a foreign page.
+
+    Programs send no origin and pass. So do links, pictures and the like on foreign pages, which
+    only read and are not shown to the page.
+    """
+    reads = method in _READING_METHODS
+    if visitor.standing != "foreign" or (reads and visitor.origin is None):
         return
     raise Forbidden(
-        f"A page of {origin or 'another site'} may not change anything here.",
-        hint="Open the interface at the server's own address.",
+        f"A page of {visitor.name} may not {'read' if reads else 'change'} anything here.",
+        hint="Open the interface at the server's own address, or add the page's origin to the "
+        "setting allowed_origins.",
     )
-
-
-def _is_same(origin: str, host: str) -> bool:
-    """Whether a page of `origin` was served under the name and port that the request addresses."""
-    default_port = _DEFAULT_PORTS.get(origin.partition(":")[0])
-    if default_port is None:
-        return False
-    page_name, page_port = _authority(origin)
-    our_name, our_port = _authority(f"//{host}")
-    return page_name == our_name and (page_port or default_port) == (our_port or default_port)
-
-
-def _authority(url: str) -> tuple[str | None, int | None]:
-    """Name and port of `url`; without a name it is none that could be ours."""
-    try:
-        parts = urlsplit(url)
-        return parts.hostname, parts.port
-    except ValueError:
-        return None, None

@@ -1,7 +1,7 @@
 """A row of a table of settings, and the values that fit it."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, cast
 
@@ -24,7 +24,8 @@ class Setting:
     members are set apart by `separator`. An object is JSON there. `lines` is a text of several
     lines. What is not `in_data_dir` decides where that directory is, so neither the file nor the
     interface, which lie in it, can set it. `restart` says whether a change waits for the next start
-    of the server, or of a model's worker.
+    of the server, or of a model's worker. `plain` writes a text, or each member of a list, as the
+    program compares it, and raises Unfit.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Setting:
     separator: str = ","
     in_data_dir: bool = True
     restart: bool = True
+    plain: Callable[[str], str] | None = None
 
     @property
     def environment_name(self) -> str:
@@ -134,7 +136,7 @@ def _text(row: Setting, raw: object) -> str:
         raise Unfit("one of " + ", ".join(row.choices))
     if not isinstance(raw, str) or not raw or not raw.isprintable():
         raise Unfit("a text of printable characters")
-    return raw
+    return raw if row.plain is None else row.plain(raw)
 
 
 def _lines(raw: object) -> str:

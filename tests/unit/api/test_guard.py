@@ -11,7 +11,7 @@ from starlette.types import Message
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.families import FAMILIES
 from mlx_gui.api.guard import Guard
-from mlx_gui.core.errors import Forbidden, PayloadTooLarge, UnsupportedMedia
+from mlx_gui.core.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from tests.unit.api.parts import config
 
 CHAT = "/v1/chat/completions"
@@ -95,27 +95,148 @@ def test_our_pages_and_programs_may_change_things(tmp_path: Path, headers: dict[
     guard(tmp_path).check("POST", "/v1/models/a/load", Headers(here))
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
-        {"origin": "http://evil.example"},
-        {"origin": "http://localhost:3000"},
-        {"origin": "https://localhost:8000.evil.example"},
-        {"origin": "http://127.0.0.1:8000"},
-        {"origin": "null"},
-        {"origin": "file://"},
-        {"origin": "http://["},
-        {"sec-fetch-site": "cross-site"},
-        {"sec-fetch-site": "same-site"},
-        {"origin": "http://localhost:8000", "sec-fetch-site": "cross-site"},
-    ],
-)
-def test_foreign_pages_may_not(tmp_path: Path, headers: dict[str, str]) -> None:
-    foreign = Headers({"host": "localhost:8000", **headers})
+FOREIGN_ORIGINS = [
+    "http://evil.example",
+    "http://evil.example:8000",
+    "https://localhost:8000.evil.example",
+    "http://localhost.evil.example:8000",
+    "http://127.0.0.1.evil.example",
+    "http://192.168.1.5:3000",
+    "http://[fe80::1]:8000",
+    "null",
+    "file://",
+    "chrome-extension://abcdefghijklmnop",
+    "moz-extension://4f6c-1a",
+    "safari-web-extension://4F6C-1A",
+    "http://[",
+    "http://[::1",
+    "",
+    " ",
+    "*",
+    "app",
+    "app:/obsidian.md",
+    "app://obsidian.md/",
+    "app://obsidian.md/index.html",
+    "apps://obsidian.md",
+    "HTTP://localhost:3000",
+    "http://LOCALHOST:3000",
+    "App://obsidian.md",
+    "http://localhost.:8000",
+    "http://localhost.:3000",
+    "http://127.0.0.1.:3000",
+    "http://user@localhost:3000",
+    "http://localhost@evil.example",
+    "http://localhost:3000@evil.example",
+    "http://localhost:3000, http://evil.example",
+    "http://localhost:3000 http://evil.example",
+    "http://localhost:99999",
+    "http://localhost:0",
+    "http://localhost:",
+    "http://localhost:3000/",
+    "http://localhost:3000#",
+    "http://127.1:3000",
+    "http://2130706433:3000",
+    "http://0x7f000001",
+    "ftp://localhost",
+    "javascript://localhost",
+    "http://" + "a" * 10_000,
+    "app://" + "a" * 10_000,
+    "a" * 10_000,
+]
+
+
+@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
+@pytest.mark.parametrize("path", [CHAT, "/v1/messages", "/api/chat", "/v1/models/a/load"])
+def test_foreign_pages_may_neither_change_nor_read(tmp_path: Path, path: str, origin: str) -> None:
+    foreign = Headers({"host": "localhost:8000", "origin": origin})
+
+    with pytest.raises(Forbidden, match="may not change") as refusal:
+        guard(tmp_path).check("POST", path, foreign)
+    assert "allowed_origins" in refusal.value.hint
+    assert len(refusal.value.message) < 200
+    for method in ("GET", "HEAD", "OPTIONS"):
+        with pytest.raises(Forbidden, match="may not read"):
+            guard(tmp_path).check(method, path, foreign)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_what_a_foreign_page_links_to_is_read_and_nothing_else(tmp_path: Path, site: str) -> None:
+    foreign = Headers({"host": "localhost:8000", "sec-fetch-site": site})
 
     guard(tmp_path).check("GET", "/v1/models", foreign)
     with pytest.raises(Forbidden, match="may not change"):
         guard(tmp_path).check("POST", "/v1/models/a/load", foreign)
+
+
+def test_a_request_names_its_origin_at_most_once(tmp_path: Path) -> None:
+    origins = [b"app://obsidian.md", b"app://obsidian.md"]
+    headers = Headers(raw=[(b"host", b"localhost"), *((b"origin", each) for each in origins)])
+
+    with pytest.raises(InvalidRequest, match="2 Origin headers"):
+        guard(tmp_path).check("GET", "/v1/models", headers)
+
+
+@pytest.mark.parametrize(
+    ("headers", "standing"),
+    [
+        ({}, "program"),
+        ({"sec-fetch-site": "same-origin"}, "program"),
+        ({"origin": "http://localhost:8000", "sec-fetch-site": "same-origin"}, "own"),
+        ({"origin": "https://localhost:8000"}, "own"),
+        # One that a browser calls foreign is not ours, whatever its name.
+        ({"origin": "http://localhost:8000", "sec-fetch-site": "cross-site"}, "local"),
+        ({"origin": "http://localhost:3000", "sec-fetch-site": "same-site"}, "local"),
+        ({"origin": "http://localhost"}, "local"),
+        ({"origin": "https://localhost"}, "local"),
+        ({"origin": "http://127.0.0.1:8000"}, "local"),
+        ({"origin": "http://[::1]:8000"}, "local"),
+        ({"origin": "http://0.0.0.0:8000"}, "local"),
+        ({"origin": "http://tauri.localhost"}, "local"),
+        ({"origin": "https://tauri.localhost", "sec-fetch-site": "cross-site"}, "local"),
+        ({"origin": "app://obsidian.md", "sec-fetch-site": "cross-site"}, "local"),
+        ({"origin": "app://."}, "local"),
+        ({"origin": "app://"}, "local"),
+        ({"origin": "tauri://localhost"}, "local"),
+        (
+            {"origin": "vscode-webview://0fr4b8sldcm3qpn8ph1pqdbl7r1cc7ejk3bc"},
+            "local",
+        ),
+        ({"origin": "vscode-file://vscode-app"}, "local"),
+        ({"origin": "capacitor://localhost"}, "local"),
+        ({"origin": "ionic://localhost"}, "local"),
+        ({"origin": "https://chat.example", "sec-fetch-site": "cross-site"}, "listed"),
+        ({"origin": "https://chat.example:8443"}, "listed"),
+        ({"origin": "http://localhost:5173"}, "listed"),
+        ({"origin": "moz-extension://0b7e-4c"}, "listed"),
+        ({"origin": "null"}, "listed"),
+        ({"origin": "file://"}, "listed"),
+    ],
+)
+def test_a_page_has_a_standing_by_its_origin(
+    tmp_path: Path, headers: dict[str, str], standing: str
+) -> None:
+    listed = "https://chat.example,https://chat.example:8443,http://localhost:5173"
+    listed += ",moz-extension://*,null,file://"
+    here = Headers({"host": "localhost:8000", **headers})
+
+    visitor = guard(tmp_path, allowed_origins=listed).check("POST", "/v1/x", here)
+
+    assert visitor.standing == standing
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://chat.example.",
+        "http://chat.example",
+        "https://chat.example:1",
+        "https://a.chat.example",
+    ],
+)
+def test_only_the_very_origin_that_is_listed_passes(tmp_path: Path, origin: str) -> None:
+    listing = guard(tmp_path, allowed_origins="https://chat.example")
+    with pytest.raises(Forbidden):
+        listing.check("POST", "/v1/x", Headers({"host": "localhost", "origin": origin}))
 
 
 def test_a_default_port_need_not_be_written(tmp_path: Path) -> None:

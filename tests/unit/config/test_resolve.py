@@ -196,6 +196,57 @@ def test_bad_flags_and_overrides_are_refused(data_dir: Path) -> None:
     assert "lies in the data directory" in refusal(data_dir, overrides={"data_dir": "/a"})
 
 
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("https://chat.example", "https://chat.example"),
+        ("HTTPS://Chat.Example/", "https://chat.example"),
+        ("http://10.0.0.7:3000", "http://10.0.0.7:3000"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+        ("app://obsidian.md", "app://obsidian.md"),
+        ("chrome-extension://*", "chrome-extension://*"),
+        ("null", "null"),
+        ("file://", "file://"),
+        ("FILE://", "file://"),
+    ],
+)
+def test_origins_are_read_as_browsers_write_them(data_dir: Path, written: str, read: str) -> None:
+    from_text = resolved(data_dir, environment={"MLX_GUI_ALLOWED_ORIGINS": f"{written}, app://b"})
+    from_list = resolved(data_dir, f"allowed_origins = ['{written}', 'app://b']")
+    assert from_text.allowed_origins == from_list.allowed_origins == (read, "app://b")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "chat.example",
+        "https://",
+        "https://*",
+        "http://*",
+        "https://*.example",
+        "https://chat.example/path",
+        "https://user@chat.example",
+        "https://chat.example.",
+        "https://chat.example:99999",
+        "://*",
+        "a" * 10_000,
+    ],
+)
+def test_what_is_no_origin_is_refused(data_dir: Path, written: str) -> None:
+    assert "must be a list of origins" in refusal(data_dir, f"allowed_origins = ['{written}']")
+
+
+def test_all_origins_are_refused_while_there_are_no_keys(data_dir: Path) -> None:
+    for layers in (
+        {"environment": {"MLX_GUI_ALLOWED_ORIGINS": "app://a, *"}},
+        {"flags": {"allowed_origins": "*"}},
+        {"file": "allowed_origins = ['*']"},
+    ):
+        message = refusal(data_dir, **layers)
+        assert "must be without `*`: every web page could use this server" in message
+        assert "no keys" in message
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     name=st.sampled_from([row.environment_name for row in SETTINGS]),
