@@ -36,6 +36,7 @@ from mlx_gui.core.errors import (
 from mlx_gui.core.generation import Failed, Loading
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
+from mlx_gui.model_settings import ModelSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -90,9 +91,13 @@ class Events:
                 return
 
     def on_plan(
-        self, model: Model, context_tokens: int | None, planned: asyncio.Future[LoadPlan]
+        self,
+        model: Model,
+        wish: Wish,
+        settings: ModelSettings | None,
+        planned: asyncio.Future[LoadPlan],
     ) -> None:
-        resolve(planned, self._residents.load_plan(model, Wish(context_tokens)))
+        resolve(planned, self._residents.load_plan(model, wish, settings))
 
     def on_load(
         self,

@@ -1,6 +1,7 @@
 """The settings that were made for single models: their one owner."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 
 import structlog
@@ -26,6 +27,7 @@ class ModelSettingsOwner:
         self._store = store
         self._config = config
         self._own: dict[str, dict[str, Value]] = {}
+        self._changing = asyncio.Lock()
 
     async def recall(self) -> None:
         """Read what an earlier server was told; what this version does not know is left out."""
@@ -39,24 +41,46 @@ class ModelSettingsOwner:
 
     def of(self, model: Model) -> ModelSettings:
         """What holds for `model` now."""
-        return self.with_changes(model, {})
+        return self.after({}, model=model)
 
-    def with_changes(self, model: Model, changes: Mapping[str, Value | None]) -> ModelSettings:
-        """What would hold for `model` after `changes`."""
-        base = with_adapter(self._own.get(model.base, {})) if model.base is not None else {}
-        own = {**self._own.get(model.id, {}), **changes}
-        set_here = {name: value for name, value in own.items() if value is not None}
-        return resolve_model(self._config, {**base, **set_here})
+    def after(
+        self, changes: Mapping[str, Value | None], *, model: Model, changed: str | None = None
+    ) -> ModelSettings:
+        """What would hold for `model` after `changes` to the model `changed`, else to itself."""
 
-    async def change(self, model: Model, changes: Mapping[str, Value | None]) -> None:
-        """Keep `changes`, checked already; None resets a setting."""
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        kept: dict[str, object] = dict(changes)
-        await self._store.write(
-            lambda connection: change_model_settings(connection, model.id, changes=kept, now=now)
-        )
-        self._merge(model.id, changes)
+        def own(model_id: str) -> dict[str, Value]:
+            kept = self._own.get(model_id, {})
+            return _merged(kept, changes) if model_id == (changed or model.id) else kept
+
+        base = with_adapter(own(model.base)) if model.base is not None else {}
+        return resolve_model(self._config, {**base, **own(model.id)})
+
+    async def change(
+        self,
+        model: Model,
+        changes: Mapping[str, Value | None],
+        *,
+        check: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Keep `changes`, each fit for its row; None resets a setting.
+
+        No other change is made between `check`, which raises where they cannot be, and these.
+        """
+        async with self._changing:
+            if check is not None:
+                await check()
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            kept: dict[str, object] = dict(changes)
+            await self._store.write(
+                lambda connection: change_model_settings(
+                    connection, model.id, changes=kept, now=now
+                )
+            )
+            self._merge(model.id, changes)
 
     def _merge(self, model_id: str, changes: Mapping[str, Value | None]) -> None:
-        own = {**self._own.get(model_id, {}), **changes}
-        self._own[model_id] = {name: value for name, value in own.items() if value is not None}
+        self._own[model_id] = _merged(self._own.get(model_id, {}), changes)
+
+
+def _merged(own: Mapping[str, Value], changes: Mapping[str, Value | None]) -> dict[str, Value]:
+    return {name: value for name, value in {**own, **changes}.items() if value is not None}

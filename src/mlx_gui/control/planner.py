@@ -49,15 +49,16 @@ class ModelPlanner:
     budget_bytes: Callable[[], int]
     _latest: dict[tuple[str, Wish], Plan] = field(default_factory=dict[tuple[str, Wish], Plan])
 
-    def plan(self, model: Model, wish: Wish, /) -> Plan:
-        basis = self._basis(model)
+    def plan(self, model: Model, wish: Wish, /, settings: ModelSettings | None = None) -> Plan:
+        basis = self._basis(model, settings)
         latest = self._latest.get((model.id, wish))
         if latest is not None and isinstance(latest.origin, _Origin):
             origin = latest.origin
             if origin.basis == basis and self._up_to_date(origin.known):
                 return latest
         plan = self._made(basis, wish, self.measurements.of)
-        self._latest[(model.id, wish)] = plan
+        if settings is None:
+            self._latest[(model.id, wish)] = plan
         return plan
 
     def holds(self, model: Model, wish: Wish, plan: Plan, /) -> bool:
@@ -111,10 +112,11 @@ class ModelPlanner:
     def _up_to_date(self, known: Mapping[str, Measurement | None]) -> bool:
         return all(self.measurements.by_key(key) == found for key, found in known.items())
 
-    def _basis(self, model: Model) -> Basis:
+    def _basis(self, model: Model, settings: ModelSettings | None = None) -> Basis:
         facts = self.device()
         if facts is None:
             raise NotReady("The device is still being examined.", retry_after_s=2)
-        settings = self.settings.of(model)
+        if settings is None:
+            settings = self.settings.of(model)
         draft = find_draft(model, settings.draft_model, self.find)
         return model, settings, draft, Machine(facts, self.budget_bytes())

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from mlx_gui.control.planning import Footprint, Plan
 from mlx_gui.core.model import Model
+from mlx_gui.model_settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,11 @@ class Standing:
 class Planner(Protocol):
     """What the run loop asks about models that it may load."""
 
-    def plan(self, model: Model, wish: Wish, /) -> Plan:
-        """What a load takes. Raises ModelUnsupported, ModelTooLarge or NotReady."""
+    def plan(self, model: Model, wish: Wish, /, settings: ModelSettings | None = None) -> Plan:
+        """What a load takes, with other `settings` than hold if those are given.
+
+        Raises ModelUnsupported, ModelTooLarge or NotReady.
+        """
         ...
 
     def holds(self, model: Model, wish: Wish, plan: Plan, /) -> bool:

@@ -34,6 +34,7 @@ from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.core.plan import LoadPlan
+from mlx_gui.model_settings import ModelSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -253,9 +254,14 @@ class Residents:
             settled_s=self._last_exit_s + SETTLED_S,
         )
 
-    def load_plan(self, model: Model, wish: Wish) -> LoadPlan:
-        """What loading `model` now would do. Raises ModelUnsupported and NotReady."""
-        plan = self._effects.planner.plan(model, wish)
+    def load_plan(
+        self, model: Model, wish: Wish, settings: ModelSettings | None = None
+    ) -> LoadPlan:
+        """What loading `model` now would do, with other `settings` if those are given.
+
+        Raises ModelUnsupported, ModelTooLarge and NotReady.
+        """
+        plan = self._effects.planner.plan(model, wish, settings)
         limits, residents = self.limits(), self.residents()
         pinned_bytes = sum(
             each.held_bytes for each in residents if each.pinned and each.model_id != model.id

@@ -26,6 +26,7 @@ from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
 from mlx_gui.ipc.messages import Pong
+from mlx_gui.model_settings import ModelSettings
 
 log = structlog.get_logger(__name__)
 
@@ -79,13 +80,20 @@ class RunLoop:
         """Nobody reads this request's events any more."""
         self._post(self._events.on_abandon, request_id)
 
-    async def plan(self, model: Model, *, context_tokens: int | None = None) -> LoadPlan:
+    async def plan(
+        self,
+        model: Model,
+        *,
+        context_tokens: int | None = None,
+        settings: ModelSettings | None = None,
+    ) -> LoadPlan:
         """What loading `model` now would need, evict and leave; nothing changes.
 
-        Raises ModelUnsupported and NotReady; that it does not fit is part of the plan.
+        With `settings`, as it would be if those held. Raises ModelUnsupported and NotReady, and
+        ModelTooLarge for a limit of its own; that it does not fit is part of the plan.
         """
         planned: asyncio.Future[LoadPlan] = asyncio.get_running_loop().create_future()
-        await self._ask(self._events.on_plan, model, context_tokens, planned)
+        await self._ask(self._events.on_plan, model, Wish(context_tokens), settings, planned)
         return await planned
 
     async def load(

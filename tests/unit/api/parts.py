@@ -40,6 +40,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import KVLayout, Model, ModelFacts
+from mlx_gui.model_settings import ModelSettings
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
 
@@ -154,7 +155,7 @@ def _never(*_: object) -> Any:
 class _Unplanned:
     """Stands for the planner where nothing is planned."""
 
-    def plan(self, model: Model, wish: Wish, /) -> Plan:
+    def plan(self, model: Model, wish: Wish, /, settings: ModelSettings | None = None) -> Plan:
         return _never()
 
     def holds(self, model: Model, wish: Wish, plan: Plan, /) -> bool:

@@ -13,6 +13,7 @@ from mlx_gui.control.views import LoadOutcome, ResidencySnapshot, ResidentView, 
 from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model
 from mlx_gui.core.plan import Eviction, Kept, LoadPlan, PolicyDecision
+from mlx_gui.model_settings import ModelSettings
 from tests.unit.api.parts import MODEL
 
 SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", 4096, 4)
@@ -60,19 +61,35 @@ def decision(subject: str, *, at: float = 0.0, cause: str | None = None) -> Poli
 
 @dataclass
 class ScriptedRunLoop:
-    """Answers as it was told, and keeps what it was asked. `refusals` are raised by model."""
+    """Answers as it was told, and keeps what it was asked. `refusals` are raised by model.
+
+    Where a plan is asked for with other settings, `need_bytes` says what it needs besides.
+    """
 
     bus: EventBus
     plans: dict[str, LoadPlan] = field(default_factory=dict[str, LoadPlan])
     noted: tuple[PolicyDecision, ...] = ()
     residents: dict[str, ResidentView] = field(default_factory=dict[str, ResidentView])
     refusals: dict[str, MlxGuiError] = field(default_factory=dict[str, MlxGuiError])
+    need_bytes: Callable[[ModelSettings], int] = lambda _: 0
     asked: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
 
-    async def plan(self, model: Model, *, context_tokens: int | None = None) -> LoadPlan:
+    async def plan(
+        self,
+        model: Model,
+        *,
+        context_tokens: int | None = None,
+        settings: ModelSettings | None = None,
+    ) -> LoadPlan:
         self.asked.append(("plan", model.id, context_tokens))
         self._refuse(model)
-        return self.plans.get(model.id, msgspec.structs.replace(PLAN, model_id=model.id))
+        # Whoever asks at the same time gets a word in.
+        await asyncio.sleep(0)
+        plan = self.plans.get(model.id, msgspec.structs.replace(PLAN, model_id=model.id))
+        more_bytes = 0 if settings is None else self.need_bytes(settings)
+        weights_bytes = plan.need.weights_bytes + more_bytes
+        need = msgspec.structs.replace(plan.need, weights_bytes=weights_bytes)
+        return msgspec.structs.replace(plan, need=need)
 
     async def load(
         self,

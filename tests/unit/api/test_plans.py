@@ -1,6 +1,7 @@
 """Plans, decisions, and loads and unloads as they are wanted, over a scripted run loop."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -31,9 +32,13 @@ class Examined:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[tuple[httpx.Client, ScriptedRunLoop]]:
+def shelf() -> Shelf:
+    return Shelf(MODEL, TWO, THREE, BROKEN)
+
+
+@pytest.fixture
+def server(tmp_path: Path, shelf: Shelf) -> Iterator[tuple[httpx.Client, ScriptedRunLoop]]:
     store = Store.open(tmp_path)
-    shelf = Shelf(MODEL, TWO, THREE, BROKEN)
     parts = services(config(tmp_path, max_loaded_models=2), shelf=shelf, store=store)
     run_loop = ScriptedRunLoop(parts.bus)
     scripted = replace(parts, run_loop=cast(Any, run_loop), device=cast(Any, Examined()))
@@ -397,20 +402,53 @@ def test_a_pin_beyond_the_budget_is_refused_with_the_numbers(
     assert (shown["pinned"]["value"], shown["priority"]["value"]) == (False, 0)
 
 
-def test_a_pin_is_judged_with_the_context_of_the_same_change_and_again_when_it_grows(
-    client: httpx.Client, run_loop: ScriptedRunLoop
+@pytest.mark.parametrize("setting", ["context_tokens", "slots", "kv_bits"])
+def test_a_pin_is_judged_with_the_settings_of_the_same_change_and_again_when_it_grows(
+    client: httpx.Client, run_loop: ScriptedRunLoop, setting: str
 ) -> None:
-    assert pin(client, "one", context_tokens=512).status_code == 200
+    few, some, many = (0, 4, 8) if setting == "kv_bits" else (100, 120, 200)
+    more_bytes = {few: 100, some: 200, many: 2000}
+    run_loop.need_bytes = lambda settings: more_bytes[getattr(settings, setting)]
+    assert pin(client, "one", **{setting: many}).status_code == 409
+    assert pin(client, "one", **{setting: few}).status_code == 200
+
     large = msgspec.structs.replace(NEED, weights_bytes=2_500)
     run_loop.plans["org/one"] = msgspec.structs.replace(PLAN, model_id="org/one", need=large)
 
-    grown = client.patch(f"{ONE}/settings", json={"settings": {"context_tokens": 1024}})
-    cut = client.patch(f"{ONE}/settings", json={"settings": {"context_tokens": 256}})
+    grown = client.patch(f"{ONE}/settings", json={"settings": {setting: some}})
+    same = client.patch(f"{ONE}/settings", json={"settings": {"temperature": 0.5}})
+    cut = client.patch(f"{ONE}/settings", json={"settings": {setting: few}})
 
-    assert (grown.status_code, cut.status_code) == (409, 200)
-    planned = [asked for asked in run_loop.asked if asked[0] == "plan"]
-    assert planned == [("plan", "org/one", 512), ("plan", "org/one", 1024)]
-    assert cut.json()["settings"]["context_tokens"]["value"] == 256
+    assert (grown.status_code, same.status_code, cut.status_code) == (409, 200, 200)
+    assert cut.json()["settings"][setting]["value"] == few
+
+
+def test_a_pinned_model_with_an_adapter_is_judged_by_changes_to_its_base(
+    client: httpx.Client, run_loop: ScriptedRunLoop, shelf: Shelf
+) -> None:
+    tuned = msgspec.structs.replace(MODEL, id="org/one+tune", base="org/one", adapter="/tune")
+    shelf.present.append(tuned)
+    assert pin(client, "one+tune").status_code == 200
+    run_loop.need_bytes = lambda settings: settings.slots * 100
+
+    answer = client.patch(f"{ONE}/settings", json={"settings": {"slots": 100}})
+
+    assert answer.status_code == 409
+    assert answer.json()["error"]["message"].startswith("org/one+tune cannot be pinned.")
+
+
+def test_of_pins_that_come_at_the_same_time_no_more_are_made_than_fit(
+    client: httpx.Client, run_loop: ScriptedRunLoop
+) -> None:
+    large = msgspec.structs.replace(NEED, weights_bytes=1_500)
+    for name in ("one", "two"):
+        run_loop.plans[f"org/{name}"] = msgspec.structs.replace(
+            PLAN, model_id=f"org/{name}", need=large
+        )
+    with ThreadPoolExecutor() as threads:
+        answers = list(threads.map(lambda name: pin(client, name), ("one", "two")))
+
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
 def test_no_more_models_are_pinned_than_may_be_in_memory(client: httpx.Client) -> None:

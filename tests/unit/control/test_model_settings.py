@@ -60,7 +60,7 @@ def test_settings_of_the_base_hold_with_an_adapter_unless_it_has_its_own(
 
 def test_changes_can_be_looked_at_before_they_are_made(store: Store, config: Config) -> None:
     owner = ModelSettingsOwner(store, config)
-    assert owner.with_changes(ONE, {"slots": 5}).slots == 5
+    assert owner.after({"slots": 5}, model=ONE).slots == 5
     assert owner.of(ONE).slots == 32
 
 

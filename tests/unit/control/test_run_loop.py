@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mlx_gui.control.bus import EventBus
@@ -36,6 +37,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.model_settings import ModelSettings
 from tests.unit.control.fakes import REQUEST, ScriptedWorker, error_of, model, need
 
 DEADLINE_S = 30
@@ -74,7 +76,7 @@ class Stage:
 
     # --- the planner ---
 
-    def plan(self, wanted: Model, wish: Wish) -> Plan:
+    def plan(self, wanted: Model, wish: Wish, settings: ModelSettings | None = None) -> Plan:
         size = self.sizes.get(wanted.id, 10)
         context = wish.context_tokens or self.contexts.get(wanted.id, 64)
         size = self.sizes_of_contexts.get(context, size)
@@ -603,7 +605,7 @@ class Crowd:
         self.waiting.append(task)
 
 
-@settings(max_examples=60, deadline=None)
+@hypothesis_settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), actions=st.integers(20, 150))
 def test_in_any_order_of_events_every_request_ends_exactly_once(seed: int, actions: int) -> None:
     dice = random.Random(seed)
