@@ -87,6 +87,22 @@ def test_killing_a_worker_ends_its_streams_with_an_error_and_nothing_else(server
     assert again.json()["choices"][0]["message"]["content"] == "You said: hello"
 
 
+def test_a_request_of_which_nothing_came_is_answered_though_its_worker_was_killed(
+    server: Visitor,
+) -> None:
+    assert server.ask("fake/echo", "hello").status_code == 200
+    worker = server.worker("fake/echo")
+    worker.suspend()
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(server.ask("fake/echo", "and then?")))
+    asking.start()
+    wait_until(lambda: server.row("fake/echo")["active"] == 1, what="its lease")
+    worker.kill()
+    asking.join(60)
+    assert answers[0].json()["choices"][0]["message"]["content"] == "You said: and then?"
+    assert server.row("fake/echo")["pid"] != worker.pid
+
+
 def test_a_worker_that_crashes_by_itself_is_told_apart_from_a_bad_request(server: Visitor) -> None:
     answer = server.ask("fake/crash", "hello")
     assert answer.status_code == 500

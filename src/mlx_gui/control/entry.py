@@ -28,7 +28,11 @@ _LOADS_WORTH_A_TURN = 2
 
 @dataclass(slots=True)
 class Submission:
-    """A request on its way to a worker."""
+    """A request on its way to a worker.
+
+    `returned` says that a worker gave it back and it is to be answered by another, `abandoned` that
+    nobody reads its answer any more.
+    """
 
     request_id: str
     model: Model
@@ -37,6 +41,8 @@ class Submission:
     enqueued_s: float
     keep_alive_s: float | None = None
     position: int = 0
+    returned: bool = False
+    abandoned: bool = False
     timer: asyncio.TimerHandle | None = None
     priority: int = field(init=False)
     tenant: str = field(init=False)
@@ -67,7 +73,7 @@ class LoadWaiter:
 class Entry:
     """One model in the run loop. Nobody else writes here. Times are the event loop's.
 
-    `leases` holds the credits that each running request occupies. `keep_alive_s` is what the latest
+    `leases` holds the running requests by their ids. `keep_alive_s` is what the latest
     request that named one wants for this worker; None means the setting. `drained_for` names the
     model that waits for this one to finish its answers; `leaves_after_s` is set when somebody asked
     it to leave once what had come by then is done. `kept` means that it is loaded without anybody
@@ -83,7 +89,7 @@ class Entry:
     plan: Plan | None = None
     worker: WorkerProcess | None = None
     queue: FairQueue[Submission] = field(default_factory=FairQueue[Submission])
-    leases: dict[str, int] = field(default_factory=dict[str, int])
+    leases: dict[str, Submission] = field(default_factory=dict[str, Submission])
     load_waiters: list[LoadWaiter] = field(default_factory=list[LoadWaiter])
     unload_waiters: list[asyncio.Future[UnloadOutcome]] = field(
         default_factory=list[asyncio.Future[UnloadOutcome]]
@@ -156,7 +162,7 @@ class Entry:
         first = next((s for s in self.queue.in_order(now_s) if self._answers(s)), None)
         if first is None or self.worker is None or self.worker.ready is None:
             return None
-        free = self.worker.ready.credits - sum(self.leases.values())
+        free = self.worker.ready.credits - sum(map(self.credits, self.leases.values()))
         return first if self.credits(first) <= free else None
 
     def credits(self, submission: Submission) -> int:

@@ -25,6 +25,7 @@ from mlx_gui.control.views import LoadOutcome, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import (
     Conflict,
+    ErrorInfo,
     MlxGuiError,
     ModelNotFound,
     QueueFull,
@@ -73,16 +74,14 @@ class Events:
                 hint="Try again later, or raise max_queue.",
                 retry_after_s=5,
             )
-        loop = asyncio.get_running_loop()
-        submission.timer = loop.call_later(
-            self._settings.queue_timeout_s, self._post, self._on_queue_timeout, submission
-        )
+        self._bound_wait(submission)
         entry.queue.push(submission)
         self._residents.touch(entry)
 
     def on_abandon(self, request_id: str) -> None:
         for entry in self._residents.entries.values():
-            if request_id in entry.leases:
+            if (leased := entry.leases.get(request_id)) is not None:
+                leased.abandoned = True
                 if entry.worker is not None:
                     entry.worker.cancel(request_id)
                 return
@@ -210,6 +209,12 @@ class Events:
         entry.unload_waiters.append(waiter)
         self._residents.stop_worker(entry, "unload", "somebody asked for it")
 
+    def _bound_wait(self, submission: Submission) -> None:
+        """Let `submission` wait for so long, from now on."""
+        submission.timer = asyncio.get_running_loop().call_later(
+            self._settings.queue_timeout_s, self._post, self._on_queue_timeout, submission
+        )
+
     def _on_queue_timeout(self, submission: Submission) -> None:
         entry = self._residents.entries.get(submission.model.id)
         if entry is None or submission not in entry.queue:
@@ -284,6 +289,21 @@ class Events:
             worker.measure()
         self._residents.touch(entry)
         self._residents.when_idle(entry)
+
+    def on_request_returned(self, worker: WorkerProcess, request_id: str, error: ErrorInfo) -> None:
+        """Nothing of it was answered, so that another worker may take it, once."""
+        entry = self._residents.entry_of(worker)
+        submission = None if entry is None else entry.leases.pop(request_id, None)
+        if entry is None or submission is None:
+            return
+        if submission.returned or submission.abandoned or self._residents.stopping:
+            submission.mailbox.put(Failed(error))
+        else:
+            submission.returned = True
+            self._bound_wait(submission)
+            entry.queue.put_back(submission)
+            log.info("request_returned", request_id=request_id, model=entry.model.id)
+        self._residents.touch(entry)
 
     def on_worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         entry = self._residents.entry_of(worker)

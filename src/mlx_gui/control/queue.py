@@ -50,6 +50,18 @@ class FairQueue(Generic[Item]):
         self._items[item.request_id] = item
         self.changed = True
 
+    def put_back(self, item: Item) -> None:
+        """Add a request that was taken, at the place that its time gives it."""
+        tenants = self._turns.setdefault(item.priority, {})
+        waiting = tenants.pop(item.tenant, deque())
+        line = sorted((*waiting, item), key=lambda each: each.enqueued_s)
+        self._turns[item.priority] = {item.tenant: deque(line), **tenants}
+        everybody = (*self, item)
+        self._items = {
+            each.request_id: each for each in sorted(everybody, key=lambda each: each.enqueued_s)
+        }
+        self.changed = True
+
     def find(self, request_id: str) -> Item | None:
         """The request with this id, if it waits here."""
         return self._items.get(request_id)

@@ -196,7 +196,7 @@ class Residents:
         submission.stop_timer()
         entry.stop_expiry()
         entry.keep_alive(submission.keep_alive_s)
-        entry.leases[submission.request_id] = entry.credits(submission)
+        entry.leases[submission.request_id] = submission
         entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
         self.changed(entry)
 

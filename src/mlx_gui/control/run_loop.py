@@ -21,7 +21,7 @@ from mlx_gui.control.plans import Wish
 from mlx_gui.control.residents import Effects, ResidencySettings, Residents
 from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
-from mlx_gui.core.errors import InternalError, MlxGuiError, NotReady
+from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, NotReady
 from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
@@ -238,6 +238,9 @@ class RunLoop:
 
     def request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
         self._post(self._events.on_request_ended, worker, request_id, finished)
+
+    def request_returned(self, worker: WorkerProcess, request_id: str, error: ErrorInfo) -> None:
+        self._post(self._events.on_request_returned, worker, request_id, error)
 
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         self._post(self._events.on_worker_exited, worker, error)

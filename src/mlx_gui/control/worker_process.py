@@ -61,6 +61,9 @@ class WorkerObserver(Protocol):
     def worker_ready(self, worker: "WorkerProcess") -> None: ...
     def worker_measured(self, worker: "WorkerProcess") -> None: ...
     def request_ended(self, worker: "WorkerProcess", request_id: str, finished: bool) -> None: ...
+    def request_returned(
+        self, worker: "WorkerProcess", request_id: str, error: ErrorInfo
+    ) -> None: ...
     def worker_exited(self, worker: "WorkerProcess", error: MlxGuiError | None) -> None: ...
     def worker_weighed(self, worker: "WorkerProcess") -> None: ...
 
@@ -107,6 +110,8 @@ class WorkerProcess:
         self._hung = False
         self._start_error: ErrorInfo | None = None
         self._mailboxes: dict[str, Mailbox] = {}
+        self._unanswered: set[str] = set()
+        """The requests of which nothing came back yet."""
         self._pings: dict[int, asyncio.Future[Pong]] = {}
         self._next_nonce = 0
         self._stop_requested = asyncio.Event()
@@ -122,6 +127,7 @@ class WorkerProcess:
         """Start a request on a ready worker; its events go to `mailbox`."""
         assert self._child is not None, "only a ready worker is given requests"
         self._mailboxes[request_id] = mailbox
+        self._unanswered.add(request_id)
         self._child.send(Generate(request_id, request))
 
     def cancel(self, request_id: str) -> None:
@@ -304,6 +310,7 @@ class WorkerProcess:
         mailbox = self._mailboxes.get(request_id)
         if mailbox is None:
             return
+        self._unanswered.discard(request_id)
         for event in events:
             mailbox.put(event)
         if mailbox.closed:
@@ -353,10 +360,14 @@ class WorkerProcess:
         )
 
     def _fail_open_requests(self, error: MlxGuiError | None) -> None:
-        if error is None:
-            error = WorkerFailed(f"{self.spec.model_id} was unloaded while it was answering.")
+        """After an end that nobody asked for, those of which nothing came back are returned."""
+        asked = error is None
+        error = error or WorkerFailed(f"{self.spec.model_id} was unloaded while it was answering.")
         open_requests, self._mailboxes = self._mailboxes, {}
         for request_id, mailbox in open_requests.items():
+            if request_id in self._unanswered and not asked:
+                self._observer.request_returned(self, request_id, error.info())
+                continue
             mailbox.put(Failed(error.info()))
             self._observer.request_ended(self, request_id, False)
         for answer in self._pings.values():

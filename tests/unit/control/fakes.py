@@ -33,6 +33,9 @@ class ScriptedWorker:
         self.exit: ChildExit | None = None
         self.pid = None
         self.running: dict[str, Mailbox] = {}
+        self.answered: set[str] = set()
+        self.deaf = False
+        """It takes no notice of a cancel."""
         self.stops = 0
         self.reclaims = 0
         self.returned: MemoryReturned | None = None
@@ -43,6 +46,11 @@ class ScriptedWorker:
         self.memory = MemoryUse(0, 0, 0, 0)
         self.ready = Ready(self.spec.slots, self.spec.context, self.memory, load_ms)
         self._observer.worker_ready(self)  # pyright: ignore[reportArgumentType]
+
+    def say(self, request_id: str) -> None:
+        """Something of the answer comes."""
+        self.answered.add(request_id)
+        self.running[request_id].put(Delta(0, "text"))
 
     def finish(self, request_id: str) -> None:
         mailbox = self.running.pop(request_id)
@@ -55,6 +63,9 @@ class ScriptedWorker:
         self.phase = "stopped"
         told = error or WorkerFailed("unloaded")
         for request_id, mailbox in self.running.items():
+            if error is not None and request_id not in self.answered:
+                self._observer.request_returned(self, request_id, told.info())  # pyright: ignore[reportArgumentType]
+                continue
             mailbox.put(Failed(told.info()))
             self._observer.request_ended(self, request_id, False)  # pyright: ignore[reportArgumentType]
         self.running.clear()
@@ -73,7 +84,7 @@ class ScriptedWorker:
         self.running[request_id] = mailbox
 
     def cancel(self, request_id: str) -> None:
-        if (mailbox := self.running.pop(request_id, None)) is not None:
+        if not self.deaf and (mailbox := self.running.pop(request_id, None)) is not None:
             mailbox.put(Done(0, "cancelled"))
             mailbox.put(Usage(1, 0))
             self._observer.request_ended(self, request_id, True)  # pyright: ignore[reportArgumentType]

@@ -240,6 +240,7 @@ def test_a_crash_fails_its_requests_and_the_next_one_loads_again() -> None:
         lost = await stage.loop.submit("1", model("a"), REQUEST)
         stage.worker("a").become_ready()
         await stage.settle()
+        stage.worker("a").say("1")
         stage.worker("a").crash()
         assert error_of(await terminal(lost)).code == "worker_failed"
         found = await stage.loop.submit("2", model("a"), REQUEST)
@@ -248,6 +249,51 @@ def test_a_crash_fails_its_requests_and_the_next_one_loads_again() -> None:
         stage.worker("a").finish("2")
         assert isinstance(await terminal(found), Usage)
         assert len(stage.workers) == 2
+
+    play(scenario)
+
+
+def test_a_request_of_which_nothing_came_is_answered_by_the_next_worker_and_only_by_that() -> None:
+    async def scenario(stage: Stage) -> None:
+        begun, first, second = [
+            await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(3)
+        ]
+        stage.worker("a").become_ready()
+        await stage.settle()
+        stage.worker("a").say("0")
+        stage.worker("a").crash()
+        assert error_of(await terminal(begun)).code == "worker_failed"
+        await stage.settle()
+        assert [each.request_id for each in stage.loop.snapshot().queue] == ["1", "2"]
+        stage.worker("a").become_ready()
+        await stage.settle()
+        assert set(stage.worker("a").running) == {"1", "2"}
+        stage.worker("a").finish("2")
+        stage.worker("a").crash()
+        assert error_of(await terminal(first)).code == "worker_failed"
+        assert isinstance(await terminal(second), Usage)
+
+    play(scenario)
+
+
+def test_a_request_that_comes_back_abandoned_or_as_the_server_stops_is_not_tried_again() -> None:
+    async def scenario(stage: Stage) -> None:
+        boxes = [await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(2)]
+        worker = stage.worker("a")
+        worker.become_ready()
+        await stage.settle()
+        worker.deaf = True
+        stage.loop.abandon("0")
+        await stage.settle()
+        ending = asyncio.create_task(stage.loop.shutdown(grace_s=DEADLINE_S))
+        await asyncio.sleep(0)
+        await stage.settle()
+        worker.crash()
+        for box in boxes:
+            assert error_of(await terminal(box)).code == "worker_failed"
+        await ending
+        assert stage.loop.snapshot().queue == ()
+        assert len(stage.workers) == 1
 
     play(scenario)
 

@@ -253,6 +253,8 @@ def test_after_a_second_failure_the_next_load_waits_unless_somebody_asks_for_it(
             assert stage.started("a"), "the first time at once"
             stage.worker("a").become_ready()
             await stage.settle()
+            for request_id in list(stage.worker("a").running):
+                stage.worker("a").say(request_id)
             stage.worker("a").crash()
             await stage.settle()
         assert not stage.started("a")
@@ -397,6 +399,8 @@ def test_a_worker_out_of_memory_comes_back_smaller_and_others_make_room() -> Non
         await stage.loaded("other")
         await stage.loaded("a")
         boxes = [await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(3)]
+        for number in range(2):
+            stage.worker("a").say(str(number))
         stage.worker("a").end(WorkerOutOfMemory("a ran out of memory"))
         for box in boxes[:2]:
             assert error_of(await terminal(box)).code == "worker_out_of_memory"
@@ -577,6 +581,7 @@ def test_a_crash_between_turns_loses_nobody() -> None:
         await stage.loaded("a")
         running = await stage.loop.submit("1", model("a"), REQUEST)
         waiting = await stage.loop.submit("2", model("b"), REQUEST)
+        stage.worker("a").say("1")
         stage.worker("a").end(WorkerFailed("killed"))
         assert error_of(await terminal(running)).code == "worker_failed"
         await stage.settle()

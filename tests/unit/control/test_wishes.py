@@ -224,6 +224,7 @@ async def ran_out(stage: Stage) -> None:
     """A model ran out of memory, came back smaller, and has left."""
     await stage.loaded("a")
     lost = await stage.loop.submit("0", model("a"), REQUEST)
+    stage.worker("a").say("0")
     stage.worker("a").end(WorkerOutOfMemory("a ran out of memory"))
     assert error_of(await terminal(lost)).code == "worker_out_of_memory"
     await stage.settle()
