@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import platformdirs
 
+from mlx_gui.core.network import listed_network
 from mlx_gui.core.origin import listed_origin
 from mlx_gui.core.settings import (
     ENVIRONMENT_PREFIX,
@@ -211,6 +212,14 @@ SETTINGS: tuple[Setting, ...] = (
         plain=listed_origin,
     ),
     Setting(
+        "trusted_proxies",
+        "list",
+        (),
+        "Addresses and networks of proxies whose headers say for whom they ask. From others, a "
+        "request with such headers counts as one from elsewhere.",
+        plain=listed_network,
+    ),
+    Setting(
         "log_level",
         "text",
         "info",
@@ -283,6 +292,7 @@ class Config:
     max_body_bytes: int
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
+    trusted_proxies: tuple[str, ...]
     log_level: str
     responses_retention_days: int
     samples_retention_days: int

@@ -163,6 +163,8 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                # By its own rules, which the environment sets, a request could name its own author.
+                proxy_headers=False,
                 timeout_graceful_shutdown=_CONNECTION_CLOSE_S,
                 backlog=_BACKLOG,
             )

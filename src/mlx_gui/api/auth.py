@@ -1,12 +1,13 @@
 """Who asks, and what they may do."""
 
 import hmac
-import ipaddress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, Request
 
+from mlx_gui.api.proxies import is_local
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.visitor import visitor_of
 from mlx_gui.core.errors import Forbidden, Unauthenticated
@@ -39,7 +40,8 @@ async def authenticate(request: Request, services: InjectedServices) -> Principa
     this machine that is neither ours nor listed may infer and read, by whatever key. Raises
     Unauthenticated.
     """
-    if _is_local(request) or _has_token(request, services.local_token):
+    local = _is_local(request, services.config.trusted_proxies)
+    if local or _has_token(request, services.local_token):
         visitor = visitor_of(request.scope)
         if visitor is None or visitor.standing != "local":
             return LOCAL
@@ -47,7 +49,7 @@ async def authenticate(request: Request, services: InjectedServices) -> Principa
     raise Unauthenticated(
         "This request needs a key.",
         hint="Send `Authorization: Bearer KEY` or `x-api-key: KEY`; on the server's own machine "
-        "none is needed.",
+        "none is needed, unless a proxy stands between that the setting trusted_proxies lacks.",
     )
 
 
@@ -70,16 +72,9 @@ def requires(scope: AccessScope) -> Any:
     return Depends(authorize)
 
 
-def _is_local(request: Request) -> bool:
-    if request.client is None:
-        return True
-    try:
-        peer = ipaddress.ip_address(request.client.host)
-    except ValueError:
-        # A proxy on this machine may name its client as it likes.
-        return False
-    mapped = peer.ipv4_mapped if isinstance(peer, ipaddress.IPv6Address) else None
-    return (mapped or peer).is_loopback
+def _is_local(request: Request, trusted_proxies: Sequence[str]) -> bool:
+    peer = request.client.host if request.client is not None else None
+    return is_local(peer, request.headers, trusted_proxies)
 
 
 def _has_token(request: Request, token: str) -> bool:

@@ -243,6 +243,7 @@ def serving(app: Any) -> Iterator[str]:
             http=Connection,
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=5,
         )

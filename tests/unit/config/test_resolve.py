@@ -247,6 +247,19 @@ def test_all_origins_are_refused_while_there_are_no_keys(data_dir: Path) -> None
         assert "no keys" in message
 
 
+def test_proxies_are_addresses_and_networks(data_dir: Path) -> None:
+    environment = {"MLX_GUI_TRUSTED_PROXIES": "127.0.0.1, 10.0.0.0/8, ::1, fd00::/8"}
+    config = resolved(data_dir, environment=environment)
+    assert config.trusted_proxies == ("127.0.0.1/32", "10.0.0.0/8", "::1/128", "fd00::/8")
+
+
+@pytest.mark.parametrize(
+    "written", ["*", "localhost", "10.0.0.1/8", "10.0.0.0/33", "10.0.0", "a b"]
+)
+def test_what_is_no_network_is_refused(data_dir: Path, written: str) -> None:
+    assert "must be a list of addresses" in refusal(data_dir, f"trusted_proxies = ['{written}']")
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     name=st.sampled_from([row.environment_name for row in SETTINGS]),

@@ -1,0 +1,45 @@
+"""Addresses and networks as settings and headers write them."""
+
+import ipaddress
+
+from mlx_gui.core.settings import Unfit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def listed_network(text: str) -> str:
+    """`text` as a network; one address is a network of its own. Raises Unfit."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise Unfit(
+            "a list of addresses or networks like `127.0.0.1` or `10.0.0.0/8`, without bits of "
+            "hosts"
+        ) from None
+
+
+def parse_address(text: str) -> Address | None:
+    """The address that `text` is, with or without a port; None where it is none.
+
+    An address of version 4 that is written as one of version 6 is of version 4.
+    """
+    host = text.strip()
+    if host.startswith("["):
+        host, bracket, port = host[1:].partition("]")
+        if not bracket or (port and not _is_port(port)):
+            return None
+    elif host.count(":") == 1:
+        host, colon, port = host.partition(":")
+        if not _is_port(colon + port):
+            return None
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
+
+
+def _is_port(text: str) -> bool:
+    return text.startswith(":") and text[1:].isdecimal()
