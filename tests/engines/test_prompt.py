@@ -268,6 +268,22 @@ def test_named_and_processor_templates_are_found(engine: RemoteEngine, tmp_path:
     assert text(engine, ask("Hello", tools=(WEATHER,))) == "1 tools"
 
 
+def test_a_format_in_python_takes_what_it_knows(engine: RemoteEngine, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(checkpoint("DeepSeek-R1-tiny"), folder)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config["chat_template_type"] = "deepseek_v32"
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    engine.load(folder)
+    bar = "\N{FULLWIDTH VERTICAL LINE}"
+    told = text(engine, ask("Hello", reasoning=Reasoning(effort="low", budget_tokens=5)))
+    assert told.replace(bar, "|") == "<|begin▁of▁sentence|><|User|>Hello<|Assistant|><think>"
+    off = text(engine, ask("Hello", "Hi", "So?", reasoning=Reasoning(enabled=False)))
+    assert off.replace(bar, "|").endswith(
+        "<|Assistant|></think>Hi<|end▁of▁sentence|><|User|>So?<|Assistant|></think>"
+    )
+
+
 def test_required_calls_come_with_a_grammar(qwen3: RemoteEngine) -> None:
     for choice in (ToolChoice("required"), ToolChoice("named", "get_weather")):
         request = ask("Hello", tools=(WEATHER,), tool_choice=choice)

@@ -1,6 +1,7 @@
 """Conversations become text, in the form that the model has learnt."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -43,6 +44,7 @@ _HARMONY_EFFORTS: Mapping[Effort, Effort] = {
     "max": "high",
 }
 
+_UNKNOWN_ARGUMENT = re.compile(r"unexpected keyword argument '(\w+)'")
 _RENDERER_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -144,12 +146,16 @@ class ChatFormat:
     def _run_library(self, variables: Mapping[str, Any]) -> str:
         """Some models have a format in Python, by the library or their tokenizer."""
         named = {name: value for name, value in variables.items() if name != "messages"}
-        try:
-            return self._tokenizer.apply_chat_template(
-                variables["messages"], tokenize=False, **named
-            )
-        except _RENDERER_ERRORS as error:
-            raise TemplateFailed(str(error)) from error
+        while True:
+            try:
+                return self._tokenizer.apply_chat_template(
+                    variables["messages"], tokenize=False, **named
+                )
+            except _RENDERER_ERRORS as error:
+                # They do not take whatever they are given, as templates do.
+                unknown = _UNKNOWN_ARGUMENT.search(str(error))
+                if unknown is None or named.pop(unknown[1], unknown) is unknown:
+                    raise TemplateFailed(str(error)) from error
 
     def _source(self, wanted: str | None, *, tools: bool) -> str | None:
         """The template, the first that there is; None for a format that is no template."""
