@@ -8,7 +8,7 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
-from openai.types.responses import FunctionToolParam
+from openai.types.responses import CustomToolParam, FunctionToolParam, NamespaceToolParam
 from pydantic import BaseModel
 
 from tests.support.server import Server
@@ -202,11 +202,83 @@ def test_an_unknown_response_cannot_be_continued(client: OpenAI) -> None:
     assert refusal.value.param == "previous_response_id"
 
 
-def test_a_tool_that_only_openai_has_is_a_bad_request(client: OpenAI) -> None:
+def test_a_tool_that_only_openai_has_cannot_be_demanded(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError, match="web_search") as refusal:
-        client.responses.create(model="fake/echo", input=HELLO, tools=[{"type": "web_search"}])
+        client.responses.create(
+            model="fake/echo", input=HELLO, tools=[{"type": "web_search"}], tool_choice="required"
+        )
 
-    assert refusal.value.param == "tools[0].type"
+    assert refusal.value.param == "tool_choice"
+
+
+def test_a_tool_that_only_openai_has_is_left_out_and_named(client: OpenAI) -> None:
+    answer = client.responses.with_raw_response.create(
+        model="fake/echo", input=HELLO, tools=[{"type": "web_search"}, WEATHER]
+    )
+
+    response = answer.parse()
+    assert answer.headers["x-mlx-gui-left-out"] == "web_search"
+    assert response.model_extra is not None
+    assert response.model_extra["mlx_gui"] == {"left_out": ["web_search"]}
+    assert [tool.type for tool in response.tools] == ["function"]
+    assert response.output_text == ANSWER
+
+
+def test_a_function_of_a_namespace_is_called_and_answered(client: OpenAI) -> None:
+    agents: NamespaceToolParam = {
+        "type": "namespace",
+        "name": "agents",
+        "description": "Other agents.",
+        "tools": [{"type": "function", "name": "spawn", "parameters": {"type": "object"}}],
+    }
+    text = script(calls=[{"name": "spawn", "arguments": {}}])
+    with client.responses.stream(model="fake/echo", input=text, tools=[agents, WEATHER]) as stream:
+        begun = [event for event in stream if event.type == "response.output_item.added"]
+        response = stream.get_final_response()
+
+    (call,) = response.output
+    assert call.type == "function_call"
+    assert (call.namespace, call.name) == ("agents", "spawn")
+    assert begun[-1].item.model_dump()["namespace"] == "agents"
+    answered = client.responses.create(
+        model="fake/echo",
+        input=[
+            {"role": "user", "content": HELLO},
+            call.to_dict(),  # type: ignore[list-item]
+            {"type": "function_call_output", "call_id": call.call_id, "output": "Done."},
+        ],
+        tools=[agents, WEATHER],
+    )
+    assert answered.status == "completed"
+
+
+def test_a_custom_tool_is_called_with_text(client: OpenAI) -> None:
+    patch = '*** Begin "Patch"\n+ä\n*** End'
+    tool: CustomToolParam = {"type": "custom", "name": "apply_patch"}
+    text = script(calls=[{"name": "apply_patch", "arguments": {"input": patch}}])
+    with client.responses.create(
+        model="fake/echo", input=text, tools=[tool], stream=True
+    ) as stream:
+        events = list(stream)
+
+    said = [
+        event.delta for event in events if event.type == "response.custom_tool_call_input.delta"
+    ]
+    assert "".join(said) == patch
+    done = [event for event in events if event.type == "response.custom_tool_call_input.done"]
+    assert [event.input for event in done] == [patch]
+    last = events[-1]
+    assert last.type == "response.completed"
+    (call,) = last.response.output
+    assert call.type == "custom_tool_call"
+    assert (call.name, call.input) == ("apply_patch", patch)
+    answered = client.responses.create(
+        model="fake/echo",
+        previous_response_id=last.response.id,
+        input=[{"type": "custom_tool_call_output", "call_id": call.call_id, "output": "Done."}],
+        tools=[tool],
+    )
+    assert answered.status == "completed"
 
 
 def test_a_worker_that_dies_ends_the_stream_with_an_api_error(client: OpenAI) -> None:

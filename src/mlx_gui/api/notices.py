@@ -13,6 +13,7 @@ LEFT_OUT_HEADER = "x-mlx-gui-left-out"
 NOT_ENFORCED_HEADER = "x-mlx-gui-not-enforced"
 MAX_CHARACTERS = 1000
 """Of one header; what is more is counted."""
+MAX_LISTED = 100
 
 _READABLE = "/#[]{}()<>:;=@!$&'*+?~^|. "
 
@@ -33,6 +34,11 @@ class Notices:
     def not_enforced(self, places: Iterable[str]) -> None:
         """Keywords of a schema that the answer may break, by their places (`#/…/uniqueItems`)."""
         self._note(NOT_ENFORCED_HEADER, places)
+
+    def left_out(self) -> list[str]:
+        """The names of what was left out so far, as many and as long as a body should have."""
+        names = list(self._by_header.get(LEFT_OUT_HEADER, ()))
+        return [name[:MAX_CHARACTERS] for name in names[:MAX_LISTED]]
 
     async def watch(
         self, events: AsyncGenerator[GenerationEvent]

@@ -170,7 +170,25 @@ CHAT: list[tuple[dict[str, object], str, str]] = [
     ),
     ({"tool_choice": "sometimes"}, "tool_choice", "'none', 'auto', 'required' or an object"),
     ({"tool_choice": "required"}, "tool_choice", "there are no tools"),
-    ({"tool_choice": {"type": "custom"}}, "tool_choice.type", "'allowed_tools', not \"custom\""),
+    ({"tool_choice": {"type": "magic"}}, "tool_choice.type", "'allowed_tools', not \"magic\""),
+    ({"tool_choice": {"type": "custom"}}, "tool_choice.custom", "required for the type custom"),
+    (
+        {"tool_choice": {"type": "custom", "custom": {"name": "f"}}},
+        "tool_choice.custom.name",
+        "none of the tools",
+    ),
+    ({"tools": [{"type": "custom"}]}, "tools[0].custom", "is required"),
+    (
+        {"tools": [{"type": "custom", "custom": {"name": "f", "format": {"type": "grammar"}}}]},
+        "tools[0].custom.format.grammar.syntax",
+        "is required",
+    ),
+    (
+        {"tools": [WEATHER, {"type": "custom", "custom": {"name": "weather"}}]},
+        "tools[1].custom.name",
+        "another tool has already",
+    ),
+    ({"tools": [tool(name=f"f{n}")["tools"][0] for n in range(2000)]}, "tools", "at most 128"),
     ({"tool_choice": {"type": "function"}}, "tool_choice.function", "is required"),
     ({"tool_choice": named("f")}, "tool_choice.function.name", "which none of the tools"),
     (
@@ -254,6 +272,11 @@ CHAT: list[tuple[dict[str, object], str, str]] = [
         said(role="assistant", function_call={"name": "f", "arguments": 5}),
         "messages[1].function_call.arguments",
         "valid string, not 5",
+    ),
+    (
+        said(role="assistant", tool_calls=[{"type": "custom", "id": "c1", "function": None}]),
+        "messages[1].tool_calls[0].custom",
+        "is required",
     ),
     (said(role="assistant", reasoning=5), "messages[1].reasoning", "valid string, not 5"),
 ]

@@ -27,6 +27,7 @@ from mlx_gui.core.generation import (
     Tokenized,
     TokenizeRequest,
     ToolCallPart,
+    ToolResultPart,
     Usage,
 )
 from mlx_gui.store.database import DATABASE_FILE, Store
@@ -314,6 +315,56 @@ def test_a_client_that_hangs_up_ends_the_generation_and_stores_nothing(here: Pla
     assert here.rows() == before
 
 
+def test_what_a_client_calls_its_tools_is_stored_with_their_calls(here: Place) -> None:
+    wait, patch = {"type": "function", "name": "wait"}, {"type": "custom", "name": "patch"}
+    tools = [{"type": "namespace", "name": name, "tools": [wait, patch]} for name in ("one", "two")]
+
+    async def call_both(_: GenerateRequest) -> Events:
+        yield Prepared(3)
+        yield CallStarted(0, 0, "call_1", "two__wait")
+        yield Delta(0, "{}", "tool_call")
+        yield CallStarted(0, 1, "call_2", "one__patch")
+        yield Delta(0, '{"input": "+ a"}', "tool_call", call=1)
+        yield Done(0, "tool_calls")
+        yield Usage(3, 5)
+
+    here.dispatch.script = call_both
+    first = here.answered(tools=tools)
+    result = {"type": "function_call_output", "call_id": "call_1", "output": "Done."}
+    here.answered(
+        previous_response_id=first["id"],
+        input=[result, {**result, "type": "custom_tool_call_output", "call_id": "call_2"}],
+        tools=tools,
+    )
+
+    assert [(item["namespace"], item["name"]) for item in first["output"]] == [
+        ("two", "wait"),
+        ("one", "patch"),
+    ]
+    assert here.client.get(f"{RESPONSES}/{first['id']}").json() == first
+    assert here.dispatch.asked[-1].messages[1].parts == (
+        ToolCallPart("call_1", "two__wait", "{}"),
+        ToolCallPart("call_2", "one__patch", '{"input":"+ a"}'),
+    )
+
+
+def test_items_and_parts_that_are_not_read_are_stored_and_listed_all_the_same(here: Place) -> None:
+    other = {"id": "of_1", "type": "of_the_future", "rays": [1, 2], "status": "odd"}
+    call = {"type": "function_call", "call_id": "1", "name": "look", "arguments": "{}"}
+    picture = {"type": "function_call_output", "call_id": "1", "output": [PICTURE]}
+
+    first = here.answered(input=[other, call, picture, {"role": "user", "content": "Well?"}])
+    listed = here.client.get(f"{RESPONSES}/{first['id']}/input_items?order=asc").json()["data"]
+    second = here.answered(input="Go on", previous_response_id=first["id"])
+
+    assert listed[0] == other
+    assert listed[2]["output"] == [{"type": "input_image"}]
+    assert first["mlx_gui"] == second["mlx_gui"] == {"left_out": ["of_the_future", "input_image"]}
+    told = here.dispatch.asked[-1].messages[1].parts[0]
+    assert isinstance(told, ToolResultPart)
+    assert "cannot see" in told.text
+
+
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_full_disk_costs_the_storing_and_not_the_answer(tmp_path: Path, stream: bool) -> None:
     with place(tmp_path) as here:
@@ -499,7 +550,16 @@ PICTURE = {"type": "input_image", "image_url": "http://127.0.0.1:9/never-fetched
             "text.format.schema.$ref",
             "refers to '#'",
         ),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type", "'web_search'"),
+        (
+            {"tools": [{"type": "web_search"}], "tool_choice": "required"},
+            "tool_choice",
+            "does not have the tools offered: web_search",
+        ),
+        (
+            {"tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}},
+            "tool_choice",
+            "'web_search'",
+        ),
         ({"tools": [{"type": "function"}]}, "tools[0].name", "is required"),
         ({"tools": [{"type": "function", "name": "a b"}]}, "tools[0].name", "not 'a b'"),
         ({"tools": [FUNCTION, FUNCTION]}, "tools[1]", "second tool with the name 'add'"),

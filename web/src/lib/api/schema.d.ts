@@ -706,13 +706,15 @@ export interface components {
     schemas: {
         /**
          * AllowedTool
-         * @description A tool by its name.
+         * @description A tool by its name, which may need its `namespace`; or a whole namespace by its name.
          */
         AllowedTool: {
             /** Type */
             type: string;
             /** Name */
             name?: string | null;
+            /** Namespace */
+            namespace?: string | null;
         };
         /**
          * AllowedTools
@@ -747,7 +749,7 @@ export interface components {
             /** Reasoning Content */
             reasoning_content?: string | null;
             /** Tool Calls */
-            tool_calls?: components["schemas"]["ToolCallBody"][] | null;
+            tool_calls?: (components["schemas"]["ToolCallBody"] | components["schemas"]["CustomCallBody"])[] | null;
             function_call?: components["schemas"]["FunctionCallBody"] | null;
         };
         /**
@@ -832,7 +834,7 @@ export interface components {
         };
         /**
          * CallInHistory
-         * @description A tool call of an earlier turn, as an answer has it.
+         * @description A tool call of an earlier turn, as an answer has it, of the type `function` or `custom`.
          */
         CallInHistory: {
             /** Id */
@@ -840,10 +842,21 @@ export interface components {
             /**
              * Type
              * @default function
-             * @constant
+             * @enum {string}
              */
-            type: "function";
-            function: components["schemas"]["CalledFunction"];
+            type: "function" | "custom";
+            function?: components["schemas"]["CalledFunction"] | null;
+            custom?: components["schemas"]["CalledCustom"] | null;
+        };
+        /**
+         * CalledCustom
+         * @description The custom tool that was called, with its text.
+         */
+        CalledCustom: {
+            /** Name */
+            name: string;
+            /** Input */
+            input: string;
         };
         /**
          * CalledFunction
@@ -1176,6 +1189,55 @@ export interface components {
             swap_bytes: number | null;
         };
         /**
+         * CustomBody
+         * @description The custom tool that is called, with its text.
+         */
+        CustomBody: {
+            /** Name */
+            name: string;
+            /** Input */
+            input: string;
+        };
+        /**
+         * CustomCallBody
+         * @description A call of one of the custom tools.
+         */
+        CustomCallBody: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default custom
+             * @constant
+             */
+            type: "custom";
+            custom: components["schemas"]["CustomBody"];
+        };
+        /**
+         * CustomDefinition
+         * @description A tool that takes text instead of arguments.
+         */
+        CustomDefinition: {
+            /** Name */
+            name: string;
+            /** Description */
+            description?: string | null;
+            format?: components["schemas"]["mlx_gui__api__openai__chat__wire__CustomFormat"] | null;
+        };
+        /**
+         * CustomGrammar
+         * @description What the text of a custom tool matches.
+         */
+        CustomGrammar: {
+            /**
+             * Syntax
+             * @enum {string}
+             */
+            syntax: "lark" | "regex";
+            /** Definition */
+            definition: string;
+        };
+        /**
          * DecisionBody
          * @description One thing that the policy did to `model`, for the sake of `cause` if that is another.
          */
@@ -1392,6 +1454,25 @@ export interface components {
             version: string;
         };
         /**
+         * InnerTool
+         * @description A tool in a namespace: a `function`, or a `custom` one, which takes text.
+         */
+        InnerTool: {
+            /** Type */
+            type: string;
+            /** Name */
+            name?: string | null;
+            /** Description */
+            description?: string | null;
+            /** Parameters */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
+            /** Strict */
+            strict?: boolean | null;
+            format?: components["schemas"]["mlx_gui__api__openai__responses__wire__request__CustomFormat"] | null;
+        };
+        /**
          * InputTokensRequest
          * @description What to count.
          */
@@ -1427,8 +1508,10 @@ export interface components {
          * @description A piece of a conversation, of one of these types.
          *
          *     `message`, which may be left out: `role` and `content`. `function_call`: `call_id`, `name`,
-         *     `arguments`. `function_call_output`: `call_id`, `output`. `reasoning`: `content`, `summary`.
-         *     `item_reference`: the `id` of an item of a stored response.
+         *     `arguments`, `namespace`. `custom_tool_call`: the same with `input` for `arguments`.
+         *     `function_call_output`, `custom_tool_call_output`: `call_id`, `output`. `reasoning`: `content`,
+         *     `summary`. `item_reference`: the `id` of an item of a stored response. Others are not read:
+         *     what they say in texts is kept, the rest left out.
          */
         Item: {
             /** Type */
@@ -1447,10 +1530,18 @@ export interface components {
             name?: string | null;
             /** Arguments */
             arguments?: string | null;
+            /** Namespace */
+            namespace?: string | null;
+            /** Input */
+            input?: string | null;
             /** Output */
             output?: string | components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
             /** Summary */
             summary?: components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
+            /** Other */
+            other?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * KeptBody
@@ -2203,7 +2294,7 @@ export interface components {
         };
         /**
          * NamedFunction
-         * @description The name of one of the functions.
+         * @description The name of one of the tools.
          */
         NamedFunction: {
             /** Name */
@@ -2774,6 +2865,43 @@ export interface components {
             summary?: ("auto" | "concise" | "detailed") | null;
         };
         /**
+         * ResponseCustomCallItem
+         * @description A call of a custom tool; its result is sent as a `custom_tool_call_output`.
+         */
+        ResponseCustomCallItem: {
+            /** Id */
+            id: string;
+            /**
+             * Type
+             * @default custom_tool_call
+             * @constant
+             */
+            type: "custom_tool_call";
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "in_progress" | "completed" | "incomplete";
+            /** Call Id */
+            call_id: string;
+            /** Name */
+            name: string;
+            /** Namespace */
+            namespace?: string | null;
+            /** Input */
+            input: string;
+        };
+        /**
+         * ResponseExtras
+         * @description What OpenAI's responses do not have: the types of tools, items and parts that were left out.
+         *
+         *     They are also in the header `x-mlx-gui-left-out`.
+         */
+        ResponseExtras: {
+            /** Left Out */
+            left_out: string[];
+        };
+        /**
          * ResponseFailure
          * @description Why a response failed, in the words that OpenAI's clients know.
          */
@@ -2801,6 +2929,8 @@ export interface components {
         /**
          * ResponseFunctionCallItem
          * @description A call to be made; its result is sent as a `function_call_output` with the same `call_id`.
+         *
+         *     `namespace` is there where the function has one.
          */
         ResponseFunctionCallItem: {
             /** Id */
@@ -2820,6 +2950,8 @@ export interface components {
             call_id: string;
             /** Name */
             name: string;
+            /** Namespace */
+            namespace?: string | null;
             /** Arguments */
             arguments: string;
         };
@@ -2952,7 +3084,7 @@ export interface components {
             /** Model */
             model: string;
             /** Output */
-            output: (components["schemas"]["ResponseMessageItem"] | components["schemas"]["ResponseReasoningItem"] | components["schemas"]["ResponseFunctionCallItem"])[];
+            output: (components["schemas"]["ResponseMessageItem"] | components["schemas"]["ResponseReasoningItem"] | components["schemas"]["ResponseFunctionCallItem"] | components["schemas"]["ResponseCustomCallItem"])[];
             /** Parallel Tool Calls */
             parallel_tool_calls: boolean;
             /** Previous Response Id */
@@ -2999,6 +3131,7 @@ export interface components {
             usage: components["schemas"]["ResponseUsage"] | null;
             /** User */
             user: string | null;
+            mlx_gui: components["schemas"]["ResponseExtras"];
         };
         /**
          * ResponseOutputText
@@ -3468,13 +3601,15 @@ export interface components {
         };
         /**
          * ToolChoiceField
-         * @description Which tool must be called: a `function` by its `name`, or one of `allowed_tools`.
+         * @description Which tool must be called: a `function` or `custom` one by its `name`, or `allowed_tools`.
          */
         ToolChoiceField: {
             /** Type */
             type: string;
             /** Name */
             name?: string | null;
+            /** Namespace */
+            namespace?: string | null;
             /** Mode */
             mode?: ("auto" | "required") | null;
             /** Tools */
@@ -3482,29 +3617,33 @@ export interface components {
         };
         /**
          * ToolChoiceObject
-         * @description `function` and `allowed_tools` belong to the types of these names.
+         * @description `function`, `custom` and `allowed_tools` belong to the types of these names.
          */
         ToolChoiceObject: {
             /**
              * Type
              * @enum {string}
              */
-            type: "none" | "auto" | "required" | "function" | "allowed_tools";
+            type: "none" | "auto" | "required" | "function" | "custom" | "allowed_tools";
             function?: components["schemas"]["NamedFunction"] | null;
+            custom?: components["schemas"]["NamedFunction"] | null;
             allowed_tools?: components["schemas"]["AllowedTools"] | null;
         };
         /**
          * ToolDefinition
-         * @description A tool; `function` is the only type.
+         * @description A tool of the type `function` or `custom`, each with the field of that name.
          */
         ToolDefinition: {
             /** Type */
             type: string;
             function?: components["schemas"]["FunctionDefinition"] | null;
+            custom?: components["schemas"]["CustomDefinition"] | null;
         };
         /**
          * ToolField
-         * @description A tool; only the type `function` can be served.
+         * @description A tool: a `function`, a `custom` one, or a `namespace` with `tools` of these types.
+         *
+         *     Others, which only OpenAI's own servers have, are left out.
          */
         ToolField: {
             /** Type */
@@ -3519,6 +3658,9 @@ export interface components {
             } | null;
             /** Strict */
             strict?: boolean | null;
+            format?: components["schemas"]["mlx_gui__api__openai__responses__wire__request__CustomFormat"] | null;
+            /** Tools */
+            tools?: components["schemas"]["InnerTool"][] | null;
         };
         /**
          * ToolReference
@@ -3528,10 +3670,11 @@ export interface components {
             /**
              * Type
              * @default function
-             * @constant
+             * @enum {string}
              */
-            type: "function";
-            function: components["schemas"]["NamedFunction"];
+            type: "function" | "custom";
+            function?: components["schemas"]["NamedFunction"] | null;
+            custom?: components["schemas"]["NamedFunction"] | null;
         };
         /**
          * ToolUseBlock
@@ -3621,8 +3764,22 @@ export interface components {
             refusal?: string | null;
         };
         /**
+         * CustomFormat
+         * @description What a custom tool takes: any `text`, or one of a `grammar`.
+         */
+        mlx_gui__api__openai__chat__wire__CustomFormat: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "grammar";
+            grammar?: components["schemas"]["CustomGrammar"] | null;
+        };
+        /**
          * ContentPart
          * @description A piece of an item; `text` belongs to all types but `refusal`.
+         *
+         *     Of other types than those of texts, nothing but a `text` is read.
          */
         mlx_gui__api__openai__responses__wire__request__ContentPart: {
             /** Type */
@@ -3631,6 +3788,21 @@ export interface components {
             text?: string | null;
             /** Refusal */
             refusal?: string | null;
+        };
+        /**
+         * CustomFormat
+         * @description What a custom tool takes: any `text`, or one of a `grammar`.
+         */
+        mlx_gui__api__openai__responses__wire__request__CustomFormat: {
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "grammar";
+            /** Syntax */
+            syntax?: ("lark" | "regex") | null;
+            /** Definition */
+            definition?: string | null;
         };
         /**
          * StreamOptions
@@ -3714,6 +3886,22 @@ export interface components {
             finish_reason: ("stop" | "length" | "tool_calls" | "content_filter" | "function_call") | null;
         };
         /**
+         * CustomDelta
+         * @description The name, once, then pieces of the text.
+         */
+        CustomDelta: {
+            /**
+             * Name
+             * @default null
+             */
+            name: string | null;
+            /**
+             * Input
+             * @default null
+             */
+            input: string | null;
+        };
+        /**
          * FunctionCallDelta
          * @description The name, once, then pieces of the arguments.
          */
@@ -3731,7 +3919,7 @@ export interface components {
         };
         /**
          * ToolCallDelta
-         * @description Id, type and name of call number `index`, once, then pieces of its arguments.
+         * @description Id, type and name of call number `index`, once, then pieces of its arguments or text.
          */
         ToolCallDelta: {
             /** Index */
@@ -3745,8 +3933,11 @@ export interface components {
              * Type
              * @default null
              */
-            type: "function" | null;
-            function: components["schemas"]["FunctionCallDelta"];
+            type: ("function" | "custom") | null;
+            /** @default null */
+            function: components["schemas"]["FunctionCallDelta"] | null;
+            /** @default null */
+            custom: components["schemas"]["CustomDelta"] | null;
         };
         /**
          * ResponseArgumentsDelta
@@ -3789,6 +3980,44 @@ export interface components {
             arguments: string;
         };
         /**
+         * ResponseCustomInputDelta
+         * @description More of the text that a custom tool is called with.
+         */
+        ResponseCustomInputDelta: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.custom_tool_call_input.delta";
+            /** Delta */
+            delta: string;
+        };
+        /**
+         * ResponseCustomInputDone
+         * @description All of the text that a custom tool is called with.
+         */
+        ResponseCustomInputDone: {
+            /** Sequence Number */
+            sequence_number: number;
+            /** Item Id */
+            item_id: string;
+            /** Output Index */
+            output_index: number;
+            /**
+             * Type
+             * @constant
+             */
+            type: "response.custom_tool_call_input.done";
+            /** Input */
+            input: string;
+        };
+        /**
          * ResponseErrorEvent
          * @description The stream's last event where it failed. `error` is what the error would be by itself.
          */
@@ -3823,7 +4052,7 @@ export interface components {
             /** Output Index */
             output_index: number;
             /** Item */
-            item: components["schemas"]["ResponseMessageItem"] | components["schemas"]["ResponseReasoningItem"] | components["schemas"]["ResponseFunctionCallItem"];
+            item: components["schemas"]["ResponseMessageItem"] | components["schemas"]["ResponseReasoningItem"] | components["schemas"]["ResponseFunctionCallItem"] | components["schemas"]["ResponseCustomCallItem"];
         };
         /**
          * ResponsePartEvent
@@ -5007,7 +5236,7 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResponseObject"];
-                    "text/event-stream": components["schemas"]["ResponseStateEvent"] | components["schemas"]["ResponseItemEvent"] | components["schemas"]["ResponsePartEvent"] | components["schemas"]["ResponseTextDelta"] | components["schemas"]["ResponseTextDone"] | components["schemas"]["ResponseReasoningDelta"] | components["schemas"]["ResponseReasoningDone"] | components["schemas"]["ResponseArgumentsDelta"] | components["schemas"]["ResponseArgumentsDone"] | components["schemas"]["ResponseErrorEvent"];
+                    "text/event-stream": components["schemas"]["ResponseStateEvent"] | components["schemas"]["ResponseItemEvent"] | components["schemas"]["ResponsePartEvent"] | components["schemas"]["ResponseTextDelta"] | components["schemas"]["ResponseTextDone"] | components["schemas"]["ResponseReasoningDelta"] | components["schemas"]["ResponseReasoningDone"] | components["schemas"]["ResponseArgumentsDelta"] | components["schemas"]["ResponseArgumentsDone"] | components["schemas"]["ResponseCustomInputDelta"] | components["schemas"]["ResponseCustomInputDone"] | components["schemas"]["ResponseErrorEvent"];
                 };
             };
             /** @description Client Error */

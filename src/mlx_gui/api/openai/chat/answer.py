@@ -13,12 +13,15 @@ from mlx_gui.api.openai.chat.wire import (
     ChatCompletion,
     ChatCompletionRequest,
     Choice,
+    CustomBody,
+    CustomCallBody,
     FunctionCallBody,
     LogprobsBody,
     TokenChanceBody,
     TokenLogprobBody,
     ToolCallBody,
 )
+from mlx_gui.api.openai.custom import InputText, input_of
 from mlx_gui.api.openai.translate import (
     STREAM_END,
     AnswerHead,
@@ -43,13 +46,17 @@ from mlx_gui.core.generation import (
 
 @dataclass(frozen=True, slots=True)
 class AnswerForm:
-    """What of an answer is shown, and how; `legacy_calls` are those of `functions`."""
+    """What of an answer is shown, and how; `legacy_calls` are those of `functions`.
+
+    `custom` are the names of the tools that take text.
+    """
 
     n: int = 1
     logprobs: bool = False
     reasoning: bool = True
     legacy_calls: bool = False
     include_usage: bool = False
+    custom: frozenset[str] = frozenset()
 
 
 def form_of(body: ChatCompletionRequest) -> AnswerForm:
@@ -61,6 +68,7 @@ def form_of(body: ChatCompletionRequest) -> AnswerForm:
         reasoning=not hidden,
         legacy_calls=body.functions is not None,
         include_usage=includes_usage(body),
+        custom=frozenset(tool.custom.name for tool in body.tools or () if tool.custom),
     )
 
 
@@ -83,6 +91,7 @@ class ChunkEncoder:
     def __init__(self, head: AnswerHead, form: AnswerForm) -> None:
         self._form = form
         self._prepared = Prepared(0)
+        self._inputs: dict[tuple[int, int], InputText] = {}
         self._common: dict[str, Any] = {
             "id": head.id,
             "object": "chat.completion.chunk",
@@ -103,7 +112,8 @@ class ChunkEncoder:
             case CallStarted():
                 return self._chunk(event.index, self._call_began(event))
             case Done(index=index, finish_reason=reason):
-                return self._chunk(index, {}, end=_end(self._form, reason))
+                end = _end(self._form, reason)
+                return self._rests(index) + self._chunk(index, {}, end=end)
             case Usage():
                 return self._last(event)
             case Failed(error=info):
@@ -122,6 +132,8 @@ class ChunkEncoder:
                 if not delta.text or not self._form.reasoning:
                     return b""
                 return self._chunk(delta.index, {"reasoning_content": delta.text})
+            case "tool_call" if (text := self._inputs.get((delta.index, delta.call))) is not None:
+                return self._custom(delta.index, delta.call, text.feed(delta.text))
             case "tool_call":
                 function = {"arguments": delta.text}
                 if self._form.legacy_calls:
@@ -129,7 +141,22 @@ class ChunkEncoder:
                 call = {"index": delta.call, "function": function}
                 return self._chunk(delta.index, {"tool_calls": [call]})
 
+    def _custom(self, index: int, call: int, text: str) -> bytes:
+        if not text:
+            return b""
+        return self._chunk(index, {"tool_calls": [{"index": call, "custom": {"input": text}}]})
+
+    def _rests(self, index: int) -> bytes:
+        """What the texts of custom tools end with."""
+        ended = [place for place in self._inputs if place[0] == index]
+        return b"".join(self._custom(*place, self._inputs.pop(place).finish()) for place in ended)
+
     def _call_began(self, began: CallStarted) -> dict[str, Any]:
+        if began.name in self._form.custom:
+            self._inputs[began.index, began.call] = InputText()
+            custom = {"name": began.name, "input": ""}
+            call = {"index": began.call, "id": began.id, "type": "custom", "custom": custom}
+            return {"tool_calls": [call]}
         function = {"name": began.name, "arguments": ""}
         if self._form.legacy_calls:
             return {"function_call": function}
@@ -176,12 +203,15 @@ def _message(form: AnswerForm, choice: GatheredChoice) -> AnswerMessage:
     return AnswerMessage(
         content=choice.text if choice.text or not calls else None,
         reasoning_content=(choice.reasoning or None) if form.reasoning else None,
-        tool_calls=None if first or not calls else [_tool_call(call) for call in calls],
+        tool_calls=None if first or not calls else [_tool_call(form, call) for call in calls],
         function_call=first,
     )
 
 
-def _tool_call(call: GatheredCall) -> ToolCallBody:
+def _tool_call(form: AnswerForm, call: GatheredCall) -> ToolCallBody | CustomCallBody:
+    if call.name in form.custom:
+        custom = CustomBody(name=call.name, input=input_of(call.arguments))
+        return CustomCallBody(id=call.id, custom=custom)
     return ToolCallBody(id=call.id, function=_function_call(call))
 
 

@@ -2,7 +2,13 @@
 
 from collections.abc import Sequence
 
-from mlx_gui.api.openai.chat.wire import ChatMessage, ContentPart
+from mlx_gui.api.openai.chat.wire import (
+    CalledFunction,
+    CallInHistory,
+    ChatMessage,
+    ContentPart,
+)
+from mlx_gui.api.openai.custom import arguments_of
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import (
     Message,
@@ -48,20 +54,23 @@ class Conversation:
             case "assistant":
                 thought = turn.reasoning_content or turn.reasoning
                 reasoning = [ReasoningPart(thought)] if thought else []
-                calls = self._calls(turn, index=index)
+                calls = self._calls(turn, where=where, index=index)
                 return Message("assistant", (*reasoning, *content, *calls), turn.name)
             case role:
                 known: Role = "system" if role == "developer" else role
                 return Message(known, tuple(content), turn.name)
 
-    def _calls(self, turn: ChatMessage, *, index: int) -> list[Part]:
-        calls = [(call.id, call.function) for call in turn.tool_calls or ()]
+    def _calls(self, turn: ChatMessage, *, where: str, index: int) -> list[Part]:
+        calls = [
+            _call(call, where=f"{where}.tool_calls[{n}]")
+            for n, call in enumerate(turn.tool_calls or ())
+        ]
         if turn.function_call is not None:
-            calls.append((f"call_{index}", turn.function_call))
-        for id, function in calls:
-            self._names[id] = function.name
-            self._last_id = id
-        return [ToolCallPart(id, f.name, f.arguments.strip() or "{}") for id, f in calls]
+            calls.append(_called(f"call_{index}", turn.function_call))
+        for call in calls:
+            self._names[call.id] = call.name
+            self._last_id = call.id
+        return list(calls)
 
     def _result(self, turn: ChatMessage, content: list[TextPart], *, where: str) -> Message:
         call_id = turn.tool_call_id
@@ -77,6 +86,22 @@ class Conversation:
         text = "".join(part.text for part in content)
         name = turn.name or self._names.get(call_id)
         return Message("tool", (ToolResultPart(call_id, text, name),), turn.name)
+
+
+def _call(call: CallInHistory, *, where: str) -> ToolCallPart:
+    if call.type == "custom" and call.custom is not None:
+        return ToolCallPart(call.id, call.custom.name, arguments_of(call.custom.input))
+    if call.type == "function" and call.function is not None:
+        return _called(call.id, call.function)
+    raise InvalidRequest(
+        f"`{where}.{call.type}` is required.",
+        hint="Send the call as the answer has it.",
+        param=f"{where}.{call.type}",
+    )
+
+
+def _called(id: str, function: CalledFunction) -> ToolCallPart:
+    return ToolCallPart(id, function.name, function.arguments.strip() or "{}")
 
 
 def _part(part: ContentPart, *, where: str) -> TextPart:

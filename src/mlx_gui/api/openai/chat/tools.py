@@ -5,12 +5,15 @@ from collections.abc import Sequence
 from mlx_gui.api.json_schema import check_schema
 from mlx_gui.api.openai.chat.wire import (
     AllowedTools,
+    CustomDefinition,
+    CustomFormat,
     FunctionDefinition,
     LegacyChoice,
     PromptFields,
     ToolChoiceObject,
     ToolDefinition,
 )
+from mlx_gui.api.openai.custom import checked_grammar, custom_tool
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import Tool, ToolChoice
 
@@ -30,47 +33,68 @@ def tools_and_choice(body: PromptFields) -> tuple[tuple[Tool, ...], ToolChoice]:
     if legacy:
         tools = _functions(body.functions or (), where="functions[{}]")
         return tools, _legacy_choice(body.function_call or LegacyChoice(), tools)
-    tools = _functions(
-        [_function(tool, index) for index, tool in enumerate(body.tools or ())],
-        where="tools[{}].function",
+    tools = tuple(_tool(tool, where=f"tools[{n}]") for n, tool in enumerate(body.tools or ()))
+    _check_names(
+        [
+            (tool.name, f"tools[{n}].{given.type}.name")
+            for n, (tool, given) in enumerate(zip(tools, body.tools or (), strict=True))
+        ]
     )
     return _chosen(body.tool_choice, tools, parallel=body.parallel_tool_calls is not False)
 
 
-def _function(tool: ToolDefinition, index: int) -> FunctionDefinition:
-    where = f"tools[{index}]"
-    if tool.type != "function":
+def _tool(tool: ToolDefinition, *, where: str) -> Tool:
+    if tool.type not in ("function", "custom"):
         raise CapabilityMissing(
-            f"`{where}.type` should be function, not {tool.type[:40]!r}.",
+            f"`{where}.type` should be custom or function, not {tool.type[:40]!r}.",
             hint="This server has no tools of its own; describe yours as functions.",
             param=f"{where}.type",
         )
-    if tool.function is None:
-        raise InvalidRequest(
-            f"`{where}.function` is required.",
-            hint='Send {"type": "function", "function": {"name": …, "parameters": …}}.',
-            param=f"{where}.function",
-        )
-    return tool.function
+    if tool.type == "custom" and tool.custom is not None:
+        return _custom(tool.custom, where=f"{where}.custom")
+    if tool.type == "function" and tool.function is not None:
+        return _function(tool.function, where=f"{where}.function")
+    raise InvalidRequest(
+        f"`{where}.{tool.type}` is required.",
+        hint=f'Send {{"type": "{tool.type}", "{tool.type}": {{"name": …}}}}.',
+        param=f"{where}.{tool.type}",
+    )
+
+
+def _custom(custom: CustomDefinition, *, where: str) -> Tool:
+    form = custom.format or CustomFormat(type="text")
+    grammar = form.grammar
+    syntax, definition = checked_grammar(
+        form.type,
+        grammar.syntax if grammar else None,
+        grammar.definition if grammar else None,
+        where=f"{where}.format.grammar",
+    )
+    return custom_tool(custom.name, custom.description, syntax=syntax, definition=definition)
 
 
 def _functions(functions: Sequence[FunctionDefinition], *, where: str) -> tuple[Tool, ...]:
     """The functions as tools; `where` is the place of number {}."""
+    _check_names([(each.name, f"{where.format(n)}.name") for n, each in enumerate(functions)])
+    return tuple(_function(each, where=where.format(n)) for n, each in enumerate(functions))
+
+
+def _function(function: FunctionDefinition, *, where: str) -> Tool:
+    _check_parameters(function, param=f"{where}.parameters")
+    return Tool(function.name, function.description or "", function.parameters or {})
+
+
+def _check_names(names: Sequence[tuple[str, str]]) -> None:
+    """Raises InvalidRequest where a name, given with its place, comes twice."""
     seen: set[str] = set()
-    for index, function in enumerate(functions):
-        place = where.format(index)
-        if function.name in seen:
+    for name, place in names:
+        if name in seen:
             raise InvalidRequest(
-                f"`{place}.name` is {function.name!r}, which another tool has already.",
+                f"`{place}` is {name!r}, which another tool has already.",
                 hint="Give every tool a name of its own.",
-                param=f"{place}.name",
+                param=place,
             )
-        seen.add(function.name)
-        _check_parameters(function, param=f"{place}.parameters")
-    return tuple(
-        Tool(function.name, function.description or "", function.parameters or {})
-        for function in functions
-    )
+        seen.add(name)
 
 
 def _check_parameters(function: FunctionDefinition, *, param: str) -> None:
@@ -95,10 +119,11 @@ def _chosen(
         case ToolChoiceObject(type="required"):
             _check_present(tools)
             return tools, ToolChoice("required", parallel=parallel)
-        case ToolChoiceObject(type="function", function=named):
+        case ToolChoiceObject(type="function" | "custom" as kind):
+            named = choice.function if kind == "function" else choice.custom
             if named is None:
-                raise _missing("tool_choice.function", "function")
-            _check_known(named.name, tools, param="tool_choice.function.name")
+                raise _missing(f"tool_choice.{kind}", kind)
+            _check_known(named.name, tools, param=f"tool_choice.{kind}.name")
             return tools, ToolChoice("named", named.name, parallel)
         case ToolChoiceObject(allowed_tools=allowed):
             if allowed is None:
@@ -108,10 +133,14 @@ def _chosen(
 
 def _allowed(allowed: AllowedTools, tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
     """The model is told of no others: what it does not know, it does not call."""
-    names = [reference.function.name for reference in allowed.tools]
-    for index, name in enumerate(names):
-        param = f"tool_choice.allowed_tools.tools[{index}].function.name"
-        _check_known(name, tools, param=param)
+    names: list[str] = []
+    for index, reference in enumerate(allowed.tools):
+        where = f"tool_choice.allowed_tools.tools[{index}].{reference.type}"
+        named = reference.function if reference.type == "function" else reference.custom
+        if named is None:
+            raise _missing(where, reference.type)
+        _check_known(named.name, tools, param=f"{where}.name")
+        names.append(named.name)
     return tuple(tool for tool in tools if tool.name in names)
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from mlx_gui.api.openai.custom import Syntax
 from mlx_gui.api.openai.wire import (
     Between,
     CompletionUsage,
@@ -67,12 +68,20 @@ class CalledFunction(Strict):
     arguments: str
 
 
+class CalledCustom(Strict):
+    """The custom tool that was called, with its text."""
+
+    name: str
+    input: str
+
+
 class CallInHistory(Strict):
-    """A tool call of an earlier turn, as an answer has it."""
+    """A tool call of an earlier turn, as an answer has it, of the type `function` or `custom`."""
 
     id: str
-    type: Literal["function"] = "function"
-    function: CalledFunction
+    type: Literal["function", "custom"] = "function"
+    function: CalledFunction | None = None
+    custom: CalledCustom | None = None
 
 
 class ChatMessage(Strict):
@@ -101,15 +110,38 @@ class FunctionDefinition(Strict):
     strict: bool | None = None
 
 
+class CustomGrammar(Strict):
+    """What the text of a custom tool matches."""
+
+    syntax: Syntax
+    definition: str
+
+
+class CustomFormat(Strict):
+    """What a custom tool takes: any `text`, or one of a `grammar`."""
+
+    type: Literal["text", "grammar"]
+    grammar: CustomGrammar | None = None
+
+
+class CustomDefinition(Strict):
+    """A tool that takes text instead of arguments."""
+
+    name: ToolName
+    description: str | None = None
+    format: CustomFormat | None = None
+
+
 class ToolDefinition(Strict):
-    """A tool; `function` is the only type."""
+    """A tool of the type `function` or `custom`, each with the field of that name."""
 
     type: str
     function: FunctionDefinition | None = None
+    custom: CustomDefinition | None = None
 
 
 class NamedFunction(Strict):
-    """The name of one of the functions."""
+    """The name of one of the tools."""
 
     name: str
 
@@ -117,8 +149,9 @@ class NamedFunction(Strict):
 class ToolReference(Strict):
     """One of the tools."""
 
-    type: Literal["function"] = "function"
-    function: NamedFunction
+    type: Literal["function", "custom"] = "function"
+    function: NamedFunction | None = None
+    custom: NamedFunction | None = None
 
 
 class AllowedTools(Strict):
@@ -129,10 +162,11 @@ class AllowedTools(Strict):
 
 
 class ToolChoiceObject(Strict):
-    """`function` and `allowed_tools` belong to the types of these names."""
+    """`function`, `custom` and `allowed_tools` belong to the types of these names."""
 
-    type: Literal["none", "auto", "required", "function", "allowed_tools"]
+    type: Literal["none", "auto", "required", "function", "custom", "allowed_tools"]
     function: NamedFunction | None = None
+    custom: NamedFunction | None = None
     allowed_tools: AllowedTools | None = None
 
 
@@ -217,6 +251,21 @@ class ToolCallBody(BaseModel):
     function: FunctionCallBody
 
 
+class CustomBody(BaseModel):
+    """The custom tool that is called, with its text."""
+
+    name: str
+    input: str
+
+
+class CustomCallBody(BaseModel):
+    """A call of one of the custom tools."""
+
+    id: str
+    type: Literal["custom"] = "custom"
+    custom: CustomBody
+
+
 class AnswerMessage(BaseModel):
     """What the model said; `refusal` is always null. The last three fields are there when filled.
 
@@ -227,7 +276,9 @@ class AnswerMessage(BaseModel):
     content: str | None
     refusal: None = None
     reasoning_content: str | None = Field(default=None, exclude_if=_is_absent)
-    tool_calls: list[ToolCallBody] | None = Field(default=None, exclude_if=_is_absent)
+    tool_calls: list[ToolCallBody | CustomCallBody] | None = Field(
+        default=None, exclude_if=_is_absent
+    )
     function_call: FunctionCallBody | None = Field(default=None, exclude_if=_is_absent)
 
 
@@ -280,13 +331,21 @@ class FunctionCallDelta(BaseModel):
     arguments: str | None = None
 
 
+class CustomDelta(BaseModel):
+    """The name, once, then pieces of the text."""
+
+    name: str | None = None
+    input: str | None = None
+
+
 class ToolCallDelta(BaseModel):
-    """Id, type and name of call number `index`, once, then pieces of its arguments."""
+    """Id, type and name of call number `index`, once, then pieces of its arguments or text."""
 
     index: int
     id: str | None = None
-    type: Literal["function"] | None = None
-    function: FunctionCallDelta
+    type: Literal["function", "custom"] | None = None
+    function: FunctionCallDelta | None = None
+    custom: CustomDelta | None = None
 
 
 class AnswerDelta(BaseModel):

@@ -1,12 +1,13 @@
 """Core's events → a response and the events of its stream."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from mlx_gui.api.answers import answered, broken_off
 from mlx_gui.api.openai.errors import error_body
+from mlx_gui.api.openai.responses.offered import Origin
 from mlx_gui.api.openai.responses.output import (
     CallItem,
     ItemStatus,
@@ -14,6 +15,7 @@ from mlx_gui.api.openai.responses.output import (
     OutputItem,
     ReasoningItem,
     StreamEvent,
+    call_item,
 )
 from mlx_gui.api.sse import frame
 from mlx_gui.core.errors import MlxGuiError, from_info
@@ -32,12 +34,16 @@ from mlx_gui.core.generation import (
 class ResponseAnswer:
     """Puts a response together. `response` is the object as it begins, `key` the end of its id.
 
-    One item is written at a time; the next one begins where the channel changes.
+    `origins` are the client's tools, by the names that the model has for them. One item is written
+    at a time; the next one begins where the channel changes.
     """
 
-    def __init__(self, response: dict[str, Any], *, key: str) -> None:
+    def __init__(
+        self, response: dict[str, Any], *, key: str, origins: Mapping[str, Origin]
+    ) -> None:
         self._response = response
         self._key = key
+        self._origins = origins
         self._begun = False
         self._items: list[OutputItem] = []
         self._calls: dict[int, CallItem] = {}
@@ -49,17 +55,20 @@ class ResponseAnswer:
         match event:
             case Prepared():
                 return self._begin(event)
-            case CallStarted(call=number):
-                self._calls[number] = CallItem(len(self._items), self._key, started=event)
-                return self._open(self._calls[number])
+            case CallStarted(call=number, name=name):
+                origin = self._origins.get(name) or Origin(name)
+                place = len(self._items)
+                item = call_item(place, self._key, started=event, origin=origin)
+                self._calls[number] = item
+                return self._open(item)
             case Delta(text="", logprobs=()):
                 return ()
             case Delta(channel="tool_call", call=number):
-                return (self._calls[number].add(event),)
+                return self._calls[number].add(event)
             case Delta(channel="reasoning"):
-                return (*self._turn_to(ReasoningItem), self._items[-1].add(event))
+                return (*self._turn_to(ReasoningItem), *self._items[-1].add(event))
             case Delta():
-                return (*self._turn_to(MessageItem), self._items[-1].add(event))
+                return (*self._turn_to(MessageItem), *self._items[-1].add(event))
             case Done(finish_reason=reason):
                 return self._finish(answered(reason))
             case Usage():

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
+from mlx_gui.api.openai.custom import InputText
+from mlx_gui.api.openai.responses.offered import Origin
 from mlx_gui.core.generation import CallStarted, Delta, TokenChance, TokenLogprob
 
 StreamEvent = dict[str, Any]
@@ -20,7 +22,7 @@ class OutputItem(ABC):
         self.status: ItemStatus = "in_progress"
         self._id = f"{self.prefix}_{key}_{index}"
         self._index = index
-        self._text = ""
+        self._text: str = ""
 
     @abstractmethod
     def as_dict(self) -> dict[str, Any]:
@@ -30,10 +32,10 @@ class OutputItem(ABC):
     def begin(self) -> Sequence[StreamEvent]:
         """The events that announce it; before anything is added."""
 
-    def add(self, delta: Delta) -> StreamEvent:
-        """More text for it."""
+    def add(self, delta: Delta) -> Sequence[StreamEvent]:
+        """The events that say more text of it."""
         self._text += delta.text
-        return self._delta(delta)
+        return (self._delta(delta),)
 
     def end(self, status: ItemStatus) -> Sequence[StreamEvent]:
         """The events that say it whole."""
@@ -136,33 +138,76 @@ class ReasoningItem(_PartItem):
 
 
 class CallItem(OutputItem):
-    """A call of a function."""
+    """A call of a function, by the name that the client has for it."""
 
     prefix = "fc"
 
-    def __init__(self, index: int, key: str, *, started: CallStarted) -> None:
+    def __init__(self, index: int, key: str, *, call_id: str, origin: Origin) -> None:
         super().__init__(index, key)
-        self._started = started
+        self._call_id = call_id
+        self._origin = origin
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "id": self._id,
             "type": "function_call",
             "status": self.status,
-            "call_id": self._started.id,
-            "name": self._started.name,
+            **self._called(),
             "arguments": self._text,
         }
 
     def begin(self) -> Sequence[StreamEvent]:
         return (self._item_event("added", self.as_dict()),)
 
+    def _called(self) -> dict[str, Any]:
+        namespace = self._origin.namespace
+        place = {} if namespace is None else {"namespace": namespace}
+        return {"call_id": self._call_id, "name": self._origin.name, **place}
+
     def _delta(self, delta: Delta) -> StreamEvent:
         return self._event("function_call_arguments.delta", delta=delta.text)
 
     def _last(self) -> Sequence[StreamEvent]:
-        fields = {"name": self._started.name, "arguments": self._text}
+        fields = {"name": self._origin.name, "arguments": self._text}
         return (self._event("function_call_arguments.done", **fields),)
+
+
+class CustomCallItem(CallItem):
+    """A call of a custom tool: its text is unwrapped from the arguments as they come."""
+
+    prefix = "ctc"
+
+    def __init__(self, index: int, key: str, *, call_id: str, origin: Origin) -> None:
+        super().__init__(index, key, call_id=call_id, origin=origin)
+        self._input = InputText()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "id": self._id,
+            "type": "custom_tool_call",
+            "status": self.status,
+            **self._called(),
+            "input": self._text,
+        }
+
+    def add(self, delta: Delta) -> Sequence[StreamEvent]:
+        return self._said(self._input.feed(delta.text))
+
+    def _last(self) -> Sequence[StreamEvent]:
+        rest = self._said(self._input.finish())
+        return (*rest, self._event("custom_tool_call_input.done", input=self._text))
+
+    def _said(self, text: str) -> Sequence[StreamEvent]:
+        if not text:
+            return ()
+        self._text += text
+        return (self._event("custom_tool_call_input.delta", delta=text),)
+
+
+def call_item(index: int, key: str, *, started: CallStarted, origin: Origin) -> CallItem:
+    """The item of a call that begins."""
+    kind = CustomCallItem if origin.custom else CallItem
+    return kind(index, key, call_id=started.id, origin=origin)
 
 
 def _logprob(token: TokenLogprob) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from mlx_gui.api.answers import only
 from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.responses.answer import EventFrames, ResponseAnswer, last_event
+from mlx_gui.api.openai.responses.offered import offer
 from mlx_gui.api.openai.responses.stored import InjectedResponses, page, whole
 from mlx_gui.api.openai.responses.translate import response_object, to_core, to_prompt
 from mlx_gui.api.openai.responses.wire.request import InputTokensRequest, ResponseRequest
@@ -57,13 +58,27 @@ async def create_response(
     """The response at once or, with `stream`, as events. Loads the model if need be."""
     model = await services.library.find(body.model)
     talk = await responses.conversation(body)
-    core = to_core(body, talk.earlier, talk.own, tenant=responses.tenant, priority=priority)
+    offered = offer(body.tools or (), notices)
+    core = to_core(
+        body,
+        talk.earlier,
+        talk.own,
+        offered=offered,
+        notices=notices,
+        tenant=responses.tenant,
+        priority=priority,
+    )
     key = uuid4().hex
     store = responses.storing and body.store is not False
     begun = response_object(
-        body, id=f"resp_{key}", created_at=int(time.time()), model=model.id, store=store
+        body,
+        id=f"resp_{key}",
+        created_at=int(time.time()),
+        model=model.id,
+        store=store,
+        left_out=notices.left_out(),
     )
-    answer = ResponseAnswer(begun, key=key)
+    answer = ResponseAnswer(begun, key=key, origins=offered.origins)
     events = notices.watch(services.dispatch.events(model, core, request_id=begun["id"]))
 
     async def end(answer: ResponseAnswer) -> dict[str, Any]:
@@ -96,11 +111,19 @@ async def count_input_tokens(
     request: Request,
     services: InjectedServices,
     responses: InjectedResponses,
+    notices: RequestNotices,
 ) -> ResponseInputTokens:
     """What the model would read, template and tools included. Loads the model if need be."""
     model = await services.library.find(body.model)
     talk = await responses.conversation(body)
-    core = to_prompt(body, talk.earlier, talk.own, tenant=responses.tenant)
+    core = to_prompt(
+        body,
+        talk.earlier,
+        talk.own,
+        offered=offer(body.tools or (), notices),
+        notices=notices,
+        tenant=responses.tenant,
+    )
     events = services.dispatch.events(
         model, TokenizeRequest(core), request_id=f"count-{uuid4().hex}"
     )

@@ -5,17 +5,15 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.api.openai.responses.functions import (
-    check_known,
-    check_names,
-    function,
-    grammar,
-    reasoning,
-    tool_choice,
-)
+from mlx_gui.api.notices import Notices
+from mlx_gui.api.openai.responses.choice import tools_and_choice
+from mlx_gui.api.openai.responses.functions import grammar, reasoning
 from mlx_gui.api.openai.responses.items import to_messages
+from mlx_gui.api.openai.responses.offered import Offered
 from mlx_gui.api.openai.responses.wire.request import (
+    TOOL_TYPES,
     Choice,
+    InnerTool,
     InputFields,
     Item,
     ResponseRequest,
@@ -28,8 +26,6 @@ from mlx_gui.core.generation import (
     Grammar,
     Message,
     TextPart,
-    Tool,
-    ToolChoice,
 )
 
 LOGPROBS = "message.output_text.logprobs"
@@ -41,12 +37,14 @@ def to_core(
     earlier: Sequence[Item],
     own: Sequence[Item],
     *,
+    offered: Offered,
+    notices: Notices,
     tenant: str,
     priority: int = 0,
 ) -> GenerateRequest:
     """The canonical request. `earlier` items come before the request's `own`.
 
-    Raises InvalidRequest, and CapabilityMissing for what is not text.
+    Raises InvalidRequest, and CapabilityMissing for what the user shows that is not text.
     """
     if body.background:
         raise InvalidRequest(
@@ -61,7 +59,7 @@ def to_core(
             param="stream_options",
         )
     return msgspec.structs.replace(
-        to_prompt(body, earlier, own, tenant=tenant),
+        to_prompt(body, earlier, own, offered=offered, notices=notices, tenant=tenant),
         priority=priority if body.priority is None else body.priority,
         sampling=sampling(body),
         max_tokens=body.max_output_tokens,
@@ -72,13 +70,23 @@ def to_core(
 
 
 def to_prompt(
-    body: InputFields, earlier: Sequence[Item], own: Sequence[Item], *, tenant: str
+    body: InputFields,
+    earlier: Sequence[Item],
+    own: Sequence[Item],
+    *,
+    offered: Offered,
+    notices: Notices,
+    tenant: str,
 ) -> GenerateRequest:
     """The part of the canonical request that becomes tokens. Raises like `to_core`."""
-    tools, choice = _tools(body)
+    tools, choice = tools_and_choice(offered, body.tool_choice, parallel=body.parallel_tool_calls)
     effort = body.reasoning.effort if body.reasoning else None
+    _check_unserved(body)
+    messages = to_messages(earlier, own, offered=offered, notices=notices)
+    if body.instructions:
+        messages.insert(0, Message("system", (TextPart(body.instructions),)))
     return GenerateRequest(
-        messages=_messages(body, earlier, own),
+        messages=tuple(messages),
         tenant=tenant,
         tools=tools,
         tool_choice=choice,
@@ -88,7 +96,13 @@ def to_prompt(
 
 
 def response_object(
-    body: ResponseRequest, *, id: str, created_at: int, model: str, store: bool
+    body: ResponseRequest,
+    *,
+    id: str,
+    created_at: int,
+    model: str,
+    store: bool,
+    left_out: Sequence[str],
 ) -> dict[str, Any]:
     """The response as it begins: what it was asked with, nothing written yet."""
     effort = body.reasoning.effort if body.reasoning else None
@@ -117,18 +131,17 @@ def response_object(
         "temperature": body.temperature,
         "text": _text_settings(body),
         "tool_choice": _choice_setting(body.tool_choice),
-        "tools": [_tool_setting(tool) for tool in body.tools or ()],
+        "tools": [_tool_setting(tool) for tool in body.tools or () if tool.type in TOOL_TYPES],
         "top_logprobs": body.top_logprobs or 0,
         "top_p": body.top_p,
         "truncation": body.truncation or "disabled",
         "usage": None,
         "user": body.user,
+        "mlx_gui": {"left_out": list(left_out)},
     }
 
 
-def _messages(
-    body: InputFields, earlier: Sequence[Item], own: Sequence[Item]
-) -> tuple[Message, ...]:
+def _check_unserved(body: InputFields) -> None:
     for name, given in (("conversation", body.conversation), ("prompt", body.prompt)):
         if given is not None:
             raise InvalidRequest(
@@ -137,41 +150,6 @@ def _messages(
                 "`previous_response_id`.",
                 param=name,
             )
-    messages = to_messages(earlier, own)
-    if body.instructions:
-        messages.insert(0, Message("system", (TextPart(body.instructions),)))
-    return tuple(messages)
-
-
-def _tools(body: InputFields) -> tuple[tuple[Tool, ...], ToolChoice]:
-    tools = tuple(_tool(tool, f"tools[{n}]") for n, tool in enumerate(body.tools or ()))
-    check_names(tools)
-    choice = body.tool_choice
-    mode, name = (choice.type, choice.name) if choice else ("auto", None)
-    if choice is not None and choice.type == "allowed_tools":
-        tools = _allowed(choice, tools)
-        mode, name = choice.mode or "auto", None
-    return tools, tool_choice(mode, name, tools, parallel=body.parallel_tool_calls)
-
-
-def _tool(tool: ToolField, where: str) -> Tool:
-    if tool.type != "function":
-        raise InvalidRequest(
-            f"`{where}` is of the type {tool.type[:40]!r}, which this server does not have.",
-            hint="Only tools of the type function can be served; your program runs them.",
-            param=f"{where}.type",
-        )
-    return function(tool.name, tool.description, tool.parameters, where=where)
-
-
-def _allowed(choice: Choice, tools: Sequence[Tool]) -> tuple[Tool, ...]:
-    """Those of `tools` that `choice` names: the model is not told of the others."""
-    if not choice.tools:
-        raise InvalidRequest("`tool_choice.tools` is required.", param="tool_choice.tools")
-    for index, allowed in enumerate(choice.tools):
-        check_known(allowed.name, tools, where=f"tool_choice.tools[{index}].name")
-    names = {allowed.name for allowed in choice.tools}
-    return tuple(tool for tool in tools if tool.name in names)
 
 
 def _grammar(body: InputFields) -> Grammar | None:
@@ -204,7 +182,23 @@ def _choice_setting(choice: Choice | None) -> str | dict[str, Any]:
     return choice.model_dump(exclude_none=True)
 
 
-def _tool_setting(tool: ToolField) -> dict[str, Any]:
+def _tool_setting(tool: InnerTool) -> dict[str, Any]:
+    if isinstance(tool, ToolField) and tool.type == "namespace":
+        inner = [_tool_setting(each) for each in tool.tools or () if each.type in TOOL_TYPES]
+        return {
+            "type": tool.type,
+            "name": tool.name,
+            "description": tool.description,
+            "tools": inner,
+        }
+    if tool.type == "custom":
+        form = tool.format.model_dump(exclude_none=True) if tool.format else {"type": "text"}
+        return {
+            "type": tool.type,
+            "name": tool.name,
+            "description": tool.description,
+            "format": form,
+        }
     return {
         "type": tool.type,
         "name": tool.name,

@@ -103,6 +103,20 @@ class ResponseArgumentsDone(_ItemEvent):
     arguments: str
 
 
+class ResponseCustomInputDelta(_ItemEvent):
+    """More of the text that a custom tool is called with."""
+
+    type: Literal["response.custom_tool_call_input.delta"]
+    delta: str
+
+
+class ResponseCustomInputDone(_ItemEvent):
+    """All of the text that a custom tool is called with."""
+
+    type: Literal["response.custom_tool_call_input.done"]
+    input: str
+
+
 class ResponseErrorEvent(_Event):
     """The stream's last event where it failed. `error` is what the error would be by itself."""
 
@@ -123,5 +137,7 @@ STREAM_EVENTS = (
     ResponseReasoningDone,
     ResponseArgumentsDelta,
     ResponseArgumentsDone,
+    ResponseCustomInputDelta,
+    ResponseCustomInputDone,
     ResponseErrorEvent,
 )

@@ -1,16 +1,19 @@
 """What `/v1/responses` takes. Fields that are not named here are ignored."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.fields import Between
+from mlx_gui.api.openai.custom import Syntax
 from mlx_gui.api.openai.wire import SamplingFields, Strict, TokenCount
 from mlx_gui.api.priority import Priority
 from mlx_gui.core.generation import Effort
 
 MAX_METADATA = 16
+MAX_TOOLS = 1024
+"""At one level, and of all namespaces together."""
 Include = Literal[
     "file_search_call.results",
     "web_search_call.results",
@@ -43,12 +46,45 @@ def _as_choice(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
+def _type_in(value: object) -> str | None:
+    """The `type` of an object that has one."""
+    type_ = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
+    return type_ if isinstance(type_, str) else None
+
+
+TEXT_PARTS = frozenset({"input_text", "output_text", "reasoning_text", "summary_text", "text"})
+_PARTS = TEXT_PARTS | {"refusal"}
+ITEM_TYPES = (
+    "message",
+    "function_call",
+    "function_call_output",
+    "custom_tool_call",
+    "custom_tool_call_output",
+    "reasoning",
+    "item_reference",
+)
+TOOL_TYPES = ("function", "custom", "namespace")
+
+
 class ContentPart(Strict):
-    """A piece of an item; `text` belongs to all types but `refusal`."""
+    """A piece of an item; `text` belongs to all types but `refusal`.
+
+    Of other types than those of texts, nothing but a `text` is read.
+    """
 
     type: str
     text: str | None = None
     refusal: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_little_of_others(cls, value: object) -> object:
+        """Parts of the future have fields of their own."""
+        type_ = _type_in(value)
+        if type_ is None or type_ in _PARTS:
+            return value
+        text = cast(dict[str, Any], value).get("text")
+        return {"type": type_, "text": text if isinstance(text, str) else None}
 
 
 Content = Annotated[
@@ -60,8 +96,10 @@ class Item(Strict):
     """A piece of a conversation, of one of these types.
 
     `message`, which may be left out: `role` and `content`. `function_call`: `call_id`, `name`,
-    `arguments`. `function_call_output`: `call_id`, `output`. `reasoning`: `content`, `summary`.
-    `item_reference`: the `id` of an item of a stored response.
+    `arguments`, `namespace`. `custom_tool_call`: the same with `input` for `arguments`.
+    `function_call_output`, `custom_tool_call_output`: `call_id`, `output`. `reasoning`: `content`,
+    `summary`. `item_reference`: the `id` of an item of a stored response. Others are not read:
+    what they say in texts is kept, the rest left out.
     """
 
     type: str | None = None
@@ -72,8 +110,23 @@ class Item(Strict):
     call_id: str | None = None
     name: str | None = None
     arguments: str | None = None
+    namespace: str | None = None
+    input: str | None = None
     output: Content | None = None
     summary: list[ContentPart] | None = None
+    other: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_others_whole(cls, value: object) -> object:
+        """Items of the future have fields of their own: such a one is `other`, as it came."""
+        type_ = _type_in(value)
+        if type_ is None or type_ in ITEM_TYPES:
+            return value
+        whole = cast(dict[str, Any], value)
+        given = {name: whole.get(name) for name in ("id", "call_id")}
+        texts = {name: text for name, text in given.items() if isinstance(text, str)}
+        return {"type": type_, "other": whole, **texts}
 
 
 Items = Annotated[list[Item], Field(min_length=1)]
@@ -83,28 +136,55 @@ Input = Annotated[Items, BeforeValidator(_as_items, json_schema_input_type=str |
 ITEMS = TypeAdapter(list[Item])
 
 
-class ToolField(Strict):
-    """A tool; only the type `function` can be served."""
+class CustomFormat(Strict):
+    """What a custom tool takes: any `text`, or one of a `grammar`."""
+
+    type: Literal["text", "grammar"]
+    syntax: Syntax | None = None
+    definition: str | None = None
+
+
+class InnerTool(Strict):
+    """A tool in a namespace: a `function`, or a `custom` one, which takes text."""
 
     type: str
     name: str | None = None
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+    format: CustomFormat | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_no_others(cls, value: object) -> object:
+        """Tools of OpenAI's own have fields of their own; they are left out anyway."""
+        type_ = _type_in(value)
+        return value if type_ is None or type_ in TOOL_TYPES else {"type": type_}
+
+
+class ToolField(InnerTool):
+    """A tool: a `function`, a `custom` one, or a `namespace` with `tools` of these types.
+
+    Others, which only OpenAI's own servers have, are left out.
+    """
+
+    tools: Annotated[list[InnerTool], Field(max_length=MAX_TOOLS)] | None = None
 
 
 class AllowedTool(Strict):
-    """A tool by its name."""
+    """A tool by its name, which may need its `namespace`; or a whole namespace by its name."""
 
     type: str
     name: str | None = None
+    namespace: str | None = None
 
 
 class ToolChoiceField(Strict):
-    """Which tool must be called: a `function` by its `name`, or one of `allowed_tools`."""
+    """Which tool must be called: a `function` or `custom` one by its `name`, or `allowed_tools`."""
 
     type: str
     name: str | None = None
+    namespace: str | None = None
     mode: Literal["auto", "required"] | None = None
     tools: list[AllowedTool] | None = None
 
@@ -159,7 +239,7 @@ class InputFields(Strict):
     previous_response_id: str | None = None
     conversation: Any = None
     prompt: Any = None
-    tools: list[ToolField] | None = None
+    tools: Annotated[list[ToolField], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: Choice | None = None
     parallel_tool_calls: bool | None = None
     text: TextField | None = None

@@ -2,10 +2,14 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 ItemStatus = Literal["in_progress", "completed", "incomplete"]
 Status = Literal["in_progress", "completed", "incomplete", "failed"]
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
 
 
 class ResponseTokenChance(BaseModel):
@@ -59,17 +63,35 @@ class ResponseReasoningItem(BaseModel):
 
 
 class ResponseFunctionCallItem(BaseModel):
-    """A call to be made; its result is sent as a `function_call_output` with the same `call_id`."""
+    """A call to be made; its result is sent as a `function_call_output` with the same `call_id`.
+
+    `namespace` is there where the function has one.
+    """
 
     id: str
     type: Literal["function_call"] = "function_call"
     status: ItemStatus
     call_id: str
     name: str
+    namespace: str | None = Field(default=None, exclude_if=_is_absent)
     arguments: str
 
 
-OutputItem = ResponseMessageItem | ResponseReasoningItem | ResponseFunctionCallItem
+class ResponseCustomCallItem(BaseModel):
+    """A call of a custom tool; its result is sent as a `custom_tool_call_output`."""
+
+    id: str
+    type: Literal["custom_tool_call"] = "custom_tool_call"
+    status: ItemStatus
+    call_id: str
+    name: str
+    namespace: str | None = Field(default=None, exclude_if=_is_absent)
+    input: str
+
+
+OutputItem = (
+    ResponseMessageItem | ResponseReasoningItem | ResponseFunctionCallItem | ResponseCustomCallItem
+)
 
 
 class ResponseInputTokensDetails(BaseModel):
@@ -108,6 +130,15 @@ class ResponseIncompleteDetails(BaseModel):
     reason: Literal["max_output_tokens", "content_filter"]
 
 
+class ResponseExtras(BaseModel):
+    """What OpenAI's responses do not have: the types of tools, items and parts that were left out.
+
+    They are also in the header `x-mlx-gui-left-out`.
+    """
+
+    left_out: list[str]
+
+
 class ResponseObject(BaseModel):
     """A response: the settings that it was asked with, and what came of them.
 
@@ -144,6 +175,7 @@ class ResponseObject(BaseModel):
     truncation: Literal["auto", "disabled"]
     usage: ResponseUsage | None
     user: str | None
+    mlx_gui: ResponseExtras
 
 
 class DeletedResponse(BaseModel):
