@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
-from mlx_gui.core.generation import Effort, GenerateRequest, Message, Reasoning
+from mlx_gui.core.generation import Effort, GenerateRequest, Message, Reasoning, Tool
 from mlx_gui.core.markers import knows_calls, knows_tools
 from mlx_gui.core.model import TextOptions
+from mlx_gui.engines.text.control_tokens import ControlTokens
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.messages import (
     Turn,
@@ -26,6 +27,7 @@ from mlx_gui.engines.text.template import (
     TemplateFailed,
     Templates,
 )
+from mlx_gui.engines.text.wedged_text import without_wedges
 from mlx_gui.parsers.base import Dialect, LibraryTools
 from mlx_gui.parsers.dialects import dialect_of
 from mlx_gui.parsers.library import openai_tool
@@ -49,17 +51,33 @@ _RENDERER_ERRORS = (ArithmeticError, AttributeError, LookupError, TypeError, Val
 
 
 @dataclass(frozen=True, slots=True)
+class _Form:
+    """What a template says of its model."""
+
+    dialect: Dialect
+    controls: ControlTokens
+
+
+@dataclass(frozen=True, slots=True)
 class Conversation:
     """A conversation as text. `dialect` is what answers to it look like.
 
     With `special` the tokenizer is to add the tokens that begin a text, which templates write
-    themselves. `opened` is the part of the text that belongs to the answer already.
+    themselves. `opened` is the part of the text that belongs to the answer already. A `wedge`
+    stands in control tokens that were typed; then `controls` knows the ids of `text`.
     """
 
     text: str
     dialect: Dialect
     special: bool
+    controls: ControlTokens
     opened: str = ""
+    wedge: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """The text as the model reads it."""
+        return self.text if self.wedge is None else without_wedges(self.text, self.wedge)
 
 
 class ChatFormat:
@@ -75,12 +93,12 @@ class ChatFormat:
         )
         self._stored = None if self._in_python else _stored_templates(tokenizer, folder)
         self._library = _library_tools(tokenizer)
-        self._dialects: dict[str | None, Dialect] = {}
+        self._forms: dict[str | None, _Form] = {}
 
     @property
     def dialect(self) -> Dialect:
         """What the model's answers look like, unless a request brings another template."""
-        return self._dialect(self._source(None, tools=True))
+        return self._form(self._source(None, tools=True)).dialect
 
     def token_id(self, token: str) -> int | None:
         """The id of a token by its text; None if the vocabulary does not have it."""
@@ -95,23 +113,13 @@ class ChatFormat:
         generation_prompt: bool = True,
     ) -> Conversation:
         """`messages` of the request as text. Raises InvalidRequest and its kin."""
-        turns = plain_turns(messages)
         tools = () if request.tool_choice.mode == "none" else request.tools
         source = self._source(request.template, tools=bool(tools))
-        dialect = self._dialect(source)
-        # A format in Python knows both.
-        if source is not None and not knows_calls(source):
-            turns = turns_without_calls(turns, dialect.form)
-        if tools and source is not None and not knows_tools(source):
-            if self._options.tool_prompt == "refuse":
-                raise CapabilityMissing(
-                    "The model's chat template knows no tools.",
-                    hint="Choose a model with the capability tools, or set its tool_prompt to "
-                    "generic.",
-                )
-            turns, tools = turns_with_prompt(turns, tools, dialect.form), ()
+        form = self._form(source)
+        texts = form.controls.apart(request, plain_turns(messages), tools)
+        turns, tools = self._known_to(source, texts.turns, texts.tools)
         variables = {
-            **self._variables(request, dialect),
+            **self._variables(request, texts.arguments, form.dialect),
             "tools": [openai_tool(tool) for tool in tools] or None,
             "documents": None,
         }
@@ -125,9 +133,35 @@ class ChatFormat:
         text = self._rendered(source, turns, variables)
         if opened:
             text = _cut_behind_beginning(text)
-        return Conversation(text, dialect, source == PARAGRAPHS, opened)
+        return Conversation(
+            text,
+            form.dialect,
+            source == PARAGRAPHS,
+            form.controls,
+            opened if texts.wedge is None else without_wedges(opened, texts.wedge),
+            texts.wedge,
+        )
 
-    def _rendered(self, source: str | None, turns: list[Turn], variables: Mapping[str, Any]) -> str:
+    def _known_to(
+        self, source: str | None, turns: Sequence[Turn], tools: Sequence[Tool]
+    ) -> tuple[Sequence[Turn], Sequence[Tool]]:
+        """Calls and tools as text where the template does not know them; formats in Python do."""
+        form = self._form(source).dialect.form
+        if source is not None and not knows_calls(source):
+            turns = turns_without_calls(turns, form)
+        if tools and source is not None and not knows_tools(source):
+            if self._options.tool_prompt == "refuse":
+                raise CapabilityMissing(
+                    "The model's chat template knows no tools.",
+                    hint="Choose a model with the capability tools, or set its tool_prompt to "
+                    "generic.",
+                )
+            return turns_with_prompt(turns, tools, form), ()
+        return turns, tools
+
+    def _rendered(
+        self, source: str | None, turns: Sequence[Turn], variables: Mapping[str, Any]
+    ) -> str:
         """Templates that insist on users and assistants taking turns get them so."""
         run = self._run_library if source is None else partial(self._templates.render, source)
         try:
@@ -171,24 +205,28 @@ class ChatFormat:
             return None
         return CHATML if self.token_id("<|im_start|>") is not None else PARAGRAPHS
 
-    def _dialect(self, source: str | None) -> Dialect:
-        if source not in self._dialects:
-            if len(self._dialects) > 8:
-                self._dialects.clear()
-            self._dialects[source] = dialect_of(
+    def _form(self, source: str | None) -> _Form:
+        if source not in self._forms:
+            if len(self._forms) > 8:
+                self._forms.clear()
+            dialect = dialect_of(
                 # A format in Python says nothing of itself, but the library has a parser for it.
                 "tools" if source is None else source,
                 lambda token: self.token_id(token) is not None,
                 self._library,
             )
-        return self._dialects[source]
+            controls = ControlTokens(self._tokenizer, source, dialect)
+            self._forms[source] = _Form(dialect, controls)
+        return self._forms[source]
 
-    def _variables(self, request: GenerateRequest, dialect: Dialect) -> dict[str, Any]:
+    def _variables(
+        self, request: GenerateRequest, arguments: Mapping[str, Any], dialect: Dialect
+    ) -> dict[str, Any]:
         reasoning = merged_reasoning(request.reasoning, self._options.reasoning)
         variables = {
             **self._tokenizer.special_tokens_map,
             **self._options.template_arguments,
-            **request.template_arguments,
+            **arguments,
         }
         if reasoning.enabled is not None:
             variables |= {"enable_thinking": reasoning.enabled, "thinking": reasoning.enabled}

@@ -168,7 +168,7 @@ class Preparation:
             ids,
             conversation.dialect,
             _is_in_thought(conversation),
-            conversation.text,
+            conversation.shown,
             len(request.messages) - len(messages),
             self._boundaries(request, messages, conversation, ids) if self._with_boundaries else (),
         )
@@ -200,13 +200,7 @@ class Preparation:
         except InvalidRequest:
             return ()
         ends = {
-            _common(
-                self._encode(
-                    conversation.text[: _common(text, conversation.text)],
-                    special=conversation.special,
-                ),
-                ids,
-            )
+            _common(self._encoded(conversation, _common(text, conversation.text)), ids)
             for text in shared
         }
         return tuple(sorted(end for end in ends if 0 < end < len(ids)))
@@ -247,8 +241,12 @@ class Preparation:
         )
         return frozenset(id for id in ids if id is not None)
 
-    def _encoded(self, conversation: Conversation) -> list[int]:
-        return self._encode(conversation.text, special=conversation.special)
+    def _encoded(self, conversation: Conversation, characters: int | None = None) -> list[int]:
+        """The ids of all of its text, or of the first characters."""
+        text, special = conversation.text[:characters], conversation.special
+        if conversation.wedge is None:
+            return self._encode(text, special=special)
+        return conversation.controls.encode(_valid(text), conversation.wedge, special=special)
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(_valid(text), add_special_tokens=special)
