@@ -5,6 +5,7 @@ import ipaddress
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlx_gui.api.connection import refusal_of
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.preflight import is_preflight, permission
 from mlx_gui.api.visitor import Visitor, Visitors, authority, note_visitor
@@ -38,6 +39,8 @@ class Guard:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             try:
+                if unread := refusal_of(scope):
+                    raise unread
                 visitor = self.check(scope["method"], scope["path"], headers)
                 note_visitor(scope, visitor)
                 preflight = is_preflight(scope["method"], headers)

@@ -14,8 +14,10 @@
     ├── Conflict 409
     │   └── PlanChanged
     ├── PayloadTooLarge 413
+    ├── AddressTooLong 414
     ├── UnsupportedMedia 415
     ├── QueueFull 429
+    ├── HeadersTooLarge 431
     ├── WorkerFailed 500
     │   └── WorkerOutOfMemory 503
     ├── LoadFailed 500
@@ -196,6 +198,13 @@ class PayloadTooLarge(MlxGuiError):
     status = 413
 
 
+class AddressTooLong(MlxGuiError):
+    """The path of the request, with what stands behind its question mark, is too long."""
+
+    code = "address_too_long"
+    status = 414
+
+
 class UnsupportedMedia(MlxGuiError):
     """The body is of a type that the endpoint does not take, or compressed."""
 
@@ -209,6 +218,13 @@ class QueueFull(MlxGuiError):
     code = "queue_full"
     status = 429
     retryable = True
+
+
+class HeadersTooLarge(MlxGuiError):
+    """The request has too many headers, or too much in them."""
+
+    code = "headers_too_large"
+    status = 431
 
 
 class WorkerFailed(MlxGuiError):
