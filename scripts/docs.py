@@ -72,7 +72,8 @@ def settings_page() -> Iterator[str]:
     yield "Each setting has one row, from which its variable, flag and `config.toml` key come."
     yield "A later source wins: default, file, interface, environment, command line."
     yield "`mlx-gui config` shows what holds. Lists are arrays in the file; in a variable or flag"
-    yield "their members are set apart by a comma, folders by the separator of `PATH`.\n"
+    yield "their members are set apart by a comma, folders by the separator of `PATH`. A variable"
+    yield "`MLX_GUI_…` that is none of these is ignored, and named in the server's log.\n"
     yield "| Name | Type | Default | Values | Variable | Flag | What it does |"
     yield "|---|---|---|---|---|---|---|"
     for row in SETTINGS:

@@ -17,7 +17,6 @@ import platformdirs
 from mlx_gui.core.network import listed_network
 from mlx_gui.core.origin import listed_origin
 from mlx_gui.core.settings import (
-    ENVIRONMENT_PREFIX,
     Setting,
     Unfit,
     Value,
@@ -26,6 +25,7 @@ from mlx_gui.core.settings import (
     from_text,
     shown,
 )
+from mlx_gui.core.variables import misspelled, settings_among
 
 Source = Literal["default", "file", "interface", "environment", "command line"]
 MODELS_FOLDER = "models"
@@ -258,6 +258,9 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+_VARIABLES = tuple(row.environment_name for row in SETTINGS)
+
+
 @dataclass(frozen=True, slots=True)
 class Config:
     """All settings, resolved. `sources` tells for each name where its value came from."""
@@ -314,7 +317,7 @@ def resolve(
     is the process's own when None; `overrides` are the interface's, out of the store.
     """
     variables = os.environ if environment is None else environment
-    ours = {key: text for key, text in variables.items() if key.startswith(ENVIRONMENT_PREFIX)}
+    ours = settings_among(variables, _VARIABLES)
     given = {name: raw for name, raw in flags.items() if raw is not None}
     from_environment = _checked(ours, source="environment", place="in the environment")
     from_flags = _checked(given, source="command line", place="on the command line")
@@ -341,6 +344,14 @@ def resolve(
     else:
         values["model_dirs"] = (data_dir / MODELS_FOLDER, _hub_cache(variables))
     return Config(**values, sources=sources)
+
+
+def misspelled_variables() -> list[str]:
+    """A sentence about each variable of this process that looks like a setting and is none.
+
+    They keep no server from starting: who runs it may not have set them.
+    """
+    return misspelled(os.environ, _VARIABLES)
 
 
 def _file(path: Path) -> dict[str, object]:

@@ -21,7 +21,7 @@ import uvloop
 
 from mlx_gui.api.connection import connections
 from mlx_gui.app import Application, worker_settings
-from mlx_gui.config import Config, resolve
+from mlx_gui.config import Config, misspelled_variables, resolve
 from mlx_gui.control.device import probe_once
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.core.device import DeviceFacts
@@ -75,6 +75,8 @@ async def _run(
             if changed := await store.read(overrides):
                 config = resolve(flags=flags, overrides=changed)
             configure(config.log_level)
+            for sentence in misspelled_variables():
+                log.warning("variable_ignored", reason=sentence)
             return await _serve(config, store, starter=starter, open_browser=open_browser)
         finally:
             store.close()

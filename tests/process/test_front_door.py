@@ -11,7 +11,8 @@ from tests.support.server import Server, running_server
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORWARDED_ALLOW_IPS", "*")
-        with running_server(tmp_path_factory.mktemp("server")) as server:
+        settings = {"prot": 1, "service_host": "10.0.0.11", "port_8000_tcp_addr": "10.0.0.11"}
+        with running_server(tmp_path_factory.mktemp("server"), settings=settings) as server:
             yield server
 
 
@@ -23,3 +24,9 @@ def test_the_environment_makes_no_proxy_trusted(server: Server) -> None:
             assert refused.status_code == 401, refused.text
             key = {"authorization": f"Bearer {server.token}"}
             assert client.get("/v1/manager/status", headers={**sent, **key}).status_code == 200
+
+
+def test_a_misspelled_variable_is_named_in_the_log_and_a_link_is_not(server: Server) -> None:
+    log = server.log.read_text()
+    assert "Did you mean MLX_GUI_PORT?" in log
+    assert log.count("variable_ignored") == 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_gui.config import SETTINGS, Config, SettingsError, resolve
+from mlx_gui.config import SETTINGS, Config, SettingsError, misspelled_variables, resolve
 
 
 @pytest.fixture
@@ -172,8 +172,6 @@ def test_a_folder_in_the_files_place_is_refused(data_dir: Path) -> None:
 @pytest.mark.parametrize(
     ("environment", "parts"),
     [
-        ({"MLX_GUI_PROT": "1"}, ["MLX_GUI_PROT", "Did you mean MLX_GUI_PORT?"]),
-        ({"MLX_GUI_port": "1"}, ["MLX_GUI_port", "Did you mean MLX_GUI_PORT?"]),
         ({"MLX_GUI_PORT": "many"}, ["MLX_GUI_PORT in the environment", "'many'"]),
         ({"MLX_GUI_PORT": ""}, ["''", "a whole number"]),
         ({"MLX_GUI_PORT": "9" * 5000}, ["99999...", "a whole number"]),
@@ -188,6 +186,70 @@ def test_a_bad_variable_is_refused_by_its_own_name(
     with pytest.raises(SettingsError) as caught:
         resolve(flags={}, environment={"MLX_GUI_DATA_DIR": str(data_dir), **environment})
     assert [part for part in parts if part not in str(caught.value)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("MLX_GUI_PROT", "Did you mean MLX_GUI_PORT?"),
+        ("MLX_GUI_port", "Did you mean MLX_GUI_PORT?"),
+        ("MLX_GUI_MAX_CONTEXT_TOKEN", "Did you mean MLX_GUI_MAX_CONTEXT_TOKENS?"),
+        ("MLX_GUI_", "`mlx-gui config` shows"),
+        ("MLX_GUI_WWW", "`mlx-gui config` shows"),
+        ("MLX_GUI_SERVICE", "is not a setting"),
+        ("MLX_GUI_PORT_8000", "Did you mean MLX_GUI_PORT?"),
+        ("MLX_GUI_NAME", "is not a setting"),
+    ],
+)
+def test_an_unknown_variable_is_ignored_and_the_nearest_one_named(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str, nearest: str
+) -> None:
+    assert resolved(data_dir, environment={name: "a-secret"}).port == 8000
+
+    monkeypatch.setenv(name, "a-secret")
+    (sentence,) = (each for each in misspelled_variables() if each.startswith(f"{name} "))
+    assert nearest in sentence
+    assert "a-secret" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("MLX_GUI_PORT", "tcp://10.0.0.11:8000"),
+        ("MLX_GUI_PORT", "udp://10.0.0.11:8000"),
+        ("MLX_GUI_WEB_PORT", "tcp://10.0.0.11:8000"),
+        ("MLX_GUI_SERVICE_HOST", "10.0.0.11"),
+        ("MLX_GUI_SERVICE_PORT", "8000"),
+        ("MLX_GUI_SERVICE_PORT_HTTP", "8000"),
+        ("MLX_GUI_WEB_SERVICE_HOST", "10.0.0.11"),
+        ("MLX_GUI_PORT_8000_TCP", "tcp://10.0.0.11:8000"),
+        ("MLX_GUI_PORT_8000_TCP_ADDR", "10.0.0.11"),
+        ("MLX_GUI_PORT_8000_TCP_PORT", "8000"),
+        ("MLX_GUI_PORT_8000_TCP_PROTO", "tcp"),
+        ("MLX_GUI_PORT_53_UDP_ADDR", "10.0.0.11"),
+        ("MLX_GUI_WEB_PORT_80_TCP_ADDR", "10.0.0.11"),
+        ("MLX_GUI_NAME", "/chat/mlx_gui"),
+        ("MLX_GUI_ENV_MLX_GUI_PORT", "9000"),
+        ("MLX_GUI_SKIP_WEB_BUILD", "1"),
+        ("MLX_GUI_UI_BUILD", "a1b2"),
+        ("MLX_GUI_ADDRESS", "http://127.0.0.1:8000"),
+        ("MLX_GUI_BENCH_MODEL", "a"),
+        ("MLX_GUI_TEST_CACHE", "/a"),
+    ],
+)
+def test_links_of_containers_and_our_own_builds_variables_are_nobodys_business(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+) -> None:
+    config = resolved(data_dir, "port = 7000", environment={name: text})
+    assert (config.port, config.sources["port"]) == (7000, "file")
+
+    monkeypatch.setenv(name, text)
+    assert [each for each in misspelled_variables() if each.startswith(f"{name} ")] == []
+
+
+@pytest.mark.parametrize("text", ["tcp:10.0.0.1", "http://10.0.0.11:8000", "tcp//", "10.0.0.1:80"])
+def test_a_port_that_is_no_link_is_still_refused(data_dir: Path, text: str) -> None:
+    assert "MLX_GUI_PORT" in refusal(data_dir, environment={"MLX_GUI_PORT": text})
 
 
 def test_bad_flags_and_overrides_are_refused(data_dir: Path) -> None:
