@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
@@ -307,6 +308,7 @@ def test_a_prompt_longer_than_the_context_is_refused(client: Anthropic) -> None:
         )
 
     assert refusal.value.error_code == "context_length_exceeded"
+    assert re.search(r"prompt is too long: 500\d tokens > \d+ maximum", refusal.value.message)
 
 
 def test_batches_are_not_found(client: Anthropic) -> None:

@@ -28,6 +28,8 @@ def said(*blocks: object) -> dict[str, object]:
 Row = tuple[dict[str, Any] | bytes, int, str]
 """The body, or what is wrong in a good one; the answer's status and code."""
 
+SEARCH = {"name": "a", "type": "web_search_20250305"}
+MANY = [{"name": f"f{n}", "input_schema": {}} for n in range(2000)]
 ROWS: list[Row] = [
     (b"", 400, "invalid_request"),
     (b"{", 400, "invalid_request"),
@@ -65,13 +67,13 @@ ROWS: list[Row] = [
     (said({"type": "tool_use", "id": "a", "name": "b", "input": "c"}), 400, "invalid_request"),
     (said(NESTED), 400, "invalid_request"),
     ({"system": {"text": "Hi"}}, 400, "invalid_request"),
-    ({"tools": [{"name": "a", "type": "computer_20250124"}]}, 400, "invalid_request"),
+    ({"tools": [SEARCH], "tool_choice": {"type": "any"}}, 400, "invalid_request"),
+    ({"tools": MANY}, 400, "invalid_request"),
     ({"tools": [{"name": "a", "input_schema": {"type": 5}}]}, 400, "invalid_request"),
     ({"tool_choice": {"type": "tool", "name": "nobody"}}, 400, "invalid_request"),
     ({"thinking": {"type": "enabled", "budget_tokens": 10**30}}, 400, "invalid_request"),
     ({"output_format": {"type": "json_schema", "schema": "a"}}, 400, "invalid_request"),
     ({"output_format": {"type": "json_schema", "schema": {"$ref": "#"}}}, 400, "invalid_request"),
-    ({"mcp_servers": [{}]}, 400, "invalid_request"),
     ({"thread": {"type": "continue", "previous_message_id": "m"}}, 404, "not_found"),
 ]
 

@@ -229,6 +229,12 @@ def test_a_body_that_is_no_json_object_is_refused(
             "is required",
         ),
         ({"stream": 1}, "stream", "boolean"),
+        (
+            {"tools": [{"name": f"f{n}", "input_schema": {}} for n in range(2000)]},
+            "tools",
+            "at most 1024",
+        ),
+        ({"tools": [{"type": "bash_20250124", "name": 5}]}, "tools[0].name", "string"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_place_and_what_it_should_be(

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.errors import ContextTooLong, MlxGuiError
 
 _TYPES = {
     401: "authentication_error",
@@ -26,7 +26,7 @@ def error_body(error: MlxGuiError, request_id: str) -> bytes:
             "type": "error",
             "error": {
                 "type": _TYPES.get(error.status) or _type_by_class(error.status),
-                "message": error.message,
+                "message": _message(error),
                 "hint": error.hint,
                 "code": error.code,
                 "details": {"error_code": error.code, **error.details},
@@ -34,6 +34,14 @@ def error_body(error: MlxGuiError, request_id: str) -> bytes:
             "request_id": request_id,
         }
     )
+
+
+def _message(error: MlxGuiError) -> str:
+    """Agents look for Anthropic's own words to know that they must shorten the conversation."""
+    prompt, context = (error.details.get(f"{name}_tokens") for name in ("prompt", "context"))
+    if not isinstance(error, ContextTooLong) or prompt is None or context is None:
+        return error.message
+    return f"prompt is too long: {prompt} tokens > {context} maximum"
 
 
 def _type_by_class(status: int) -> str:

@@ -1864,16 +1864,15 @@ export interface components {
          * MessageBlock
          * @description A piece of a message, with the fields of its `type`, which is always checked first.
          *
+         *     Of other types than these nothing is read but texts.
+         *
          *     text: `text` · document: `source`, `title`, `context` · search_result: `title`, `source`,
          *     `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` · tool_result: `tool_use_id`,
          *     `content`, `is_error` · tool_reference: `tool_name`.
          */
         MessageBlock: {
-            /**
-             * Type
-             * @enum {string}
-             */
-            type: "text" | "image" | "document" | "search_result" | "thinking" | "redacted_thinking" | "tool_use" | "tool_result" | "tool_reference";
+            /** Type */
+            type: string;
             /** Text */
             text?: string | null;
             source?: string | components["schemas"]["MessageSource"] | null;
@@ -1899,10 +1898,17 @@ export interface components {
             is_error?: boolean | null;
             /** Tool Name */
             tool_name?: string | null;
+            /** Other */
+            other?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * MessageCountRequest
          * @description A conversation whose tokens are counted.
+         *
+         *     `mcp_servers`, `container` and `context_management` are left out: no tools are run here, and
+         *     nothing is kept.
          */
         MessageCountRequest: {
             /** Model */
@@ -1918,7 +1924,11 @@ export interface components {
             output_config?: components["schemas"]["MessageOutput"] | null;
             output_format?: components["schemas"]["MessageFormat"] | null;
             /** Mcp Servers */
-            mcp_servers?: unknown[] | null;
+            mcp_servers?: unknown;
+            /** Container */
+            container?: unknown;
+            /** Context Management */
+            context_management?: unknown;
             thread?: components["schemas"]["MessageThread"] | null;
         };
         /**
@@ -1963,7 +1973,11 @@ export interface components {
             output_config?: components["schemas"]["MessageOutput"] | null;
             output_format?: components["schemas"]["MessageFormat"] | null;
             /** Mcp Servers */
-            mcp_servers?: unknown[] | null;
+            mcp_servers?: unknown;
+            /** Container */
+            container?: unknown;
+            /** Context Management */
+            context_management?: unknown;
             thread?: components["schemas"]["MessageThread"] | null;
             /** Max Tokens */
             max_tokens: number;
@@ -2028,11 +2042,14 @@ export interface components {
         };
         /**
          * MessageTool
-         * @description A tool that the client runs. One without `input_schema`, which has a `type`, is refused.
+         * @description A tool that the client runs, described by its `input_schema`.
+         *
+         *     Without one, its `type` is of those that Anthropic describes, and only its name is read: the
+         *     client's shell, editor, memory and screen are known, others are left out.
          */
         MessageTool: {
             /** Name */
-            name: string;
+            name?: string | null;
             /** Description */
             description?: string | null;
             /** Input Schema */

@@ -55,7 +55,7 @@ async def create_message(
     model = await services.library.find(body.model)
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
-    core = to_core(body, tenant=who.tenant, priority=priority)
+    core = to_core(body, notices=notices, tenant=who.tenant, priority=priority)
     events = notices.watch(services.dispatch.events(model, core, request_id=head.id))
     if not body.stream:
         answer = await feed(WholeAnswer(head), events, request.receive)
@@ -78,11 +78,12 @@ async def count_message_tokens(
     body: MessageCountRequest,
     request: Request,
     services: InjectedServices,
+    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
 ) -> MessageTokenCount:
     """How many tokens the model would read. Loads the model if need be: its template decides."""
     model = await services.library.find(body.model)
-    question = to_count(body, tenant=who.tenant)
+    question = to_count(body, notices=notices, tenant=who.tenant)
     events = services.dispatch.events(model, question, request_id=f"count_{uuid4().hex}")
     tokenized = await only(events, Tokenized, request.receive)
     return MessageTokenCount(input_tokens=len(tokenized.ids))

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mlx_gui.api.anthropic.messages.known_tools import known_tool
 from mlx_gui.api.anthropic.messages.turns import given, is_prefilled, messages_of
 from mlx_gui.api.anthropic.messages.wire import (
     MessageCountRequest,
@@ -11,6 +12,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageToolChoice,
 )
 from mlx_gui.api.json_schema import check_schema
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.schema_recursion import check_recursion
 from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.generation import (
@@ -24,12 +26,18 @@ from mlx_gui.core.generation import (
 )
 
 MIN_THINKING_TOKENS = 1024
+_UNSERVED = ("mcp_servers", "container", "context_management")
 
 
-def to_core(body: MessageRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
-    """The canonical request. Raises InvalidRequest, and CapabilityMissing for what is not text."""
+def to_core(
+    body: MessageRequest, *, notices: Notices, tenant: str, priority: int = 0
+) -> GenerateRequest:
+    """The canonical request; what is left out of it is noted.
+
+    Raises InvalidRequest, and CapabilityMissing for what the user shows that is not text.
+    """
     return msgspec.structs.replace(
-        _conversation(body, max_tokens=body.max_tokens),
+        _conversation(body, notices, max_tokens=body.max_tokens),
         sampling=Sampling(temperature=body.temperature, top_p=body.top_p, top_k=body.top_k),
         max_tokens=body.max_tokens,
         stop=tuple(body.stop_sequences or ()),
@@ -38,13 +46,15 @@ def to_core(body: MessageRequest, *, tenant: str, priority: int = 0) -> Generate
     )
 
 
-def to_count(body: MessageCountRequest, *, tenant: str) -> TokenizeRequest:
+def to_count(body: MessageCountRequest, *, notices: Notices, tenant: str) -> TokenizeRequest:
     """The question how many tokens the prompt of `body` has. Raises as `to_core` does."""
-    conversation = _conversation(body, max_tokens=None)
+    conversation = _conversation(body, notices, max_tokens=None)
     return TokenizeRequest(msgspec.structs.replace(conversation, tenant=tenant))
 
 
-def _conversation(body: MessageCountRequest, *, max_tokens: int | None) -> GenerateRequest:
+def _conversation(
+    body: MessageCountRequest, notices: Notices, *, max_tokens: int | None
+) -> GenerateRequest:
     """What both requests have; `max_tokens` bounds the thinking budget."""
     if body.thread is not None and body.thread.type == "continue":
         # Anthropic's clients know this code and send the whole conversation again.
@@ -53,14 +63,10 @@ def _conversation(body: MessageCountRequest, *, max_tokens: int | None) -> Gener
             hint="Send the whole conversation, without `thread`.",
             details={"error_code": "thread_not_found", "param": "thread"},
         )
-    if body.mcp_servers:
-        raise InvalidRequest(
-            "`mcp_servers` names servers whose tools should be run here; no tools are run here.",
-            hint="Connect to them in the client and send their tools as `tools`.",
-            param="mcp_servers",
-        )
-    tools = _tools(body.tools or [])
-    messages = messages_of(body)
+    notices.leave_out(name for name in _UNSERVED if getattr(body, name))
+    tools, left_out = _tools(body.tools or [])
+    notices.leave_out(left_out)
+    messages = messages_of(body, notices)
     grammar = _grammar(body)
     reasoning = _reasoning(body, max_tokens=max_tokens)
     prefilled = is_prefilled(body, messages)
@@ -73,32 +79,40 @@ def _conversation(body: MessageCountRequest, *, max_tokens: int | None) -> Gener
     return GenerateRequest(
         messages=messages,
         tools=tools,
-        tool_choice=_tool_choice(body.tool_choice, tools),
+        tool_choice=_tool_choice(body.tool_choice, tools, left_out=left_out),
         grammar=grammar,
         reasoning=reasoning,
         continue_final=prefilled,
     )
 
 
-def _tools(tools: list[MessageTool]) -> tuple[Tool, ...]:
-    names = [tool.name for tool in tools]
-    for index, name in enumerate(names):
-        if name in names[:index]:
+def _tools(tools: list[MessageTool]) -> tuple[tuple[Tool, ...], list[str]]:
+    """The tools that the model is told of, and the types of those that are left out."""
+    found: list[Tool] = []
+    left_out: list[str] = []
+    seen: set[str] = set()
+    for index, tool in enumerate(tools):
+        where = f"tools[{index}]"
+        described = _tool(tool, where=where)
+        if described is None:
+            left_out.append(tool.type or "")
+            continue
+        if described.name in seen:
             raise InvalidRequest(
-                f"Two of the `tools` have the name '{name}'.",
+                f"Two of the `tools` have the name '{described.name}'.",
                 hint="Give each a name of its own.",
-                param=f"tools[{index}].name",
+                param=f"{where}.name",
             )
-    return tuple(_tool(tool, where=f"tools[{index}]") for index, tool in enumerate(tools))
+        seen.add(described.name)
+        found.append(described)
+    return tuple(found), left_out
 
 
-def _tool(tool: MessageTool, *, where: str) -> Tool:
+def _tool(tool: MessageTool, *, where: str) -> Tool | None:
+    """None for one that Anthropic's servers run."""
     if tool.input_schema is None and tool.type not in (None, "custom"):
-        raise InvalidRequest(
-            f"`{where}` is of the type {tool.type[:40]}, which Anthropic itself runs or describes.",
-            hint="Describe it by an `input_schema` and run it in the client, or leave it out.",
-            param=f"{where}.type",
-        )
+        return known_tool(tool.type, tool.name or tool.type)
+    name = given(tool.name, f"{where}.name")
     schema = given(tool.input_schema, f"{where}.input_schema")
     check_schema(schema, param=f"{where}.input_schema")
     if schema.get("type", "object") != "object":
@@ -107,10 +121,12 @@ def _tool(tool: MessageTool, *, where: str) -> Tool:
             hint="Describe the tool's input as an object with properties.",
             param=f"{where}.input_schema",
         )
-    return Tool(tool.name, tool.description or "", schema)
+    return Tool(name, tool.description or "", schema)
 
 
-def _tool_choice(choice: MessageToolChoice | None, tools: tuple[Tool, ...]) -> ToolChoice:
+def _tool_choice(
+    choice: MessageToolChoice | None, tools: tuple[Tool, ...], *, left_out: list[str]
+) -> ToolChoice:
     if choice is None:
         return ToolChoice()
     parallel = not choice.disable_parallel_tool_use
@@ -120,9 +136,10 @@ def _tool_choice(choice: MessageToolChoice | None, tools: tuple[Tool, ...]) -> T
         case "any" if tools:
             return ToolChoice("required", parallel=parallel)
         case "any":
+            only = f" but {', '.join(left_out)[:200]}, which Anthropic runs" if left_out else ""
             raise InvalidRequest(
-                "`tool_choice` asks for a tool, but there are no `tools`.",
-                hint="Send tools or leave `tool_choice` out.",
+                f"`tool_choice` asks for a tool, but there are no `tools`{only}.",
+                hint="Send tools that the client runs, or leave `tool_choice` out.",
                 param="tool_choice",
             )
         case "tool":

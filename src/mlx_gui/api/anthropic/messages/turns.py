@@ -1,8 +1,9 @@
 """Anthropic's turns and their blocks → core's messages."""
 
+import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -12,7 +13,9 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageSource,
     MessageTurn,
 )
-from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.api.notices import Notices
+from mlx_gui.api.pictures import Sense, newest_user_turn, unreadable
+from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     Message,
     Part,
@@ -30,6 +33,15 @@ _AUTHORS = {
     "tool_result": "user",
 }
 _BLANK_LINE = TextPart("\n\n")
+_SENSES: dict[str, Sense] = {
+    "image": "a picture",
+    "audio": "sound",
+    "video": "a video",
+    "container_upload": "a file",
+}
+# What no user says but a program puts into a turn: tools and their changes, summaries.
+_MACHINERY = re.compile(r"\w+_tool_(use|result)|tool_\w+|compaction\w*|context_\w+|system\w*")
+_SAYING = ("title", "url", "text", "stdout", "stderr", "content")
 # Claude Code begins its system prompt with this line, which differs from request to request: left
 # there, no request would find the prompt of another one in the cache.
 _BILLING_LINE = re.compile(r"\Ax-anthropic-billing-header:[^\n]*\n?")
@@ -37,12 +49,17 @@ _BILLING_LINE = re.compile(r"\Ax-anthropic-billing-header:[^\n]*\n?")
 T = TypeVar("T")
 
 
-def messages_of(body: MessageCountRequest) -> tuple[Message, ...]:
-    """System prompt and turns. Raises InvalidRequest, and CapabilityMissing for what is no text."""
+def messages_of(body: MessageCountRequest, notices: Notices) -> tuple[Message, ...]:
+    """System prompt and turns; blocks that are not known are noted as left out.
+
+    Raises InvalidRequest, and CapabilityMissing for what the user shows now that is no text.
+    """
+    reader = _Reader(notices)
     messages: list[Message] = []
-    system = [_BILLING_LINE.sub("", text) for text in _texts(body.system or [], where="system")]
+    texts = reader.texts(body.system or [], where="system", shown_now=False)
+    system = [_BILLING_LINE.sub("", text) for text in texts]
     _append(messages, "system", [TextPart(text) for text in system if text])
-    tool_names: dict[str, str] = {}
+    newest = _newest(body.messages)
     for index, turn in enumerate(body.messages):
         where = f"messages[{index}]"
         last = index == len(body.messages) - 1
@@ -52,7 +69,11 @@ def messages_of(body: MessageCountRequest) -> tuple[Message, ...]:
                 hint="Only the last message may be, if it is the assistant's.",
                 param=f"{where}.content",
             )
-        _append_turn(messages, turn, tool_names, where=where)
+        before = len(messages), messages[-1:]
+        shown_now = index in newest and turn.role == "user"
+        _append_turn(messages, turn, reader, where=where, shown_now=shown_now)
+        if last and turn.role == "user" and (len(messages), messages[-1:]) == before:
+            _check_said(turn, where=where)
     if not messages:
         raise InvalidRequest(
             "The `messages` say nothing.", hint="Send what the user says.", param="messages"
@@ -90,14 +111,32 @@ def given(value: T | None, where: str) -> T:
     return value
 
 
+def _newest(turns: list[MessageTurn]) -> range:
+    """The turns in which the user shows something now.
+
+    Beside the result of a tool it is not the user's: agents put there what a tool has read.
+    """
+    newest = newest_user_turn([turn.role for turn in turns])
+    blocks = [block for index in newest for block in turns[index].content]
+    return range(0) if any(block.type == "tool_result" for block in blocks) else newest
+
+
+def _check_said(turn: MessageTurn, *, where: str) -> None:
+    """A turn that asks for the answer must say something, if it has anything at all."""
+    for index, block in enumerate(turn.content):
+        if block.other is not None:
+            raise _unknown(block, where=f"{where}.content[{index}]")
+
+
 def _append_turn(
-    messages: list[Message], turn: MessageTurn, tool_names: dict[str, str], *, where: str
+    messages: list[Message], turn: MessageTurn, reader: "_Reader", *, where: str, shown_now: bool
 ) -> None:
-    """Add a turn; each tool's result is a message. `tool_names` has those called, by call id."""
+    """Add a turn; each tool's result is a message."""
     role = _role(turn, messages)
     parts: list[Part] = []
     for index, block in enumerate(turn.content):
-        part = _part(block, turn.role, tool_names, where=f"{where}.content[{index}]")
+        place = f"{where}.content[{index}]"
+        part = reader.part(block, turn.role, where=place, shown_now=shown_now)
         if isinstance(part, ToolResultPart):
             _append(messages, role, parts)
             messages.append(Message("tool", (part,)))
@@ -135,97 +174,141 @@ def _is_empty(turn: MessageTurn) -> bool:
     return not any(block.type != "text" or block.text != "" for block in turn.content)
 
 
-def _part(block: MessageBlock, role: str, tool_names: dict[str, str], *, where: str) -> Part | None:
-    """None for what says nothing to a model."""
-    author = _AUTHORS.get(block.type, role)
-    if author != role:
-        raise InvalidRequest(
-            f"`{where}` is a {block.type}, but the message is not the {author}'s.",
-            hint=f"Blocks of this type belong to messages of the role {author}.",
-            param=where,
-        )
-    match block.type:
-        case "thinking":
-            thought = given(block.thinking, f"{where}.thinking")
-            return ReasoningPart(thought) if thought else None
-        case "redacted_thinking":
-            return None
-        case "tool_use":
-            return _tool_call(block, tool_names, where=where)
-        case "tool_result":
-            return _tool_result(block, tool_names, where=where)
-        case _:
-            text = _text(block, where=where)
-            return TextPart(text) if text else None
+class _Reader:
+    """Reads blocks, one after the other: a result looks back at the call that it answers."""
 
+    def __init__(self, notices: Notices) -> None:
+        self._notices = notices
+        self._tool_names: dict[str, str] = {}
+        self._others: dict[str, str] = {}
 
-def _tool_call(block: MessageBlock, tool_names: dict[str, str], *, where: str) -> ToolCallPart:
-    id = given(block.id, f"{where}.id")
-    name = given(block.name, f"{where}.name")
-    tool_names[id] = name
-    arguments = given(block.input, f"{where}.input")
-    return ToolCallPart(id, name, msgspec.json.encode(arguments).decode())
-
-
-def _tool_result(block: MessageBlock, tool_names: dict[str, str], *, where: str) -> ToolResultPart:
-    id = given(block.tool_use_id, f"{where}.tool_use_id")
-    if id not in tool_names:
-        raise InvalidRequest(
-            f"`{where}.tool_use_id` is '{id[:80]}', but no tool_use before it has this id.",
-            hint="Send the assistant's message with the call before its result.",
-            param=f"{where}.tool_use_id",
-        )
-    text = "".join(_texts(block.content or [], where=f"{where}.content"))
-    return ToolResultPart(id, f"Error: {text}" if block.is_error else text, tool_names[id])
-
-
-def _texts(blocks: list[MessageBlock], *, where: str) -> Iterator[str]:
-    for index, block in enumerate(blocks):
-        yield _text(block, where=f"{where}[{index}]")
-
-
-def _text(block: MessageBlock, *, where: str) -> str:
-    """What a block says in words. Raises CapabilityMissing for pictures and the like."""
-    match block.type:
-        case "text":
-            return given(block.text, f"{where}.text")
-        case "tool_reference":
-            return given(block.tool_name, f"{where}.tool_name")
-        case "document":
-            source = given(block.source, f"{where}.source")
-            body = _document(source, where=f"{where}.source")
-            return _paragraphs(block.title, block.context, body)
-        case "search_result":
-            source = given(block.source, f"{where}.source")
-            found = given(block.content, f"{where}.content")
-            texts = _texts(found, where=f"{where}.content")
-            return _paragraphs(block.title, source.data, *texts)
-        case "image":
-            raise _no_eyes("a picture", where)
-        case _:
+    def part(self, block: MessageBlock, role: str, *, where: str, shown_now: bool) -> Part | None:
+        """None for what says nothing to a model."""
+        author = _AUTHORS.get(block.type, role)
+        if author != role:
             raise InvalidRequest(
-                f"`{where}` is a {block.type}, where only text can be.",
-                hint="Text comes in blocks of the types text, document and search_result.",
+                f"`{where}` is a {block.type}, but the message is not the {author}'s.",
+                hint=f"Blocks of this type belong to messages of the role {author}.",
                 param=where,
             )
+        match block.type:
+            case "thinking":
+                thought = given(block.thinking, f"{where}.thinking")
+                return ReasoningPart(thought) if thought else None
+            case "redacted_thinking":
+                return None
+            case "tool_use":
+                return self._tool_call(block, where=where)
+            case "tool_result":
+                return self._tool_result(block, where=where)
+            case _:
+                text = self._text(block, where=where, shown_now=shown_now)
+                return TextPart(text) if text else None
+
+    def texts(self, blocks: list[MessageBlock], *, where: str, shown_now: bool) -> Iterator[str]:
+        """What each of the blocks says in words."""
+        for index, block in enumerate(blocks):
+            yield self._text(block, where=f"{where}[{index}]", shown_now=shown_now)
+
+    def _tool_call(self, block: MessageBlock, *, where: str) -> ToolCallPart:
+        id = given(block.id, f"{where}.id")
+        name = given(block.name, f"{where}.name")
+        self._tool_names[id] = name
+        arguments = given(block.input, f"{where}.input")
+        return ToolCallPart(id, name, msgspec.json.encode(arguments).decode())
+
+    def _tool_result(self, block: MessageBlock, *, where: str) -> Part | None:
+        id = given(block.tool_use_id, f"{where}.tool_use_id")
+        if id not in self._tool_names and id not in self._others:
+            raise InvalidRequest(
+                f"`{where}.tool_use_id` is '{id[:80]}', but no tool_use before it has this id.",
+                hint="Send the assistant's message with the call before its result.",
+                param=f"{where}.tool_use_id",
+            )
+        content = self.texts(block.content or [], where=f"{where}.content", shown_now=False)
+        text = "".join(content)
+        told = f"Error: {text}" if block.is_error else text
+        if id in self._others:
+            return TextPart(f"[{self._others[id]}: {told}]") if told else None
+        return ToolResultPart(id, told, self._tool_names[id])
+
+    def _text(self, block: MessageBlock, *, where: str, shown_now: bool) -> str:
+        """What a block says in words, or what stands in its place."""
+        match block.type:
+            case "text":
+                return given(block.text, f"{where}.text")
+            case "tool_reference":
+                return given(block.tool_name, f"{where}.tool_name")
+            case "document":
+                source = given(block.source, f"{where}.source")
+                body = self._document(source, where=f"{where}.source", shown_now=shown_now)
+                return _paragraphs(block.title, block.context, body)
+            case "search_result":
+                source = given(block.source, f"{where}.source")
+                found = given(block.content, f"{where}.content")
+                texts = self.texts(found, where=f"{where}.content", shown_now=shown_now)
+                return _paragraphs(block.title, source.data, *texts)
+            case type_ if sense := _SENSES.get(type_):
+                return unreadable(
+                    sense, type_=type_, where=where, shown_now=shown_now, notices=self._notices
+                )
+            case _ if block.other is not None:
+                return self._other(block, where=where, shown_now=shown_now)
+            case _:
+                raise InvalidRequest(
+                    f"`{where}` is a {block.type}, where only text can be.",
+                    hint="Text comes in blocks of the types text, document and search_result.",
+                    param=where,
+                )
+
+    def _document(self, source: MessageSource, *, where: str, shown_now: bool) -> str:
+        match source.type:
+            case "text":
+                return given(source.data, f"{where}.data")
+            case "content":
+                blocks = given(source.content, f"{where}.content")
+                where = f"{where}.content"
+                return _paragraphs(*self.texts(blocks, where=where, shown_now=shown_now))
+            case _:
+                return unreadable(
+                    "a file",
+                    type_="document",
+                    where=where,
+                    shown_now=shown_now,
+                    notices=self._notices,
+                )
+
+    def _other(self, block: MessageBlock, *, where: str, shown_now: bool) -> str:
+        """A block of a tool that is not here, or of the future: what it says in texts."""
+        if shown_now and not _MACHINERY.fullmatch(block.type):
+            raise _unknown(block, where=where)
+        self._notices.leave_out([block.type])
+        if block.id is not None:
+            self._others[block.id] = block.type
+        text = "\n".join(_said(block.other or {}))
+        return f"[{block.type}: {text}]" if text else ""
 
 
-def _document(source: MessageSource, *, where: str) -> str:
-    match source.type:
-        case "text":
-            return given(source.data, f"{where}.data")
-        case "content":
-            blocks = given(source.content, f"{where}.content")
-            return _paragraphs(*_texts(blocks, where=f"{where}.content"))
-        case other:
-            raise _no_eyes(f"a document of the type {other[:40]}", where)
+def _said(value: object) -> Iterator[str]:
+    """The texts in a block that is not known, wherever they stand in it."""
+    if isinstance(value, list):
+        for each in cast(list[object], value):
+            yield from _said(each)
+    elif isinstance(value, dict):
+        fields = cast(dict[str, Any], value)
+        for name in _SAYING:
+            inner = fields.get(name)
+            if isinstance(inner, str) and inner:
+                yield inner
+            elif not isinstance(inner, str):
+                yield from _said(inner)
 
 
-def _no_eyes(what: str, where: str) -> CapabilityMissing:
-    return CapabilityMissing(
-        f"This model reads text only, but `{where}` is {what}.",
-        hint="Send what it says as text, or ask a model that takes pictures and files.",
-        param=where,
+def _unknown(block: MessageBlock, *, where: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"`{where}.type` is {json.dumps(block.type[:40])}, which this server cannot read.",
+        hint="What the user says is text, or a document or search result of text.",
+        param=f"{where}.type",
     )
 
 

@@ -1,24 +1,27 @@
 """The JSON of `/v1/messages`. Fields that are not named here are ignored."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from mlx_gui.api.fields import Between, text_or_list
 
 MAX_STOPS = 16
 
-BlockType = Literal[
-    "text",
-    "image",
-    "document",
-    "search_result",
-    "thinking",
-    "redacted_thinking",
-    "tool_use",
-    "tool_result",
-    "tool_reference",
-]
+MAX_TOOLS = 1024
+BLOCK_TYPES = frozenset(
+    {
+        "text",
+        "image",
+        "document",
+        "search_result",
+        "thinking",
+        "redacted_thinking",
+        "tool_use",
+        "tool_result",
+        "tool_reference",
+    }
+)
 StopReason = Literal["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]
 
 
@@ -28,6 +31,12 @@ def _text_block(text: str) -> object:
 
 def _as_source(value: object) -> object:
     return {"type": "name", "data": value} if isinstance(value, str) else value
+
+
+def _type_in(value: object) -> str | None:
+    """The `type` of an object that has one."""
+    type_ = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
+    return type_ if isinstance(type_, str) else None
 
 
 class _Strict(BaseModel):
@@ -48,12 +57,14 @@ class MessageSource(_Strict):
 class MessageBlock(_Strict):
     """A piece of a message, with the fields of its `type`, which is always checked first.
 
+    Of other types than these nothing is read but texts.
+
     text: `text` · document: `source`, `title`, `context` · search_result: `title`, `source`,
     `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` · tool_result: `tool_use_id`,
     `content`, `is_error` · tool_reference: `tool_name`.
     """
 
-    type: BlockType
+    type: str
     text: str | None = None
     source: (
         Annotated[
@@ -72,6 +83,19 @@ class MessageBlock(_Strict):
     tool_use_id: str | None = None
     is_error: bool | None = None
     tool_name: str | None = None
+    other: dict[str, Any] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_others_whole(cls, value: object) -> object:
+        """Blocks of the future have fields of their own: such a one is `other`, as it came."""
+        type_ = _type_in(value)
+        if type_ is None or type_ in BLOCK_TYPES:
+            return value
+        whole = cast(dict[str, Any], value)
+        given = {name: whole.get(name) for name in ("id", "tool_use_id")}
+        texts = {name: text for name, text in given.items() if isinstance(text, str)}
+        return {"type": type_, "other": whole, **texts}
 
 
 Blocks = Annotated[
@@ -90,12 +114,27 @@ class MessageTurn(_Strict):
 
 
 class MessageTool(_Strict):
-    """A tool that the client runs. One without `input_schema`, which has a `type`, is refused."""
+    """A tool that the client runs, described by its `input_schema`.
 
-    name: Annotated[str, Field(min_length=1, max_length=128)]
+    Without one, its `type` is of those that Anthropic describes, and only its name is read: the
+    client's shell, editor, memory and screen are known, others are left out.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     description: str | None = None
     input_schema: dict[str, Any] | None = None
     type: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_little_of_others(cls, value: object) -> object:
+        type_ = _type_in(value)
+        if type_ in (None, "custom"):
+            return value
+        whole = cast(dict[str, Any], value)
+        if whole.get("input_schema") is not None:
+            return value
+        return {"type": type_, "name": whole.get("name")}
 
 
 class MessageToolChoice(_Strict):
@@ -135,17 +174,23 @@ class MessageThread(_Strict):
 
 
 class MessageCountRequest(_Strict):
-    """A conversation whose tokens are counted."""
+    """A conversation whose tokens are counted.
+
+    `mcp_servers`, `container` and `context_management` are left out: no tools are run here, and
+    nothing is kept.
+    """
 
     model: str
     messages: list[MessageTurn] = Field(min_length=1)
     system: Blocks | None = None
-    tools: list[MessageTool] | None = None
+    tools: Annotated[list[MessageTool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: MessageToolChoice | None = None
     thinking: MessageThinking | None = None
     output_config: MessageOutput | None = None
     output_format: MessageFormat | None = None
-    mcp_servers: list[Any] | None = None
+    mcp_servers: Any = None
+    container: Any = None
+    context_management: Any = None
     thread: MessageThread | None = None
 
 
