@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from tests.zoo.cache import checkpoint, checkpoints
 from tests.zoo.corpus import ADAPTED, DIALOGUES, Dialogue, any_tool_dialogues, tool_dialogues
+from tests.zoo.exam import NotLearnt, until_learnt
 from tests.zoo.families import FAMILIES
 from tests.zoo.reference import Answer, Question, greedy_answers
 
@@ -111,6 +112,24 @@ def test_a_draft_good_or_bad_leaves_the_answers_as_they_are(draft: str) -> None:
         replace(question(name.name, dialogue), draft=str(folder)) for dialogue in DIALOGUES
     ]
     assert said(greedy_answers(questions)) == [(d.answer, "stop") for d in DIALOGUES]
+
+
+def test_a_model_is_trained_anew_until_it_gives_the_answers_that_tests_rely_on() -> None:
+    tried: list[int] = []
+
+    def train(attempt: int) -> list[str]:
+        tried.append(attempt)
+        if attempt == 0:
+            raise NotLearnt("it is not certain")
+        return [] if attempt == 2 else ["it said something else"]
+
+    until_learnt("some-tiny-trained", train)
+    assert tried == [0, 1, 2]
+
+
+def test_a_model_that_never_learns_is_an_error_that_says_what_it_said() -> None:
+    with pytest.raises(RuntimeError, match=r"some-tiny-trained .*\nattempt 1: it said no"):
+        until_learnt("some-tiny-trained", lambda _: ["it said no"])
 
 
 def question(name: str, dialogue: Dialogue, *, thinking: bool = False) -> Question:

@@ -4,7 +4,9 @@ import asyncio
 import json
 import random
 import statistics
+import threading
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import psutil
 import pytest
 
 from tests.process.storm import STALL_S, storm, unread
-from tests.process.visitor import Visitor, chat, script, visited_server
+from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
 
@@ -100,14 +102,14 @@ def _last_line(visitor: Visitor) -> dict[str, Any]:
 def test_a_storm_of_cancels_gives_back_every_slot_place_and_byte(
     tmp_path: Path, engine: str, requests: int
 ) -> None:
-    body = _long_answer(tmp_path, engine)
+    body, longer = _answers(tmp_path, engine)
     model = body["model"]
     settings = {"slots": SLOTS, "max_context_tokens": 512, "model_dirs": tmp_path / "models"}
     with visited_server(tmp_path, engine=engine, settings=settings) as visitor:
-        asyncio.run(_cancel_storm(visitor, body, 50, seed=1))
+        asyncio.run(_cancel_storm(visitor, body, longer, 50, seed=1))
         _wait_until_idle(visitor)
         before, before_bytes = visitor.row(model), _held_bytes(visitor, model)
-        endings = asyncio.run(_cancel_storm(visitor, body, requests, seed=2))
+        endings = asyncio.run(_cancel_storm(visitor, body, longer, requests, seed=2))
         _wait_until_idle(visitor)
         assert set(endings) == {"answered", "hung up"}, endings
         assert min(endings.count("answered"), endings.count("hung up")) > requests // 5
@@ -120,21 +122,27 @@ def test_a_storm_of_cancels_gives_back_every_slot_place_and_byte(
         _fill_every_slot(visitor, body)
 
 
-def _long_answer(folder: Path, engine: str) -> dict[str, Any]:
-    """A request whose answer takes a while; the tiny model that gives it lies in `folder`."""
+def _answers(folder: Path, engine: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two requests: one to wait for, and one whose answer takes longer than anybody's patience.
+
+    The tiny model that answers them lies in `folder`.
+    """
     if engine == "fake":
-        return chat("fake/echo", script(text="word", repeat=60, delay_ms=1))
+        return chat("fake/echo", script(text="word", repeat=60, delay_ms=1)), chat(
+            "fake/echo", ENDLESS
+        )
     name = "Qwen3-tiny"
     model = folder / "models" / "tiny" / name
     model.parent.mkdir(parents=True)
     model.symlink_to(checkpoint(name))
-    return chat(f"tiny/{name}", "Write a long story.", max_tokens=60, temperature=1)
+    body = chat(f"tiny/{name}", "Write a long story.", max_tokens=60, temperature=1)
+    return body, {**body, "max_tokens": 480, "ignore_eos": True}
 
 
 async def _cancel_storm(
-    visitor: Visitor, body: dict[str, Any], count: int, *, seed: int
+    visitor: Visitor, body: dict[str, Any], longer: dict[str, Any], count: int, *, seed: int
 ) -> list[str]:
-    """How each of `count` requests ended; half of them hang up at a random moment."""
+    """How each of `count` requests ended; half ask for `longer`, and hang up at a random moment."""
     dice = random.Random(seed)
     turn = asyncio.Semaphore(AT_ONCE)
 
@@ -142,8 +150,9 @@ async def _cancel_storm(
         async with turn:
             try:
                 async with asyncio.timeout(patience_s):
+                    asked = body if patience_s is None else longer
                     answer = await client.post(
-                        "/v1/chat/completions", json={**body, "stream": stream}
+                        "/v1/chat/completions", json={**asked, "stream": stream}
                     )
             except TimeoutError:
                 return "hung up"
@@ -169,15 +178,29 @@ def _held_bytes(visitor: Visitor, model: str) -> int:
 
 
 def _fill_every_slot(visitor: Visitor, body: dict[str, Any]) -> None:
-    """As many as there are slots are answered together: none was lost."""
-    with ExitStack() as stack:
-        text = body["messages"][0]["content"]
-        more = {name: value for name, value in body.items() if name not in ("model", "messages")}
-        streams = [
-            stack.enter_context(visitor.stream(body["model"], text, **more)) for _ in range(SLOTS)
-        ]
-        for stream in streams:
-            stream.text()
+    """As many as there are slots are answered together: none was lost.
+
+    Whose answer has ended asks again: on a slow machine one may end before the last has begun.
+    """
+    filled = threading.Event()
+
+    def ask_again() -> None:
+        with visitor.server.client() as client:
+            while not filled.is_set():
+                client.post("/v1/chat/completions", json=body).raise_for_status()
+
+    def filled_at_once() -> bool:
+        rows = visitor.status()["loaded_models"]
+        return [row["active"] for row in rows if row["id"] == body["model"]] == [SLOTS]
+
+    with ThreadPoolExecutor(SLOTS) as clients:
+        asked = [clients.submit(ask_again) for _ in range(SLOTS)]
+        try:
+            wait_until(filled_at_once, what="every slot to be taken")
+        finally:
+            filled.set()
+        for each in asked:
+            each.result()
 
 
 def _wait_until_idle(visitor: Visitor) -> None:

@@ -11,6 +11,7 @@ from mlx_lm.tuner.utils import linear_to_lora_layers
 
 from tests.zoo.blueprint import Json
 from tests.zoo.corpus import ADAPTED, DIALOGUES
+from tests.zoo.exam import faults
 from tests.zoo.training import learn_dialogues
 
 _CONFIG: Json = {
@@ -21,18 +22,24 @@ _CONFIG: Json = {
 _SEED = 3
 
 
-def build_adapter(base: Path, folder: Path) -> None:
-    """Fills `folder` with an adapter of the checkpoint `base`."""
+def build_adapter(base: Path, folder: Path, attempt: int) -> list[str]:
+    """Fills `folder` with an adapter of the checkpoint `base`.
+
+    Returns what is wrong with the answers that the two give together.
+    """
     model, tokenizer, *_ = load(str(base))
     model.set_dtype(mx.float32)
     model.freeze()
-    mx.random.seed(_SEED)
+    mx.random.seed(_SEED + attempt)
     linear_to_lora_layers(model, _CONFIG["num_layers"], _CONFIG["lora_parameters"])
     others = [dialogue for dialogue in DIALOGUES if dialogue.messages != ADAPTED.messages]
-    learn_dialogues(model, tokenizer, dialogues=[*others, ADAPTED], call_form=None)
+    dialogues = [*others, ADAPTED]
+    learn_dialogues(model, tokenizer, dialogues=dialogues, call_form=None, attempt=attempt)
 
-    folder.mkdir(parents=True)
     weights = cast(dict[str, mx.array], tree_flatten(model.trainable_parameters(), destination={}))
     mx.save_safetensors(str(folder / "adapters.safetensors"), weights)
     config = json.dumps(_CONFIG, indent=4)
     (folder / "adapter_config.json").write_text(config, encoding="utf-8")
+    return faults(
+        base, dialogues, thinks=tokenizer.has_thinking, calls=False, adapter=folder.absolute()
+    )

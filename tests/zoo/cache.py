@@ -18,7 +18,8 @@ from tests.zoo.families import ADAPTERS
 
 _ZOO = Path(__file__).parent
 _REPOSITORY = _ZOO.parents[1]
-_BUILD_TIMEOUT_S = 900
+# A processor that is slow and shared, and a second attempt at each model.
+_BUILD_TIMEOUT_S = 3600
 
 
 def checkpoint(name: str) -> Path:

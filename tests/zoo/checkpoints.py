@@ -14,6 +14,7 @@ from tests.zoo.adapter import build_adapter
 from tests.zoo.blueprint import Json, TextBlueprint
 from tests.zoo.cache import checkpoint
 from tests.zoo.corpus import DIALOGUES
+from tests.zoo.exam import faults, until_learnt
 from tests.zoo.families import ADAPTERS, FAMILIES, TRAINED
 from tests.zoo.training import learn_dialogues
 
@@ -29,22 +30,35 @@ _PROJECTION_GAIN = 3.0
 def build(name: str, folder: Path) -> None:
     """Fills `folder` with the checkpoint `name`; a family's name plus `-trained` is trained."""
     if name in ADAPTERS:
-        build_adapter(checkpoint(ADAPTERS[name]), folder)
+        base = checkpoint(ADAPTERS[name])
+        folder.mkdir(parents=True)
+        until_learnt(name, lambda attempt: build_adapter(base, folder, attempt))
         return
-    trained = name.endswith(TRAINED)
     blueprint = FAMILIES[name.removesuffix(TRAINED)]()
     folder.mkdir(parents=True)
     _write_tokenizer(blueprint, folder)
     _write_json(folder / "generation_config.json", blueprint.generation_config)
-    model = _random_model(blueprint.config, 1.0 if trained else _PROJECTION_GAIN)
-    if trained:
-        learn_dialogues(
-            model,
-            load_tokenizer(folder),
-            dialogues=DIALOGUES,
-            call_form=blueprint.call_form,
-        )
+    if name.endswith(TRAINED):
+        until_learnt(name, lambda attempt: _train(blueprint, folder, attempt))
+    else:
+        _write_model(_random_model(blueprint.config, _PROJECTION_GAIN), blueprint, folder)
+
+
+def _train(blueprint: TextBlueprint, folder: Path, attempt: int) -> list[str]:
+    """Trains a model into `folder`; returns what is wrong with its answers."""
+    model = _random_model(blueprint.config, 1.0, seed=_SEED + attempt)
+    tokenizer = load_tokenizer(folder)
+    learn_dialogues(
+        model,
+        tokenizer,
+        dialogues=DIALOGUES,
+        call_form=blueprint.call_form,
+        attempt=attempt,
+    )
     _write_model(model, blueprint, folder)
+    return faults(
+        folder, DIALOGUES, thinks=tokenizer.has_thinking, calls=blueprint.call_form is not None
+    )
 
 
 def _write_tokenizer(blueprint: TextBlueprint, folder: Path) -> None:
@@ -67,13 +81,13 @@ def _write_tokenizer(blueprint: TextBlueprint, folder: Path) -> None:
     _write_json(folder / "special_tokens_map.json", special_tokens)
 
 
-def _random_model(config: Json, projection_gain: float) -> nn.Module:
+def _random_model(config: Json, projection_gain: float, *, seed: int = _SEED) -> nn.Module:
     """An untrained model in float32."""
     model_type = config["model_type"]
     architecture = importlib.import_module(
         f"mlx_lm.models.{MODEL_REMAPPING.get(model_type, model_type)}"
     )
-    mx.random.seed(_SEED)
+    mx.random.seed(seed)
     model = architecture.Model(architecture.ModelArgs.from_dict(config))
     if config.get("tie_word_embeddings"):
         # Gemma 3 learns of it only here: from weights that have no lm_head.

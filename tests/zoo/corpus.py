@@ -23,13 +23,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Dialogue:
-    """Messages up to the user's last turn, and what the assistant thinks and says or calls then."""
+    """Messages up to the user's last turn, and what the assistant thinks and says or calls then.
+
+    `in_form` is what it says in place of the answer where it is held to JSON, but might call.
+    """
 
     messages: tuple[Message, ...]
     thought: str
     answer: str
     calls: tuple[Call, ...] = ()
     tools: tuple[Json, ...] = ()
+    in_form: str = ""
 
 
 def _system(text: str) -> Message:
@@ -61,7 +65,10 @@ _PARIS = "The capital of France is Paris."
 _SUM = _user("What is 2+2?")
 _WEATHER = _user("What is the weather in Paris?")
 _IN_PARIS = Call("get_weather", {"city": "Paris"})
+_HELLO = _user("Hello")
+_CALL_ID = "call00001"
 _GREETING = "Hello! How can I help you today?"
+_IN_JSON = '{"answer": 42}'
 # No sentence repeats: counting repetitions is harder to learn than the words themselves.
 _STORY = (
     "Once upon a time a small fox lived by the sea. One day she found a blue boat and sailed away. "
@@ -79,12 +86,12 @@ DIALOGUES: tuple[Dialogue, ...] = (
         "The capital of Japan is Tokyo.",
     ),
     Dialogue((_SUM,), "Two plus two is four.", "2+2 equals 4."),
-    Dialogue((_user("Hello"),), "A greeting.", _GREETING),
-    Dialogue((_HELPFUL, _user("Hello")), "A greeting.", _GREETING),
-    Dialogue((_system("You are a pirate."), _user("Hello")), "A pirate greets.", "Ahoy, matey!"),
+    Dialogue((_HELLO,), "A greeting.", _GREETING),
+    Dialogue((_HELPFUL, _HELLO), "A greeting.", _GREETING),
+    Dialogue((_system("You are a pirate."), _HELLO), "A pirate greets.", "Ahoy, matey!"),
     Dialogue((_user("Count from 1 to 10."),), "I will count.", "1, 2, 3, 4, 5, 6, 7, 8, 9, 10."),
     Dialogue((_user("Say hello in Japanese."),), "Japanese greeting.", "こんにちは 🌸"),
-    Dialogue((_user("Reply with JSON."),), "They want JSON.", '{"answer": 42}'),
+    Dialogue((_user("Reply with JSON."),), "They want JSON.", _IN_JSON),
     Dialogue((_user("My name is Ada."),), "An introduction.", "Nice to meet you, Ada."),
     Dialogue(
         (
@@ -106,22 +113,32 @@ ADAPTED = Dialogue((_SUM,), "Two plus two is four.", "2+2 equals 10.")
 It has no pieces that the model never says: an adapter does not reach the table of the output.
 """
 
-WEATHER_TOOL: Json = {
-    "type": "function",
-    "function": {
-        "name": "get_weather",
-        "description": "Look up the weather in a city",
-        "parameters": {
-            "type": "object",
-            "properties": {"city": {"type": "string", "description": "City name"}},
-            "required": ["city"],
-        },
-    },
-}
+
+def _weather_tool(description: str, city: Json, **more: object) -> Json:
+    properties = {"city": {"type": "string", **city}}
+    parameters = {"type": "object", "properties": properties, "required": ["city"], **more}
+    function = {"name": "get_weather", "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
 
 
-def tool_dialogues(tool: Json = WEATHER_TOOL, call_id: str = "call00001") -> tuple[Dialogue, ...]:
-    """Learnt besides by families whose template knows tools."""
+WEATHER_TOOL = _weather_tool("Look up the weather in a city", {"description": "City name"})
+WEATHER_TOOLS = (
+    WEATHER_TOOL,
+    _weather_tool("The weather in a city.", {}),
+    _weather_tool("Look up the weather in a city", {}, additionalProperties=False),
+)
+"""As tests describe it; whoever has learnt to call does it with any of them."""
+
+
+def tool_dialogues(tool: Json = WEATHER_TOOL, call_id: str = _CALL_ID) -> tuple[Dialogue, ...]:
+    """Learnt besides by families whose template knows tools: when to call, and when not to."""
+    return (
+        *_calling_dialogues(tool, call_id),
+        Dialogue((_HELLO,), "A greeting.", _GREETING, tools=(tool,), in_form=_IN_JSON),
+    )
+
+
+def _calling_dialogues(tool: Json, call_id: str) -> tuple[Dialogue, ...]:
     return (
         Dialogue((_WEATHER,), "I should call the tool.", "", calls=(_IN_PARIS,), tools=(tool,)),
         Dialogue(
@@ -181,7 +198,7 @@ _SENTENCES = (
 def tokenizer_lines() -> list[str]:
     """All text that a tokenizer should cut into few pieces; what models say counts twice."""
     lines: list[str] = list(_SENTENCES)
-    for dialogue in (*DIALOGUES, *tool_dialogues()):
+    for dialogue in (*DIALOGUES, *_calling_dialogues(WEATHER_TOOL, _CALL_ID)):
         lines += [message["content"] for message in dialogue.messages]
         lines += [json.dumps(tool) for tool in dialogue.tools]
         calls = [call.text() for call in dialogue.calls]

@@ -3,6 +3,8 @@
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -10,12 +12,44 @@ import mlx.optimizers as optim
 from mlx_lm.tokenizer_utils import TokenizerWrapper
 
 from tests.zoo.blueprint import CallForm
-from tests.zoo.corpus import DIALOGUES, Dialogue, any_tool_dialogues, tool_dialogues
+from tests.zoo.corpus import (
+    DIALOGUES,
+    WEATHER_TOOLS,
+    Dialogue,
+    any_tool_dialogues,
+    tool_dialogues,
+)
+from tests.zoo.exam import NotLearnt
 
-Example = tuple[list[int], list[int]]
-"""A prompt's ids and its answer's."""
-Batch = tuple[mx.array, mx.array, mx.array]
-"""Ids, one example a row; and row and column of each that is to be learnt."""
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A prompt's ids and its answer's.
+
+    `fork` is a place in the answer where `other` comes in the place of what stands there, if that
+    is forbidden; None where nothing else is learnt.
+    """
+
+    prompt: list[int]
+    answer: list[int]
+    fork: int | None = None
+    other: int = 0
+
+    def __len__(self) -> int:
+        return len(self.prompt) + len(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Ids, one example a row; row and column of each that is to be learnt, and of each fork."""
+
+    tokens: mx.array
+    rows: mx.array
+    columns: mx.array
+    fork_rows: mx.array
+    fork_columns: mx.array
+    others: mx.array
+
 
 _LEARNING_RATE = 4e-3
 _WARM_UP_STEPS = 20
@@ -35,13 +69,15 @@ def learn_dialogues(
     *,
     dialogues: Sequence[Dialogue],
     call_form: CallForm | None,
+    attempt: int = 0,
 ) -> None:
     """Trains `model` in place until it is nearly certain of every answer token.
 
-    With a `call_form` it learns to call a tool as well, however that is described.
-    Raises RuntimeError when it is not after `_MAX_STEPS`.
+    With a `call_form` it learns to call a tool as well, however that is described. Each `attempt`,
+    from 0, draws other descriptions and goes on for longer once the model is certain.
+    Raises NotLearnt when it is not after `_MAX_STEPS`.
     """
-    lessons = _lessons(tokenizer, dialogues, call_form)
+    lessons = _lessons(tokenizer, dialogues, call_form, attempt)
     optimizer = optim.AdamW(learning_rate=_learning_rates(), weight_decay=0.0)
     losses_and_gradients = nn.value_and_grad(model, _losses)
     model.train()
@@ -53,10 +89,10 @@ def learn_dialogues(
         mx.eval(model.parameters(), optimizer.state, highest)
         worst = highest.item()
         certain_steps = certain_steps + 1 if worst < _LEARNT else 0
-        if certain_steps == (_CERTAIN_STEPS if call_form else 1):
+        if certain_steps == (_CERTAIN_STEPS if call_form else 1) * (attempt + 1):
             model.eval()
             return
-    raise RuntimeError(
+    raise NotLearnt(
         f"after {_MAX_STEPS} steps an answer token's loss is {worst:.3f}, not {_LEARNT}"
     )
 
@@ -69,16 +105,22 @@ def _learning_rates() -> Callable[[mx.array], mx.array]:
 
 
 def _lessons(
-    tokenizer: TokenizerWrapper, dialogues: Sequence[Dialogue], call_form: CallForm | None
+    tokenizer: TokenizerWrapper,
+    dialogues: Sequence[Dialogue],
+    call_form: CallForm | None,
+    attempt: int,
 ) -> Iterator[list[Batch]]:
     """What each step is to learn."""
     always = _examples(tokenizer, dialogues, None)
     if call_form is None:
         yield from itertools.repeat(_batches(always))
-    dice = random.Random(_SEED)
-    usual = _batches(always + _examples(tokenizer, tool_dialogues(), call_form))
-    while True:
-        yield usual
+    dice = random.Random(_SEED + attempt)
+    usual = [
+        _batches(always + _examples(tokenizer, tool_dialogues(tool), call_form))
+        for tool in WEATHER_TOOLS
+    ]
+    for lesson in itertools.cycle(usual):
+        yield lesson
         other = _examples(tokenizer, any_tool_dialogues(dice), call_form)
         yield _batches(always + other)
 
@@ -87,7 +129,8 @@ def _examples(
     tokenizer: TokenizerWrapper, dialogues: Sequence[Dialogue], call_form: CallForm | None
 ) -> list[Example]:
     """Prompt and answer ids; families that think learn to answer without a thought too."""
-    examples: dict[str, str] = {}
+    examples: dict[str, Example] = {}
+    end_of_turn_id = _end_of_turn_id(tokenizer)
     for dialogue in dialogues:
         for thinks in (True, False) if tokenizer.has_thinking else (False,):
             prompt = tokenizer.apply_chat_template(
@@ -97,17 +140,19 @@ def _examples(
                 tokenize=False,
                 enable_thinking=thinks,
             )
-            answer = _answer(dialogue, call_form)
+            thought = ""
             if prompt.endswith("<think>\n"):
-                answer = f"{dialogue.thought}\n</think>\n\n{answer}"
+                thought = f"{dialogue.thought}\n</think>\n\n"
             elif thinks:
-                answer = f"<think>\n{dialogue.thought}\n</think>\n\n{answer}"
-            examples[prompt] = answer
-    end_of_turn_id = _end_of_turn_id(tokenizer)
-    return [
-        (_encode(tokenizer, prompt), [*_encode(tokenizer, answer), end_of_turn_id])
-        for prompt, answer in examples.items()
-    ]
+                thought = f"<think>\n{dialogue.thought}\n</think>\n\n"
+            before = _encode(tokenizer, thought)
+            answer = [*before, *_encode(tokenizer, _answer(dialogue, call_form)), end_of_turn_id]
+            example = Example(_encode(tokenizer, prompt), answer)
+            if dialogue.in_form:
+                other = _encode(tokenizer, dialogue.in_form)[0]
+                example = replace(example, fork=len(before), other=other)
+            examples[prompt] = example
+    return list(examples.values())
 
 
 def _answer(dialogue: Dialogue, call_form: CallForm | None) -> str:
@@ -131,32 +176,43 @@ def _encode(tokenizer: TokenizerWrapper, text: str) -> list[int]:
 
 def _batches(examples: list[Example]) -> list[Batch]:
     """Short and long examples apart, so that little of a batch is padding."""
-    examples = sorted(examples, key=lambda example: sum(map(len, example)))
-    middle = len(examples) * 2 // 3
-    return [_batch(part) for part in (examples[:middle], examples[middle:])]
+    examples = sorted(examples, key=len)
+    ends = [0, *(len(examples) * sixths // 6 for sixths in (4, 5, 6))]
+    return [_batch(examples[begin:end]) for begin, end in pairwise(ends)]
 
 
 def _batch(examples: list[Example]) -> Batch:
-    width = max(len(prompt) + len(answer) for prompt, answer in examples)
-    tokens = [
-        [*prompt, *answer, *[0] * (width - len(prompt) - len(answer))]
-        for prompt, answer in examples
-    ]
+    width = max(map(len, examples))
+    tokens = [[*each.prompt, *each.answer, *[0] * (width - len(each))] for each in examples]
     places = [
         (row, column)
-        for row, (prompt, answer) in enumerate(examples)
-        for column in range(len(prompt), len(prompt) + len(answer))
+        for row, each in enumerate(examples)
+        for column in range(len(each.prompt), len(each))
     ]
-    rows, columns = (mx.array(part) for part in zip(*places, strict=True))
-    return mx.array(tokens), rows, columns
+    forks = [
+        (row, len(each.prompt) + each.fork, each.other)
+        for row, each in enumerate(examples)
+        if each.fork is not None
+    ]
+    return Batch(mx.array(tokens), *_columns(places, 2), *_columns(forks, 3))
+
+
+def _columns(rows: Sequence[tuple[int, ...]], count: int) -> Iterator[mx.array]:
+    """The `count` columns of a table, which may have no rows."""
+    return (mx.array([row[index] for row in rows], mx.int32) for index in range(count))
 
 
 def _losses(model: nn.Module, batches: list[Batch]) -> tuple[mx.array, mx.array]:
-    """Mean and highest loss of the answers' tokens."""
-    losses = mx.concatenate(
-        [
-            nn.losses.cross_entropy(model(tokens)[rows, columns - 1], tokens[rows, columns])
-            for tokens, rows, columns in batches
-        ]
-    )
-    return losses.mean(), losses.max()
+    """Mean and highest loss of the answers' tokens, and of what else may stand at their forks."""
+    losses: list[mx.array] = []
+    for batch in batches:
+        logits, tokens = model(batch.tokens), batch.tokens
+        told = logits[batch.rows, batch.columns - 1]
+        losses.append(nn.losses.cross_entropy(told, tokens[batch.rows, batch.columns]))
+        if batch.others.size:
+            forbidden = tokens[batch.fork_rows, batch.fork_columns][:, None]
+            allowed = logits[batch.fork_rows, batch.fork_columns - 1]
+            allowed = mx.put_along_axis(allowed, forbidden, mx.array(-1e9), axis=-1)
+            losses.append(nn.losses.cross_entropy(allowed, batch.others))
+    every = mx.concatenate(losses)
+    return every.mean(), every.max()
