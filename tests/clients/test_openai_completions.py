@@ -85,6 +85,40 @@ def test_the_prompt_comes_first_when_it_is_to_be_echoed(client: OpenAI) -> None:
     assert streamed_texts(client, **fields) == {0: answer.choices[0].text}
 
 
+@pytest.mark.parametrize("max_tokens", [0, 2])
+def test_the_tokens_of_an_echoed_prompt_have_their_chances_too(
+    client: OpenAI, max_tokens: int
+) -> None:
+    fields: Any = {
+        "prompt": ["one two", "three four five"],
+        "echo": True,
+        "logprobs": 1,
+        "max_tokens": max_tokens,
+    }
+    answer = client.completions.create(model=MODEL, **fields)
+    parts: list[list[Any]] = [[], []]
+    with client.completions.create(model=MODEL, stream=True, **fields) as stream:
+        for chunk in stream:
+            for choice in chunk.choices:
+                if choice.logprobs is not None:
+                    parts[choice.index] += choice.logprobs.token_logprobs or []
+
+    for choice, prompt, streamed in zip(answer.choices, fields["prompt"], parts, strict=True):
+        logprobs = choice.logprobs
+        assert logprobs is not None
+        assert logprobs.tokens is not None
+        assert logprobs.top_logprobs is not None
+        assert choice.text == prompt + ("You said:" if max_tokens else "")
+        assert "".join(logprobs.tokens) == choice.text
+        assert logprobs.token_logprobs == [None, *[-0.25] * (len(logprobs.tokens) - 1)] == streamed
+        assert logprobs.top_logprobs[0] is None
+        assert logprobs.text_offset == [
+            len("".join(logprobs.tokens[:place])) for place in range(len(logprobs.tokens))
+        ]
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens == 2 * max_tokens
+
+
 def test_each_token_has_its_chance_and_its_place(client: OpenAI) -> None:
     fields: Any = {"prompt": script(text="one two"), "logprobs": 2}
     answer = client.completions.create(model=MODEL, **fields)

@@ -34,6 +34,15 @@ LIMITS: Mapping[Backend, Limits] = MappingProxyType(
 )
 
 
+SCORED_LOGITS_BYTES = 1 << 26
+"""What the logits of a prompt's chunk may take, in 32 bits, where its tokens are scored."""
+
+
+def scored_tokens(backend: Backend, vocabulary: int) -> int:
+    """Tokens of a prompt that are scored at once, at least one."""
+    return max(min(LIMITS[backend].prefill_tokens, SCORED_LOGITS_BYTES // (4 * vocabulary)), 1)
+
+
 class BlasFacts(msgspec.Struct, frozen=True):
     """The CPU BLAS that workers open before MLX; `problem` says why a faster one is not used."""
 

@@ -137,7 +137,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     """What a model is asked to continue.
 
     Either `messages`, which the model's chat template turns into a prompt, or `prompt`: text, or
-    token ids, taken as they are. `max_tokens` None means: as many as the context leaves room for.
+    token ids, taken as they are. `max_tokens` None means: as many as the context leaves room for;
+    0: the prompt is read, and nothing is written.
     """
 
     messages: tuple[Message, ...] = ()
@@ -157,7 +158,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     continue_final: bool = False
     """Whether the last message, an assistant's, is the beginning of the answer."""
     echo: bool = False
-    """Whether the answer's text begins with the prompt's."""
+    """Whether the answer's text begins with the prompt's, and its log-probabilities too."""
     ignore_eos: bool = False
     """Whether the answer goes on to `max_tokens` whatever the model says; for benchmarks."""
     truncate: bool | None = None
@@ -166,6 +167,11 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     """A Jinja chat template in place of the model's own."""
     template_arguments: dict[str, Any] = {}
     """More variables for the chat template."""
+
+    @property
+    def scores_prompt(self) -> bool:
+        """Whether the chances of the prompt's own tokens are asked for."""
+        return self.echo and self.top_logprobs is not None
 
 
 class TokenizeRequest(msgspec.Struct, frozen=True, tag="tokenize"):
@@ -227,10 +233,16 @@ class TokenChance(msgspec.Struct, frozen=True):
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """The chosen token's chance, and the likeliest alternatives, best first."""
+    """The chosen token's chance, and the likeliest alternatives, best first.
+
+    `offset` is where it begins in the text, in characters, where the engine knows. A prompt's
+    `first` token follows nothing and has no chance: its number means nothing.
+    """
 
     chosen: TokenChance
     top: tuple[TokenChance, ...] = ()
+    offset: int | None = None
+    first: bool = False
 
 
 class Delta(msgspec.Struct, frozen=True, tag="delta"):

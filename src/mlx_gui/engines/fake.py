@@ -182,7 +182,7 @@ class FakeEngine:
                     index,
                     list(_answer(script, last, request, index)),
                     StopText(request.stop),
-                    min(request.max_tokens or room, room),
+                    room if request.max_tokens is None else min(request.max_tokens, room),
                 )
                 for index in range(request.n)
             ],
@@ -244,8 +244,10 @@ class FakeEngine:
             events.append(Prefill(total, total))
             if running.prepared.request.echo:
                 _, prompt = running.prepared.payload
+                scores = _scores(prompt, running.prepared.request)
                 events.extend(
-                    Delta(each.index, prompt, token_count=0) for each in running.sequences
+                    Delta(each.index, prompt, token_count=0, logprobs=scores)
+                    for each in running.sequences
                 )
         for sequence in running.sequences:
             if not sequence.ended:
@@ -267,6 +269,8 @@ def warm() -> None:
 
 def _next(sequence: _Sequence, request: GenerateRequest) -> list[GenerationEvent]:
     """The events of the sequence's next token, its end included."""
+    if not sequence.limit_tokens:
+        return _finish(sequence, [], "length")
     if sequence.done_tokens == len(sequence.words):
         called = any(word.started for word in sequence.words)
         return _finish(sequence, [], "tool_calls" if called else "stop")
@@ -323,13 +327,27 @@ def _required_calls(request: GenerateRequest) -> tuple[ScriptedCall, ...]:
 
 
 def _logprobs(word: _Word, request: GenerateRequest) -> tuple[TokenLogprob, ...]:
+    return () if request.top_logprobs is None else (_chances(word.text, request.top_logprobs),)
+
+
+def _scores(prompt: str, request: GenerateRequest) -> tuple[TokenLogprob, ...]:
+    """Of the words of a prompt, if they are asked for."""
     if request.top_logprobs is None:
         return ()
+    first, *others = _cut(prompt)
+    chance = _chances(first, 0)
+    return (
+        TokenLogprob(chance.chosen, first=True),
+        *(_chances(word, request.top_logprobs) for word in others),
+    )
+
+
+def _chances(word: str, top: int) -> TokenLogprob:
     chances = [
         TokenChance(text, text.encode(), logprob, _word_id(text))
-        for text, logprob in ((word.text, -0.25), *((f" else{n}", -2.0 - n) for n in range(20)))
+        for text, logprob in ((word, -0.25), *((f" else{n}", -2.0 - n) for n in range(20)))
     ]
-    return (TokenLogprob(chances[0], tuple(chances[: request.top_logprobs])),)
+    return TokenLogprob(chances[0], tuple(chances[:top]))
 
 
 def _asked(messages: Sequence[Message]) -> tuple[str, Script | None]:

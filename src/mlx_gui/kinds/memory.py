@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mlx_gui.core.device import LIMITS, Backend
+from mlx_gui.core.device import LIMITS, Backend, scored_tokens
 from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts
 
 PROCESS_BYTES: Mapping[Backend, int] = MappingProxyType(
@@ -33,6 +33,9 @@ SCORES_ALIVE = 2
 
 LOGITS_ALIVE = 6
 """So many arrays of rows times vocabulary are: two steps' logits, and what sampling makes."""
+
+SCORED_ALIVE = 2
+"""So many arrays of a chunk's tokens times vocabulary are, where a prompt is scored."""
 
 CACHES_COPIED = 2
 """So often the caches of one layer are there again while sequences join or leave a batch."""
@@ -158,16 +161,31 @@ def _group_bits(model: _Resident) -> int:
 
 
 def _working_bytes(model: _Resident) -> int:
-    """What MLX takes for a moment, at most: to read prompts, choose tokens, or regroup rows."""
+    """What MLX takes for a moment, at most: for prompts, for tokens, or to regroup rows."""
     regrouping_bytes = 0
     if model.rows > 1:
         regrouping_bytes = CACHES_COPIED * _kv_bytes(model) // model.facts.kv.layers
-    return max(_reading_bytes(model), _writing_bytes(model), regrouping_bytes)
+    limits = LIMITS[model.backend]
+    crowd_tokens = limits.prefill_tokens * min(model.rows, limits.crowd)
+    return max(
+        _reading_bytes(model, crowd_tokens),
+        _scoring_bytes(model),
+        _writing_bytes(model),
+        regrouping_bytes,
+    )
 
 
-def _reading_bytes(model: _Resident) -> int:
-    limits, facts, context = LIMITS[model.backend], model.facts, model.spec.context
-    tokens = limits.prefill_tokens * min(model.rows, limits.crowd)
+def _scoring_bytes(model: _Resident) -> int:
+    """Reading one prompt with the logits of all its tokens."""
+    vocabulary = model.facts.vocabulary_size
+    if vocabulary is None:
+        return 0
+    tokens = scored_tokens(model.backend, vocabulary)
+    return _reading_bytes(model, tokens) + SCORED_ALIVE * tokens * vocabulary * 4
+
+
+def _reading_bytes(model: _Resident, tokens: int) -> int:
+    facts, context = model.facts, model.spec.context
     values = tokens * LAYERS_ALIVE * facts.activations_per_token + context * facts.attended_values
     fused = model.backend != "cpu" and facts.head_size in _FUSED_HEADS
     if not fused or facts.attended_values:

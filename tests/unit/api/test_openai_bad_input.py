@@ -307,7 +307,16 @@ RAW: list[tuple[dict[str, object], str, str]] = [
     ({"best_of": 2, "n": 3}, "best_of", "should equal `n`, which is 3, not 2"),
     ({"logprobs": 6}, "logprobs", "between 0 and 5, not 6"),
     ({"logprobs": True}, "logprobs", "valid integer, not true"),
-    ({"echo": True, "logprobs": 0}, "echo", "exclude each other"),
+    ({"logprobs": -1}, "logprobs", "between 0 and 5, not -1"),
+    ({"echo": True, "logprobs": 6}, "logprobs", "between 0 and 5, not 6"),
+    ({"max_tokens": 0}, "max_tokens", "may be 0 only with `echo`"),
+    ({"max_tokens": 0, "logprobs": 1, "echo": False}, "max_tokens", "may be 0 only with `echo`"),
+    ({"max_tokens": -1, "echo": True}, "max_tokens", "greater than or equal to 0, not -1"),
+    (
+        {"prompt": "a" * 8193, "n": 128, "echo": True, "logprobs": 0},
+        "prompt",
+        "128 answers would repeat prompts of 1048704",
+    ),
 ]
 
 TOKENS: list[tuple[str, dict[str, object], str, str]] = [

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from mlx_gui.core.device import LIMITS, Backend
+from mlx_gui.core.device import LIMITS, SCORED_LOGITS_BYTES, Backend
 from mlx_gui.core.model import (
     KVLayout,
     LoadSpec,
@@ -22,6 +22,7 @@ from mlx_gui.kinds.memory import (
     LAYERS_ALIVE,
     LOGITS_ALIVE,
     PROCESS_BYTES,
+    SCORED_ALIVE,
     SCORES_ALIVE,
     TOKENIZER_COPIES,
     text_need,
@@ -185,7 +186,23 @@ def test_latent_attention_unfolds_the_whole_context() -> None:
 
 
 def test_choosing_takes_rows_of_the_vocabulary() -> None:
-    assert need(facts(vocabulary_size=100_000), slots=1).cached_bytes == LOGITS_ALIVE * 400_000
+    rows = 64
+    wide = need(
+        facts(vocabulary_size=100_000),
+        slots=rows,
+        kv_pool_tokens=rows * CACHE_STEP_TOKENS,
+        backend="metal",
+    )
+    assert wide.cached_bytes == LOGITS_ALIVE * rows * 400_000
+
+
+def test_scoring_takes_the_logits_of_a_chunk_within_their_bound() -> None:
+    plain = facts(vocabulary_size=100_000, activations_per_token=50)
+    tokens = SCORED_LOGITS_BYTES // 400_000
+    scoring = need(plain, slots=1, backend="metal")
+    assert scoring.cached_bytes == tokens * (SCORED_ALIVE * 400_000 + 2 * LAYERS_ALIVE * 50)
+    few = need(facts(vocabulary_size=100), slots=1)
+    assert few.cached_bytes == SCORED_ALIVE * LIMITS["cpu"].prefill_tokens * 400
 
 
 def test_sequences_that_join_a_batch_have_a_layer_copied() -> None:

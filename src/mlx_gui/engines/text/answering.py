@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from mlx_gui.core.device import scored_tokens
 from mlx_gui.core.errors import PROGRAM_ERRORS, InternalError
 from mlx_gui.core.generation import GenerationEvent, Prefill, TokenLogprob, Usage
 from mlx_gui.engines.base import PreparedRequest
+from mlx_gui.engines.device import backend
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
 from mlx_gui.engines.text.detokenizing import Decode, TextStream
 from mlx_gui.engines.text.library import StopSequences
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.logprobs import LogprobReader
-from mlx_gui.engines.text.prefix_cache import PrefixCache
+from mlx_gui.engines.text.prefix_cache import Found, PrefixCache
 from mlx_gui.engines.text.processors import GuardedProcessors, make_processors
 from mlx_gui.engines.text.prompt import Prompt
 from mlx_gui.engines.text.sampling import make_sampler
+from mlx_gui.engines.text.scoring import PromptScorer
 from mlx_gui.engines.text.sequence import TextSequence
 from mlx_gui.engines.text.stops import StopText
 from mlx_gui.engines.text.thought import Thought
@@ -34,6 +37,8 @@ class Surroundings:
     end_tokens: StopSequences
     token_bytes: TokenBytes
     logprobs: LogprobReader
+    scored_tokens: int
+    """Of a prompt, so many are scored at once."""
     keeps_ends: bool
     """Whether a state is left when an answer has ended; else it is kept where the prompt ends."""
 
@@ -51,6 +56,7 @@ class Surroundings:
             end_tokens=StopSequences([(token,) for token in tokenizer.eos_token_ids]),
             token_bytes=token_bytes,
             logprobs=LogprobReader(token_bytes),
+            scored_tokens=scored_tokens(backend(), loaded.vocabulary),
             keeps_ends=loaded.draft is None,
         )
 
@@ -73,11 +79,13 @@ class Answering:
         self._sequences = [self._sequence(index) for index in range(self._request.n)]
         self._guards: dict[int, GuardedProcessors] = {}
         self._clock = _Clock()
-        found = prefixes.find(self._request.tenant, list(self._prompt.ids))
+        self._scorer = self._prompt_scorer()
+        found = self._found()
         self._cached_tokens = len(found.state.tokens) if found.state is not None else 0
         self._cache_miss = found.miss
         self._waiting: dict[int, Feed] = {0: self._feed(0, found.state)}
-        if self._cached_tokens == self._last:
+        # What is scored is told before anything else.
+        if self._cached_tokens == self._last and self._scorer is None:
             self._branch(found.state)
 
     @property
@@ -101,10 +109,12 @@ class Answering:
                 self._prefixes.put(self._request.tenant, fed.state)
             if reached == self._last:
                 self._branch(fed.state)
+        echoed = self._scored()
         # One that waited again reads what it has written as well.
         if self.keys[fed.key] or self._clock.answering:
             return []
-        return [Prefill(fed.done_tokens, len(self._prompt.ids), self._cached_tokens)]
+        progress = Prefill(fed.done_tokens, len(self._prompt.ids), self._cached_tokens)
+        return [progress, *echoed, *(self._unwritten() if fed.ended else ())]
 
     def take(self, sampled: Sampled) -> list[GenerationEvent]:
         """The events of a sampled token, without the usage. Raises what is wrong with the request.
@@ -158,12 +168,44 @@ class Answering:
         """The position of the prompt's last token, which each sequence is fed by itself."""
         return len(self._prompt.ids) - 1
 
+    def _found(self) -> Found:
+        """What of the prompt need not be read again."""
+        if self._scorer is not None:
+            return Found(None, "the prompt is scored")
+        return self._prefixes.find(self._request.tenant, list(self._prompt.ids))
+
+    def _scored(self) -> list[GenerationEvent]:
+        """The events of what was scored of the prompt, with which each answer begins."""
+        scores = self._scorer.told() if self._scorer is not None else ()
+        if not scores:
+            return []
+        if not self._last:
+            self._branch(None)
+        return [event for each in self._sequences for event in each.echoed(scores)]
+
+    def _prompt_scorer(self) -> PromptScorer | None:
+        top = self._request.top_logprobs
+        if not self._request.scores_prompt or top is None:
+            return None
+        return PromptScorer(
+            self._surroundings.logprobs,
+            self._prompt.ids,
+            offsets=self._prompt.offsets,
+            top=top,
+            chunk_tokens=self._surroundings.scored_tokens,
+        )
+
+    def _unwritten(self) -> list[GenerationEvent]:
+        """The events that end a request for no tokens."""
+        self._clock.token()
+        return [event for each in self._sequences for event in each.unwritten()]
+
     def _kept_boundaries(self) -> tuple[int, ...]:
         return self._prompt.boundaries if self._surroundings.keeps_ends else (self._last,)
 
     def _branch(self, state: State | None) -> None:
-        """Give the other sequences what the first has read."""
-        for index in range(1, len(self._sequences)):
+        """Give the other sequences what the first has read, if they write anything."""
+        for index in range(1, len(self._sequences) if self._prompt.max_tokens else 1):
             own = state and State(state.tokens, copy.deepcopy(state.cache))
             self._waiting[index] = self._feed(index, own)
 
@@ -185,6 +227,7 @@ class Answering:
                 StopSequences() if self._request.ignore_eos else self._surroundings.end_tokens
             ),
             boundaries=tuple(sorted(boundaries)),
+            scorer=self._scorer if index == 0 else None,
         )
 
     def _processors(self) -> GuardedProcessors | None:
@@ -202,7 +245,7 @@ class Answering:
 
     def _logprob(self, sampled: Sampled) -> TokenLogprob | None:
         top = self._request.top_logprobs
-        if top is None or sampled.finish == "stop":
+        if top is None or (sampled.finish == "stop" and self._scorer is None):
             return None
         return self._surroundings.logprobs.read(sampled.logprobs, sampled.token, top)
 
@@ -219,6 +262,7 @@ class Answering:
             stops=StopText(self._request.stop),
             one_call=not self._request.tool_choice.parallel,
             echo=self._prompt.echo,
+            scored=self._request.scores_prompt,
         )
 
 

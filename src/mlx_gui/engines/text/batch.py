@@ -65,6 +65,9 @@ class BatchDecoder:
     of them wait than sequences write, it reads so many of each of `crowd`: the few streams are held
     up for the many, and prompts that are complete together write together. A prompt that is longer
     than all that is read by the single chunk, whoever waits.
+
+    Prompts that are read apart take turns with all others: logits of every token are not made for
+    whoever is read beside them.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class BatchDecoder:
         self._rows: dict[int, _Row] = {}
         # With the last token of a prompt a chunk is one longer, and is still fed at once.
         self._reading = PromptProcessingBatch.empty(model, greedy, prefill_tokens + 1)
+        self._apart: deque[PromptProcessingBatch] = deque()
         self._writing = GenerationBatch.empty(model, greedy)
         # Rows whose next token has been returned already.
         self._told: set[int] = set()
@@ -108,36 +112,85 @@ class BatchDecoder:
         self._steps += 1
         if self._steps % _STEPS_UNTIL_CLEARED == 0:
             mx.clear_cache()
-        fed = self._read()
+        fed = self._take_turns()
         return fed, [*sampled, *self._early(fed)]
 
     def remove(self, keys: Iterable[int]) -> Mapping[int, State]:
         wanted = set(keys)
         self._waiting = deque(each for each in self._waiting if each[0] not in wanted)
         states: dict[int, State] = {}
-        for batch in (self._reading, self._writing):
+        for batch in (self._reading, *self._apart, self._writing):
             keep = [place for place, key in enumerate(batch.uids) if key not in wanted]
             if len(keep) == len(batch.uids):
                 continue
             for place, key in enumerate(batch.uids):
                 if key in wanted:
-                    states[key] = State(batch.tokens[place], batch.extract_cache(place))
+                    # One that is read apart may have to wait for its first chunk.
+                    if batch.tokens[place]:
+                        states[key] = State(batch.tokens[place], batch.extract_cache(place))
                     del self._rows[key]
             batch.filter(keep)
+        self._apart = deque(batch for batch in self._apart if batch.uids)
         return states
 
     def bytes(self) -> int:
-        layers = [*self._reading.prompt_cache, *self._writing.prompt_cache]
-        return sum(layer.nbytes for layer in layers)
+        batches = (self._reading, *self._apart, self._writing)
+        return sum(layer.nbytes for batch in batches for layer in batch.prompt_cache)
 
     def close(self) -> None:
         self._waiting.clear()
         self._rows.clear()
         self._told.clear()
+        self._apart.clear()
         self._reading.filter([])
         self._writing.filter([])
 
     # --- reading --------------------------------------------------------------------------------
+
+    def _take_turns(self) -> list[Fed]:
+        """Feed the next chunk: of prompts that are read apart in every other step, if there are."""
+        if self._apart and self._steps % 2:
+            return self._read_apart()
+        return self._read() or self._read_apart()
+
+    def _read_apart(self) -> list[Fed]:
+        """Feed a chunk of each prompt that is read apart, as many as make one chunk together."""
+        fed: list[Fed] = []
+        left_tokens = self._prefill_tokens
+        for batch in list(self._apart):
+            row = self._rows[batch.uids[0]]
+            scorer = row.feed.scorer
+            count = row.next_chunk(scorer.chunk_tokens if scorer else self._prefill_tokens)
+            if fed and count > left_tokens:
+                break
+            left_tokens -= count
+            self._apart.popleft()
+            if count:
+                self._feed_apart(row, batch, count)
+            fed.append(self._fed(row, batch))
+            if row.unread:
+                self._apart.append(batch)
+            elif row.feed.max_tokens:
+                self._begin(batch)
+            else:
+                del self._rows[row.key]
+                state = State(batch.tokens[0], batch.extract_cache(0)) if row.tokens else None
+                fed[-1] = replace(fed[-1], state=state, ended=True)
+        return fed
+
+    def _feed_apart(self, row: _Row, batch: PromptProcessingBatch, count: int) -> None:
+        logits: list[mx.array] = []
+
+        def keep_logits(tokens: mx.array, cache: list[Any]) -> None:
+            logits.append(self._model(tokens, cache=cache))
+
+        cast(Any, batch).model = keep_logits
+        batch.prompt([row.rest[:count]])
+        batch.model = self._model
+        del row.rest[:count]
+        row.tokens += count
+        if row.feed.scorer is not None:
+            row.feed.scorer.take(logits[0][0])
 
     def _read(self) -> list[Fed]:
         """Feed the next chunk of the prompts whose turn it is, and let complete ones write."""
@@ -147,6 +200,11 @@ class BatchDecoder:
         while self._waiting and self._has_room_for(self._waiting[0][1]):
             key, feed = self._waiting[0]
             row = _Row(key, feed, feed.cached_tokens, list(feed.rest))
+            if feed.apart:
+                self._waiting.popleft()
+                self._rows[key] = row
+                self._apart.append(self._alone(row))
+                continue
             chunks = [each.next_chunk(longest) for each in (*rows, row)]
             if len(chunks) * max(chunks) > bound or (crowded and len(feed.rest) > bound):
                 break
@@ -159,7 +217,7 @@ class BatchDecoder:
                 self._begin(self._alone(row))
                 read.append(row)
         answered = self._feed(rows, longest) if rows else {}
-        fed = [self._fed(row) for row in (*read, *rows)]
+        fed = [self._fed(row, self._reading) for row in (*read, *rows)]
         complete = {row.key for row in rows if not row.unread}
         for keys in (complete & answered.keys(), complete - answered.keys()):
             places = [place for place, key in enumerate(self._reading.uids) if key in keys]
@@ -244,16 +302,17 @@ class BatchDecoder:
             max_tokens=[feed.max_tokens],
         )
 
-    def _fed(self, row: _Row) -> Fed:
-        """How far a row is; the last token of a complete prompt is fed in the same step."""
-        return Fed(row.key, row.tokens + (not row.unread), self._state_of(row))
+    def _fed(self, row: _Row, batch: PromptProcessingBatch) -> Fed:
+        """How far a row is; the last token of a complete prompt is fed in the same step.
 
-    def _state_of(self, row: _Row) -> State | None:
-        """What a prompt has left in its cache, where that is a boundary."""
+        With what it has left in the cache of `batch`, where that is a boundary.
+        """
+        done_tokens = row.tokens + (not row.unread)
         if row.tokens not in row.feed.boundaries or row.tokens == row.feed.cached_tokens:
-            return None
-        place = self._reading.uids.index(row.key)
-        return State(list(self._reading.tokens[place]), self._reading.extract_cache(place))
+            return Fed(row.key, done_tokens, None)
+        place = batch.uids.index(row.key)
+        state = State(list(batch.tokens[place]), batch.extract_cache(place))
+        return Fed(row.key, done_tokens, state)
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -354,7 +413,9 @@ class BatchDecoder:
         batch.filter([place for place, other in enumerate(batch.uids) if other != key])
         rest = [*tokens, last.token]
         left_tokens = feed.max_tokens - (len(rest) - feed.prompt_tokens)
-        again = replace(feed, rest=rest, state=None, max_tokens=left_tokens, boundaries=())
+        again = replace(
+            feed, rest=rest, state=None, max_tokens=left_tokens, boundaries=(), scorer=None
+        )
         self._waiting.appendleft((key, again))
         return last
 

@@ -32,11 +32,24 @@ class State:
         return sum(layer.nbytes for layer in self.cache)
 
 
+class Scorer(Protocol):
+    """Wants to see what a model makes of each token of a prompt."""
+
+    chunk_tokens: int
+    """The most tokens whose logits it may be shown at once."""
+
+    def take(self, logits: mx.array) -> None:
+        """Evaluates `logits` [tokens, vocabulary] of the prompt's next tokens."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """A sequence to decode: `rest`, at least one token, is fed after what `state` holds.
 
-    The state after each of `boundaries`, which count tokens of the whole prompt, is handed out.
+    The state after each of `boundaries`, which count tokens of the whole prompt, is handed out. A
+    `scorer` is shown the logits of all that is fed but the last token; then there is no `state`.
+    With `max_tokens` 0 the last token is not fed.
     """
 
     rest: list[int]
@@ -46,6 +59,12 @@ class Feed:
     processors: tuple[Processor, ...]
     end_tokens: StopSequences
     boundaries: tuple[int, ...] = ()
+    scorer: Scorer | None = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether the prompt is read by itself: it is scored, or nothing is written after it."""
+        return self.scorer is not None or not self.max_tokens
 
     @property
     def cached_tokens(self) -> int:
@@ -58,11 +77,15 @@ class Feed:
 
 @dataclass(frozen=True, slots=True)
 class Fed:
-    """`done_tokens` of a sequence's prompt are read; `state` is what was there at a boundary."""
+    """`done_tokens` of a sequence's prompt are read; `state` is what was there at a boundary.
+
+    One that has `ended` had nothing to write.
+    """
 
     key: int
     done_tokens: int
     state: State | None
+    ended: bool = False
 
 
 @dataclass(frozen=True, slots=True)

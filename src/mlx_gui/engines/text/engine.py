@@ -193,9 +193,15 @@ class TextEngine:
         if answering is None:
             # Another sequence of the request has failed it in the same step.
             return
-        told = answering.read(fed, began_s)
-        events.setdefault(answering.request_id, []).extend(told)
-        self._start(answering)
+        told = events.setdefault(answering.request_id, [])
+        told += answering.read(fed, began_s)
+        if not fed.ended:
+            self._start(answering)
+            return
+        if fed.state is not None:
+            answering.keep(fed.key, fed.state)
+        del self._running[fed.key], self._answers[answering.request_id]
+        told.append(answering.usage())
 
     def _take(self, sampled: Sampled, events: dict[str, list[GenerationEvent]]) -> None:
         answering = self._running.get(sampled.key)

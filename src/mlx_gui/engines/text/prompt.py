@@ -24,7 +24,9 @@ from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.penalties import check_logit_bias
 from mlx_gui.engines.text.sampling import Choice, resolve
+from mlx_gui.engines.text.scoring import offsets_by_bytes, offsets_in_text
 from mlx_gui.engines.text.thought import Thinking, ThoughtMarkers
+from mlx_gui.engines.text.token_bytes import token_bytes_of
 from mlx_gui.engines.text.truncation import without_oldest
 from mlx_gui.parsers.base import AnswerParser, Dialect
 from mlx_gui.parsers.dialects import parser_for
@@ -40,7 +42,7 @@ class Prompt:
     `parser` makes a parser for each answer, `visible` are special tokens that it must see. Of a
     `thinking` model's answer, `grammar` is for what follows the thought. `boundaries` are lengths
     of the prompt that later prompts of this conversation will likely begin with. `echo` is the text
-    that the answer begins with.
+    that the answer begins with; if its tokens are scored, they begin at `offsets` in it.
     """
 
     ids: tuple[int, ...]
@@ -52,6 +54,7 @@ class Prompt:
     grammar: CompiledGrammar | None = None
     boundaries: tuple[int, ...] = ()
     echo: str = ""
+    offsets: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +96,18 @@ class Preparation:
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         """The request as ids. Raises InvalidRequest or a kind of it."""
         prompt = self._read(request)
-        self._check(prompt.ids, "messages" if request.prompt is None else "prompt")
+        self._check(
+            prompt.ids,
+            "messages" if request.prompt is None else "prompt",
+            answer_tokens=min(1, 1 if request.max_tokens is None else request.max_tokens),
+        )
         room = self._spec.context - len(prompt.ids)
         choice = resolve(request.sampling, self._spec.text.sampling, self._generation_config)
         check_logit_bias(choice.logit_bias, self._vocabulary)
         thinking = self._thinking(request, prompt)
         payload = Prompt(
             ids=tuple(prompt.ids),
-            max_tokens=min(request.max_tokens or room, room),
+            max_tokens=room if request.max_tokens is None else min(request.max_tokens, room),
             choice=choice,
             parser=partial(
                 parser_for,
@@ -116,6 +123,7 @@ class Preparation:
             ),
             boundaries=prompt.boundaries,
             echo=prompt.text if request.echo else "",
+            offsets=self._offsets(request, prompt) if request.scores_prompt else (),
         )
         return PreparedRequest(request_id, request, len(prompt.ids), payload, prompt.dropped)
 
@@ -142,8 +150,7 @@ class Preparation:
             case None:
                 return self._read_messages(request)
             case str(text):
-                bos = self._tokenizer.bos_token
-                ids = self._encode(text, special=not (bos and text.startswith(bos)))
+                ids = self._encode(text, special=self._adds_special(text))
                 return _Text(ids, self.dialect, _leaves_thought_open(text, self.dialect), text)
             case ids:
                 self._check_ids(ids)
@@ -173,10 +180,28 @@ class Preparation:
             self._boundaries(request, messages, conversation, ids) if self._with_boundaries else (),
         )
 
+    def _offsets(self, request: GenerateRequest, prompt: _Text) -> tuple[int, ...]:
+        """Where the tokens of a raw prompt begin in its text."""
+        offsets = None
+        if isinstance(request.prompt, str):
+            special = self._adds_special(request.prompt)
+            offsets = offsets_in_text(
+                self._tokenizer, _valid(request.prompt), prompt.ids, special=special
+            )
+        if offsets is None:
+            offsets = offsets_by_bytes(token_bytes_of(self._tokenizer), prompt.text, prompt.ids)
+        return tuple(offsets)
+
+    def _adds_special(self, text: str) -> bool:
+        """Whether a raw text gets the special tokens that begin one: not if it has them."""
+        bos = self._tokenizer.bos_token
+        return not (bos and text.startswith(bos))
+
     def _prompt_room(self, request: GenerateRequest) -> int:
         """Tokens that a prompt may have which leaves some to the answer."""
         share = self._spec.context // _ANSWER_SHARE
-        return self._spec.context - min(request.max_tokens or share, share) - 1
+        wanted = share if request.max_tokens is None else request.max_tokens
+        return self._spec.context - min(wanted, share) - 1
 
     def _fits(self, request: GenerateRequest, messages: Sequence[Message]) -> bool:
         ids = self._encoded(self._chat.render(request, messages))
@@ -251,12 +276,13 @@ class Preparation:
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(_valid(text), add_special_tokens=special)
 
-    def _check(self, ids: Sequence[int], param: str) -> None:
+    def _check(self, ids: Sequence[int], param: str, *, answer_tokens: int) -> None:
+        """That there are ids, which leave room to the answer."""
         if not ids:
             raise InvalidRequest("The prompt is empty.", hint="Send some text.", param=param)
         self._check_ids(ids)
         context = self._spec.context
-        if len(ids) >= context:
+        if len(ids) + answer_tokens > context:
             raise ContextTooLong(
                 f"The prompt has {len(ids)} tokens, the context holds {context}.",
                 hint="Shorten the conversation or load the model with a longer context.",

@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Iterable
 from typing import Literal
 
+import msgspec
+
 from mlx_gui.core.generation import (
     CallStarted,
     Channel,
@@ -22,7 +24,9 @@ class TextSequence:
     """Answer number `index` of a request: collects its text and finds its end.
 
     Stop strings end the content; in a thought or in the arguments of a call they mean nothing.
-    With `one_call` the answer ends where a second call would begin.
+    With `one_call` the answer ends where a second call would begin. The text begins with `echo`;
+    where that is `scored`, the chances of all tokens are told, with their places in the text: also
+    of those without text, and of the end.
     """
 
     def __init__(
@@ -34,6 +38,7 @@ class TextSequence:
         stops: StopText,
         one_call: bool,
         echo: str = "",
+        scored: bool = False,
     ) -> None:
         self.index = index
         self.completion_tokens = 0
@@ -44,6 +49,8 @@ class TextSequence:
         self._stops = stops
         self._one_call = one_call
         self._echo = echo
+        self._scored = scored
+        self._written = len(echo)
         self._calls = 0
         self._untold_tokens = 0
         self._untold_logprobs: list[TokenLogprob] = []
@@ -61,16 +68,20 @@ class TextSequence:
         self.completion_tokens += 1
         thought = self._parser.thinking
         pieces: list[Piece] = []
+        if logprob is not None:
+            if self._scored:
+                logprob = msgspec.structs.replace(logprob, offset=self._written)
+            self._untold_logprobs.append(logprob)
         if finish != "stop":
             self._untold_tokens += 1
-            if logprob is not None:
-                self._untold_logprobs.append(logprob)
-            pieces += self._parser.feed(self._text.add(token))
+            text = self._text.add(token)
+            self._written += len(text)
+            pieces += self._parser.feed(text)
         self.reasoning_tokens += thought or self._parser.thinking
         if finish is not None:
             pieces += self._parser.feed(self._text.finish())
             pieces += self._parser.finish()
-        events = [*self._echoed(), *self._tell(pieces)]
+        events = [*self.echoed(), *self._tell(pieces)]
         if finish is not None and not self.ended:
             events += self._content(self._stops.flush())
             events += self._end("tool_calls" if self._calls and finish == "stop" else finish)
@@ -80,9 +91,15 @@ class TextSequence:
         """The events that end an answer nobody waits for."""
         return self._end("cancelled")
 
-    def _echoed(self) -> list[GenerationEvent]:
+    def echoed(self, logprobs: tuple[TokenLogprob, ...] = ()) -> list[GenerationEvent]:
+        """The events of the text that the answer begins with, once, and of chances in it."""
         echo, self._echo = self._echo, ""
-        return [Delta(self.index, echo, token_count=0)] if echo else []
+        told = echo or logprobs
+        return [Delta(self.index, echo, token_count=0, logprobs=logprobs)] if told else []
+
+    def unwritten(self) -> list[GenerationEvent]:
+        """The events of an answer that has no tokens."""
+        return [*self.echoed(), *self._end("length")]
 
     def _tell(self, pieces: Iterable[Piece]) -> list[GenerationEvent]:
         events: list[GenerationEvent] = []
@@ -132,4 +149,8 @@ class TextSequence:
 
     def _end(self, reason: FinishReason) -> list[GenerationEvent]:
         self.ended = True
-        return [Done(self.index, reason, self._stops.matched)]
+        done = Done(self.index, reason, self._stops.matched)
+        logprobs, self._untold_logprobs = tuple(self._untold_logprobs), []
+        if not self._scored or not logprobs:
+            return [done]
+        return [Delta(self.index, "", token_count=0, logprobs=logprobs), done]

@@ -85,6 +85,8 @@ class SerialDecoder:
         sequence = self._sequences[0]
         if len(sequence.rest) > 1:
             return [self._read(sequence)], []
+        if not sequence.feed.max_tokens:
+            return [self._end(sequence)], []
         fed: list[Fed] = []
         if sequence.answer is None:
             sequence.answer = self._begin(sequence)
@@ -129,14 +131,18 @@ class SerialDecoder:
         """Feed the next chunk of the prompt, up to the next boundary but never its last token."""
         done = len(sequence.tokens)
         ahead = [cut - done for cut in sequence.feed.boundaries if cut > done]
-        count = min(self._prefill_tokens, len(sequence.rest) - 1, *ahead)
+        scorer = sequence.feed.scorer
+        longest = scorer.chunk_tokens if scorer is not None else self._prefill_tokens
+        count = min(longest, len(sequence.rest) - 1, *ahead)
         chunk = mx.array(sequence.rest[:count])[None]
-        self._model(chunk, cache=sequence.cache[: self._layers])
+        logits = self._model(chunk, cache=sequence.cache[: self._layers])
         if self._draft is not None:
             self._draft.model(chunk, cache=sequence.cache[self._layers :])
         if self._kv is not None:
             maybe_quantize_kv_cache(sequence.cache, 0, self._kv.group_size, self._kv.bits)
         mx.eval([layer.state for layer in sequence.cache])
+        if scorer is not None:
+            scorer.take(logits[0])
         mx.clear_cache()
         sequence.tokens += sequence.rest[:count]
         del sequence.rest[:count]
@@ -144,6 +150,12 @@ class SerialDecoder:
         if len(sequence.tokens) in sequence.feed.boundaries:
             state = State(list(sequence.tokens), copy.deepcopy(sequence.cache))
         return Fed(sequence.key, len(sequence.tokens), state)
+
+    def _end(self, sequence: _Sequence) -> Fed:
+        """Let a prompt go that nothing is written after; all but its last token has been read."""
+        self._sequences.popleft()
+        done_tokens = sequence.feed.prompt_tokens
+        return Fed(sequence.key, done_tokens, self._leave(sequence), ended=True)
 
     def _begin(self, sequence: _Sequence) -> Generator[tuple[int, mx.array]]:
         """The answer's tokens, each with its log-probabilities, once the last of `rest` is fed."""

@@ -1070,16 +1070,18 @@ export interface components {
         /**
          * CompletionLogprobs
          * @description By token: its text, its log-probability, the likeliest, and where it begins in the text.
+         *
+         *     A prompt's first token has neither a log-probability nor others that were likely.
          */
         CompletionLogprobs: {
             /** Tokens */
             tokens: string[];
             /** Token Logprobs */
-            token_logprobs: number[];
+            token_logprobs: (number | null)[];
             /** Top Logprobs */
-            top_logprobs: {
+            top_logprobs: ({
                 [key: string]: number;
-            }[];
+            } | null)[];
             /** Text Offset */
             text_offset: number[];
         };
@@ -1087,7 +1089,8 @@ export interface components {
          * CompletionRequest
          * @description Text, or token ids, to continue as they are. Up to 128 prompts, each answered `n` times.
          *
-         *     `max_tokens` is 16 unless it is given. `best_of` may only repeat `n`; `suffix` is refused.
+         *     `max_tokens` is 16 unless it is given; with `echo` it may be 0. With `echo` and `logprobs` the
+         *     prompt's tokens have log-probabilities too. `best_of` may only repeat `n`; `suffix` is refused.
          */
         CompletionRequest: {
             response_format?: components["schemas"]["ResponseFormat"] | null;

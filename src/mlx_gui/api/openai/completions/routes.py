@@ -1,17 +1,18 @@
 """`/v1/completions`."""
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from mlx_gui.api.answers import encoded, gather
+from mlx_gui.api.answers import Gathering, encoded, gather
 from mlx_gui.api.auth import Principal, requires
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.completions.together import together
 from mlx_gui.api.openai.completions.translate import ChunkEncoder, completion, to_core
 from mlx_gui.api.openai.completions.wire import Completion, CompletionRequest
-from mlx_gui.api.openai.translate import error_frames, includes_usage, new_head
+from mlx_gui.api.openai.translate import AnswerHead, error_frames, includes_usage, new_head
 from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
@@ -56,8 +57,11 @@ async def create_completion(
     at_once = min(PROMPTS_AT_ONCE, services.config.max_queue)
     events = notices.watch(together(streams, n=body.n or 1, at_once=at_once))
     if not body.stream:
-        answer = completion(head, await gather(events, request.receive), logprobs=logprobs)
-        return Response(answer.model_dump_json(), media_type="application/json")
+        gathered = await gather(events, request.receive)
+        # Log-probabilities of long prompts take a while to be written.
+        write = partial(_whole, head, gathered, logprobs=logprobs)
+        content = await asyncio.to_thread(write) if logprobs else write()
+        return Response(content, media_type="application/json")
     encoder = ChunkEncoder(head, logprobs=logprobs, include_usage=includes_usage(body))
     return EventStreamResponse(
         encoded(events, encoder.encode),
@@ -65,3 +69,7 @@ async def create_completion(
         stall_s=services.config.client_stall_s,
         commit_s=services.config.stream_commit_s,
     )
+
+
+def _whole(head: AnswerHead, gathered: Gathering, *, logprobs: bool) -> str:
+    return completion(head, gathered, logprobs=logprobs).model_dump_json()

@@ -35,6 +35,10 @@ from mlx_gui.core.generation import (
     Usage,
 )
 
+MAX_SCORED = 2**20
+"""What the prompts of one request may have together, in characters or ids, as often as each of
+them is answered, where their tokens are scored."""
+
 
 def to_core(
     body: CompletionRequest, *, tenant: str, priority: int = 0
@@ -50,7 +54,7 @@ def to_core(
         top_logprobs=body.logprobs,
     )
     prompts = [text if isinstance(text, str) else tuple(text) for text in body.prompt]
-    max_tokens = body.max_tokens or DEFAULT_MAX_TOKENS
+    max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
     request = with_generation(plain, body, max_tokens=max_tokens, prompts=len(prompts))
     return tuple(msgspec.structs.replace(request, prompt=prompt) for prompt in prompts)
 
@@ -139,13 +143,15 @@ class LogprobsWriter:
         """`tokens`, which follow those that were written before."""
         return CompletionLogprobs(
             tokens=[token.chosen.text for token in tokens],
-            token_logprobs=[token.chosen.logprob for token in tokens],
-            top_logprobs=[_likeliest(token) for token in tokens],
+            token_logprobs=[None if token.first else token.chosen.logprob for token in tokens],
+            top_logprobs=[None if token.first else _likeliest(token) for token in tokens],
             text_offset=[self._place(token) for token in tokens],
         )
 
     def _place(self, token: TokenLogprob) -> int:
         """Where the token begins in the text, in characters; those cut apart begin once."""
+        if token.offset is not None:
+            return token.offset
         place = self._offset
         self._offset += len(self._decoder.decode(token.chosen.bytes))
         return place
@@ -173,9 +179,24 @@ def _check(body: CompletionRequest) -> None:
             hint="Every answer is given out; ask for more with `n`.",
             param="best_of",
         )
-    if body.echo and body.logprobs is not None:
+    if body.max_tokens == 0 and not body.echo:
         raise InvalidRequest(
-            "`echo` and `logprobs` exclude each other: the prompt's tokens are not scored.",
-            hint="Leave one of them out.",
-            param="echo",
+            "`max_tokens` may be 0 only with `echo`: without either there is nothing to answer.",
+            hint="Ask for at least one token, or set `echo`.",
+            param="max_tokens",
+        )
+    if body.echo and body.logprobs is not None:
+        _check_scored(body)
+
+
+def _check_scored(body: CompletionRequest) -> None:
+    """One prompt is bounded by the context."""
+    answers = len(body.prompt) * (body.n or 1)
+    amount = (body.n or 1) * sum(map(len, body.prompt))
+    if answers > 1 and amount > MAX_SCORED:
+        raise InvalidRequest(
+            f"{answers} answers would repeat prompts of {amount} characters or tokens with their "
+            f"log-probabilities; {MAX_SCORED} are the most.",
+            hint="Send fewer prompts at once, or ask for fewer answers by `n`.",
+            param="prompt",
         )

@@ -2,15 +2,15 @@
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.openai.wire import (
     MAX_TOKEN_ID,
+    MAX_TOKENS,
     Between,
     CompletionUsage,
     GenerationFields,
-    TokenCount,
 )
 from mlx_gui.api.validation import EXPLAINED
 
@@ -78,12 +78,13 @@ Prompts = Annotated[
 class CompletionRequest(GenerationFields):
     """Text, or token ids, to continue as they are. Up to 128 prompts, each answered `n` times.
 
-    `max_tokens` is 16 unless it is given. `best_of` may only repeat `n`; `suffix` is refused.
+    `max_tokens` is 16 unless it is given; with `echo` it may be 0. With `echo` and `logprobs` the
+    prompt's tokens have log-probabilities too. `best_of` may only repeat `n`; `suffix` is refused.
     """
 
     model: str
     prompt: Prompts
-    max_tokens: TokenCount | None = None
+    max_tokens: Annotated[int, Field(ge=0, le=MAX_TOKENS)] | None = None
     logprobs: Annotated[int, Between(0, MAX_TOP_LOGPROBS)] | None = None
     echo: bool | None = None
     best_of: int | None = None
@@ -94,11 +95,14 @@ CompletionEnd = Literal["stop", "length", "content_filter"]
 
 
 class CompletionLogprobs(BaseModel):
-    """By token: its text, its log-probability, the likeliest, and where it begins in the text."""
+    """By token: its text, its log-probability, the likeliest, and where it begins in the text.
+
+    A prompt's first token has neither a log-probability nor others that were likely.
+    """
 
     tokens: list[str]
-    token_logprobs: list[float]
-    top_logprobs: list[dict[str, float]]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None]
     text_offset: list[int]
 
 
