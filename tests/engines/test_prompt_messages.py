@@ -18,6 +18,7 @@ from mlx_gui.core.generation import (
 from mlx_gui.engines.text.messages import (
     normal_turns,
     plain_turns,
+    repaired_turns,
     turns_with_prompt,
     turns_without_calls,
 )
@@ -101,6 +102,71 @@ def test_the_normal_form_alternates_and_loses_no_text() -> None:
         {"role": "assistant", "content": "c\n\nd"},
         {"role": "user", "content": "sunny\n\nStop.", "tool_call_id": "c1"},
     ]
+
+
+USER, ASSISTANT = ({"role": role, "content": role[0]} for role in ("user", "assistant"))
+NOBODY = {"role": "user", "content": ""}
+
+
+@pytest.mark.parametrize(
+    ("roles", "normal"),
+    [
+        (["assistant"], [NOBODY, ASSISTANT]),
+        (["assistant", "user"], [NOBODY, ASSISTANT, USER]),
+        (["assistant", "assistant"], [NOBODY, {**ASSISTANT, "content": "a\n\na"}]),
+        (["system", "assistant"], [{**NOBODY, "content": "s"}, ASSISTANT]),
+        (
+            ["system", "system", "assistant", "system"],
+            [{**NOBODY, "content": "s\n\ns"}, ASSISTANT, {**NOBODY, "content": "s"}],
+        ),
+        (["tool", "assistant"], [{**NOBODY, "content": "t"}, ASSISTANT]),
+        (["user", "system", "assistant"], [USER, ASSISTANT, {**NOBODY, "content": "s"}]),
+        (["user", "assistant"], [USER, ASSISTANT]),
+        ([], []),
+    ],
+)
+def test_in_the_normal_form_the_user_comes_first(
+    roles: list[Role], normal: list[dict[str, str]]
+) -> None:
+    assert normal_turns([{"role": role, "content": role[0]} for role in roles]) == normal
+
+
+def test_calls_of_turns_that_become_one_are_all_kept() -> None:
+    other = ToolCallPart("c2", "get_time", "{}")
+    turns = plain_turns([Message("assistant", (CALL,)), Message("assistant", (other,))])
+    _, joined = normal_turns(turns)
+    assert [call["id"] for call in joined["tool_calls"]] == ["c1", "c2"]
+
+
+def test_what_a_template_refuses_is_changed_more_and_more() -> None:
+    turns = plain_turns([Message("assistant", (CALL,)), RESULT, says("assistant", "Sunny.")])
+    short, apart, normal, text = repaired_turns(turns, FORM)
+    id = short[0]["tool_calls"][0]["id"]
+    assert (len(id), id.isalnum(), short[1]["tool_call_id"]) == (9, True, id)
+    assert short == next(iter(repaired_turns(short, FORM)))
+    assert [turn["role"] for turn in apart] == ["user", "assistant", "tool", "assistant"]
+    assert apart[1:] == short
+    assert [turn["role"] for turn in normal] == ["user", "assistant", "user", "assistant"]
+    assert normal[1]["tool_calls"] == short[0]["tool_calls"]
+    assert [turn["role"] for turn in text] == ["user", "assistant", "user", "assistant"]
+    assert not any("tool_calls" in turn for turn in text)
+
+
+@given(
+    st.lists(st.sampled_from(["system", "user", "assistant", "tool", "call"]), max_size=9),
+)
+def test_the_last_shape_alternates_and_no_shape_loses_text(roles: list[str]) -> None:
+    turns = [
+        {"role": "assistant", "content": f"<{place}>", "tool_calls": [PLAIN_CALL]}
+        if role == "call"
+        else {"role": role, "content": f"<{place}>"}
+        for place, role in enumerate(roles)
+    ]
+    *others, last = repaired_turns(turns, FORM)
+    assert all(turn["role"] == ("user", "assistant")[place % 2] for place, turn in enumerate(last))
+    for shape in (*others, last):
+        told = "".join(turn["content"] for turn in shape)
+        assert all(f"<{place}>" in told for place in range(len(roles)))
 
 
 def test_calls_and_results_can_be_text() -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from mlx_gui.engines.text.control_tokens import ControlTokens
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.messages import (
     Turn,
-    normal_turns,
     plain_turns,
+    repaired_turns,
     turns_with_prompt,
     turns_without_calls,
 )
@@ -162,20 +163,24 @@ class ChatFormat:
     def _rendered(
         self, source: str | None, turns: Sequence[Turn], variables: Mapping[str, Any]
     ) -> str:
-        """Templates that insist on users and assistants taking turns get them so."""
+        """Templates that refuse the messages as they are get them in other shapes."""
         run = self._run_library if source is None else partial(self._templates.render, source)
-        try:
-            return run({**variables, "messages": turns})
-        except TemplateFailed as failure:
-            normal = normal_turns(turns)
+        tried: list[Sequence[Turn]] = []
+        refusal: TemplateFailed | None = None
+        form = self._form(source).dialect.form
+        for shape in chain((turns,), repaired_turns(turns, form)):
+            if shape in tried:
+                continue
+            tried.append(shape)
             try:
-                return run({**variables, "messages": normal})
-            except TemplateFailed:
-                raise InvalidRequest(
-                    f"The chat template refuses these messages: {failure}",
-                    hint="Change the roles or their order to what this model was trained with.",
-                    param="messages",
-                ) from failure
+                return run({**variables, "messages": shape})
+            except TemplateFailed as failure:
+                refusal = refusal or failure
+        raise InvalidRequest(
+            f"The chat template refuses these messages: {refusal}",
+            hint="Change the roles or their order to what this model was trained with.",
+            param="messages",
+        ) from refusal
 
     def _run_library(self, variables: Mapping[str, Any]) -> str:
         """Some models have a format in Python, by the library or their tokenizer."""

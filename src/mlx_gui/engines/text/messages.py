@@ -1,7 +1,9 @@
 """Messages as chat templates take them."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from typing import Any
 
 from mlx_gui.core.errors import CapabilityMissing
@@ -18,6 +20,8 @@ from mlx_gui.parsers.base import Call, CallForm
 from mlx_gui.parsers.library import openai_tool
 
 Turn = dict[str, Any]
+
+_SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
 INVALID_JSON = "INVALID_JSON"
 """The one argument of an earlier call whose arguments are no JSON object; it is their text.
@@ -49,19 +53,37 @@ def plain_turns(messages: Sequence[Message]) -> list[Turn]:
     return [turn for message in messages for turn in _turns(message, names)]
 
 
-def normal_turns(turns: Sequence[Turn]) -> list[Turn]:
-    """The same for templates that know users and assistants only, who take turns.
+def repaired_turns(turns: Sequence[Turn], form: CallForm) -> Iterator[list[Turn]]:
+    """The same in other shapes for a template that refuses them, one after the other.
+
+    Each changes more: first the ids of calls, then the order, at last calls become text.
+    """
+    short = [_with_short_ids(turn) for turn in turns]
+    yield short
+    yield normal_turns(short, calls_apart=True)
+    yield normal_turns(short)
+    yield normal_turns(turns_without_calls(turns, form))
+
+
+def normal_turns(turns: Sequence[Turn], *, calls_apart: bool = False) -> list[Turn]:
+    """The same for templates that know users and assistants only, who take turns, the user first.
 
     System texts open the next user's turn, results of tools are the user's, and turns of one role
-    in a row become one.
+    in a row become one. Where nobody has asked before the assistant, somebody has asked nothing.
+    With `calls_apart` calls and results stay as they are, as if they were not among the turns.
     """
     normal: list[Turn] = []
     system: list[str] = []
     for turn in turns:
         if turn["role"] == "system":
             system.append(turn["content"])
+        elif calls_apart and _is_of_calls(turn):
+            normal.append(turn)
         elif turn["role"] == "assistant":
-            _join(normal, turn, [])
+            if all(_is_of_calls(each) for each in normal):
+                normal.insert(0, {"role": "user", "content": "\n\n".join(system)})
+                system = []
+            _join(normal, turn, [], calls_apart=calls_apart)
         else:
             _join(normal, {**turn, "role": "user"}, system)
             system = []
@@ -86,14 +108,37 @@ def turns_without_calls(turns: Sequence[Turn], form: CallForm) -> list[Turn]:
     return [_as_text(turn, form) for turn in turns]
 
 
-def _join(turns: list[Turn], turn: Turn, system: Sequence[str]) -> None:
+def _join(
+    turns: list[Turn], turn: Turn, system: Sequence[str], *, calls_apart: bool = False
+) -> None:
     """Add `turn`, behind the texts of `system`, to the last one if that has the same role."""
     texts = [*system, turn["content"]]
-    if turns and turns[-1]["role"] == turn["role"]:
-        before = turns.pop()
-        turn = {**before, **turn}
-        texts = [before["content"], *texts]
+    last = turns[-1] if turns else None
+    if last and last["role"] == turn["role"] and not (calls_apart and _is_of_calls(last)):
+        turns.pop()
+        calls = [*last.get("tool_calls", ()), *turn.get("tool_calls", ())]
+        turn = {**last, **turn, **({"tool_calls": calls} if calls else {})}
+        texts = [last["content"], *texts]
     turns.append({**turn, "content": "\n\n".join(text for text in texts if text)})
+
+
+def _is_of_calls(turn: Turn) -> bool:
+    return turn["role"] == "tool" or "tool_calls" in turn
+
+
+def _with_short_ids(turn: Turn) -> Turn:
+    """The same with ids as Mistral's templates insist on."""
+    if "tool_call_id" in turn:
+        return {**turn, "tool_call_id": _short_id(turn["tool_call_id"])}
+    if "tool_calls" in turn:
+        calls = [{**call, "id": _short_id(call["id"])} for call in turn["tool_calls"]]
+        return {**turn, "tool_calls": calls}
+    return turn
+
+
+def _short_id(id: str) -> str:
+    """The same for the same id."""
+    return id if _SHORT_ID.fullmatch(id) else sha256(id.encode(errors="replace")).hexdigest()[:9]
 
 
 def _turns(message: Message, names: dict[str, str]) -> list[Turn]:
