@@ -8,12 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlx_gui.api.answers import Gathering
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.answer import AnswerForm, ChunkEncoder, chat_completion, form_of
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk, ChatCompletionRequest
 from mlx_gui.api.openai.translate import AnswerHead, error_frames
 from mlx_gui.api.validation import parse_json
-from mlx_gui.core.errors import Cancelled, CapabilityMissing, QueueTimeout, WorkerFailed
+from mlx_gui.core.errors import Cancelled, QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import (
     CallStarted,
     Delta,
@@ -48,7 +49,8 @@ SCHEMA_TEXT = '{"type":"object","properties":{"a":{"type":"integer"}}}'
 
 
 def core_of(**fields: object) -> GenerateRequest:
-    return to_core(ChatCompletionRequest.model_validate({**ASKED, **fields}), tenant="local")
+    body = ChatCompletionRequest.model_validate({**ASKED, **fields})
+    return to_core(body, notices=Notices(), tenant="local")
 
 
 def golden_events(name: str) -> list[GenerationEvent]:
@@ -68,7 +70,7 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
     expected = (GOLDEN / "requests" / f"{name}.core.json").read_bytes()
 
-    core = to_core(ChatCompletionRequest.model_validate(body), tenant="team-a")
+    core = to_core(ChatCompletionRequest.model_validate(body), notices=Notices(), tenant="team-a")
 
     assert core == msgspec.json.decode(expected, type=GenerateRequest)
     assert msgspec.msgpack.encode(core)
@@ -167,17 +169,6 @@ def test_a_thought_is_shown_unless_it_is_to_be_hidden(
 
     assert form_of(body).reasoning is shown
     assert core_of(**fields).reasoning.raw == (fields == {"reasoning_format": "raw"})
-
-
-@pytest.mark.parametrize("kind", ["image_url", "input_audio", "file"])
-@pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
-def test_a_part_that_is_not_text_is_a_missing_capability(kind: str, role: str) -> None:
-    parts = [{"type": "text", "text": "What is this?"}, {"type": kind, kind: {"url": "http://a/b"}}]
-
-    with pytest.raises(CapabilityMissing, match=kind) as refusal:
-        core_of(messages=[{"role": role, "content": parts, "tool_call_id": "c1"}])
-
-    assert refusal.value.details["param"] == "messages[0].content[1]"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What OpenAI's endpoints refuse: each a 400 that names the field, before any model is asked."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletionRequest
 from mlx_gui.api.openai.completions.translate import to_core as completions_to_core
@@ -421,8 +423,8 @@ JSON = st.recursive(
     max_leaves=6,
 )
 FORMS: list[tuple[type[BaseModel], Callable[..., object], str]] = [
-    (ChatCompletionRequest, to_core, "requests"),
-    (TokenizeBody, tokenize_request, "requests"),
+    (ChatCompletionRequest, partial(to_core, notices=Notices()), "requests"),
+    (TokenizeBody, partial(tokenize_request, notices=Notices()), "requests"),
     (CompletionRequest, completions_to_core, "completions/requests"),
 ]
 GOOD = [

@@ -994,7 +994,8 @@ export interface components {
          * @description One turn. `developer` means `system`; only an assistant's turn may be without content.
          *
          *     `reasoning_content`, or `reasoning`, is what the assistant thought. `function_call` and the role
-         *     `function` are the older form of `tool_calls` and the role `tool`.
+         *     `function` are the older form of `tool_calls` and the role `tool`. A result without a
+         *     `tool_call_id` answers the open call of its `name`, else the first one that is open.
          */
         ChatMessage: {
             /**
@@ -3774,6 +3775,8 @@ export interface components {
         /**
          * ContentPart
          * @description A piece of a message; `text` belongs to the type `text`, `refusal` to its own.
+         *
+         *     Of other types nothing but a `text` is read.
          */
         mlx_gui__api__openai__chat__wire__ContentPart: {
             /** Type */

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.wire import (
     CalledFunction,
     CallInHistory,
@@ -9,7 +10,8 @@ from mlx_gui.api.openai.chat.wire import (
     ContentPart,
 )
 from mlx_gui.api.openai.custom import arguments_of
-from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.api.pictures import Sense, newest_user_turn, unreadable
+from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     Message,
     Part,
@@ -20,32 +22,51 @@ from mlx_gui.core.generation import (
     ToolResultPart,
 )
 
-_SENSES = {"image_url": "pictures", "input_audio": "sound", "file": "files"}
+_SENSES: dict[str, Sense] = {
+    "image_url": "a picture",
+    "image": "a picture",
+    "input_image": "a picture",
+    "input_audio": "sound",
+    "audio_url": "sound",
+    "video_url": "a video",
+    "file": "a file",
+    "input_file": "a file",
+}
 
 
 class Conversation:
-    """Translates turn after turn; a tool's result looks back at the call that it answers."""
+    """Translates turn after turn; a tool's result looks back at the call that it answers.
 
-    def __init__(self) -> None:
+    What is left out of the turns is noted in `notices`.
+    """
+
+    def __init__(self, notices: Notices) -> None:
+        self._notices = notices
         self._names: dict[str, str] = {}
+        self._open: list[ToolCallPart] = []
         self._last_id = "call_0"
 
     def messages(self, turns: Sequence[ChatMessage]) -> tuple[Message, ...]:
-        """The turns. Raises InvalidRequest, and CapabilityMissing for what is not text."""
+        """The turns.
+
+        Raises InvalidRequest, and CapabilityMissing for what the user shows now that is not text.
+        """
+        newest = newest_user_turn([turn.role for turn in turns])
         return tuple(
-            self._message(turn, where=f"messages[{index}]", index=index)
+            self._message(turn, where=f"messages[{index}]", index=index, now=index in newest)
             for index, turn in enumerate(turns)
         )
 
-    def _message(self, turn: ChatMessage, *, where: str, index: int) -> Message:
+    def _message(self, turn: ChatMessage, *, where: str, index: int, now: bool) -> Message:
         if turn.content is None and turn.role != "assistant":
             raise InvalidRequest(
                 f"`{where}.content` is required for the role {turn.role}.",
                 hint="Only an assistant's message may be without content.",
                 param=f"{where}.content",
             )
+        shown_now = now and turn.role == "user"
         content = [
-            _part(part, where=f"{where}.content[{number}]")
+            self._part(part, where=f"{where}.content[{number}]", shown_now=shown_now)
             for number, part in enumerate(turn.content or ())
         ]
         match turn.role:
@@ -67,25 +88,57 @@ class Conversation:
         ]
         if turn.function_call is not None:
             calls.append(_called(f"call_{index}", turn.function_call))
+        self._open = list(calls)
         for call in calls:
             self._names[call.id] = call.name
             self._last_id = call.id
         return list(calls)
 
     def _result(self, turn: ChatMessage, content: list[TextPart], *, where: str) -> Message:
-        call_id = turn.tool_call_id
-        if turn.role == "function":
-            # The older form has no ids: a result belongs to the call before it.
+        call_id = turn.tool_call_id or self._answered(turn.name)
+        if call_id is None and (turn.role == "function" or turn.name):
+            # Nothing is left to answer; the name says enough.
             call_id = self._last_id
         if call_id is None:
             raise InvalidRequest(
                 f"`{where}.tool_call_id` is required for the role tool.",
-                hint="Send the `id` of the call that this answers.",
+                hint="Send the `id` of the call that this answers; no call before it is open.",
                 param=f"{where}.tool_call_id",
             )
+        self._open = [call for call in self._open if call.id != call_id]
         text = "".join(part.text for part in content)
         name = turn.name or self._names.get(call_id)
         return Message("tool", (ToolResultPart(call_id, text, name),), turn.name)
+
+    def _answered(self, name: str | None) -> str | None:
+        """The id of the open call that a result without an id answers: by name, else by order."""
+        named = [call.id for call in self._open if call.name == name]
+        return next(iter((*named, *(call.id for call in self._open))), None)
+
+    def _part(self, part: ContentPart, *, where: str, shown_now: bool) -> TextPart:
+        if part.type in ("text", "refusal"):
+            text = part.text if part.type == "text" else part.refusal
+            if text is None:
+                raise InvalidRequest(
+                    f"`{where}.{part.type}` is required.",
+                    hint=f"It is what a part of the type {part.type} says.",
+                    param=f"{where}.{part.type}",
+                )
+            return TextPart(text)
+        if sense := _SENSES.get(part.type):
+            return TextPart(
+                unreadable(
+                    sense, type_=part.type, where=where, shown_now=shown_now, notices=self._notices
+                )
+            )
+        if shown_now:
+            raise InvalidRequest(
+                f"`{where}.type` should be text, not {part.type[:40]!r}.",
+                hint="A message's content is a string, or a list of parts of the type text.",
+                param=f"{where}.type",
+            )
+        self._notices.leave_out([part.type])
+        return TextPart(part.text or "")
 
 
 def _call(call: CallInHistory, *, where: str) -> ToolCallPart:
@@ -102,26 +155,3 @@ def _call(call: CallInHistory, *, where: str) -> ToolCallPart:
 
 def _called(id: str, function: CalledFunction) -> ToolCallPart:
     return ToolCallPart(id, function.name, function.arguments.strip() or "{}")
-
-
-def _part(part: ContentPart, *, where: str) -> TextPart:
-    if part.type in ("text", "refusal"):
-        text = part.text if part.type == "text" else part.refusal
-        if text is None:
-            raise InvalidRequest(
-                f"`{where}.{part.type}` is required.",
-                hint=f"It is what a part of the type {part.type} says.",
-                param=f"{where}.{part.type}",
-            )
-        return TextPart(text)
-    if sense := _SENSES.get(part.type):
-        raise CapabilityMissing(
-            f"This model reads text only, but `{where}` is of the type {part.type}.",
-            hint=f"Leave it out, or ask a model that takes {sense}.",
-            param=where,
-        )
-    raise InvalidRequest(
-        f"`{where}.type` should be text, not {part.type[:40]!r}.",
-        hint="A message's content is a string, or a list of parts of the type text.",
-        param=f"{where}.type",
-    )

@@ -42,7 +42,7 @@ async def create_chat_completion(
     """The answer at once or, with `stream`, as server-sent chunks. Loads the model if need be."""
     model = await services.library.find(body.model)
     head, form = new_head("chatcmpl", model.id), form_of(body)
-    core = to_core(body, tenant=who.tenant, priority=priority)
+    core = to_core(body, notices=notices, tenant=who.tenant, priority=priority)
     events = notices.watch(services.dispatch.events(model, core, request_id=head.id))
     if not body.stream:
         answer = chat_completion(head, form, await gather(events, request.receive))

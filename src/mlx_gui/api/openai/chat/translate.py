@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.messages import Conversation
 from mlx_gui.api.openai.chat.tools import tools_and_choice
 from mlx_gui.api.openai.chat.wire import ChatCompletionRequest, ChatMessage, PromptFields
@@ -13,8 +14,13 @@ from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Reasoning
 
 
-def to_core(body: ChatCompletionRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
-    """The canonical request. Raises InvalidRequest, and CapabilityMissing for what is not text."""
+def to_core(
+    body: ChatCompletionRequest, *, notices: Notices, tenant: str, priority: int = 0
+) -> GenerateRequest:
+    """The canonical request; what is left out of it is noted.
+
+    Raises InvalidRequest, and CapabilityMissing for what the user shows now that is not text.
+    """
     if body.top_logprobs is not None and not body.logprobs:
         raise InvalidRequest(
             "`top_logprobs` is only allowed with `logprobs`.",
@@ -33,7 +39,7 @@ def to_core(body: ChatCompletionRequest, *, tenant: str, priority: int = 0) -> G
             hint="Leave `modalities` out.",
             param="modalities",
         )
-    prompt = prompt_of(body, body.messages, tenant=tenant)
+    prompt = prompt_of(body, body.messages, notices=notices, tenant=tenant)
     raw = body.reasoning_format == "raw"
     request = msgspec.structs.replace(
         prompt,
@@ -46,7 +52,7 @@ def to_core(body: ChatCompletionRequest, *, tenant: str, priority: int = 0) -> G
 
 
 def prompt_of(
-    body: PromptFields, messages: Sequence[ChatMessage], *, tenant: str
+    body: PromptFields, messages: Sequence[ChatMessage], *, notices: Notices, tenant: str
 ) -> GenerateRequest:
     """A request that has what its prompt is made of, and nothing about its answer yet."""
     if body.continue_final_message and messages[-1].role != "assistant":
@@ -59,7 +65,7 @@ def prompt_of(
     tools, choice = tools_and_choice(body)
     template_arguments = body.chat_template_kwargs or {}
     return GenerateRequest(
-        messages=Conversation().messages(messages),
+        messages=Conversation(notices).messages(messages),
         tenant=tenant,
         tools=tools,
         tool_choice=choice,

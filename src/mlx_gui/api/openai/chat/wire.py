@@ -1,8 +1,8 @@
 """The JSON of `/v1/chat/completions`. Unknown fields are ignored."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.openai.custom import Syntax
@@ -49,11 +49,24 @@ def _as_legacy_choice(value: object) -> object:
 
 
 class ContentPart(Strict):
-    """A piece of a message; `text` belongs to the type `text`, `refusal` to its own."""
+    """A piece of a message; `text` belongs to the type `text`, `refusal` to its own.
+
+    Of other types nothing but a `text` is read.
+    """
 
     type: str
     text: str | None = None
     refusal: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_little_of_others(cls, value: object) -> object:
+        """Parts of the future have fields of their own."""
+        type_ = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
+        if not isinstance(type_, str) or type_ in ("text", "refusal"):
+            return cast(object, value)
+        text = cast(dict[str, Any], value).get("text")
+        return {"type": type_, "text": text if isinstance(text, str) else None}
 
 
 Content = Annotated[
@@ -88,7 +101,8 @@ class ChatMessage(Strict):
     """One turn. `developer` means `system`; only an assistant's turn may be without content.
 
     `reasoning_content`, or `reasoning`, is what the assistant thought. `function_call` and the role
-    `function` are the older form of `tool_calls` and the role `tool`.
+    `function` are the older form of `tool_calls` and the role `tool`. A result without a
+    `tool_call_id` answers the open call of its `name`, else the first one that is open.
     """
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 
 from mlx_gui.api.answers import only
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.tokens.translate import tokenize_answer, tokenize_request
 from mlx_gui.api.openai.tokens.wire import (
     DetokenizeAnswer,
@@ -37,13 +38,13 @@ async def tokenize(
     body: TokenizeBody,
     request: Request,
     services: InjectedServices,
+    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
 ) -> TokenizeAnswer:
     """The tokens of a text, or of a conversation as the model reads it. Loads the model."""
     model = await services.library.find(body.model)
-    events = services.dispatch.events(
-        model, tokenize_request(body, tenant=who.tenant), request_id=f"tok-{uuid4().hex}"
-    )
+    question = tokenize_request(body, notices=notices, tenant=who.tenant)
+    events = services.dispatch.events(model, question, request_id=f"tok-{uuid4().hex}")
     tokenized = await only(events, Tokenized, request.receive)
     return tokenize_answer(body, tokenized, _context(services, model))
 
