@@ -149,7 +149,7 @@ def _default(row: Setting) -> str:
     if row.default in ((), {}):
         return "none"
     shown = f"{row.default:g}" if row.type == "number" else str(row.default).lower()
-    return f"{shown} {row.unit}".strip()
+    return shown if row.default in row.words else f"{shown} {row.unit}".strip()
 
 
 def _values(row: Setting) -> str:
@@ -158,7 +158,7 @@ def _values(row: Setting) -> str:
     low, high = row.bounds
     if math.isinf(high):
         return "" if math.isinf(low) else f"from {low}"
-    return f"{low} to {high}"
+    return ", ".join((f"{low} to {high}", *(f"`{word}`" for word in row.words)))
 
 
 def _anchor(heading: str) -> str:

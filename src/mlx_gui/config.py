@@ -17,6 +17,7 @@ import platformdirs
 from mlx_gui.core.network import listed_network
 from mlx_gui.core.origin import listed_origin
 from mlx_gui.core.settings import (
+    ContextTokens,
     Setting,
     Unfit,
     Value,
@@ -92,9 +93,11 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "max_context_tokens",
         "integer",
-        8192,
-        "Longest context that models are loaded with, prompt and answer together.",
+        "auto",
+        "Longest context that models are loaded with, prompt and answer together; `auto` takes "
+        "for each model what it was made for, up to 65,536, within an eighth of the budget.",
         bounds=(16, 10_000_000),
+        words=("auto",),
     ),
     Setting(
         "prefix_cache_bytes",
@@ -276,7 +279,7 @@ class Config:
     time_slice_s: float
     preload: tuple[str, ...]
     slots: int
-    max_context_tokens: int
+    max_context_tokens: ContextTokens
     prefix_cache_bytes: int
     kv_bits: Literal[0, 4, 8]
     tool_prompt: Literal["generic", "refuse"]

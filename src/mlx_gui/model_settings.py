@@ -10,7 +10,16 @@ from typing import Any, Literal
 
 from mlx_gui.config import Config
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.settings import ModelSource, Setting, Unfit, Value, advice, fitted, shown
+from mlx_gui.core.settings import (
+    ContextTokens,
+    ModelSource,
+    Setting,
+    Unfit,
+    Value,
+    advice,
+    fitted,
+    shown,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +39,9 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         "integer",
         None,
         "Longest context, prompt and answer together; never more than the model was made for, nor "
-        "than fits into memory.",
+        "than fits into memory. `auto` is the longest up to 65,536 within an eighth of the budget.",
         bounds=(16, 10_000_000),
+        words=("auto",),
         server="max_context_tokens",
     ),
     ModelSetting(
@@ -176,7 +186,7 @@ _ROWS = {row.name: row for row in MODEL_SETTINGS}
 class ModelSettings:
     """All settings of one model. `sources` tells for each name where its value came from."""
 
-    context_tokens: int
+    context_tokens: ContextTokens
     slots: int
     keep_alive_s: int
     pinned: bool

@@ -200,7 +200,7 @@ def test_settings_of_a_model_are_shown_changed_and_reset(mlx_gui: Run) -> None:
         assert shown.returncode == 0, shown.stderr
         return {line.split()[0]: line.split()[1:] for line in shown.stdout.splitlines()[1:]}
 
-    assert rows()["context_tokens"] == ["8192", "tokens", "server"]
+    assert rows()["context_tokens"] == ["auto", "tokens", "server"]
     changed = rows("context_tokens=99", "truncate=on", 'template_arguments={"a": 1}')
     assert changed["context_tokens"] == ["99", "tokens", "model"]
     assert changed["truncate"] == ["on", "model"]

@@ -209,7 +209,11 @@ def test_the_text_of_an_answer_comes_piece_by_piece(client: Client, server: Scri
         delta("Hel"),
         delta("lo\u2028\x85 there"),
         data(choices=[{"index": 0, "delta": {}, "finish_reason": "length"}]),
-        data(choices=[], usage={"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9}),
+        data(
+            choices=[],
+            words=[],
+            usage={"prompt_tokens": 7, "completion_tokens": 2, "total_tokens": 9},
+        ),
         "data: [DONE]",
     )
     with client.chat("m", QUESTION) as stream:
@@ -299,6 +303,7 @@ def test_settings_of_a_model_are_asked_for_and_changed(
         unit="",
         bounds=(0, 9),
         choices=[],
+        words=[],
         help="It is so.",
     )
     body = ModelSettingsBody(model="a/b+c", settings={"slots": row}, reload_pending=False)

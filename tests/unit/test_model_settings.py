@@ -62,7 +62,9 @@ def test_values_that_fit_come_back_and_null_stays() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("context_tokens", 15, "a whole number from 16 to 10000000"),
+        ("context_tokens", 15, "a whole number from 16 to 10000000 or auto"),
+        ("context_tokens", "AUTO", "a whole number from 16 to 10000000 or auto"),
+        ("slots", "auto", "a whole number from 1 to 256"),
         ("context_tokens", 16.5, "a whole number"),
         ("context_tokens", True, "a whole number"),
         ("slots", -1, "from 1 to 256"),

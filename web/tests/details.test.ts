@@ -15,6 +15,7 @@ const setting = (value: unknown, inherited: unknown = null): ModelSetting => ({
   unit: "",
   bounds: null,
   choices: [],
+  words: [],
   help: "",
 });
 

@@ -64,6 +64,7 @@ export function loadPlan(model: string, changes: Partial<LoadPlan> = {}): LoadPl
     model,
     context: 4096,
     wanted_context: 4096,
+    context_because: "set for the server",
     needs: {
       weights_bytes: 8,
       kv_bytes: 2,

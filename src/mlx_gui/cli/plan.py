@@ -108,6 +108,7 @@ def _context(plan: PlanBody) -> str:
     said = f"{plan.context:,} tokens"
     if plan.context != plan.wanted_context:
         said += f" instead of {plan.wanted_context:,}"
+    said += f" ({plan.context_because})"
     if plan.max_context_that_fits:
         return f"{said}; {plan.max_context_that_fits:,} are the most that fit"
     return f"{said}; none fits"

@@ -58,6 +58,7 @@ def explain(
         budget_bytes=limits.budget_bytes,
         used_after_bytes=after.held_bytes,
         wanted_context=plan.wanted_context,
+        context_because=plan.context_because,
         max_context=max_context,
         warnings=_warnings(plan, own, victims, limits),
         token=_token(boot_id, plan, fits, evict),
@@ -140,7 +141,7 @@ def _warnings(
 
 def _token(boot_id: str, plan: Plan, fits: Fit, evict: Sequence[Eviction]) -> str:
     """The run of the server, the question, and the answer: each by its own part."""
-    question = f"{plan.spec.model_id} {plan.wanted_context}"
+    question = f"{plan.spec.model_id} {'auto' if plan.auto else plan.wanted_context}"
     answer = " ".join([fits, *(each.model_id for each in evict)])
     return ".".join((boot_id, *(_digest(part) for part in (question, answer))))
 

@@ -29,11 +29,20 @@ _CONTEXT_STEP_TOKENS = 256
 _LEAST_CONTEXT_TOKENS = 1024
 """A context is not cut below this: the model is refused with the figures instead."""
 
+_AUTO_CONTEXT_TOKENS = 65_536
+"""A context that nobody has set is no longer than this."""
+
+_USUAL_CONTEXT_TOKENS = 8192
+"""Nor is it shorter than this, where the model was made for that and it fits."""
+
 _SMALL_CONTEXT_TOKENS = 2048
 """A small footprint halves a context down to this."""
 
 _POOL_SHARE = 8
-"""The KV of all slots together may take this part of the budget, where one context takes less."""
+"""The KV of all slots together may take this part of the budget, where one context takes less.
+
+So may one context that nobody has set: what the pool would take anyway, one prompt may have.
+"""
 
 Footprint = Literal["full", "small"]
 """`small` has a pool of one context, no prefix cache, and half of a context above 2048 tokens."""
@@ -47,6 +56,7 @@ class Plan:
     """What a load makes resident, and the memory it needs.
 
     `wanted_context` was asked for, by the settings or for this load; the spec's may be shorter.
+    `context_because` says why it is that; `auto` that nobody has set it.
     `measured` says that an earlier load has corrected the need.
     """
 
@@ -54,6 +64,8 @@ class Plan:
     need: MemoryNeed
     wanted_context: int = 0
     measured: bool = False
+    auto: bool = False
+    context_because: str = ""
     origin: object = field(default=None, compare=False, repr=False)
     """What it followed from: the planner's own."""
 
@@ -85,12 +97,17 @@ def plan_load(
     sizing = _Sizing(model, machine, draft, measured)
     room_bytes = _room_bytes(machine.budget_bytes, settings)
     spec = _wanted(model, sizing, config, settings=settings, draft=draft)
-    wanted = context_tokens or settings.context_tokens
-    if footprint == "small" and wanted > _SMALL_CONTEXT_TOKENS:
-        wanted = max(wanted // 2, _SMALL_CONTEXT_TOKENS)
-    wanted_context = min(sizing.facts.context_length or wanted, wanted)
-    spec = _with(spec, context=wanted_context)
-    spec = sizing.fastest_form(spec, room_bytes)
+    asked = context_tokens or settings.context_tokens
+    if asked == "auto":
+        wanted_context, because = sizing.auto_context(spec, room_bytes)
+    else:
+        wanted_context = min(sizing.facts.context_length or asked, asked)
+        source = f"set for the {settings.sources['context_tokens']}"
+        because = source if context_tokens is None else "asked for this load"
+    if footprint == "small" and wanted_context > _SMALL_CONTEXT_TOKENS:
+        wanted_context = max(wanted_context // 2, _SMALL_CONTEXT_TOKENS)
+        because = "less than usual, after it ran out of memory"
+    spec = sizing.fastest_form(_with(spec, context=wanted_context), room_bytes)
     spec = _with(spec, context=sizing.fitting_context(spec, room_bytes) or spec.context)
     one_context_bytes = sizing.need(spec).kv_bytes
     pool_tokens = spec.context
@@ -103,7 +120,14 @@ def plan_load(
         spec = _with(spec, prefix_cache_bytes=max(prefix_bytes, 0))
     need = sizing.need(spec)
     _hold_limit(model, need, settings)
-    return Plan(spec, need, wanted_context, sizing.is_measured(spec))
+    return Plan(
+        spec,
+        need,
+        wanted_context,
+        measured=sizing.is_measured(spec),
+        auto=asked == "auto",
+        context_because=because,
+    )
 
 
 def largest_context(
@@ -136,9 +160,17 @@ def largest_context(
         needed_bytes = max(plan.need.total_bytes, plan.need.load_peak_bytes)
         return plan.spec.context == plan.wanted_context and needed_bytes <= room_bytes
 
-    longest = facts.context_length or settings.context_tokens
+    longest = facts.context_length or longest_context(model, settings)
     steps = _most(-(-longest // _CONTEXT_STEP_TOKENS), fits)
     return min(steps * _CONTEXT_STEP_TOKENS, longest)
+
+
+def longest_context(model: Model, settings: ModelSettings) -> int:
+    """The longest context that `model` is loaded with, wherever memory allows that."""
+    made_for = None if model.facts is None else model.facts.context_length
+    if settings.context_tokens == "auto":
+        return min(made_for or _USUAL_CONTEXT_TOKENS, _AUTO_CONTEXT_TOKENS)
+    return min(made_for or settings.context_tokens, settings.context_tokens)
 
 
 def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> Model | None:
@@ -200,6 +232,34 @@ class _Sizing:
             if self.fits(spec, room_bytes):
                 break
         return spec
+
+    def auto_context(self, spec: LoadSpec, room_bytes: int) -> tuple[int, str]:
+        """The context where nobody has set one, and why it is that.
+
+        What it takes, its KV cache and the work with it, is no more than an eighth of the room.
+        """
+        made_for = self.facts.context_length
+        if made_for is None:
+            return _USUAL_CONTEXT_TOKENS, "the model does not say what it was made for"
+        least, most = min(made_for, _USUAL_CONTEXT_TOKENS), min(made_for, _AUTO_CONTEXT_TOKENS)
+        spec = self.fastest_form(_with(spec, context=least), room_bytes)
+        share_bytes = room_bytes // _POOL_SHARE
+        usual = self.need(spec)
+
+        def context(steps: int) -> int:
+            return min(least + steps * _CONTEXT_STEP_TOKENS, most)
+
+        def fits(steps: int) -> bool:
+            longer = _with(spec, context=context(steps))
+            more_bytes = self.need(longer).total_bytes - usual.total_bytes
+            return usual.kv_bytes + more_bytes <= share_bytes and self.fits(longer, room_bytes)
+
+        chosen = context(_most(-(-(most - least) // _CONTEXT_STEP_TOKENS), fits))
+        if chosen == made_for:
+            return chosen, "the model was made for no more"
+        if chosen == most:
+            return chosen, f"more than {most:,} tokens are not taken unasked"
+        return chosen, "a longer one would take over an eighth of the budget"
 
     def fitting_context(self, spec: LoadSpec, room_bytes: int) -> int:
         """The context of `spec`, or as much of it as fits; 0 if that is too little to be of use."""
@@ -266,7 +326,7 @@ def _wanted(
         kind=sizing.facts.kind,
         engine=FAKE_ENGINE if config.engine == "fake" else sizing.kind.engine,
         weight_form="stored",
-        context=settings.context_tokens,
+        context=_USUAL_CONTEXT_TOKENS,
         slots=settings.slots,
         text=_text_options(model, settings, draft),
     )

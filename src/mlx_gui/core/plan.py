@@ -36,7 +36,8 @@ class LoadPlan(msgspec.Struct, frozen=True):
 
     `measured` says that the need was corrected by an earlier load of the same spec. `reason` is the
     sentence for what `fits` says, with the numbers. `wanted_context` is what was asked for, and
-    `spec.context` what it would be loaded with. `max_context` is the longest that would fit, 0 if
+    `spec.context` what it would be loaded with; `context_because` says why that was wanted.
+    `max_context` is the longest that would fit, 0 if
     none does. `used_after_bytes` counts all resident models after the load, within `budget_bytes`.
     `token` stands for `fits` and the evictions: a load that carries it happens only if they are
     still the same.
@@ -53,6 +54,7 @@ class LoadPlan(msgspec.Struct, frozen=True):
     budget_bytes: int
     used_after_bytes: int
     wanted_context: int
+    context_because: str
     max_context: int
     warnings: tuple[str, ...]
     token: str

@@ -6,6 +6,9 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Literal, cast
 
 Value = str | int | float | bool | tuple[str, ...] | dict[str, Any]
+ContextTokens = int | Literal["auto"]
+"""A length of the context; `auto` leaves it to the planner."""
+
 ModelSource = Literal["default", "server", "model"]
 ENVIRONMENT_PREFIX = "MLX_GUI_"
 LONGEST_TEXT = 1_000_000
@@ -20,12 +23,12 @@ class Unfit(ValueError):
 class Setting:
     """One row. `default` None means: computed by whoever resolves the table.
 
-    A list is an array in a file; in the environment and on the command line it is one text whose
-    members are set apart by `separator`. An object is JSON there. `lines` is a text of several
-    lines. What is not `in_data_dir` decides where that directory is, so neither the file nor the
-    interface, which lie in it, can set it. `restart` says whether a change waits for the next start
-    of the server, or of a model's worker. `plain` writes a text, or each member of a list, as the
-    program compares it, and raises Unfit.
+        A list is an array in a file; in the environment and on the command line it is one text whose
+        members are set apart by `separator`. An object is JSON there. `lines` is a text of several
+    lines. Instead of a number there may be one of `words`. What is not `in_data_dir` decides where
+    that directory is, so neither the file nor the interface, which lie in it, can set it. `restart`
+    says whether a change waits for the next start of the server, or of a model's worker. `plain`
+    writes a text, or each member of a list, as the program compares it, and raises Unfit.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Setting:
     _: KW_ONLY
     bounds: tuple[float, float] = (-math.inf, math.inf)
     choices: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
     separator: str = ","
     in_data_dir: bool = True
     restart: bool = True
@@ -78,7 +82,7 @@ def from_text(row: Setting, raw: object) -> object:
             case "text":
                 return text
             case "integer":
-                return int(text)
+                return text.lower() if text.lower() in row.words else int(text)
             case "number":
                 return float(text)
             case "switch":
@@ -109,8 +113,10 @@ def fitted(row: Setting, raw: object) -> Value:
                 raise Unfit("true or false")
             return raw
         case "integer":
+            if isinstance(raw, str) and raw in row.words:
+                return raw
             if not isinstance(raw, int) or isinstance(raw, bool) or not _within(row, raw):
-                raise Unfit(f"a whole number {_bounds(row)}")
+                raise Unfit(" or ".join((f"a whole number {_bounds(row)}", *row.words)))
             return raw
         case "number":
             if not isinstance(raw, int | float) or isinstance(raw, bool) or not _within(row, raw):

@@ -10,6 +10,7 @@ from mlx_gui.core.settings import ModelSource
 class ModelSettingBody(BaseModel):
     """One setting; null leaves it to the model's files. `default` is what a reset gives.
 
+    One of `words` may stand in the place of a number within `bounds`.
     With `reload` a change holds from the model's next load on.
     """
 
@@ -21,6 +22,7 @@ class ModelSettingBody(BaseModel):
     unit: str
     bounds: tuple[float, float] | None
     choices: list[str]
+    words: list[str]
     help: str
 
 

@@ -45,7 +45,8 @@ class PlanBody(BaseModel):
 
     `fits` says whether the load would happen: now, after the models of `evict` have left, `tight`,
     which is with less than was wanted, or not at all. `reason` is the sentence for it.
-    `context` is what the model would be loaded with, `wanted_context` what was asked for.
+    `context` is what the model would be loaded with, `wanted_context` what was asked for, and
+    `context_because` why: who has set it, or what bounds the one that nobody has set.
     `measured` says that the needs were corrected by an earlier load. A load that carries
     `plan_token` happens only if `fits` and the evictions are still the same.
     """
@@ -53,6 +54,7 @@ class PlanBody(BaseModel):
     model: str
     context: int
     wanted_context: int
+    context_because: str
     needs: MemoryNeedBody
     measured: bool
     fits: Fit

@@ -33,6 +33,7 @@ PLAN = LoadPlan(
     budget_bytes=2000,
     used_after_bytes=1500,
     wanted_context=8192,
+    context_because="set for the server",
     max_context=6000,
     warnings=("The context is shorter than wanted.",),
     token="token-1",

@@ -55,10 +55,13 @@ def test_every_row_is_shown_with_value_default_and_source(server: httpx.Client) 
         "unit": "s",
         "bounds": [-1, 315360000],
         "choices": [],
+        "words": [],
         "help": "Time the model stays loaded after its last request; 0 unloads at once, -1 never.",
     }
     assert shown.settings["temperature"].value is None
     assert shown.settings["kv_bits"].choices == ["0", "4", "8"]
+    assert shown.settings["context_tokens"].value == "auto"
+    assert shown.settings["context_tokens"].words == ["auto"]
 
 
 def test_a_change_answers_what_holds_now_and_null_resets_it(server: httpx.Client) -> None:

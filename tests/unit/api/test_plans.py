@@ -65,6 +65,7 @@ def test_a_plan_says_what_a_load_would_need_evict_and_leave(client: httpx.Client
         "model": "org/one",
         "context": 4096,
         "wanted_context": 8192,
+        "context_because": "set for the server",
         "needs": {
             "weights_bytes": 600,
             "kv_bytes": 100,

@@ -63,6 +63,7 @@ AFTER_EVICTION = PlanBody(
     model="org/new",
     context=4096,
     wanted_context=4096,
+    context_because="the model was made for no more",
     needs=need(12),
     measured=True,
     fits="after_eviction",

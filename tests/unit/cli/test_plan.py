@@ -111,7 +111,8 @@ Needs           12.0 GB, as measured by an earlier load: weights 11.0
                 GB, KV cache 500.0 MB, prefix cache 250.0 MB, the rest
                 250.0 MB
 While loading   13.0 GB
-Context         4,096 tokens; 4,096 are the most that fit
+Context         4,096 tokens (the model was made for no more); 4,096
+                are the most that fit
 Budget          24.0 GB of 24.0 GB afterwards
 Warning: Other programs use 8.0 GB."""
     )
@@ -145,9 +146,14 @@ def test_what_leaves_is_struck_through() -> None:
 
 def test_a_context_that_was_cut_says_so() -> None:
     rows = dict(plan_rows(FITS))
-    assert rows["Context"] == "2,048 tokens instead of 4,096; 3,000 are the most that fit"
+    because = "(the model was made for no more)"
+    assert rows["Context"] == (
+        f"2,048 tokens instead of 4,096 {because}; 3,000 are the most that fit"
+    )
     assert rows["Needs"].startswith("4.0 GB, as estimated: weights 3.0 GB")
-    assert dict(plan_rows(TOO_LARGE))["Context"] == "2,048 tokens instead of 4,096; none fits"
+    assert dict(plan_rows(TOO_LARGE))["Context"] == (
+        f"2,048 tokens instead of 4,096 {because}; none fits"
+    )
 
 
 def test_the_hint_asks_for_the_same_context() -> None:

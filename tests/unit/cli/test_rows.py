@@ -267,6 +267,7 @@ def setting(value: object, kind: str = "text") -> ModelSettingBody:
             "unit": "",
             "bounds": None,
             "choices": [],
+            "words": [],
             "help": "It is so.",
         }
     )

@@ -13,6 +13,7 @@ from mlx_gui.control.planning import (
     Plan,
     find_draft,
     largest_context,
+    longest_context,
     plan_load,
 )
 from mlx_gui.core.device import Backend, DeviceFacts
@@ -23,6 +24,7 @@ from mlx_gui.model_settings import resolve_model
 from mlx_gui.store.measurements import Measurement
 
 GIB = 2**30
+USUAL = 8192
 FACTS = ModelFacts(
     kind="text",
     model_type="llama",
@@ -57,7 +59,7 @@ def small(**changes: Any) -> Model:
 
 def test_what_nobody_set_is_as_the_server_has_it() -> None:
     plan = planned()
-    assert (plan.spec.context, plan.spec.slots, plan.wanted_context) == (8192, 32, 8192)
+    assert (plan.spec.context, plan.spec.slots) == (plan.wanted_context, 32)
     assert plan.spec.text == TextOptions()
     assert plan.spec.weight_form == "float32"
     assert plan.spec.prefix_cache_bytes == plan.need.prefix_bytes == 512 * 2**20
@@ -100,18 +102,89 @@ def test_a_context_longer_than_the_models_own_is_cut_to_it() -> None:
     assert planned(context_tokens=100_000).spec.context == 32_768
 
 
+LONG = msgspec.structs.replace(
+    MODEL, facts=msgspec.structs.replace(FACTS, context_length=1_000_000)
+)
+
+
+def test_a_context_that_nobody_set_is_what_an_eighth_of_the_budget_holds() -> None:
+    plan = planned(machine(8 * GIB), model=LONG)
+    assert USUAL < plan.spec.context == plan.wanted_context < 65_536
+    assert plan.spec.context % 256 == 0
+    usual = planned(machine(8 * GIB), model=LONG, context_tokens=USUAL, slots=1)
+    alone = planned(machine(8 * GIB), model=LONG, slots=1)
+    longer_bytes = usual.need.kv_bytes + alone.need.total_bytes - usual.need.total_bytes
+    assert longer_bytes - alone.need.prefix_bytes + usual.need.prefix_bytes <= GIB
+    assert plan.auto
+    assert plan.context_because == "a longer one would take over an eighth of the budget"
+    assert not planned(model=LONG, context_tokens=4096).auto
+
+
+@pytest.mark.parametrize("slots", [1, 4, 32])
+@pytest.mark.parametrize("budget", [1, 2, 4, 8, 16, 64, 512])
+def test_a_context_that_nobody_set_costs_no_more_than_the_pool_would_take_anyway(
+    budget: int, slots: int
+) -> None:
+    for each in (MODEL, LONG):
+        alone = planned(machine(budget * GIB), model=each, slots=slots, context_tokens=USUAL)
+        plan = planned(machine(budget * GIB), model=each, slots=slots)
+        assert plan.spec.context >= alone.spec.context, "never less than it was"
+        assert plan.spec.weight_form == alone.spec.weight_form
+        most_bytes = max(alone.need.kv_bytes, budget * GIB // 8 + 256 * 40_000)
+        assert plan.need.kv_bytes <= most_bytes
+        assert plan.need.total_bytes <= max(budget * GIB, alone.need.total_bytes)
+
+
+@pytest.mark.parametrize(
+    ("context_length", "context", "because"),
+    [
+        (4096, 4096, "the model was made for no more"),
+        (32_768, 32_768, "the model was made for no more"),
+        (65_536, 65_536, "the model was made for no more"),
+        (1_000_000, 65_536, "more than 65,536 tokens are not taken unasked"),
+        (None, 8192, "the model does not say what it was made for"),
+    ],
+)
+def test_a_context_that_nobody_set_is_bounded_by_the_model_and_by_what_is_usual(
+    context_length: int | None, context: int, because: str
+) -> None:
+    facts = msgspec.structs.replace(FACTS, context_length=context_length)
+    model = msgspec.structs.replace(MODEL, facts=facts)
+    plan = planned(machine(512 * GIB), model=model)
+    assert (plan.spec.context, plan.context_because) == (context, because)
+    assert longest_context(model, resolve_model(CONFIG, {})) == context
+    assert longest_context(model, resolve_model(CONFIG, {"context_tokens": 2048})) == 2048
+
+
+def test_a_plan_says_who_has_set_its_context() -> None:
+    assert planned(context_tokens=1024).context_because == "set for the model"
+    assert planned(context_tokens="auto").auto
+    server = resolve(flags={"data_dir": "/nowhere", "max_context_tokens": "1024"}, environment={})
+    settings = resolve_model(server, {})
+    plan = plan_load(MODEL, machine(), server, settings=settings)
+    assert (plan.spec.context, plan.context_because) == (1024, "set for the server")
+    asked = plan_load(MODEL, machine(), server, settings=settings, context_tokens=512)
+    assert (asked.spec.context, asked.context_because) == (512, "asked for this load")
+    assert not asked.auto
+    own = plan_load(
+        MODEL, machine(), server, settings=resolve_model(server, {"context_tokens": "auto"})
+    )
+    assert (own.spec.context, own.auto) == (planned().spec.context, True)
+
+
 @pytest.mark.parametrize(("spare_bytes", "form"), [(0, "float32"), (-1, "stored")])
 def test_the_weight_form_is_the_fastest_whose_load_fits(spare_bytes: int, form: str) -> None:
-    bare = {"slots": 1, "prefix_cache_bytes": 0}
+    bare = {"slots": 1, "prefix_cache_bytes": 0, "context_tokens": USUAL}
     need = planned(**bare).need
     budget_bytes = max(need.load_peak_bytes, need.total_bytes) + spare_bytes
     assert planned(machine(budget_bytes), **bare).spec.weight_form == form
 
 
 def test_the_context_is_what_fits_into_the_budget() -> None:
-    roomy = planned(machine(backend="metal"), prefix_cache_bytes=0, slots=1)
+    bare = {"slots": 1, "prefix_cache_bytes": 0, "context_tokens": USUAL}
+    roomy = planned(machine(backend="metal"), **bare)
     budget_bytes = roomy.need.total_bytes - roomy.need.kv_bytes // 2
-    plan = planned(machine(budget_bytes, "metal"), prefix_cache_bytes=0, slots=1)
+    plan = planned(machine(budget_bytes, "metal"), **bare)
     assert 3072 <= plan.spec.context < 8192
     assert plan.need.total_bytes <= budget_bytes
     step_bytes = 256 * FACTS.kv.bytes_per_token
@@ -129,23 +202,25 @@ def test_a_context_is_not_cut_to_nothing_but_the_figures_are_told() -> None:
 
 def test_a_prefix_cache_reserves_at_most_twice_the_context_and_what_the_budget_leaves() -> None:
     tiny = msgspec.structs.replace(MODEL, facts=msgspec.structs.replace(FACTS, kv=KVLayout(2)))
-    plan = planned(model=tiny, slots=1)
+    plan = planned(model=tiny, slots=1, context_tokens=USUAL)
     assert plan.need.prefix_bytes == 2 * plan.need.kv_bytes
-    assert planned(model=tiny).need.prefix_bytes == plan.need.prefix_bytes
-    bare = planned(machine(backend="metal"), prefix_cache_bytes=0, slots=1).need.total_bytes
-    assert planned(machine(bare + 77, "metal"), slots=1).need.prefix_bytes == 77
+    assert planned(model=tiny, context_tokens=USUAL).need.prefix_bytes == plan.need.prefix_bytes
+    usual = {"slots": 1, "context_tokens": USUAL}
+    bare = planned(machine(backend="metal"), prefix_cache_bytes=0, **usual).need.total_bytes
+    assert planned(machine(bare + 77, "metal"), **usual).need.prefix_bytes == 77
 
 
 def test_slots_share_a_pool_of_an_eighth_of_the_budget_but_no_less_than_a_context() -> None:
-    one = planned(slots=1)
+    usual = {"context_tokens": USUAL}
+    one = planned(slots=1, **usual)
     assert one.spec.kv_pool_tokens == one.spec.context == 8192
-    roomy = planned(machine(64 * GIB))
+    roomy = planned(machine(64 * GIB), **usual)
     assert roomy.spec.kv_pool_tokens > 4 * 8192
     assert 7.9 * GIB < roomy.need.kv_bytes <= 8 * GIB + 256 * 40_000
-    few = planned(machine(64 * GIB), slots=2)
+    few = planned(machine(64 * GIB), slots=2, **usual)
     assert few.spec.kv_pool_tokens == 2 * (8192 + 255) - 255
-    assert planned(machine(2 * GIB)).spec.kv_pool_tokens == 8192
-    assert planned(machine(64 * GIB), kv_bits=8).spec.kv_pool_tokens == 8192
+    assert planned(machine(2 * GIB), **usual).spec.kv_pool_tokens == 8192
+    assert planned(machine(64 * GIB), kv_bits=8, **usual).spec.kv_pool_tokens == 8192
 
 
 def test_an_adapter_and_its_weights_are_in_the_plan() -> None:
@@ -159,10 +234,10 @@ def test_an_adapter_and_its_weights_are_in_the_plan() -> None:
 
 
 def test_a_draft_model_and_its_memory_are_in_the_plan() -> None:
-    plan = planned(draft=small(), draft_model="org/small", draft_tokens=5)
+    plan = planned(draft=small(), draft_model="org/small", draft_tokens=5, context_tokens=USUAL)
     assert (plan.spec.text.draft, plan.spec.text.draft_tokens) == ("/models/org/small", 5)
-    assert plan.need.weights_bytes > planned(slots=1).need.weights_bytes
-    assert plan.need.kv_bytes == 2 * planned(slots=1).need.kv_bytes
+    assert plan.need.weights_bytes > planned(slots=1, context_tokens=USUAL).need.weights_bytes
+    assert plan.need.kv_bytes == 2 * planned(slots=1, context_tokens=USUAL).need.kv_bytes
 
 
 def test_drafted_tokens_mean_nothing_without_a_draft() -> None:
@@ -243,13 +318,14 @@ def test_a_small_footprint_has_one_context_of_half_the_length_and_keeps_no_promp
 
 
 def test_the_limit_of_a_model_cuts_its_caches_and_its_context() -> None:
-    free = planned(machine(backend="metal"))
+    free = planned(machine(backend="metal"), context_tokens=USUAL)
     limit_bytes = free.need.total_bytes - free.need.prefix_bytes // 2
-    plan = planned(machine(backend="metal"), memory_limit_bytes=limit_bytes)
+    plan = planned(machine(backend="metal"), memory_limit_bytes=limit_bytes, context_tokens=USUAL)
     assert plan.need.total_bytes <= limit_bytes
     assert plan.spec.context == free.spec.context
     lower = free.need.weights_bytes + free.need.process_bytes + free.need.kv_bytes // 8
-    assert planned(machine(backend="metal"), memory_limit_bytes=lower).spec.context < 8192
+    cut = planned(machine(backend="metal"), memory_limit_bytes=lower, context_tokens=USUAL)
+    assert cut.spec.context < 8192
 
 
 def test_a_limit_that_is_too_low_is_named_with_both_figures() -> None:

@@ -16,6 +16,7 @@ from mlx_gui.api.ollama.route import NDJSON
 from mlx_gui.api.ollama.wire import Question
 from mlx_gui.api.services import Services
 from mlx_gui.api.sse import EventStreamResponse
+from mlx_gui.control.planning import longest_context
 from mlx_gui.core.errors import Conflict
 from mlx_gui.core.generation import GenerateRequest
 from mlx_gui.core.model import Model
@@ -108,5 +109,4 @@ def _context_tokens(services: Services, model: Model) -> int:
     resident = services.run_loop.snapshot().models.get(model.id)
     if resident is not None and resident.spec is not None:
         return resident.spec.context
-    wanted = services.model_settings.of(model).context_tokens
-    return min((model.facts.context_length if model.facts else None) or wanted, wanted)
+    return longest_context(model, services.model_settings.of(model))

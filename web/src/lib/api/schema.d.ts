@@ -2255,6 +2255,7 @@ export interface components {
          * ModelSettingBody
          * @description One setting; null leaves it to the model's files. `default` is what a reset gives.
          *
+         *     One of `words` may stand in the place of a number within `bounds`.
          *     With `reload` a change holds from the model's next load on.
          */
         ModelSettingBody: {
@@ -2283,6 +2284,8 @@ export interface components {
             ] | null;
             /** Choices */
             choices: string[];
+            /** Words */
+            words: string[];
             /** Help */
             help: string;
         };
@@ -2800,7 +2803,8 @@ export interface components {
          *
          *     `fits` says whether the load would happen: now, after the models of `evict` have left, `tight`,
          *     which is with less than was wanted, or not at all. `reason` is the sentence for it.
-         *     `context` is what the model would be loaded with, `wanted_context` what was asked for.
+         *     `context` is what the model would be loaded with, `wanted_context` what was asked for, and
+         *     `context_because` why: who has set it, or what bounds the one that nobody has set.
          *     `measured` says that the needs were corrected by an earlier load. A load that carries
          *     `plan_token` happens only if `fits` and the evictions are still the same.
          */
@@ -2811,6 +2815,8 @@ export interface components {
             context: number;
             /** Wanted Context */
             wanted_context: number;
+            /** Context Because */
+            context_because: string;
             needs: components["schemas"]["MemoryNeedBody"];
             /** Measured */
             measured: boolean;

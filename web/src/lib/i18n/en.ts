@@ -219,6 +219,7 @@ export const en = {
     context: "Context",
     tokens,
     largest: (count: number) => `Use ${tokens(count)}, the most that fits`,
+    contextBecause: (reason: string) => `Why: ${reason}.`,
     everyContextFits: "Its longest context fits.",
     noContextFits: "No context is short enough.",
     shorter: "Use a shorter context:",

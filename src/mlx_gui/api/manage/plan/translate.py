@@ -24,6 +24,7 @@ def plan_body(plan: LoadPlan, names: Mapping[str, str]) -> PlanBody:
         model=plan.model_id,
         context=plan.spec.context,
         wanted_context=plan.wanted_context,
+        context_because=plan.context_because,
         needs=memory_need(plan.need),
         measured=plan.measured,
         fits=plan.fits,

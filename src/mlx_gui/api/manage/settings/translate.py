@@ -23,6 +23,7 @@ def settings_body(
                 unit=row.unit,
                 bounds=None if math.inf in row.bounds or row.choices else row.bounds,
                 choices=list(row.choices),
+                words=list(row.words),
                 help=row.help,
             )
             for row in MODEL_SETTINGS
