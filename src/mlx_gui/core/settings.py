@@ -23,8 +23,8 @@ class Unfit(ValueError):
 class Setting:
     """One row. `default` None means: computed by whoever resolves the table.
 
-        A list is an array in a file; in the environment and on the command line it is one text whose
-        members are set apart by `separator`. An object is JSON there. `lines` is a text of several
+    A list is an array in a file; in the environment and on the command line it is one text whose
+    members are set apart by `separator`. An object is JSON there. `lines` is a text of several
     lines. Instead of a number there may be one of `words`. What is not `in_data_dir` decides where
     that directory is, so neither the file nor the interface, which lie in it, can set it. `restart`
     says whether a change waits for the next start of the server, or of a model's worker. `plain`
