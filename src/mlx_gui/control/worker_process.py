@@ -108,6 +108,8 @@ class WorkerProcess:
         self._child = child
         self._liveness: Liveness | None = None
         self._hung = False
+        self._stuck: str | None = None
+        """The request whose preparation stood still."""
         self._start_error: ErrorInfo | None = None
         self._mailboxes: dict[str, Mailbox] = {}
         self._unanswered: set[str] = set()
@@ -259,6 +261,9 @@ class WorkerProcess:
             child.forget_oom_kills()
             if self._liveness is None:
                 continue
+            if self._unanswered:
+                # Whatever the MLX thread says, these may wait for the preparation.
+                self.measure()
             match self._liveness.look(loop.time(), busy=bool(self._mailboxes)):
                 case "ask":
                     self.measure()
@@ -291,9 +296,11 @@ class WorkerProcess:
                 if self.phase != "stopping":
                     self.phase = "ready"
                     self._observer.worker_ready(self)
-            case Pong(nonce, memory):
+            case Pong(nonce, memory, preparing, preparing_s):
                 self.memory = memory
                 self._heard()
+                if preparing_s >= self._settings.hang_timeout_s:
+                    self._stuck, self._hung = preparing, True
                 if (answer := self._pings.get(nonce)) is not None and not answer.done():
                     answer.set_result(message)
                 self._observer.worker_measured(self)
@@ -336,6 +343,12 @@ class WorkerProcess:
             return None
         if self._hung:
             timeout_s = self._settings.hang_timeout_s
+            if self._stuck is not None:
+                return WorkerFailed(
+                    f"The worker of {name} prepared one request for {timeout_s:g} s and was ended.",
+                    hint="The next request loads the model again. If a request of yours takes that "
+                    "long to prepare, make it smaller or raise hang_timeout_s.",
+                )
             return WorkerFailed(
                 f"The worker of {name} did not answer for {timeout_s:g} s and was ended.",
                 hint="The next request loads the model again. If a step takes that long, raise "
@@ -365,7 +378,7 @@ class WorkerProcess:
         error = error or WorkerFailed(f"{self.spec.model_id} was unloaded while it was answering.")
         open_requests, self._mailboxes = self._mailboxes, {}
         for request_id, mailbox in open_requests.items():
-            if request_id in self._unanswered and not asked:
+            if request_id in self._unanswered and request_id != self._stuck and not asked:
                 self._observer.request_returned(self, request_id, error.info())
                 continue
             mailbox.put(Failed(error.info()))

@@ -18,7 +18,8 @@ THOUGHT_MARKERS: tuple[tuple[str, str], ...] = (
 HARMONY_MARKERS = ("<|channel|>", "<|message|>")
 """Both in a template mean OpenAI's harmony format: every text has a channel."""
 
-_COMMENT = re.compile(r"\{#.*?#\}", re.DOTALL)
+# One without an end goes to the end: looking for it anew at each begin would take for ever.
+_COMMENT = re.compile(r"\{#.*?(?:#\}|\Z)", re.DOTALL)
 _TOOLS = re.compile(r"\btools\b")
 
 

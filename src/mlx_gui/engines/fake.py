@@ -8,7 +8,7 @@ or its raw prompt:
     {"fake": {"text": "one two three", "repeat": 10, "reasoning": "let me see",
               "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}],
               "then": {"text": "It is sunny."},
-              "delay_ms": 5, "fail_after": 3, "crash_after": 3, "hang_after": 3}}
+              "delay_ms": 5, "fail_after": 3, "crash_after": 3, "hang_after": 3, "prepare_ms": 5}}
 
 When the results of the calls have come back, `then` is the script; without one they are made again.
 Without a script a required tool is called with no arguments.
@@ -73,6 +73,7 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fail_after: int | None = None
     crash_after: int | None = None
     hang_after: int | None = None
+    prepare_ms: float = 0
 
 
 class _Envelope(msgspec.Struct):
@@ -161,7 +162,9 @@ class FakeEngine:
             last, script = _asked(request.messages)
         else:
             last, script = texts[-1], _read_script(texts[-1])
-        return PreparedRequest(request_id, request, prompt_tokens, (script or self._script, last))
+        script = script or self._script
+        time.sleep(script.prepare_ms / 1000)
+        return PreparedRequest(request_id, request, prompt_tokens, (script, last))
 
     def tokenize(self, request: TokenizeRequest) -> Tokenized:
         words = [word for text in _prompt_texts(request.request) for word in _cut(text)]

@@ -139,10 +139,15 @@ class Output(msgspec.Struct, frozen=True, tag="output"):
 
 
 class Pong(msgspec.Struct, frozen=True, tag="pong"):
-    """The answer to a ping, with what the worker holds right now."""
+    """The answer to a ping, with what the worker holds right now.
+
+    `preparing` is the request that the preparation thread has worked on for `preparing_s`.
+    """
 
     nonce: int
     memory: MemoryUse
+    preparing: str = ""
+    preparing_s: float = 0.0
 
 
 class JobProgress(msgspec.Struct, frozen=True, tag="job_progress"):

@@ -1,4 +1,7 @@
-"""A child of the worker tower: says hello, reads its first message, becomes worker or job."""
+"""A child of the worker tower: says hello, reads its first message, becomes worker or job.
+
+One that renders chat templates is a child of a worker and says nothing of that.
+"""
 
 import argparse
 import gc
@@ -19,7 +22,7 @@ def main(argv: list[str]) -> None:
     The process ends by `os._exit`: falling off the interpreter while MLX is busy aborts.
     """
     parser = argparse.ArgumentParser(prog="mlx-gui")
-    parser.add_argument("--role", required=True, choices=("worker", "job"))
+    parser.add_argument("--role", required=True, choices=("worker", "job", "template"))
     parser.add_argument("--channel", required=True, type=int)
     parser.add_argument("--parent", type=int)
     arguments = parser.parse_args(argv)
@@ -28,7 +31,7 @@ def main(argv: list[str]) -> None:
     # Imports make no garbage worth looking for; whoever stays alive turns it on again.
     gc.disable()
     try:
-        code = _serve(BlockingChannel(socket.socket(fileno=arguments.channel)))
+        code = _serve(arguments.role, socket.socket(fileno=arguments.channel))
     except Exception:  # noqa: BLE001 - the last resort of a process
         traceback.print_exc()
         code = 70
@@ -37,7 +40,13 @@ def main(argv: list[str]) -> None:
     os._exit(code)
 
 
-def _serve(channel: BlockingChannel) -> int:
+def _serve(role: str, sock: socket.socket) -> int:
+    if role == "template":
+        from mlx_gui.worker.templates import serve_templates
+
+        gc.enable()
+        return serve_templates(sock)
+    channel = BlockingChannel(sock)
     channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
     first = channel.receive()
     known = isinstance(first, StartWorker | Prewarm | StartJob)

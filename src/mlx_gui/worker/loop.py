@@ -33,7 +33,6 @@ from mlx_gui.ipc.messages import (
     LoadProgress,
     Output,
     Ping,
-    Pong,
     Ready,
     Reclaim,
     RequestEvents,
@@ -44,7 +43,7 @@ from mlx_gui.ipc.messages import (
 )
 from mlx_gui.worker.arrivals import Arrivals
 from mlx_gui.worker.guard import guarded
-from mlx_gui.worker.preparation import prepare_requests
+from mlx_gui.worker.preparation import Preparing, prepare_requests
 
 Inbox = queue.SimpleQueue[ToChild | PreparedRequest]
 
@@ -54,6 +53,7 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
     inbox: Inbox = queue.SimpleQueue()
     to_prepare: queue.SimpleQueue[Generate | Cancel] = queue.SimpleQueue()
     arrivals = Arrivals()
+    preparing = Preparing()
     threading.Thread(
         target=_receive, args=(channel, inbox, to_prepare, arrivals), name="receiver", daemon=True
     ).start()
@@ -64,7 +64,8 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
         return 1
     threading.Thread(
         target=prepare_requests,
-        args=(engine, to_prepare, inbox, channel, arrivals.prepared),
+        args=(engine, to_prepare, inbox, channel),
+        kwargs={"preparing": preparing, "done_with_one": arrivals.prepared},
         name="preparation",
         daemon=True,
     ).start()
@@ -72,7 +73,7 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
     gc.freeze()
     gc.enable()
     channel.send(ready)
-    _drive(engine, inbox, channel, arrivals)
+    _drive(engine, inbox, channel, arrivals=arrivals, preparing=preparing)
     engine.close()
     return 0
 
@@ -111,13 +112,21 @@ def _receive(
     os._exit(0)
 
 
-def _drive(engine: Engine, inbox: Inbox, channel: BlockingChannel, arrivals: Arrivals) -> None:
+def _drive(
+    engine: Engine,
+    inbox: Inbox,
+    channel: BlockingChannel,
+    *,
+    arrivals: Arrivals,
+    preparing: Preparing,
+) -> None:
     """Serve until a Stop arrives. Waits for messages while the engine has nothing to do."""
-    while _handle(_drain(inbox, wait=(idle := not engine.busy())), engine, channel):
+    handle = partial(_handle, engine=engine, channel=channel, preparing=preparing)
+    while handle(_drain(inbox, wait=(idle := not engine.busy()))):
         if not engine.busy():
             continue
         more = arrivals.await_company(idle=idle)
-        if more and not _handle(_drain(inbox, wait=False), engine, channel):
+        if more and not handle(_drain(inbox, wait=False)):
             return
         stepped = engine.step()
         _send(channel, stepped)
@@ -125,7 +134,11 @@ def _drive(engine: Engine, inbox: Inbox, channel: BlockingChannel, arrivals: Arr
 
 
 def _handle(
-    messages: Iterable[ToChild | PreparedRequest], engine: Engine, channel: BlockingChannel
+    messages: Iterable[ToChild | PreparedRequest],
+    *,
+    engine: Engine,
+    channel: BlockingChannel,
+    preparing: Preparing,
 ) -> bool:
     """Do what the messages say; False when one of them was a Stop."""
     for message in messages:
@@ -135,10 +148,10 @@ def _handle(
             case Cancel(request_id):
                 _send(channel, engine.cancel(request_id))
             case Ping(nonce):
-                channel.send(Pong(nonce, engine.memory()))
+                channel.send(preparing.pong(nonce, engine.memory()))
             case Reclaim():
                 engine.reclaim(engine.memory().rss_bytes)
-                channel.send(Pong(0, engine.memory()))
+                channel.send(preparing.pong(0, engine.memory()))
             case Stop():
                 return False
             case _:

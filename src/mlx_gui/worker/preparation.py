@@ -1,7 +1,9 @@
 """The preparation thread: requests become token ids while the main thread decodes others."""
 
 import queue
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -13,10 +15,35 @@ from mlx_gui.core.generation import (
     TokenizeRequest,
     Usage,
 )
+from mlx_gui.core.model import MemoryUse
 from mlx_gui.engines.base import Engine, PreparedRequest
 from mlx_gui.ipc.channel import BlockingChannel
-from mlx_gui.ipc.messages import Cancel, Generate, Output, RequestEvents
+from mlx_gui.ipc.messages import Cancel, Generate, Output, Pong, RequestEvents
 from mlx_gui.worker.guard import guarded
+
+
+class Preparing:
+    """Which request the preparation thread works on. Only that thread writes; any may read."""
+
+    def __init__(self) -> None:
+        self._now: tuple[str, float] | None = None
+
+    @contextmanager
+    def of(self, request_id: str) -> Generator[None]:
+        """Inside, `request_id` is being prepared."""
+        self._now = request_id, time.monotonic()
+        try:
+            yield
+        finally:
+            self._now = None
+
+    def pong(self, nonce: int, memory: MemoryUse) -> Pong:
+        """The answer to a ping, with what is being prepared and for how long."""
+        now = self._now
+        if now is None:
+            return Pong(nonce, memory)
+        request_id, since_s = now
+        return Pong(nonce, memory, request_id, time.monotonic() - since_s)
 
 
 def prepare_requests(
@@ -24,6 +51,8 @@ def prepare_requests(
     to_prepare: "queue.SimpleQueue[Generate | Cancel]",
     inbox: "queue.SimpleQueue[Any]",
     channel: BlockingChannel,
+    *,
+    preparing: Preparing,
     done_with_one: Callable[[], None],
 ) -> None:
     """Prepare requests in the order they came, for ever.
@@ -42,7 +71,8 @@ def prepare_requests(
             inbox.put(message)
             continue
         request_id = message.request_id
-        done = guarded(channel, request_id, partial(_prepare, engine, message))
+        with preparing.of(request_id):
+            done = guarded(channel, request_id, partial(_prepare, engine, message))
         if isinstance(done, PreparedRequest):
             prepared = Prepared(done.prompt_tokens, done.truncated_messages, done.not_enforced)
             tell(request_id, prepared)

@@ -26,8 +26,9 @@ from mlx_gui.engines.text.template import (
     CHATML,
     PARAGRAPHS,
     TemplateFailed,
-    Templates,
+    check_source,
 )
+from mlx_gui.engines.text.template_process import TemplateRunner
 from mlx_gui.engines.text.wedged_text import without_wedges
 from mlx_gui.parsers.base import Dialect, LibraryTools
 from mlx_gui.parsers.dialects import dialect_of
@@ -87,14 +88,18 @@ class ChatFormat:
     def __init__(self, tokenizer: TokenizerWrapper, folder: Path, options: TextOptions) -> None:
         self._tokenizer = tokenizer
         self._options = options
-        self._templates = Templates()
         # A format in Python goes before a template, as it does in the library.
         self._in_python = tokenizer.has_chat_template and (
             tokenizer._chat_template is not None or tokenizer.chat_template is None
         )
         self._stored = None if self._in_python else _stored_templates(tokenizer, folder)
+        self._templates = TemplateRunner(_sources(self._stored, options))
         self._library = _library_tools(tokenizer)
         self._forms: dict[str | None, _Form] = {}
+
+    def begin(self) -> None:
+        """From here on it is another request: its templates have their time again."""
+        self._templates.begin()
 
     @property
     def dialect(self) -> Dialect:
@@ -198,9 +203,10 @@ class ChatFormat:
 
     def _source(self, wanted: str | None, *, tools: bool) -> str | None:
         """The template, the first that there is; None for a format that is no template."""
-        given = wanted or self._options.template
-        if given:
-            return given
+        if wanted:
+            return _checked_source(wanted)
+        if self._options.template:
+            return self._options.template
         if isinstance(self._stored, str):
             return self._stored
         if self._stored is not None:
@@ -252,6 +258,24 @@ def merged_reasoning(wanted: Reasoning, settings: Reasoning) -> Reasoning:
         enabled = effort != "none"
     budget = wanted.budget_tokens if wanted.budget_tokens is not None else settings.budget_tokens
     return Reasoning(enabled, effort, budget, wanted.raw)
+
+
+def _sources(stored: str | Mapping[str, str] | None, options: TextOptions) -> set[str]:
+    """The templates of this model, and those for models that have none."""
+    named = {stored} if isinstance(stored, str) else set((stored or {}).values())
+    return named | {options.template or CHATML, CHATML, PARAGRAPHS}
+
+
+def _checked_source(template: str) -> str:
+    try:
+        check_source(template)
+    except TemplateFailed as failure:
+        raise InvalidRequest(
+            f"The chat template cannot be used: {failure}.",
+            hint="Make it shorter.",
+            param="chat_template",
+        ) from failure
+    return template
 
 
 def _checked_beginning(turns: Sequence[Turn]) -> str:

@@ -30,7 +30,7 @@ _BAR = "|\N{FULLWIDTH VERTICAL LINE}"
 _BRACKETED = re.compile(r"[<\[]\S+[>\]]")
 _UNMISTAKABLE = re.compile(rf"<[{_BAR}]\S+|\S+[{_BAR}]>|<fim[_-]\S+>")
 
-_REPLACED = re.compile(r"""replace\(\s*(['"])(.+?)\1\s*,\s*(['"])(.*?)\3""")
+_REPLACED = re.compile(r"""replace\(\s{0,9}(['"])(.{1,99}?)\1\s{0,9},\s{0,9}(['"])(.{0,99}?)\3""")
 
 # What the assistant said, in which callers replay the marks of thoughts and calls.
 _SAID = ("content", "reasoning_content", "thinking")

@@ -95,6 +95,7 @@ class Preparation:
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         """The request as ids. Raises InvalidRequest or a kind of it."""
+        self._chat.begin()
         prompt = self._read(request)
         self._check(
             prompt.ids,
@@ -129,6 +130,7 @@ class Preparation:
 
     def tokenize(self, request: TokenizeRequest) -> Tokenized:
         """The ids of a request's prompt, and what each reads as. Raises InvalidRequest."""
+        self._chat.begin()
         asked = request.request
         match asked.prompt:
             case None:
