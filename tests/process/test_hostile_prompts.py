@@ -45,6 +45,20 @@ def test_a_template_that_takes_for_ever_is_refused_and_others_are_answered(
     assert visitor.row(MODEL)["pid"] == pid
 
 
+def test_a_schema_of_thousands_of_definitions_inside_each_other_does_not_end_the_worker(
+    visitor: Visitor,
+) -> None:
+    links = {
+        f"d{n}": {"anyOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"type": "null"}]} for n in range(2500)
+    }
+    schema = {"$defs": {**links, "d2500": {"type": "string"}}, "$ref": "#/$defs/d0"}
+    form = {"type": "json_schema", "json_schema": {"name": "deep", "schema": schema}}
+    pid = visitor.row(MODEL)["pid"]
+    answer = visitor.ask(MODEL, "Hello", max_tokens=1, response_format=form)
+    assert answer.status_code in (200, 400)
+    assert visitor.row(MODEL)["pid"] == pid
+
+
 def test_a_preparation_that_stands_still_ends_its_worker_and_no_request_but_its_own(
     tmp_path: Path,
 ) -> None:

@@ -45,6 +45,10 @@ from mlx_gui.worker.arrivals import Arrivals
 from mlx_gui.worker.guard import guarded
 from mlx_gui.worker.preparation import Preparing, prepare_requests
 
+_PREPARATION_STACK_BYTES = 256 * 1024 * 1024
+"""Of address space: a grammar's rules are followed one inside the other, as deep as its text goes,
+and with the usual stack thousands of them end the process."""
+
 Inbox = queue.SimpleQueue[ToChild | PreparedRequest]
 
 
@@ -62,6 +66,7 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
     except MlxGuiError as error:
         channel.send(StartFailed(error.info()))
         return 1
+    usual_bytes = threading.stack_size(_PREPARATION_STACK_BYTES)
     threading.Thread(
         target=prepare_requests,
         args=(engine, to_prepare, inbox, channel),
@@ -69,6 +74,7 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
         name="preparation",
         daemon=True,
     ).start()
+    threading.stack_size(usual_bytes)
     # What is loaded stays: no collection needs to look through it in the middle of an answer.
     gc.freeze()
     gc.enable()
