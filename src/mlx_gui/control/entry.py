@@ -30,8 +30,8 @@ _LOADS_WORTH_A_TURN = 2
 class Submission:
     """A request on its way to a worker.
 
-    `returned` says that a worker gave it back and it is to be answered by another, `abandoned` that
-    nobody reads its answer any more.
+    `returned` says that its worker died and another is to answer it, `abandoned` that nobody reads
+    its answer any more. One whose prompt was `too_long` waits for a context of `room_tokens`.
     """
 
     request_id: str
@@ -43,6 +43,8 @@ class Submission:
     position: int = 0
     returned: bool = False
     abandoned: bool = False
+    too_long: ErrorInfo | None = None
+    room_tokens: int = 0
     timer: asyncio.TimerHandle | None = None
     priority: int = field(init=False)
     tenant: str = field(init=False)
@@ -139,13 +141,22 @@ class Entry:
         if self.load_waiters:
             return self.wish_of(self.load_waiters[0])
         if self.worker is not None:
-            return self.loaded_wish
-        return Wish(footprint="small" if now_s < self.ran_out_s + SMALL_FOR_S else "full")
+            return self._with_room(self.loaded_wish)
+        small = now_s < self.ran_out_s + SMALL_FOR_S
+        return self._with_room(Wish(footprint="small" if small else "full"))
 
     def wish_of(self, waiter: LoadWaiter) -> Wish:
         """The wish of `waiter`, with less memory if the model ran out of it since."""
         small = waiter.since_s <= self.ran_out_s
-        return replace(waiter.wish, footprint="small") if small else waiter.wish
+        return self._with_room(replace(waiter.wish, footprint="small") if small else waiter.wish)
+
+    def _with_room(self, wish: Wish) -> Wish:
+        """`wish` with room for the prompts that were too long, unless it is of one context."""
+        if wish.context_tokens is not None:
+            return wish
+        held_tokens = 0 if self.worker is None else self.loaded_wish.room_tokens
+        waiting = (submission.room_tokens for submission in self.queue)
+        return replace(wish, room_tokens=max(held_tokens, *waiting, 0))
 
     def wanted(self, now_s: float) -> bool:
         """Whether a worker that is not there is to be started."""
@@ -223,6 +234,14 @@ class Entry:
         self.load_waiters = [each for each in self.load_waiters if each not in failed]
         for waiter in failed:
             reject(waiter.outcome, error)
+
+    def fail_long(self) -> None:
+        """Answer those whose prompts were too long with that, and nobody else."""
+        for submission in [each for each in self.queue if each.too_long is not None]:
+            assert submission.too_long is not None, "only those were chosen"
+            self.queue.remove(submission)
+            submission.stop_timer()
+            submission.mailbox.put(Failed(submission.too_long))
 
     def fail_waiting(self, error: MlxGuiError) -> None:
         """Answer everybody who waits for this model with `error`."""

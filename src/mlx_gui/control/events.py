@@ -19,12 +19,14 @@ from mlx_gui.control.entry import (
 from mlx_gui.control.load_plan import check_token
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans import Wish
+from mlx_gui.control.prompt_room import make_room
 from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve
 from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, ResidencySettings, Residents
 from mlx_gui.control.views import LoadOutcome, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import (
     Conflict,
+    ContextTooLong,
     ErrorInfo,
     MlxGuiError,
     ModelNotFound,
@@ -110,8 +112,9 @@ class Events:
         entry = self._residents.entry(model)
         entry.failures_in_a_row, entry.not_before_s = 0, 0.0
         entry.error = None
-        if entry.ready and self._residents.answers_wish(entry, waiter.wish):
-            entry.loaded_wish = waiter.wish
+        wish = entry.wish_of(waiter)
+        if entry.ready and self._residents.answers_wish(entry, wish):
+            entry.loaded_wish = wish
             entry.keep_alive(waiter.keep_alive_s)
             self._residents.touch(entry)
             resolve(waiter.outcome, LoadOutcome(already_loaded=True, duration_ms=0))
@@ -291,19 +294,28 @@ class Events:
         self._residents.when_idle(entry)
 
     def on_request_returned(self, worker: WorkerProcess, request_id: str, error: ErrorInfo) -> None:
-        """Nothing of it was answered, so that another worker may take it, once."""
+        """Nothing of it was answered, so that another worker may take it, once for each reason."""
         entry = self._residents.entry_of(worker)
         submission = None if entry is None else entry.leases.pop(request_id, None)
         if entry is None or submission is None:
             return
-        if submission.returned or submission.abandoned or self._residents.stopping:
+        given_up = submission.abandoned or self._residents.stopping
+        if given_up or not self._may_try_again(entry, submission, error):
             submission.mailbox.put(Failed(error))
         else:
-            submission.returned = True
             self._bound_wait(submission)
             entry.queue.put_back(submission)
-            log.info("request_returned", request_id=request_id, model=entry.model.id)
+            log.info(
+                "request_returned", request_id=request_id, model=entry.model.id, code=error.code
+            )
         self._residents.touch(entry)
+        self._residents.when_idle(entry)
+
+    def _may_try_again(self, entry: Entry, submission: Submission, error: ErrorInfo) -> bool:
+        if error.code == ContextTooLong.code:
+            return make_room(self._residents, entry, submission, too_long=error)
+        tried, submission.returned = submission.returned, True
+        return not tried
 
     def on_worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         entry = self._residents.entry_of(worker)

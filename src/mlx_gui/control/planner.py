@@ -106,6 +106,7 @@ class ModelPlanner:
             measured=noted,
             context_tokens=wish.context_tokens,
             footprint=wish.footprint,
+            room_tokens=wish.room_tokens,
         )
         return replace(plan, origin=_Origin(basis, wish, known))
 

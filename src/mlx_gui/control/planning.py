@@ -88,9 +88,11 @@ def plan_load(
     measured: Measured | None = None,
     context_tokens: int | None = None,
     footprint: Footprint = "full",
+    room_tokens: int = 0,
 ) -> Plan:
     """The plan for `model` on `machine`; `context_tokens` stands in for the setting, this once.
 
+    Where nobody has set the context it is `room_tokens` at least, as far as model and memory allow.
     Raises ModelUnsupported with the model's problem, and ModelTooLarge where the limit that was set
     for the model is too low for it.
     """
@@ -100,6 +102,9 @@ def plan_load(
     asked = context_tokens or settings.context_tokens
     if asked == "auto":
         wanted_context, because = sizing.auto_context(spec, room_bytes)
+        longer = min(sizing.facts.context_length or 0, room_tokens)
+        if longer > wanted_context and footprint == "full":
+            wanted_context, because = longer, "a prompt needed more than is taken unasked"
     else:
         wanted_context = min(sizing.facts.context_length or asked, asked)
         source = f"set for the {settings.sources['context_tokens']}"

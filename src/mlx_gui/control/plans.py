@@ -10,10 +10,14 @@ from mlx_gui.model_settings import ModelSettings
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a load is to be like, other than the settings say; None leaves it to them."""
+    """What a load is to be like, other than the settings say; None leaves it to them.
+
+    `room_tokens` is the least context where the settings leave it to us: a prompt needs it.
+    """
 
     context_tokens: int | None = None
     footprint: Footprint = "full"
+    room_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

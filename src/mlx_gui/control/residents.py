@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -127,7 +127,7 @@ class Residents:
             if entry.ready and entry.asked_for and self.outdated(entry):
                 entry.drained_for = entry.model.id
                 if not entry.leases:
-                    self.stop_worker(entry, "reload", "its settings changed")
+                    self.stop_worker(entry, "reload", self._outdated_because(entry))
             elif entry.drained_for == entry.model.id:
                 entry.drained_for = None
 
@@ -206,11 +206,13 @@ class Residents:
             # Whoever does not wait for a load hears of its end here only.
             entry.error = error.info()
         wish = entry.wish(loop_time_s())
-        if wish.context_tokens is None:
+        if wish == replace(wish, context_tokens=None, room_tokens=0):
             entry.fail_waiting(error)
         else:
-            # Without that context there may be room for the others.
-            entry.fail_loads(wish, error)
+            # With another context there may be room for the others.
+            entry.fail_long()
+            if wish.context_tokens is not None:
+                entry.fail_loads(wish, error)
             self._post(_nothing)
         self.changed(entry)
 
@@ -254,6 +256,10 @@ class Residents:
             settled_s=self._last_exit_s + SETTLED_S,
         )
 
+    def plan(self, model: Model, wish: Wish) -> Plan:
+        """What a load takes. Raises ModelUnsupported, ModelTooLarge and NotReady."""
+        return self._effects.planner.plan(model, wish)
+
     def load_plan(
         self, model: Model, wish: Wish, settings: ModelSettings | None = None
     ) -> LoadPlan:
@@ -284,6 +290,15 @@ class Residents:
         if entry.worker is None or entry.plan is None:
             return False
         return not self.answers_wish(entry, entry.wish(loop_time_s()))
+
+    def _outdated_because(self, entry: Entry) -> str:
+        wish = entry.wish(loop_time_s())
+        if wish.room_tokens > entry.loaded_wish.room_tokens and entry.worker is not None:
+            held = entry.worker.spec.context
+            return f"a prompt waits that is too long for its context of {held:,} tokens"
+        if wish.context_tokens != entry.loaded_wish.context_tokens:
+            return "a load with another context was asked for"
+        return "its settings changed"
 
     def answers_wish(self, entry: Entry, wish: Wish) -> bool:
         """Whether a load with `wish` would make the worker of `entry` what it is."""

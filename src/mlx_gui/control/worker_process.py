@@ -12,6 +12,7 @@ from mlx_gui.control.liveness import Liveness
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned, memory_returned, weighed
 from mlx_gui.core.errors import (
+    ContextTooLong,
     ErrorInfo,
     LoadFailed,
     MlxGuiError,
@@ -317,7 +318,12 @@ class WorkerProcess:
         mailbox = self._mailboxes.get(request_id)
         if mailbox is None:
             return
-        self._unanswered.discard(request_id)
+        if request_id in self._unanswered:
+            self._unanswered.discard(request_id)
+            if isinstance(first := events[0], Failed) and first.error.code == ContextTooLong.code:
+                del self._mailboxes[request_id]
+                self._observer.request_returned(self, request_id, first.error)
+                return
         for event in events:
             mailbox.put(event)
         if mailbox.closed:

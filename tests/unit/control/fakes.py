@@ -3,7 +3,7 @@
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
-from mlx_gui.core.errors import ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
+from mlx_gui.core.errors import ContextTooLong, ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
 from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage
 from mlx_gui.core.model import KVLayout, LoadSpec, MemoryNeed, MemoryUse, Model, ModelFacts
 from mlx_gui.ipc.child import ChildExit
@@ -51,6 +51,15 @@ class ScriptedWorker:
         """Something of the answer comes."""
         self.answered.add(request_id)
         self.running[request_id].put(Delta(0, "text"))
+
+    def find_too_long(self, request_id: str, prompt_tokens: int) -> None:
+        """The prompt does not fit, which is the first that is said of it."""
+        del self.running[request_id]
+        told = ContextTooLong(
+            "The prompt is too long.",
+            details={"prompt_tokens": prompt_tokens, "context_tokens": self.spec.context},
+        )
+        self._observer.request_returned(self, request_id, told.info())  # pyright: ignore[reportArgumentType]
 
     def finish(self, request_id: str) -> None:
         mailbox = self.running.pop(request_id)

@@ -52,6 +52,8 @@ class Stage:
         self.contexts: dict[str, int] = {}
         self.sizes: dict[str, int] = {"huge": 1000}
         self.sizes_of_contexts: dict[int, int] = {}
+        self.longest: int | None = None
+        """For which all models were made; None where somebody has set the context."""
         self.standings: dict[str, Standing] = {}
         self.budget = 100
         self.old: str | None = None
@@ -80,10 +82,14 @@ class Stage:
         size = self.sizes.get(wanted.id, 10)
         context = wish.context_tokens or self.contexts.get(wanted.id, 64)
         size = self.sizes_of_contexts.get(context, size)
+        if self.longest is not None and not wish.context_tokens:
+            context = max(context, min(wish.room_tokens, self.longest))
+            size = self.sizes_of_contexts.get(context, size)
         if wish.footprint == "small":
             size, context = size // 2, context // 2
         spec = LoadSpec(wanted.id, "", "text", "fake", "stored", context, self.slots)
-        return Plan(spec, need(size), wanted_context=context)
+        auto = self.longest is not None and not wish.context_tokens
+        return Plan(spec, need(size), wanted_context=context, auto=auto)
 
     def holds(self, wanted: Model, wish: Wish, plan: Plan) -> bool:
         return self.plan(wanted, wish).spec == plan.spec
