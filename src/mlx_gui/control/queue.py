@@ -1,11 +1,14 @@
 """Who is next among the requests that wait for one model.
 
 The highest priority first; within it tenants take turns, and the requests of one tenant keep their
-order. A wait raises the priority, so that nobody waits for ever behind more important ones.
+order. Its wait raises the priority of a request, and of no other, so that nobody waits for ever
+behind more important ones.
 """
 
+import heapq
 from collections import deque
 from collections.abc import Iterator
+from itertools import count
 from typing import Generic, Protocol, TypeVar
 
 AGING_S = 30.0
@@ -108,12 +111,23 @@ class FairQueue(Generic[Item]):
 
     def in_order(self, now_s: float) -> Iterator[Item]:
         """All requests in the order in which they would be served if no other came."""
-        levels: list[tuple[float, int]] = []
+        turns = count()
+        heads: list[tuple[float, int, int, Item, Iterator[Item]]] = []
+
+        def stand(priority: int, line: Iterator[Item]) -> None:
+            """The next of a line, behind whoever is as urgent and stands already."""
+            for item in line:
+                rank = priority + max(now_s - item.enqueued_s, 0) // AGING_S
+                heapq.heappush(heads, (-rank, -priority, next(turns), item, line))
+                break
+
         for priority, tenants in self._turns.items():
-            oldest_s = min(waiting[0].enqueued_s for waiting in tenants.values())
-            levels.append((priority + max(now_s - oldest_s, 0) // AGING_S, priority))
-        for _, priority in sorted(levels, reverse=True):
-            yield from _round_robin(self._turns[priority])
+            for waiting in tenants.values():
+                stand(priority, iter(waiting))
+        while heads:
+            _, lowered, _, item, line = heapq.heappop(heads)
+            yield item
+            stand(-lowered, line)
 
     def oldest_s(self) -> float | None:
         """Since when the longest waiting request waits."""
@@ -128,16 +142,3 @@ class FairQueue(Generic[Item]):
         if not self._turns[item.priority]:
             del self._turns[item.priority]
         self.changed = True
-
-
-def _round_robin(tenants: dict[str, deque[Item]]) -> Iterator[Item]:
-    """One of each tenant, then the second of each, and so on."""
-    lines = [iter(waiting) for waiting in tenants.values()]
-    while lines:
-        left: list[Iterator[Item]] = []
-        for line in lines:
-            for item in line:
-                yield item
-                left.append(line)
-                break
-        lines = left

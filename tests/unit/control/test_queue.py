@@ -60,6 +60,24 @@ def test_a_higher_priority_is_served_first_until_a_lower_one_has_waited() -> Non
     assert [item.request_id for item in queue.in_order(AGING_S * 2.1)] == ["plain", "urgent"]
 
 
+def test_a_long_wait_raises_the_request_that_waited_and_nobody_beside_it() -> None:
+    now_s = AGING_S * 3.5
+    queue = queue_of(
+        Asked("a1", "a"),
+        Asked("a2", "a", enqueued_s=now_s),
+        *(Asked(f"b{number}", "b", enqueued_s=now_s) for number in range(3)),
+        Asked("c", "c", 2, enqueued_s=now_s),
+    )
+    assert served(queue, now_s) == ["a1", "c", "b0", "a2", "b1", "b2"]
+
+
+def test_of_requests_that_are_as_urgent_by_now_the_more_important_goes_first() -> None:
+    queue = queue_of(
+        Asked("old", "a"), Asked("new", "b", 1, AGING_S), Asked("late", "c", enqueued_s=AGING_S)
+    )
+    assert served(queue, AGING_S * 1.5) == ["new", "old", "late"]
+
+
 def test_a_full_queue_still_takes_the_share_of_a_tenant_that_has_little_in_it() -> None:
     queue = queue_of(*(Asked(str(number), "a") for number in range(4)))
     assert queue.full_for("a", 4)
@@ -92,9 +110,21 @@ requests = st.builds(
 )
 
 
-@given(st.lists(requests, unique_by=lambda item: item.request_id))
-def test_places_are_those_in_which_all_are_served_and_each_once(items: list[Asked]) -> None:
+@given(st.lists(requests, unique_by=lambda item: item.request_id), st.integers(0, 200))
+def test_places_are_those_in_which_all_are_served_and_each_once(
+    items: list[Asked], now_s: int
+) -> None:
     queue = queue_of(*sorted(items, key=lambda item: item.enqueued_s))
-    places = [item.request_id for item in queue.in_order(0)]
+    places = [item.request_id for item in queue.in_order(now_s)]
     assert Counter(places) == Counter(item.request_id for item in items)
-    assert served(queue) == places
+    assert served(queue, now_s) == places
+
+
+@given(st.lists(requests, unique_by=lambda item: item.request_id), st.integers(0, 200))
+def test_a_request_that_is_taken_and_put_back_is_next_again(items: list[Asked], now_s: int) -> None:
+    queue = queue_of(*sorted(items, key=lambda item: item.enqueued_s))
+    places = [item.request_id for item in queue.in_order(now_s)]
+    if (head := queue.head(now_s)) is not None:
+        queue.take(head)
+        queue.put_back(head)
+    assert [item.request_id for item in queue.in_order(now_s)] == places
