@@ -370,11 +370,11 @@ def test_what_cannot_be_prepared_is_refused(
         prompt(qwen3, request_)
 
 
-def test_a_schema_that_cannot_be_enforced_is_refused_by_the_name_of_its_tool(
+def test_a_strict_schema_that_cannot_be_enforced_is_refused_by_the_name_of_its_tool(
     engine: RemoteEngine,
 ) -> None:
     load(engine, "Qwen3-tiny")
-    strange = Tool("strange", "", {"properties": {"a": {"not": {"type": "string"}}}})
+    strange = Tool("strange", "", {"properties": {"a": {"not": {"type": "string"}}}}, strict=True)
     request = ask("a", tools=(WEATHER, strange), tool_choice=ToolChoice("required"))
     with pytest.raises(InvalidRequest, match=r"tool strange cannot be enforced: .*/not"):
         prompt(engine, request)

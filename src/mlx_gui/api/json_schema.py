@@ -85,7 +85,9 @@ def _is_bound(value: object) -> bool:
 
 
 def _is_count(value: object) -> bool:
-    return type(value) is int and value >= 0
+    """Whole also as 3.0, which many languages make of it."""
+    whole = type(value) is int or (type(value) is float and value.is_integer())
+    return whole and cast(float, value) >= 0
 
 
 def _is_list(value: object) -> bool:

@@ -74,11 +74,15 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A function that the model may call; `parameters` is the JSON schema of its arguments."""
+    """A function that the model may call; `parameters` is the JSON schema of its arguments.
+
+    With `strict`, a call that is enforced is refused where the schema cannot be enforced in full.
+    """
 
     name: str
     description: str = ""
     parameters: dict[str, Any] = {}
+    strict: bool = False
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -95,11 +99,13 @@ class ToolChoice(msgspec.Struct, frozen=True):
 class Grammar(msgspec.Struct, frozen=True):
     """What the content of the answer must match: a JSON schema, a regex or a Lark grammar.
 
-    `text` is that schema (as JSON), regex or grammar; empty for any JSON object.
+    `text` is that schema (as JSON), regex or grammar; empty for any JSON object. Of a schema that
+    cannot be enforced in full the rest is left away, or with `strict` the request is refused.
     """
 
     kind: GrammarKind
     text: str = ""
+    strict: bool = False
 
 
 class Reasoning(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.generation import Grammar, Tool, ToolChoice
+from mlx_gui.core.generation import Tool, ToolChoice
 from mlx_gui.parsers import harmony
 from mlx_gui.parsers.base import CallForm, Dialect
 from mlx_gui.parsers.markers import tokens_in
@@ -79,36 +79,6 @@ def allowed_tools(tools: Sequence[Tool], choice: ToolChoice) -> Sequence[Tool]:
             param="tool_choice",
         )
     return named
-
-
-def check_tools(
-    tools: Sequence[Tool], choice: ToolChoice, check: Callable[[Grammar], object]
-) -> None:
-    """Raises the InvalidRequest that `check` raises for the schema of a tool, with its name."""
-    for tool in allowed_tools(tools, choice):
-        try:
-            check(Grammar("json_schema", json.dumps({"type": "object", **tool.parameters})))
-        except InvalidRequest as error:
-            raise InvalidRequest(
-                f"The parameters of the tool {tool.name} cannot be enforced: {error.message}",
-                hint=error.hint,
-                param="tools",
-            ) from error
-
-
-def enforceable_tools(
-    tools: Sequence[Tool], check: Callable[[Grammar], object]
-) -> tuple[Tool, ...]:
-    """The tools, those without parameters whose parameters `check` refuses."""
-
-    def enforceable(tool: Tool) -> bool:
-        try:
-            check(Grammar("json_schema", json.dumps({"type": "object", **tool.parameters})))
-        except InvalidRequest:
-            return False
-        return True
-
-    return tuple(tool if enforceable(tool) else Tool(tool.name) for tool in tools)
 
 
 def arguments_schema(tool: Tool) -> dict[str, Any]:

@@ -10,11 +10,11 @@ from llguidance import LLMatcher, LLTokenizer
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.generation import Grammar, Tool, ToolChoice
+from mlx_gui.core.generation import Tool, ToolChoice
 from mlx_gui.parsers import harmony
 from mlx_gui.parsers.base import Call
 from mlx_gui.parsers.dialects import dialect_of
-from mlx_gui.parsers.grammar import answer_grammar, call_grammar, enforceable_tools
+from mlx_gui.parsers.grammar import answer_grammar, call_grammar
 from tests.unit.parsers.answers import (
     AUTO,
     PARIS,
@@ -137,15 +137,6 @@ def test_text_that_only_begins_like_a_call_is_content() -> None:
         *called(PARIS),
         *content(form.before_name + "ad"),
     ]
-
-
-def test_tools_whose_parameters_cannot_be_enforced_take_any_object() -> None:
-    def check(grammar: Grammar) -> None:
-        if '"not"' in grammar.text:
-            raise InvalidRequest("No.")
-
-    odd = Tool("odd", "Odd.", {"not": {}})
-    assert enforceable_tools((WEATHER, odd), check) == (WEATHER, Tool("odd"))
 
 
 @pytest.mark.parametrize("choice", [REQUIRED, ONE, NAMED])

@@ -49,15 +49,28 @@ def limits(options: OllamaOptions | None) -> Limits:
 
 
 def grammar(body: Question) -> Grammar | None:
-    """What the answer must match. Raises InvalidRequest for a schema without an end."""
+    """What the answer must match: a schema, also in the words of OpenAI and llama.cpp.
+
+    Raises InvalidRequest for a schema without an end.
+    """
     match body.format:
         case None | "":
             return None
+        case {"type": "json_schema", "json_schema": {"schema": schema}}:
+            return _of_schema(schema)
+        case {"type": "json_object" | "json_schema", "schema": schema}:
+            return _of_schema(schema)
+        case {"type": "json_object"}:
+            return Grammar("json_object")
         case dict() as schema:
-            check_recursion(schema, param="format")
-            return Grammar("json_schema", msgspec.json.encode(schema).decode())
+            return _of_schema(schema)
         case _:
             return Grammar("json_object")
+
+
+def _of_schema(schema: object) -> Grammar:
+    check_recursion(schema, param="format")
+    return Grammar("json_schema", msgspec.json.encode(schema).decode())
 
 
 def reasoning(body: Question) -> Reasoning:

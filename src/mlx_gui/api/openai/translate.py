@@ -164,6 +164,7 @@ def _formats(body: FormatFields) -> dict[str, Grammar]:
 
     if body.response_format is not None and body.response_format.type != "text":
         found["response_format"] = _response_format(body.response_format)
+    add("json_schema", "json_schema", _schema_text(body.json_schema, param="json_schema"))
     add("regex", "regex", body.regex)
     add("grammar", "lark", body.grammar)
     add("guided_json", "json_schema", _schema_text(body.guided_json, param="guided_json"))
@@ -182,6 +183,10 @@ def _formats(body: FormatFields) -> dict[str, Grammar]:
 
 
 def _response_format(asked: ResponseFormat) -> Grammar:
+    param = "response_format.json_schema.schema"
+    if asked.json_schema is None and asked.schema_ is not None:
+        schema = _schema_text(asked.schema_, param="response_format.schema")
+        return Grammar("json_schema", cast(str, schema))
     if asked.type == "json_object":
         return Grammar("json_object")
     if asked.json_schema is None:
@@ -190,8 +195,8 @@ def _response_format(asked: ResponseFormat) -> Grammar:
             hint='Send {"type": "json_schema", "json_schema": {"name": …, "schema": …}}.',
             param="response_format.json_schema",
         )
-    param = "response_format.json_schema.schema"
-    return Grammar("json_schema", cast(str, _schema_text(asked.json_schema.schema_, param=param)))
+    schema = cast(str, _schema_text(asked.json_schema.schema_, param=param))
+    return Grammar("json_schema", schema, strict=asked.json_schema.strict or False)
 
 
 def _schema_text(schema: str | dict[str, object] | None, *, param: str) -> str | None:

@@ -73,7 +73,7 @@ class AnswerFields(SamplingFields):
 
 
 class NamedSchema(Strict):
-    """A JSON schema for the answer. It is always kept to, whatever `strict` says."""
+    """A JSON schema for the answer. What of it cannot be enforced is refused if it is `strict`."""
 
     schema_: dict[str, Any] = Field(alias="schema")
     name: str | None = None
@@ -81,10 +81,14 @@ class NamedSchema(Strict):
 
 
 class ResponseFormat(Strict):
-    """The form of the answer; `json_schema` belongs to the type of that name."""
+    """The form of the answer; `json_schema` belongs to the type of that name.
+
+    A `schema` beside a type of JSON is what llama.cpp takes.
+    """
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: NamedSchema | None = None
+    schema_: dict[str, Any] | None = Field(default=None, alias="schema")
 
 
 class StructuredOutputs(Strict):
@@ -98,9 +102,13 @@ class StructuredOutputs(Strict):
 
 
 class FormatFields(Strict):
-    """What the answer must match; one of these at most. `grammar` is Lark."""
+    """What the answer must match; one of these at most. `grammar` is Lark.
+
+    `json_schema` is llama.cpp's.
+    """
 
     response_format: ResponseFormat | None = None
+    json_schema: SchemaOrText | None = None
     regex: NonEmpty | None = None
     grammar: NonEmpty | None = None
     guided_json: SchemaOrText | None = None

@@ -1,17 +1,12 @@
 """What a request demands of the form of its answer: a grammar, calls, or one of the two."""
 
-from functools import partial
+from collections.abc import Sequence
 
-from mlx_gui.core.generation import GenerateRequest, Grammar
+from mlx_gui.core.generation import GenerateRequest, Tool
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
+from mlx_gui.engines.text.held_tools import with_held_tools
 from mlx_gui.parsers.base import Dialect
-from mlx_gui.parsers.grammar import (
-    TokenId,
-    answer_grammar,
-    call_grammar,
-    check_tools,
-    enforceable_tools,
-)
+from mlx_gui.parsers.grammar import TokenId, allowed_tools, answer_grammar, call_grammar
 
 
 def compiled_form(
@@ -22,17 +17,31 @@ def compiled_form(
     Calls that are required take the place of a grammar; those that are allowed stand beside it.
     Raises InvalidRequest for what cannot be enforced.
     """
-    tools, choice, check = request.tools, request.tool_choice, grammars.check_and_compile
+    choice = request.tool_choice
+
+    def calls(tools: Sequence[Tool], left: tuple[str, ...]) -> CompiledGrammar:
+        text = call_grammar(dialect, tools, choice, token_id)
+        return grammars.compile_calls(text, with_digits=True, not_enforced=left)
+
     if choice.mode in ("required", "named"):
-        check_tools(tools, choice, check)
-        return check(Grammar("lark", call_grammar(dialect, tools, choice, token_id)))
+        allowed = allowed_tools(request.tools, choice)
+        return with_held_tools(allowed, calls, grammars=grammars, demanded=True)
     if request.grammar is None:
         return None
-    may_call = enforceable_tools(tools, check) if may_call_in_form(request) else ()
+    answer = grammars.check_and_compile(request.grammar)
+    may_call = request.tools if may_call_in_form(request) else ()
     if _continues(request) or (dialect.calls is not None and not may_call):
-        return check(request.grammar)
-    around = partial(answer_grammar, dialect, tools=may_call, choice=choice, token_id=token_id)
-    return check(request.grammar, around)
+        return answer
+
+    def either(tools: Sequence[Tool], left: tuple[str, ...]) -> CompiledGrammar:
+        text = answer_grammar(dialect, answer.rule, tools=tools, choice=choice, token_id=token_id)
+        return grammars.compile_calls(
+            text,
+            with_digits=answer.digits is not None,
+            not_enforced=(*answer.not_enforced, *left),
+        )
+
+    return with_held_tools(may_call, either, grammars=grammars, demanded=False)
 
 
 def may_call_in_form(request: GenerateRequest) -> bool:

@@ -7,9 +7,9 @@ A string in quotes never matches a special token, and neither does any regex or 
 """
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import llguidance.hf
 import llguidance.numpy
@@ -19,13 +19,19 @@ from llguidance import LLMatcher, LLParserLimits, LLTokenizer
 
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import Grammar, GrammarKind
-from mlx_gui.engines.text.grammar_refusal import NAMES, reason_of, refusal
+from mlx_gui.engines.text.digits import DigitBound, DigitTokens
+from mlx_gui.engines.text.enforceable import enforceable, prepared
+from mlx_gui.engines.text.grammar_refusal import IN_SCHEMA, NAMES, reason_of, refusal, unenforceable
 from mlx_gui.engines.text.library import TokenizerWrapper
+from mlx_gui.engines.text.schema_nodes import Schema
 from mlx_gui.engines.text.thought import Thought, last_token, only
+from mlx_gui.engines.text.token_bytes import token_bytes_of
 
 _MAX_CHARACTERS = 200_000
 _MAX_REGEX_CHARACTERS = 10_000
 """The longest regex costs a few milliseconds a token, for the whole batch."""
+_MAX_ITEMS = 5_000
+"""Of the parser at one place: four for each optional property of an object."""
 _REHEARSED_TOKENS = 8
 _MOST_BREAKS = 2
 
@@ -38,7 +44,6 @@ _JSON: Any = {
     "lenient": False,
     "coerce_one_of": False,
 }
-_ANY_OBJECT = '{"type": "object"}'
 # llguidance would choose the tokens itself wherever only one text can follow, and takes the special
 # token where that text spells one, like "<think>" in an enum; then nothing fits any more.
 _FREE_TOKENS = '%llguidance {"no_forcing": true}'
@@ -46,11 +51,19 @@ _FREE_TOKENS = '%llguidance {"no_forcing": true}'
 
 @dataclass(frozen=True, slots=True)
 class CompiledGrammar:
-    """A grammar for one model's tokens. `start` begins one sequence after another with it."""
+    """A grammar for one model's tokens. `start` begins one sequence after another with it.
+
+    `rule` is what may stand on the right of a rule of Lark, `not_enforced` the places of what was
+    left away of a schema.
+    """
 
     kind: GrammarKind
     matcher: LLMatcher
     tokens: LLTokenizer
+    rule: str
+    not_enforced: tuple[str, ...] = ()
+    digits: DigitTokens | None = None
+    """Where its numbers are JSON and have to end."""
 
     def start(self, thought: Thought | None = None) -> "GrammarMask":
         """The logits processor of one sequence, whose answer begins after `thought`."""
@@ -70,31 +83,94 @@ class GrammarCompiler:
         self._logits_width = logits_width
         self._end_tokens = sorted(end_tokens)
         self._made: LLTokenizer | None = None
+        self._digits: DigitTokens | None = None
 
-    def check_and_compile(
-        self, grammar: Grammar, around: Callable[[str], str] | None = None
-    ) -> CompiledGrammar:
-        """`grammar`, ready to start. Raises InvalidRequest where it cannot be enforced in full.
+    def check_and_compile(self, grammar: Grammar) -> CompiledGrammar:
+        """`grammar`, ready to start. Raises InvalidRequest where it cannot be enforced.
 
-        `around` makes a Lark grammar of what may stand on the right of a rule and is what `grammar`
-        matches.
+        Of a schema that is not strict, what cannot is left away; one that no value can match, or
+        that is no schema, is refused all the same.
         """
-        _check_size(grammar)
-        compiled = self._compiled(grammar, _source(grammar))
-        if around is None:
-            return compiled
-        return self._compiled(grammar, _lark(around(_rule(grammar))))
+        if grammar.kind == "json_schema":
+            return self._of_schema(grammar)
+        check_size(grammar)
+        rule = _rule(grammar)
+        source = grammar.text if grammar.kind == "lark" else f"start: {rule}"
+        matcher, error = self._tried(source, rehearsed=True)
+        if error is not None:
+            raise refusal(grammar, error)
+        digits = self._digit_tokens() if grammar.kind == "json_object" else None
+        return CompiledGrammar(grammar.kind, matcher, self._tokens(), rule, digits=digits)
 
-    def _compiled(self, grammar: Grammar, source: str) -> CompiledGrammar:
+    def compile_calls(
+        self, text: str, *, with_digits: bool, not_enforced: tuple[str, ...] = ()
+    ) -> CompiledGrammar:
+        """A Lark grammar that was made of tools and perhaps the form of an answer.
+
+        `with_digits` says that all of it is JSON. Raises InvalidRequest if it does not compile.
+        """
+        grammar = Grammar("lark", text)
+        matcher, error = self._tried(text, rehearsed=True)
+        if error is not None:
+            raise refusal(grammar, error)
+        digits = self._digit_tokens() if with_digits else None
+        return CompiledGrammar("lark", matcher, self._tokens(), "", not_enforced, digits)
+
+    def error_of(self, schema: Schema) -> str | None:
+        """What llguidance has against `schema` at first sight; None if it is enforced in full."""
+        return self._schema_tried(schema, rehearsed=False)[1]
+
+    def _of_schema(self, grammar: Grammar) -> CompiledGrammar:
+        schema, left = schema_of(grammar), ()
+        tried: list[LLMatcher] = []
+
+        def error_of(schema: Schema) -> str | None:
+            matcher, error = self._schema_tried(schema, rehearsed=True)
+            tried.append(matcher)
+            return error
+
+        if grammar.strict:
+            costly = prepared(schema)
+            if costly:
+                raise unenforceable(NAMES["json_schema"], costly)
+            error = error_of(schema)
+        else:
+            found = enforceable(schema, error_of)
+            schema, left, error = found.schema, found.left, found.error
+        if error is not None:
+            raise refusal(grammar, error)
+        return CompiledGrammar(
+            "json_schema",
+            tried[-1],
+            self._tokens(),
+            schema_rule(schema),
+            left,
+            self._digit_tokens(),
+        )
+
+    def _schema_tried(self, schema: Schema, *, rehearsed: bool) -> tuple[LLMatcher, str | None]:
+        matcher, error = self._tried(f"start: {schema_rule(schema)}", rehearsed=rehearsed)
+        return matcher, None if error is None else error.removeprefix(IN_SCHEMA)
+
+    def _tried(self, source: str, *, rehearsed: bool) -> tuple[LLMatcher, str | None]:
+        """`source` compiled, and what llguidance has against it."""
         tokens = self._tokens()
         limits = LLParserLimits(
-            max_lexer_states=50_000, max_grammar_size=100_000, verbose_errors=False
+            max_lexer_states=50_000,
+            max_grammar_size=100_000,
+            max_items_in_row=_MAX_ITEMS,
+            verbose_errors=False,
         )
-        matcher = LLMatcher(tokens, source, log_level=0, limits=limits)
+        matcher = LLMatcher(tokens, _lark(source), log_level=0, limits=limits)
         if matcher.is_error():
-            raise refusal(grammar, matcher.get_error())
-        _rehearse(matcher.deep_copy(), grammar, tokens)
-        return CompiledGrammar(grammar.kind, matcher, tokens)
+            return matcher, matcher.get_error()
+        return matcher, _rehearsed(matcher.deep_copy(), tokens) if rehearsed else None
+
+    def _digit_tokens(self) -> DigitTokens:
+        if self._digits is None:
+            inner: Any = self._tokenizer._tokenizer
+            self._digits = DigitTokens(token_bytes_of(self._tokenizer), inner.get_vocab())
+        return self._digits
 
     def _tokens(self) -> LLTokenizer:
         if self._made is None:
@@ -128,6 +204,8 @@ class GrammarMask:
     def __init__(self, grammar: CompiledGrammar, thought: Thought | None) -> None:
         self._kind: GrammarKind = grammar.kind
         self._matcher = grammar.matcher.deep_copy()
+        self._digit_tokens = grammar.digits
+        self._digits = self._new_digits()
         self._end_tokens: list[int] = grammar.tokens.eos_tokens
         self._bits = llguidance.numpy.allocate_token_bitmask(1, grammar.tokens.vocab_size)
         self._thought = thought
@@ -147,6 +225,7 @@ class GrammarMask:
             if self._thought.stage == "thinking":
                 if self._began:
                     self._matcher.reset()
+                    self._digits = self._new_digits()
                     self._began = False
                 self._breaks_left = _MOST_BREAKS
                 return self._endless(logits)
@@ -191,7 +270,10 @@ class GrammarMask:
 
     def _answer(self, context: mx.array, logits: mx.array) -> mx.array:
         if self._began and not self._matcher.is_stopped():
-            self._matcher.consume_token(last_token(context))
+            token = last_token(context)
+            self._matcher.consume_token(token)
+            if self._digits is not None:
+                self._digits.follow(token)
         self._began = True
         llguidance.numpy.fill_next_token_bitmask(self._matcher, self._bits)
         if self._matcher.is_error():
@@ -202,7 +284,12 @@ class GrammarMask:
             )
         bits = np.unpackbits(self._bits.view(np.uint8)[0], bitorder="little")
         allowed: Any = bits[: logits.shape[-1]].view(np.bool_)
+        if self._digits is not None:
+            self._digits.narrow(allowed)
         return mx.where(mx.array(allowed), logits, -mx.inf)
+
+    def _new_digits(self) -> DigitBound | None:
+        return DigitBound(self._digit_tokens) if self._digit_tokens is not None else None
 
     def _endless(self, logits: mx.array) -> mx.array:
         places = mx.arange(logits.shape[-1])
@@ -214,7 +301,8 @@ class GrammarMask:
         return bool(self._bits[0, token // 32] >> (token % 32) & 1)
 
 
-def _check_size(grammar: Grammar) -> None:
+def check_size(grammar: Grammar) -> None:
+    """Raises InvalidRequest for one with too many characters."""
     limit = _MAX_REGEX_CHARACTERS if grammar.kind == "regex" else _MAX_CHARACTERS
     if len(grammar.text) > limit:
         raise InvalidRequest(
@@ -223,9 +311,30 @@ def _check_size(grammar: Grammar) -> None:
         )
 
 
-def _source(grammar: Grammar) -> str:
-    """The grammar as llguidance reads it, always Lark in the end."""
-    return _lark(grammar.text if grammar.kind == "lark" else f"start: {_rule(grammar)}")
+def schema_of(grammar: Grammar) -> Schema:
+    """The schema that its text is. Raises InvalidRequest where it is not a JSON object."""
+    check_size(grammar)
+    try:
+        schema: object = json.loads(grammar.text)
+    except (RecursionError, ValueError) as error:
+        raise refusal(grammar, _said_of(grammar.text) or str(error)) from error
+    if not isinstance(schema, dict):
+        raise refusal(grammar, "Expecting object")
+    return cast(Schema, schema)
+
+
+def schema_rule(schema: Schema) -> str:
+    """What may stand on the right of a rule of Lark."""
+    return f"%json {json.dumps({**schema, 'x-guidance': _JSON})}"
+
+
+def _said_of(text: str) -> str:
+    """What llguidance has against a text that Python does not read as JSON."""
+    try:
+        LLMatcher.grammar_from_json_schema(text, overrides=_JSON)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _lark(text: str) -> str:
@@ -233,37 +342,27 @@ def _lark(text: str) -> str:
 
 
 def _rule(grammar: Grammar) -> str:
-    """What may stand on the right of a rule of Lark. Raises InvalidRequest for no JSON object."""
+    """What may stand on the right of a rule of Lark, for all but schemas."""
     match grammar.kind:
-        case "json_object":
-            return f"%json {_schema(_ANY_OBJECT)}"
-        case "json_schema":
-            try:
-                return f"%json {_schema(grammar.text)}"
-            except ValueError as error:
-                raise refusal(grammar, str(error)) from error
         case "regex":
             made = json.loads(LLMatcher.grammar_from_regex(grammar.text))
             return made["grammars"][0]["lark_grammar"].removeprefix("start: ")
         case "lark":
             return f"%lark {{\n{grammar.text}\n{_FREE_TOKENS}\n}}"
+        case _:
+            return schema_rule({"type": "object"})
 
 
-def _schema(text: str) -> str:
-    """The schema with our options in it. Raises ValueError where it is not a JSON object."""
-    made = json.loads(LLMatcher.grammar_from_json_schema(text, overrides=_JSON))
-    return json.dumps(made["grammars"][0]["json_schema"])
-
-
-def _rehearse(matcher: LLMatcher, grammar: Grammar, tokens: LLTokenizer) -> None:
+def _rehearsed(matcher: LLMatcher, tokens: LLTokenizer) -> str | None:
     """Writes the beginning of an answer: some grammars only then show that they are too large."""
     bits = llguidance.numpy.allocate_token_bitmask(1, tokens.vocab_size)
     for _ in range(_REHEARSED_TOKENS):
         llguidance.numpy.fill_next_token_bitmask(matcher, bits)
         if matcher.is_error():
-            raise refusal(grammar, matcher.get_error())
+            return matcher.get_error()
         allowed = np.unpackbits(bits.view(np.uint8)[0], bitorder="little")
         allowed[tokens.eos_tokens] = 0
         if matcher.is_stopped() or not allowed.any():
-            return
+            return None
         matcher.consume_token(int(allowed.argmax()))
+    return None

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from mlx_gui.core.errors import InvalidRequest
@@ -16,6 +16,8 @@ NAMES: dict[GrammarKind, str] = {
     "regex": "regex",
     "lark": "Lark grammar",
 }
+IN_SCHEMA = "at 1(8): failed to compile JSON schema: "
+"""What llguidance begins with where the whole grammar is a schema."""
 _UNKNOWN_KEYWORDS = re.compile(r"Unimplemented keys: (\[.*?\])")
 _MAPS_OF_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 _VALUES = frozenset({"enum", "const", "default", "examples"})
@@ -29,12 +31,8 @@ def refusal(grammar: Grammar, error: str) -> InvalidRequest:
         keywords: list[str] = json.loads(unknown[1])
         is_schema = grammar.kind == "json_schema"
         places = [*_places(json.loads(grammar.text), keywords)] if is_schema else []
-        return InvalidRequest(
-            f"The {name} uses what cannot be enforced: {_short(', '.join(places or keywords))}.",
-            hint="Leave it away and check the answer yourself, or say the same in other words.",
-            details={"keywords": ", ".join(keywords)},
-        )
-    error = error.removeprefix("at 1(8): failed to compile JSON schema: ")
+        return unenforceable(name, places or keywords, keywords)
+    error = error.removeprefix(IN_SCHEMA)
     if error.startswith("oneOf"):
         return InvalidRequest(
             f"The {name} uses oneOf where two branches may match, which cannot be enforced.",
@@ -48,6 +46,16 @@ def refusal(grammar: Grammar, error: str) -> InvalidRequest:
         error = error[max(error.find("regex parse error"), 0) :]
     return InvalidRequest(
         f"The {name} cannot be enforced: {reason_of(error)}", hint="Correct or simplify it."
+    )
+
+
+def unenforceable(name: str, places: Sequence[str], keywords: Sequence[str] = ()) -> InvalidRequest:
+    """That `places` in the grammar called `name` cannot be enforced; `keywords` stand there."""
+    known = dict.fromkeys(keywords or (place.rpartition("/")[2] for place in places))
+    return InvalidRequest(
+        f"The {name} uses what cannot be enforced: {_short(', '.join(places))}.",
+        hint="Leave it away and check the answer yourself, or say the same in other words.",
+        details={"keywords": ", ".join(known)},
     )
 
 

@@ -106,6 +106,9 @@ class Preparation:
         choice = resolve(request.sampling, self._spec.text.sampling, self._generation_config)
         check_logit_bias(choice.logit_bias, self._vocabulary)
         thinking = self._thinking(request, prompt)
+        grammar = compiled_form(
+            request, prompt.dialect, grammars=self._grammars, token_id=self._chat.token_id
+        )
         payload = Prompt(
             ids=tuple(prompt.ids),
             max_tokens=room if request.max_tokens is None else min(request.max_tokens, room),
@@ -119,14 +122,19 @@ class Preparation:
             ),
             visible=self._visible(request, prompt.dialect),
             thinking=thinking,
-            grammar=compiled_form(
-                request, prompt.dialect, grammars=self._grammars, token_id=self._chat.token_id
-            ),
+            grammar=grammar,
             boundaries=prompt.boundaries,
             echo=prompt.text if request.echo else "",
             offsets=self._offsets(request, prompt) if request.scores_prompt else (),
         )
-        return PreparedRequest(request_id, request, len(prompt.ids), payload, prompt.dropped)
+        return PreparedRequest(
+            request_id,
+            request,
+            len(prompt.ids),
+            payload,
+            prompt.dropped,
+            grammar.not_enforced if grammar is not None else (),
+        )
 
     def tokenize(self, request: TokenizeRequest) -> Tokenized:
         """The ids of a request's prompt, and what each reads as. Raises InvalidRequest."""

@@ -900,6 +900,10 @@ export interface components {
          */
         ChatCompletionRequest: {
             response_format?: components["schemas"]["ResponseFormat"] | null;
+            /** Json Schema */
+            json_schema?: string | {
+                [key: string]: unknown;
+            } | null;
             /** Regex */
             regex?: string | null;
             /** Grammar */
@@ -1095,6 +1099,10 @@ export interface components {
          */
         CompletionRequest: {
             response_format?: components["schemas"]["ResponseFormat"] | null;
+            /** Json Schema */
+            json_schema?: string | {
+                [key: string]: unknown;
+            } | null;
             /** Regex */
             regex?: string | null;
             /** Grammar */
@@ -2062,6 +2070,8 @@ export interface components {
             } | null;
             /** Type */
             type?: string | null;
+            /** Strict */
+            strict?: boolean | null;
         };
         /**
          * MessageToolChoice
@@ -2326,7 +2336,7 @@ export interface components {
         };
         /**
          * NamedSchema
-         * @description A JSON schema for the answer. It is always kept to, whatever `strict` says.
+         * @description A JSON schema for the answer. What of it cannot be enforced is refused if it is `strict`.
          */
         NamedSchema: {
             /** Schema */
@@ -2944,6 +2954,8 @@ export interface components {
         /**
          * ResponseFormat
          * @description The form of the answer; `json_schema` belongs to the type of that name.
+         *
+         *     A `schema` beside a type of JSON is what llama.cpp takes.
          */
         ResponseFormat: {
             /**
@@ -2952,6 +2964,10 @@ export interface components {
              */
             type: "text" | "json_object" | "json_schema";
             json_schema?: components["schemas"]["NamedSchema"] | null;
+            /** Schema */
+            schema?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * ResponseFunctionCallItem
@@ -3494,7 +3510,7 @@ export interface components {
         };
         /**
          * TextFormat
-         * @description `text`, `json_object`, or `json_schema` with its `schema`.
+         * @description `text`, `json_object`, or `json_schema` with its `schema`, which `json_object` takes too.
          */
         TextFormat: {
             /** Type */

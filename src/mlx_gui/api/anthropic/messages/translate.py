@@ -121,7 +121,7 @@ def _tool(tool: MessageTool, *, where: str) -> Tool | None:
             hint="Describe the tool's input as an object with properties.",
             param=f"{where}.input_schema",
         )
-    return Tool(name, tool.description or "", schema)
+    return Tool(name, tool.description or "", schema, strict=tool.strict or False)
 
 
 def _tool_choice(

@@ -124,6 +124,7 @@ class MessageTool(_Strict):
     description: str | None = None
     input_schema: dict[str, Any] | None = None
     type: str | None = None
+    strict: bool | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -81,7 +81,12 @@ def _functions(functions: Sequence[FunctionDefinition], *, where: str) -> tuple[
 
 def _function(function: FunctionDefinition, *, where: str) -> Tool:
     _check_parameters(function, param=f"{where}.parameters")
-    return Tool(function.name, function.description or "", function.parameters or {})
+    return Tool(
+        function.name,
+        function.description or "",
+        function.parameters or {},
+        strict=function.strict or False,
+    )
 
 
 def _check_names(names: Sequence[tuple[str, str]]) -> None:

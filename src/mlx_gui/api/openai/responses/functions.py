@@ -32,7 +32,12 @@ def checked_name(name: str | None, *, where: str) -> str:
 
 
 def function(
-    name: str | None, description: str | None, parameters: Mapping[str, Any] | None, *, where: str
+    name: str | None,
+    description: str | None,
+    parameters: Mapping[str, Any] | None,
+    *,
+    strict: bool,
+    where: str,
 ) -> Tool:
     """A function that the model may call. Raises InvalidRequest for a bad name or schema."""
     name = checked_name(name, where=where)
@@ -44,10 +49,12 @@ def function(
             hint="A function's parameters are the JSON schema of an object.",
             param=f"{where}.parameters.type",
         )
-    return Tool(name, description or "", dict(parameters or {}))
+    return Tool(name, description or "", dict(parameters or {}), strict=strict)
 
 
-def grammar(kind: str, schema: Mapping[str, Any] | None, *, where: str) -> Grammar | None:
+def grammar(
+    kind: str, schema: Mapping[str, Any] | None, *, strict: bool, where: str
+) -> Grammar | None:
     """What a format of the type `kind` demands of the answer; None for text.
 
     Raises InvalidRequest for an unknown type or a missing schema; the engine checks the schema.
@@ -55,11 +62,11 @@ def grammar(kind: str, schema: Mapping[str, Any] | None, *, where: str) -> Gramm
     match kind:
         case "text":
             return None
+        case "json_object" | "json_schema" if schema is not None:
+            check_schema(schema, param=f"{where}.schema")
+            return Grammar("json_schema", msgspec.json.encode(schema).decode(), strict)
         case "json_object":
             return Grammar("json_object")
-        case "json_schema" if schema is not None:
-            check_schema(schema, param=f"{where}.schema")
-            return Grammar("json_schema", msgspec.json.encode(schema).decode())
         case "json_schema":
             raise InvalidRequest(f"`{where}.schema` is required.", param=f"{where}.schema")
         case _:

@@ -125,7 +125,10 @@ def _in_namespace(tool: ToolField, left_out: list[str], *, where: str) -> Iterat
 
 def _one(tool: InnerTool, namespace: str | None, *, where: str) -> _Found:
     if tool.type == "function":
-        described = function(tool.name, tool.description, tool.parameters, where=where)
+        strict = tool.strict or False
+        described = function(
+            tool.name, tool.description, tool.parameters, strict=strict, where=where
+        )
         return _Found(described, Origin(described.name, namespace), where)
     name = checked_name(tool.name, where=where)
     form = tool.format

@@ -154,7 +154,10 @@ def _check_unserved(body: InputFields) -> None:
 
 def _grammar(body: InputFields) -> Grammar | None:
     wanted = body.text.format if body.text else None
-    return grammar(wanted.type, wanted.schema_, where="text.format") if wanted else None
+    if wanted is None:
+        return None
+    strict = wanted.strict or False
+    return grammar(wanted.type, wanted.schema_, strict=strict, where="text.format")
 
 
 def _top_logprobs(body: ResponseRequest) -> int | None:

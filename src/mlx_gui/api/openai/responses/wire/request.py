@@ -198,7 +198,7 @@ Choice = Annotated[
 
 
 class TextFormat(Strict):
-    """`text`, `json_object`, or `json_schema` with its `schema`."""
+    """`text`, `json_object`, or `json_schema` with its `schema`, which `json_object` takes too."""
 
     type: str
     name: str | None = None
