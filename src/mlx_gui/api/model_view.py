@@ -1,6 +1,6 @@
 """Installed models and their residency as the JSON that every family shows of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import overload
 
@@ -18,9 +18,17 @@ from mlx_gui.wire.models import (
 )
 
 
-def model_list(models: tuple[Model, ...], snapshot: ResidencySnapshot) -> ModelList:
-    """All installed models."""
-    data = [model_object(model, snapshot.models.get(model.id)) for model in models]
+def model_list(
+    models: tuple[Model, ...],
+    snapshot: ResidencySnapshot,
+    *,
+    context: Callable[[Model], int | None],
+) -> ModelList:
+    """All installed models; `context` tells how long a prompt and its answer may be."""
+    data = [
+        model_object(model, snapshot.models.get(model.id), context_tokens=context(model))
+        for model in models
+    ]
     return ModelList(
         data=data,
         first_id=data[0].id if data else None,
@@ -28,7 +36,9 @@ def model_list(models: tuple[Model, ...], snapshot: ResidencySnapshot) -> ModelL
     )
 
 
-def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
+def model_object(
+    model: Model, resident: ResidentView | None, *, context_tokens: int | None
+) -> ModelObject:
     """One installed model, with what the run loop says of it if it ever came up there."""
     owner = (model.base or model.id).rpartition("/")[0]
     facts = model.facts
@@ -42,6 +52,7 @@ def model_object(model: Model, resident: ResidentView | None) -> ModelObject:
         model_type=facts.model_type if facts else None,
         capabilities=list(facts.capabilities) if facts else [],
         context_length=facts.context_length if facts else None,
+        max_model_len=context_tokens,
         parameter_count=facts.parameter_count if facts else None,
         quantization=facts.quantization if facts else None,
         disk_bytes=model.disk_bytes,

@@ -44,9 +44,10 @@ class MemoryNeedBody(BaseModel):
 class ModelObject(BaseModel):
     """One installed model; a superset of what OpenAI's and Anthropic's clients read.
 
-    `base_model` is there for a model with an adapter, whose size and path are then the adapter's.
-    `problem` says why the model cannot be served; `state` is `failed` after a
-    load or a worker failed, until the next load.
+    `context_length` is what the model was made for, `max_model_len` what it is loaded with, or
+    would be at most: tokens of prompt and answer. `base_model` is there for a model with an
+    adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
+    served; `state` is `failed` after a load or a worker failed, until the next load.
     """
 
     id: str
@@ -60,6 +61,7 @@ class ModelObject(BaseModel):
     model_type: str | None
     capabilities: list[Capability]
     context_length: int | None
+    max_model_len: int | None = None
     parameter_count: int | None
     quantization: str | None
     disk_bytes: int

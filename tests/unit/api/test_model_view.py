@@ -44,7 +44,7 @@ READY = ResidentView(
 
 
 def test_a_model_that_was_never_loaded_shows_its_files() -> None:
-    shown = model_object(MODEL, None)
+    shown = model_object(MODEL, None, context_tokens=2048)
 
     assert shown.model_dump(exclude_defaults=True) == {
         "id": "org/one",
@@ -56,6 +56,7 @@ def test_a_model_that_was_never_loaded_shows_its_files() -> None:
         "model_type": "llama",
         "capabilities": ["chat"],
         "context_length": 4096,
+        "max_model_len": 2048,
         "parameter_count": 135_000_000,
         "quantization": None,
         "disk_bytes": 271_000_000,
@@ -69,14 +70,14 @@ def test_a_model_that_was_never_loaded_shows_its_files() -> None:
 def test_a_broken_model_shows_its_reason_and_an_unnamed_owner_is_local() -> None:
     broken = msgspec.structs.replace(MODEL, id="alone", facts=None, problem="No config.json.")
 
-    shown = model_object(broken, None)
+    shown = model_object(broken, None, context_tokens=None)
 
     assert (shown.supported, shown.problem, shown.kind) == (False, "No config.json.", None)
     assert (shown.owned_by, shown.display_name, shown.capabilities) == ("local", "alone", [])
 
 
 def test_a_resident_model_shows_what_the_run_loop_says() -> None:
-    shown = model_object(MODEL, READY)
+    shown = model_object(MODEL, READY, context_tokens=4096)
 
     assert (shown.state, shown.active, shown.queued) == ("busy", 2, 1)
     assert shown.last_used_at == "2023-11-14T22:13:20.500Z"
@@ -93,7 +94,7 @@ def test_a_failed_load_shows_its_error() -> None:
         ErrorInfo("load_failed", "It is damaged.", "Install it again."),
     )  # fmt: skip
 
-    error = model_object(MODEL, failed).error
+    error = model_object(MODEL, failed, context_tokens=4096).error
 
     assert error is not None
     assert error.model_dump() == {
@@ -131,11 +132,14 @@ def test_the_parts_of_a_models_memory_always_add_up(
 def test_a_list_names_its_ends() -> None:
     second = msgspec.structs.replace(MODEL, id="org/two")
 
-    both = model_list((MODEL, second), ResidencySnapshot({"org/two": READY}, (), stopping=False))
+    residents = ResidencySnapshot({"org/two": READY}, (), stopping=False)
+    contexts = {"org/one": 2048, "org/two": 4096}
+    both = model_list((MODEL, second), residents, context=lambda model: contexts[model.id])
 
     assert (both.first_id, both.last_id, both.has_more) == ("org/one", "org/two", False)
     assert [model.state for model in both.data] == ["not_loaded", "busy"]
-    assert model_list((), NOTHING).first_id is None
+    assert [model.max_model_len for model in both.data] == [2048, 4096]
+    assert model_list((), NOTHING, context=lambda _: None).first_id is None
 
 
 def test_the_manager_shows_who_is_resident_and_who_waits() -> None:

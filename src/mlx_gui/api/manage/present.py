@@ -1,18 +1,10 @@
 """The state of this very moment, as JSON models."""
 
 from mlx_gui.api.manage.status.translate import manager_status, memory_status
-from mlx_gui.api.model_view import model_object
 from mlx_gui.api.services import Services
 from mlx_gui.control.memory import process_private_bytes
-from mlx_gui.core.model import Model
-from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.safe_mode import SafeModeBody
 from mlx_gui.wire.status import ManagerStatus, MemoryStatus, SpareBody
-
-
-def present_model(services: Services, model: Model) -> ModelObject:
-    """`model` with its residency."""
-    return model_object(model, services.run_loop.snapshot().models.get(model.id))
 
 
 def present_memory(services: Services) -> MemoryStatus:

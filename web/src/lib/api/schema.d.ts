@@ -705,6 +705,124 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * AgentEffort
+         * @description An effort that can be chosen.
+         */
+        AgentEffort: {
+            /**
+             * Effort
+             * @enum {string}
+             */
+            effort: "none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max";
+            /** Description */
+            description: string;
+        };
+        /**
+         * AgentModel
+         * @description What Codex wants to know of a model; most of it is the same for all.
+         */
+        AgentModel: {
+            /** Slug */
+            slug: string;
+            /** Display Name */
+            display_name: string;
+            /** Description */
+            description: string;
+            /** Default Reasoning Level */
+            default_reasoning_level: ("none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max") | null;
+            /** Supported Reasoning Levels */
+            supported_reasoning_levels: components["schemas"]["AgentEffort"][];
+            /**
+             * Shell Type
+             * @default default
+             * @constant
+             */
+            shell_type: "default";
+            /**
+             * Visibility
+             * @default list
+             * @constant
+             */
+            visibility: "list";
+            /**
+             * Supported In Api
+             * @default true
+             * @constant
+             */
+            supported_in_api: true;
+            /** Priority */
+            priority: number;
+            /** Upgrade */
+            upgrade?: null;
+            /** Base Instructions */
+            base_instructions: string;
+            /** Supports Reasoning Summaries */
+            supports_reasoning_summaries: boolean;
+            /**
+             * Support Verbosity
+             * @default false
+             * @constant
+             */
+            support_verbosity: false;
+            /** Default Verbosity */
+            default_verbosity?: null;
+            /** Apply Patch Tool Type */
+            apply_patch_tool_type?: null;
+            truncation_policy: components["schemas"]["AgentTruncation"];
+            /**
+             * Supports Parallel Tool Calls
+             * @default true
+             * @constant
+             */
+            supports_parallel_tool_calls: true;
+            /** Context Window */
+            context_window: number | null;
+            /** Max Context Window */
+            max_context_window: number | null;
+            /** Experimental Supported Tools */
+            experimental_supported_tools: string[];
+            /** Input Modalities */
+            input_modalities: "text"[];
+        };
+        /**
+         * AgentModelList
+         * @description All installed models; `models` are those that can chat, if `client_version` is given.
+         */
+        AgentModelList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["ModelObject"][];
+            /**
+             * Has More
+             * @default false
+             */
+            has_more: boolean;
+            /** First Id */
+            first_id?: string | null;
+            /** Last Id */
+            last_id?: string | null;
+            /** Models */
+            models?: components["schemas"]["AgentModel"][] | null;
+        };
+        /**
+         * AgentTruncation
+         * @description How much of a tool's result the agent sends.
+         */
+        AgentTruncation: {
+            /**
+             * Mode
+             * @enum {string}
+             */
+            mode: "bytes" | "tokens";
+            /** Limit */
+            limit: number;
+        };
+        /**
          * AllowedTool
          * @description A tool by its name, which may need its `namespace`; or a whole namespace by its name.
          */
@@ -2172,9 +2290,10 @@ export interface components {
          * ModelObject
          * @description One installed model; a superset of what OpenAI's and Anthropic's clients read.
          *
-         *     `base_model` is there for a model with an adapter, whose size and path are then the adapter's.
-         *     `problem` says why the model cannot be served; `state` is `failed` after a
-         *     load or a worker failed, until the next load.
+         *     `context_length` is what the model was made for, `max_model_len` what it is loaded with, or
+         *     would be at most: tokens of prompt and answer. `base_model` is there for a model with an
+         *     adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
+         *     served; `state` is `failed` after a load or a worker failed, until the next load.
          */
         ModelObject: {
             /** Id */
@@ -2207,6 +2326,8 @@ export interface components {
             capabilities: ("chat" | "completion" | "tools" | "thinking")[];
             /** Context Length */
             context_length: number | null;
+            /** Max Model Len */
+            max_model_len?: number | null;
             /** Parameter Count */
             parameter_count: number | null;
             /** Quantization */
@@ -5024,7 +5145,10 @@ export interface operations {
     };
     list_models: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Codex' own version: adds `models`, as it wants them. */
+                client_version?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5037,7 +5161,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["ModelList"];
+                    "application/json": components["schemas"]["AgentModelList"];
                 };
             };
             /** @description Client Error */

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.manage.present import present_manager, present_memory
-from mlx_gui.api.model_view import model_list, model_object, utc_time
+from mlx_gui.api.model_view import utc_time
+from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.sse import EventStreamResponse, frame
 from mlx_gui.control.bus import Mark
@@ -77,9 +78,7 @@ class _Feed:
         return self._frame("hello", hello)
 
     def _snapshot(self) -> bytes:
-        models = model_list(
-            self._services.library.models(), self._services.run_loop.snapshot()
-        ).data
+        models = present_models(self._services, self._services.library.models()).data
         self._known = {model.id for model in models}
         return self._frame(
             "snapshot", SnapshotEvent(models=models, memory=present_memory(self._services))
@@ -100,12 +99,11 @@ class _Feed:
     def _models(self, ids: Iterable[str]) -> bytes:
         """The present state of these models, or that they are gone."""
         here = {model.id: model for model in self._services.library.models()}
-        residents = self._services.run_loop.snapshot().models
         frames: list[bytes] = []
         for model_id in ids:
             if model_id in here:
                 self._known.add(model_id)
-                shown = model_object(here[model_id], residents.get(model_id))
+                shown = present_model(self._services, here[model_id])
                 frames.append(self._frame("model", shown))
             elif model_id in self._known:
                 self._known.discard(model_id)

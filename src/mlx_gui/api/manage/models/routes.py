@@ -10,8 +10,7 @@ from mlx_gui.api.auth import requires
 from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.manage.models.loading import attend, begun, load, load_unattended
 from mlx_gui.api.manage.models.translate import load_wishes, unload_result
-from mlx_gui.api.manage.present import present_model
-from mlx_gui.api.model_view import model_list
+from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.errors import Conflict, InvalidRequest, ModelNotFound, NotReady, WorkerFailed
@@ -50,7 +49,7 @@ When = Annotated[
 )
 async def rescan_models(services: InjectedServices) -> ModelList:
     """All installed models, as found just now."""
-    return model_list(await services.library.rescan(), services.run_loop.snapshot())
+    return present_models(services, await services.library.rescan())
 
 
 @router.post(

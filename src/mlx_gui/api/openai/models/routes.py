@@ -1,13 +1,17 @@
 """`/v1/models`, for every family: its objects are a superset of what each client reads."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
 
 from mlx_gui.api.auth import requires
-from mlx_gui.api.model_view import model_list, model_object
+from mlx_gui.api.openai.models.translate import agent_models
+from mlx_gui.api.openai.models.wire import AgentModelList
+from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.core.errors import MethodNotAllowed, ModelNotFound
 from mlx_gui.wire.errors import ErrorEnvelope
-from mlx_gui.wire.models import ModelList, ModelObject
+from mlx_gui.wire.models import ModelObject
 
 router = APIRouter(
     tags=["Models"],
@@ -18,9 +22,16 @@ _ACTIONS = ("load", "unload", "rescan")
 
 
 @router.get("/v1/models", operation_id="list_models", summary="List the installed models")
-async def list_models(services: InjectedServices) -> ModelList:
+async def list_models(
+    services: InjectedServices,
+    client_version: Annotated[
+        str | None, Query(description="Codex' own version: adds `models`, as it wants them.")
+    ] = None,
+) -> AgentModelList:
     """Every model found in the model folders, those with a problem included."""
-    return model_list(await services.library.listed(), services.run_loop.snapshot())
+    listed = present_models(services, await services.library.listed())
+    models = None if client_version is None else agent_models(listed.data)
+    return AgentModelList(**dict(listed), models=models)
 
 
 @router.get("/v1/models/{name:path}", operation_id="get_model", summary="Describe one model")
@@ -34,4 +45,4 @@ async def get_model(name: str, request: Request, services: InjectedServices) -> 
                 f"{request.url.path} does not take {request.method}.", hint="It takes POST."
             ) from None
         raise
-    return model_object(model, services.run_loop.snapshot().models.get(model.id))
+    return present_model(services, model)

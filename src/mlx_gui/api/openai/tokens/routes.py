@@ -15,10 +15,10 @@ from mlx_gui.api.openai.tokens.wire import (
     TokenizeAnswer,
     TokenizeBody,
 )
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.present_models import context_tokens
+from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.generation import Detokenized, DetokenizeRequest, Tokenized
-from mlx_gui.core.model import Model
 from mlx_gui.wire.errors import ErrorEnvelope
 
 router = APIRouter(
@@ -46,7 +46,7 @@ async def tokenize(
     question = tokenize_request(body, notices=notices, tenant=who.tenant)
     events = services.dispatch.events(model, question, request_id=f"tok-{uuid4().hex}")
     tokenized = await only(events, Tokenized, request.receive)
-    return tokenize_answer(body, tokenized, _context(services, model))
+    return tokenize_answer(body, tokenized, context_tokens(services, model))
 
 
 @router.post("/v1/detokenize", operation_id="detokenize", summary="Show the text of tokens")
@@ -63,11 +63,3 @@ async def detokenize(
     )
     detokenized = await only(events, Detokenized, request.receive)
     return DetokenizeAnswer(prompt=detokenized.text)
-
-
-def _context(services: Services, model: Model) -> int | None:
-    """The context that the model is loaded with, else the one that it was made for."""
-    resident = services.run_loop.snapshot().models.get(model.id)
-    if resident is not None and resident.spec is not None:
-        return resident.spec.context
-    return model.facts.context_length if model.facts is not None else None
