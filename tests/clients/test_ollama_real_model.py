@@ -1,12 +1,13 @@
 """The official ollama client against a tiny real model."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ollama import Client, ResponseError
 
-from tests.support.server import running_server
+from tests.support.server import Server, running_server
 from tests.zoo.cache import checkpoints
 
 MODEL = "Qwen3-tiny-trained"
@@ -16,17 +17,20 @@ GREEDY = {"temperature": 0, "num_predict": 40}
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("real")
     models: Path = folder / "models" / "tiny"
     models.mkdir(parents=True)
     for name, lies_in in zip((MODEL, ADAPTER), checkpoints(MODEL, ADAPTER), strict=True):
         (models / name).symlink_to(lies_in)
     settings = {"model_dirs": folder / "models", "max_context_tokens": 256}
-    with (
-        running_server(folder, engine="mlx", settings=settings) as server,
-        Client(server.address, trust_env=False) as client,
-    ):
+    with running_server(folder, engine="mlx", settings=settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(server: Server) -> Iterator[Client]:
+    with Client(server.address, trust_env=False) as client:
         yield client
 
 
@@ -64,6 +68,23 @@ def test_a_prompt_beyond_the_context_is_refused_with_both_numbers(client: Client
 
     assert refusal.value.status_code == 400
     assert "256" in refusal.value.error
+
+
+def test_too_long_a_conversation_loses_its_oldest_turns_unless_that_is_forbidden(
+    server: Server,
+) -> None:
+    said = "word " * 60
+    turns = [{"role": "user", "content": said}, {"role": "assistant", "content": said}]
+    body = {"model": MODEL, "messages": [*turns * 3, *MESSAGES], "options": GREEDY}
+    with server.client() as client:
+        *_, last = client.post("/api/chat", json=body).text.splitlines()
+        whole = client.post("/api/chat", json=body | {"stream": False}).json()
+        refusal = client.post("/api/chat", json=body | {"truncate": False})
+
+    assert json.loads(last)["truncated_messages"] == whole["truncated_messages"] >= 4
+    assert whole["message"]["content"]
+    assert (refusal.status_code, refusal.json()["code"]) == (400, "context_length_exceeded")
+    assert "oldest_turns_dropped" in server.log.read_text()
 
 
 def test_the_model_is_shown_as_it_lies_on_disk(client: Client) -> None:

@@ -9,17 +9,21 @@ from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from mlx_gui.api.ollama.errors import OllamaError, error_body
 from mlx_gui.api.ollama.models.wire import OllamaVersion
 from mlx_gui.core.errors import ContextTooLong, QueueTimeout, WorkerFailed, error_classes
 from mlx_gui.core.generation import (
     Delta,
+    Done,
     Failed,
     GenerateRequest,
     GenerationEvent,
     Prepared,
     Queued,
+    Sampling,
+    Usage,
 )
 from tests.unit.api.parts import (
     DEADLINE_S,
@@ -266,21 +270,18 @@ BAD: list[tuple[str, dict[str, object], str, str]] = [
     *(
         ("generate", {"options": {name: value}}, f"options.{name}", message)
         for name, value, message in (
-            ("temperature", 2.1, "between 0 and 2, not 2.1."),
             ("temperature", "hot", 'a valid number, not "hot".'),
+            ("temperature", True, "a valid number, not true."),
             ("top_p", -0.1, "between 0 and 1, not -0.1."),
             ("min_p", 2, "between 0 and 1, not 2."),
-            ("top_k", -2, "greater than or equal to -1, not -2."),
             ("top_k", 1.5, "a valid integer, not 1.5."),
+            ("num_ctx", 8192.5, "a valid integer, not 8192.5."),
+            ("num_ctx", "8192", 'a valid integer, not "8192".'),
+            ("num_predict", True, "a valid integer, not true."),
             ("seed", 2**63, "less than 9223372036854775808"),
-            ("num_predict", 0, "at least 1, or -1 or -2 for no limit, not 0."),
-            ("num_predict", -3, "at least 1, or -1 or -2 for no limit, not -3."),
-            ("num_ctx", 0, "greater than or equal to 1, not 0."),
+            ("seed", 1e300, "less than 9223372036854775808"),
+            ("num_predict", -1e300, "greater than or equal to -9223372036854775808"),
             ("stop", 5, "a string or a list of strings, not 5."),
-            ("repeat_penalty", 0, "greater than 0, not 0"),
-            ("presence_penalty", 3, "between -2 and 2, not 3"),
-            ("frequency_penalty", -3, "between -2 and 2, not -3"),
-            ("repeat_last_n", -2, "greater than or equal to -1, not -2."),
         )
     ),
     ("generate", {"options": {"stop": [5]}}, "options.stop[0]", "a valid string, not 5."),
@@ -308,6 +309,108 @@ def test_bad_input_is_refused_with_the_field_and_what_it_should_be(
     assert message in error.error
     assert error.hint
     assert not dispatch.asked
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"),
+    [
+        ({"num_ctx": 8192.0, "num_predict": 12.0}, {"max_tokens": 12}),
+        ({"num_predict": -1}, {"max_tokens": None}),
+        ({"num_predict": -2.0}, {"max_tokens": None}),
+        ({"num_predict": -3}, {"max_tokens": None}),
+        ({"num_predict": 0}, {"max_tokens": None}),
+        ({"num_ctx": 0}, {}),
+        ({"num_ctx": 1}, {}),
+        ({"stop": None}, {"stop": ()}),
+        ({"stop": ""}, {"stop": ()}),
+        ({"stop": ["", "END"]}, {"stop": ("END",)}),
+        ({"stop": [str(number) for number in range(128)]}, {}),
+        ({"temperature": 2.5}, {"sampling": Sampling(temperature=2.5)}),
+        ({"temperature": -1}, {"sampling": Sampling(temperature=0)}),
+        ({"top_k": 0}, {"sampling": Sampling(top_k=0)}),
+        ({"top_k": -7}, {"sampling": Sampling(top_k=0)}),
+        ({"top_k": 40.0}, {"sampling": Sampling(top_k=40)}),
+        ({"seed": -1}, {"sampling": Sampling()}),
+        ({"seed": -1.0}, {"sampling": Sampling()}),
+        ({"seed": -5}, {"sampling": Sampling(seed=-5)}),
+        ({"repeat_penalty": 0}, {"sampling": Sampling(repetition_penalty=1)}),
+        ({"repeat_penalty": -1}, {"sampling": Sampling(repetition_penalty=1)}),
+        ({"repeat_penalty": 1e9}, {"sampling": Sampling(repetition_penalty=100)}),
+        ({"presence_penalty": 3}, {"sampling": Sampling(presence_penalty=3)}),
+        ({"frequency_penalty": -1e308}, {"sampling": Sampling(frequency_penalty=-100)}),
+        ({"repeat_last_n": -2}, {}),
+        ({"repeat_last_n": 64.0}, {}),
+        (
+            {
+                "num_keep": 24,
+                "mirostat": 1,
+                "mirostat_tau": 0.8,
+                "mirostat_eta": 0.6,
+                "tfs_z": 1,
+                "typical_p": 0.7,
+                "penalize_newline": True,
+                "numa": False,
+                "num_batch": 2,
+                "num_gpu": 1,
+                "main_gpu": 0,
+                "use_mmap": True,
+                "num_thread": 8,
+            },
+            {"sampling": Sampling(), "max_tokens": None},
+        ),
+    ],
+    ids=str,
+)
+def test_options_that_ollama_takes_are_taken(
+    address: str, dispatch: ScriptedDispatch, options: dict[str, object], wanted: dict[str, object]
+) -> None:
+    for ask in (chat, generate):
+        answer = ask(address, options=options)
+        assert answer.status_code == 200, answer.text
+    for asked in dispatch.asked:
+        assert {name: getattr(asked, name) for name in wanted} == wanted
+
+
+def test_fields_that_ollama_takes_are_taken(address: str, dispatch: ScriptedDispatch) -> None:
+    fields: dict[str, object] = {"logprobs": True, "top_logprobs": 3.0, "shift": False}
+    roles = [{"role": "System", "content": "Be brief."}, {"role": "developer", "content": "Hi"}]
+
+    assert generate(address, **fields).status_code == 200
+    assert chat(address, messages=[*roles, *HI["messages"]], **fields).status_code == 200
+
+    assert [asked.top_logprobs for asked in dispatch.asked] == [3, 3]
+    assert [each.role for each in dispatch.asked[1].messages] == ["system", "system", "user"]
+
+
+@pytest.mark.parametrize(("truncate", "wanted"), [(None, True), (True, True), (False, False)])
+def test_the_oldest_turns_may_be_dropped_unless_that_is_forbidden(
+    address: str, dispatch: ScriptedDispatch, truncate: bool | None, wanted: bool
+) -> None:
+    for ask in (chat, generate):
+        assert ask(address, truncate=truncate).status_code == 200
+
+    assert [asked.truncate for asked in dispatch.asked] == [wanted, wanted]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_dropped_turns_are_counted_in_the_answer_and_in_the_log(
+    address: str,
+    dispatch: ScriptedDispatch,
+    stream: bool,
+) -> None:
+    async def drop(_: GenerateRequest) -> Events:
+        yield Prepared(3, truncated_messages=4)
+        yield Done(0, "stop")
+        yield Usage(3, 1)
+
+    dispatch.script = drop
+
+    with capture_logs() as logs:
+        answer = chat(address, stream=stream)
+
+    assert json.loads(answer.text.splitlines()[-1])["truncated_messages"] == 4
+    (line,) = [line for line in logs if line["event"] == "oldest_turns_dropped"]
+    assert (line["model"], line["messages"], line["prompt_tokens"]) == ("org/one", 4, 3)
 
 
 @pytest.mark.parametrize(
@@ -382,7 +485,10 @@ def test_a_model_is_shown_by_either_word_and_with_ollamas_default_tag(
 
 
 def test_the_version_is_ollamas_and_ours_beside_it(address: str) -> None:
-    OllamaVersion.model_validate_json(httpx.get(f"{address}/api/version").content)
+    answer = OllamaVersion.model_validate_json(httpx.get(f"{address}/api/version").content)
+
+    # What Codex asks for before it uses /v1/responses.
+    assert tuple(map(int, answer.version.split("."))) >= (0, 13, 4)
 
 
 @pytest.mark.parametrize("path", ["/api/tags", "/api/version"])

@@ -1,5 +1,7 @@
 """How both endpoints answer: a stream, a whole, or the load or unload that an empty one means."""
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 from uuid import uuid4
 
@@ -18,7 +20,7 @@ from mlx_gui.api.services import Services
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.control.planning import longest_context
 from mlx_gui.core.errors import Conflict
-from mlx_gui.core.generation import GenerateRequest
+from mlx_gui.core.generation import GenerateRequest, GenerationEvent, Prepared
 from mlx_gui.core.model import Model
 
 CONTEXT_HEADER = "x-context-tokens"
@@ -65,7 +67,7 @@ async def _generated(
     events = services.dispatch.events(
         model, asked, request_id=f"ollama-{uuid4().hex}", keep_alive_s=body.keep_alive
     )
-    events = stopwatch.watch(notices.watch(events))
+    events = stopwatch.watch(notices.watch(_logged(events, model)))
     if body.stream is False:
         whole = writer.whole(await gather(events, request.receive))
         return Response(whole, media_type="application/json")
@@ -77,6 +79,22 @@ async def _generated(
         keep_alive=b"",
         media_type=NDJSON,
     )
+
+
+async def _logged(
+    events: AsyncGenerator[GenerationEvent], model: Model
+) -> AsyncGenerator[GenerationEvent]:
+    """The same `events`; the log says of a conversation that was too long what was dropped."""
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Prepared) and event.truncated_messages:
+                log.info(
+                    "oldest_turns_dropped",
+                    model=model.id,
+                    messages=event.truncated_messages,
+                    prompt_tokens=event.prompt_tokens,
+                )
+            yield event
 
 
 async def _load_or_unload(services: Services, model: Model, keep_alive_s: float | None) -> str:

@@ -20,7 +20,7 @@ class Limits:
 
 
 def sampling(options: OllamaOptions | None) -> Sampling:
-    """How the tokens are chosen. Ollama's seed -1 is none, and its top_k -1 is off, as is 0."""
+    """How the tokens are chosen. Ollama's seed -1 is none, and a top_k below 1 is off."""
     if options is None:
         return Sampling()
     chosen = Sampling(
@@ -45,7 +45,7 @@ def limits(options: OllamaOptions | None) -> Limits:
     if options is None:
         return Limits(None, ())
     wanted = options.num_predict
-    return Limits(None if wanted is None or wanted < 0 else wanted, tuple(options.stop or ()))
+    return Limits(wanted if wanted is not None and wanted > 0 else None, tuple(options.stop or ()))
 
 
 def grammar(body: Question) -> Grammar | None:
@@ -71,6 +71,11 @@ def grammar(body: Question) -> Grammar | None:
 def _of_schema(schema: object) -> Grammar:
     check_recursion(schema, param="format")
     return Grammar("json_schema", msgspec.json.encode(schema).decode())
+
+
+def truncates(body: Question) -> bool:
+    """Whether the oldest turns may be dropped: with Ollama unless it is forbidden."""
+    return body.truncate is not False
 
 
 def reasoning(body: Question) -> Reasoning:

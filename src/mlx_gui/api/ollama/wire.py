@@ -1,15 +1,19 @@
 """The JSON that `/api/chat` and `/api/generate` share. Fields that are not named are ignored."""
 
+import math
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.ollama.durations import LONGEST_S, parse_keep_alive
 
-MAX_STOPS = 16
+MAX_STOPS = 128
 _INT64 = 2**63
+_LOWEST_REPEAT_PENALTY, _HIGHEST_REPEAT_PENALTY = 0.01, 100.0
+_HIGHEST_PENALTY = 100.0
+"""Beyond them nothing changes any more, but the arithmetic of the logits ends in infinities."""
 
 
 class Strict(BaseModel):
@@ -33,6 +37,25 @@ def _between(lowest: float, highest: float) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _whole(value: object) -> object:
+    """`8192.0` is an integer, as programs write it that know one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _bounded(lowest: float, highest: float) -> Callable[[float], float]:
+    """Puts what is beyond a bound on it."""
+
+    def bound(value: float) -> float:
+        return min(max(value, lowest), highest)
+
+    return bound
+
+
+def _repeat_penalty(value: float) -> float:
+    """Nothing can be divided by 0 and less: that is no penalty."""
+    return min(max(value, _LOWEST_REPEAT_PENALTY), _HIGHEST_REPEAT_PENALTY) if value > 0 else 1.0
+
+
 def _refused_unless(allowed: Callable[[Any], bool], wanted: str) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if allowed(value):
@@ -43,10 +66,13 @@ def _refused_unless(allowed: Callable[[Any], bool], wanted: str) -> Callable[[An
 
 
 def _as_stops(value: object) -> object:
+    """A list; what is empty in it ends nothing."""
     if isinstance(value, str):
-        return [value]
-    if value is None or isinstance(value, list):
-        return value  # pyright: ignore[reportUnknownVariableType]
+        return [value] if value else []
+    if isinstance(value, list):
+        return [stop for stop in cast(list[object], value) if stop != ""]
+    if value is None:
+        return value
     raise PydanticCustomError("stop_type", "Input should be a string or a list of strings")
 
 
@@ -63,10 +89,6 @@ def _as_keep_alive(value: object) -> float | None:
         ) from None
 
 
-def _is_count_or_unlimited(value: int) -> bool:
-    return value >= 1 or value in (-1, -2)
-
-
 def _is_thinking(value: object) -> bool:
     return value is None or isinstance(value, bool) or value in ("low", "medium", "high")
 
@@ -79,9 +101,12 @@ def _described(lowest: float, highest: float) -> Any:
     return Field(json_schema_extra={"minimum": lowest, "maximum": highest})
 
 
-Temperature = Annotated[float, _between(0, 2), _described(0, 2)]
+Integer = Annotated[int, Field(ge=-_INT64, lt=_INT64), BeforeValidator(_whole)]
+"""Any one, for Ollama has no ranges. What makes no sense means here what it means there."""
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Temperature = Annotated[Number, AfterValidator(_bounded(0, math.inf))]
 Fraction = Annotated[float, _between(0, 1), _described(0, 1)]
-Penalty = Annotated[float, _between(-2, 2), _described(-2, 2)]
+Penalty = Annotated[Number, AfterValidator(_bounded(-_HIGHEST_PENALTY, _HIGHEST_PENALTY))]
 Effort = Literal["low", "medium", "high"]
 Think = Annotated[
     bool | Effort | None,
@@ -110,36 +135,31 @@ Stops = Annotated[
 class OllamaOptions(Strict):
     """How tokens are chosen, and how many. What is not named here is ignored.
 
-    `num_predict` -1 and -2 mean: as many as the context has room for. `repeat_last_n` 0 switches
-    all penalties off; any other number changes nothing.
+    `num_predict` of 0 and less means: as many as the context has room for. `top_k` of 0 and less
+    switches it off, a `temperature` below 0 is 0, a `repeat_penalty` of 0 and less is none.
+    `repeat_last_n` 0 switches all penalties off; any other number changes nothing.
     """
 
     temperature: Temperature | None = None
-    top_k: Annotated[int, Field(ge=-1)] | None = None
+    top_k: Integer | None = None
     top_p: Fraction | None = None
     min_p: Fraction | None = None
-    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
-    num_predict: (
-        Annotated[
-            int,
-            AfterValidator(
-                _refused_unless(_is_count_or_unlimited, "at least 1, or -1 or -2 for no limit")
-            ),
-        ]
-        | None
-    ) = None
-    num_ctx: Annotated[int, Field(ge=1)] | None = None
+    seed: Integer | None = None
+    num_predict: Integer | None = None
+    num_ctx: Integer | None = None
     stop: Stops = None
-    repeat_penalty: Annotated[float, Field(gt=0, le=10)] | None = None
+    repeat_penalty: Annotated[Number, AfterValidator(_repeat_penalty)] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
-    repeat_last_n: Annotated[int, Field(ge=-1)] | None = None
+    repeat_last_n: Integer | None = None
 
 
 class Question(Strict):
     """What both endpoints take. `stream` is on unless it is switched off.
 
     `keep_alive` is how long the model stays loaded after the answer: seconds, or a duration.
+    Without `truncate` the oldest turns of too long a conversation are dropped. `shift` changes
+    nothing: an answer ends where the context does.
     """
 
     model: NonEmpty
@@ -149,8 +169,11 @@ class Question(Strict):
     think: Think = None
     keep_alive: KeepAlive = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, _between(0, 20), _described(0, 20)] | None = None
+    top_logprobs: (
+        Annotated[int, BeforeValidator(_whole), _between(0, 20), _described(0, 20)] | None
+    ) = None
     truncate: bool | None = None
+    shift: bool | None = None
 
     @property
     def streams(self) -> bool:

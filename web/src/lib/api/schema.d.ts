@@ -2555,6 +2555,8 @@ export interface components {
             top_logprobs?: number | null;
             /** Truncate */
             truncate?: boolean | null;
+            /** Shift */
+            shift?: boolean | null;
             /** Messages */
             messages?: components["schemas"]["OllamaMessage"][] | null;
             /** Tools */
@@ -2649,6 +2651,8 @@ export interface components {
             top_logprobs?: number | null;
             /** Truncate */
             truncate?: boolean | null;
+            /** Shift */
+            shift?: boolean | null;
             /** Prompt */
             prompt?: string | null;
             /** System */
@@ -2795,8 +2799,9 @@ export interface components {
          * OllamaOptions
          * @description How tokens are chosen, and how many. What is not named here is ignored.
          *
-         *     `num_predict` -1 and -2 mean: as many as the context has room for. `repeat_last_n` 0 switches
-         *     all penalties off; any other number changes nothing.
+         *     `num_predict` of 0 and less means: as many as the context has room for. `top_k` of 0 and less
+         *     switches it off, a `temperature` below 0 is 0, a `repeat_penalty` of 0 and less is none.
+         *     `repeat_last_n` 0 switches all penalties off; any other number changes nothing.
          */
         OllamaOptions: {
             /** Temperature */

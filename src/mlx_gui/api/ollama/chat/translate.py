@@ -14,6 +14,7 @@ from mlx_gui.api.ollama.translate import (
     refuse_images,
     sampling,
     top_logprobs,
+    truncates,
 )
 from mlx_gui.core.generation import (
     GenerateRequest,
@@ -43,7 +44,7 @@ def to_core(body: OllamaChatRequest, *, tenant: str, priority: int = 0) -> Gener
         grammar=grammar(body),
         reasoning=reasoning(body),
         top_logprobs=top_logprobs(body),
-        truncate=body.truncate,
+        truncate=truncates(body),
     )
 
 

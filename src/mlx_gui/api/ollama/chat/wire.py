@@ -1,10 +1,12 @@
 """The JSON of `/api/chat`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from mlx_gui.api.ollama.wire import Answer, NonEmpty, OllamaToolCall, Question, Strict
+
+Role = Literal["system", "user", "assistant", "tool"]
 
 
 class OllamaCalledFunction(Strict):
@@ -21,10 +23,16 @@ class OllamaEarlierCall(Strict):
     function: OllamaCalledFunction
 
 
+def _role(value: object) -> object:
+    """Ollama does not look at the case. Newer programs of OpenAI's call the system developer."""
+    written = value.lower() if isinstance(value, str) else value
+    return "system" if written == "developer" else written
+
+
 class OllamaMessage(Strict):
     """One turn. The result of a call has the role tool, and `tool_name` or `tool_call_id`."""
 
-    role: Literal["system", "user", "assistant", "tool"]
+    role: Annotated[Role, BeforeValidator(_role)]
     content: str | None = None
     thinking: str | None = None
     images: list[Any] | None = None

@@ -12,6 +12,7 @@ from mlx_gui.api.ollama.translate import (
     refuse_images,
     sampling,
     top_logprobs,
+    truncates,
 )
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Message, Reasoning, TextPart
@@ -37,7 +38,7 @@ def to_core(body: OllamaGenerateRequest, *, tenant: str, priority: int = 0) -> G
         # Whoever writes the whole prompt gets the whole answer, unless thoughts are asked apart.
         reasoning=Reasoning(raw=True) if body.raw and not body.think else reasoning(body),
         top_logprobs=top_logprobs(body),
-        truncate=body.truncate,
+        truncate=truncates(body),
         template=body.template or None,
     )
 

@@ -27,8 +27,12 @@ from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.model import Model
 from mlx_gui.version import __version__
 
-API_VERSION = "0.13.0"
-"""Of Ollama: clients ask for a least version before they use what came with it."""
+API_VERSION = "0.14.0"
+"""Of Ollama: clients ask for a least version before they use what came with it.
+
+This is the one that brought the newest of what is served here as there, `/v1/messages`; Codex
+wants 0.13.4 for `/v1/responses`. What later ones brought is not here.
+"""
 
 router = APIRouter(
     route_class=AnyTypeJsonRoute,
