@@ -74,7 +74,9 @@ def test_behind_the_results_of_calls_the_script_goes_on(
 
 
 def test_without_a_next_script_the_calls_are_made_again() -> None:
-    assert answer(scripted(calls=[CALL]), *ROUND) == ('{"at":"sky"}', ["look"])
+    once = scripted(calls=[CALL])
+    assert answer(once, *ROUND) == ('{"at":"sky"}', ["look"])
+    assert answer(once, *ROUND, user("Thanks")) == ("You said: Thanks", [])
 
 
 @pytest.mark.parametrize("around", ["{}", 'Do this:\n"{}"', "{} And be quick. {{}}"])

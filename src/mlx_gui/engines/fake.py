@@ -356,17 +356,19 @@ def _chances(word: str, top: int) -> TokenLogprob:
 def _asked(messages: Sequence[Message]) -> tuple[str, Script | None]:
     """The user's last message, and the script for what is to be answered now.
 
-    What a program adds behind the results of calls, like a reminder, is not what was asked.
+    What a program adds behind the results of calls, like a reminder, is not what was asked where a
+    script says what follows them.
     """
-    last, rounds, behind_results = "", 0, False
+    last, script, rounds = "", None, 0
     for before, message in zip((None, *messages), messages, strict=False):
-        if message.role == "user":
-            behind_results = before is not None and before.role == "tool"
-            if not behind_results or _read_script(message.text()) is not None:
-                last, rounds = message.text(), 0
-        elif message.role == "tool" and before is not None and before.role == "assistant":
+        behind_results = before is not None and before.role == "tool"
+        if message.role == "tool" and not behind_results:
             rounds += 1
-    script = _read_script(last)
+        elif message.role == "user":
+            said = message.text()
+            goes_on = behind_results and script is not None and script.then is not None
+            if not goes_on or _read_script(said) is not None:
+                last, script, rounds = said, _read_script(said), 0
     for _ in range(rounds):
         script = script and (script.then or script)
     return last, script
