@@ -42,8 +42,10 @@ class Visitor:
         return self.client.get("/v1/manager/status").raise_for_status().json()
 
     def row(self, model: str) -> dict[str, Any]:
-        """The model's row in the manager's status, which it has once it was used."""
-        return next(row for row in self.status()["loaded_models"] if row["id"] == model)
+        """The model's row in the manager's status, while it has a worker or is waited for."""
+        status = self.status()
+        rows = (*status["loaded_models"], *status["waiting"])
+        return next(row for row in rows if row["id"] == model)
 
     def worker(self, model: str) -> psutil.Process:
         return psutil.Process(self.row(model)["pid"])

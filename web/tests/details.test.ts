@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import type { ModelSetting } from "../src/lib/api/types";
 import { detailRows, type Known } from "../src/pages/models/details";
-import { loadedModel, model } from "./models";
+import { loadedModel, model, waitingModel } from "./models";
 
 const NOW = Date.parse("2026-01-01T00:00:00Z");
 
@@ -21,7 +21,7 @@ const setting = (value: unknown, inherited: unknown = null): ModelSetting => ({
 
 const rows = (known: Partial<Known>): Record<string, string> =>
   Object.fromEntries(
-    detailRows({ model: model("m"), loaded: undefined, unloaded: undefined, settings: null, now: NOW, ...known }),
+    detailRows({ model: model("m"), loaded: undefined, waiting: undefined, unloaded: undefined, settings: null, now: NOW, ...known }),
   );
 
 it("leaves out what is not known", () => {
@@ -48,14 +48,17 @@ it("has what was planned beside what was measured, and when the model leaves", (
 });
 
 it("says why a model waits, answers one at a time, or was evicted", () => {
+  const waiting = waitingModel("m", { waits_because: "it is the turn of a", evicted_because: "it was idle", evictions: 1 });
+  expect(rows({ waiting })).toMatchObject({
+    "Waits because": "it is the turn of a",
+    "Last evicted": "it was idle",
+  });
   const loaded = loadedModel("m", {
-    waits_because: "it is the turn of a",
     serial_because: "A quantized KV cache cannot be batched.",
     evictions: 2,
     evicted_because: "made room for a: idle for 3 min",
   });
   expect(rows({ loaded })).toMatchObject({
-    "Waits because": "it is the turn of a",
     "One at a time": "A quantized KV cache cannot be batched.",
     "Last evicted": "made room for a: idle for 3 min (evicted 2 times)",
   });

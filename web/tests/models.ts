@@ -1,4 +1,4 @@
-import type { LoadedModel, LoadPlan, Manager, Memory, Model } from "../src/lib/api/types";
+import type { LoadedModel, LoadPlan, Manager, Memory, Model, WaitingModel } from "../src/lib/api/types";
 
 /** A model with nothing special about it. */
 export function model(id: string, changes: Partial<Model> = {}): Model {
@@ -109,8 +109,26 @@ export function loadedModel(id: string, changes: Partial<LoadedModel> = {}): Loa
     keep_alive_s: null,
     evictions: 0,
     evicted_because: null,
-    waits_because: null,
     error: null,
+    ...changes,
+  };
+}
+
+/** A model that somebody waits for. */
+export function waitingModel(id: string, changes: Partial<WaitingModel> = {}): WaitingModel {
+  return {
+    id,
+    state: "queued",
+    pinned: false,
+    priority: 0,
+    loads: 0,
+    evictions: 0,
+    evicted_because: null,
+    last_used_at: null,
+    error: null,
+    returned: null,
+    queued: 1,
+    waits_because: null,
     ...changes,
   };
 }
@@ -123,6 +141,7 @@ export function manager(changes: Partial<Manager> = {}): Manager {
     max_loaded_models: 3,
     active_requests: 0,
     queued_requests: 0,
+    waiting: [],
     unloaded_models: [],
     spare: null,
     safe_mode: { active: false, reason: null },

@@ -6,7 +6,7 @@ from mlx_gui.cli.connection import connect
 from mlx_gui.cli.options import DataDir, Json, Url
 from mlx_gui.cli.output import console, plain_table, write_json
 from mlx_gui.core.units import format_bytes, format_duration
-from mlx_gui.wire.status import LoadedModel
+from mlx_gui.wire.status import LoadedModel, WaitingModel
 
 
 def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
@@ -14,7 +14,8 @@ def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) ->
         status = client.manager()
     if json:
         write_json(status)
-    elif not status.loaded_models:
+        return
+    if not status.loaded_models:
         console().print("No model is in memory.")
     else:
         columns = (
@@ -28,11 +29,19 @@ def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) ->
         for model in status.loaded_models:
             if model.serial_because is not None:
                 console().print(serial_sentence(model))
+    for waiting in status.waiting:
+        console().print(waiting_sentence(waiting))
 
 
 def serial_sentence(model: LoadedModel) -> str:
     """Why a model does not decode several requests together."""
     return f"{model.id} answers one request at a time: {model.serial_because}"
+
+
+def waiting_sentence(model: WaitingModel) -> str:
+    """Who waits for a model that is not there yet, and what for."""
+    who = "somebody waits" if not model.queued else f"{model.queued} waiting"
+    return f"{model.id} is not loaded yet, {who}: {model.waits_because or 'it is about to be'}"
 
 
 def loaded_row(model: LoadedModel, now: datetime) -> tuple[str, ...]:

@@ -77,7 +77,12 @@ def present_rows(
         if loaded.id == model.id:
             yield from _loaded_rows(loaded, now)
             return
-    for unloaded in status.unloaded_models:
+    for waiting in status.waiting:
+        if waiting.id == model.id:
+            yield "Requests", f"{waiting.queued} waiting"
+            if waiting.waits_because is not None:
+                yield "Waits", waiting.waits_because
+    for unloaded in (*status.waiting, *status.unloaded_models):
         if unloaded.id == model.id:
             yield "Loads", _loads(unloaded.loads, unloaded.evictions)
             if unloaded.evicted_because is not None:
@@ -101,8 +106,6 @@ def _loaded_rows(loaded: LoadedModel, now: datetime) -> Iterator[tuple[str, str]
         "Requests",
         f"{loaded.active} running of {loaded.slots} at a time, {loaded.queued} waiting",
     )
-    if loaded.waits_because is not None:
-        yield "Waits", loaded.waits_because
     if loaded.memory is not None:
         planned = f" of {format_bytes(loaded.need.total_bytes)} planned" if loaded.need else ""
         yield "Memory", f"{format_bytes(loaded.memory.total_bytes)}{planned}"

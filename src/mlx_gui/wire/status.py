@@ -17,10 +17,9 @@ from mlx_gui.wire.safe_mode import SafeModeBody
 
 
 class LoadedModel(BaseModel):
-    """A model that has a worker now, or is waiting to get one.
+    """A model that has a worker now: in memory, on its way there, or leaving.
 
     `serial_because` says why it answers one request at a time, where it cannot batch.
-    `waits_because` says why it is not loaded yet, while somebody waits for it.
     `need` is what it is planned to take, `memory` what it takes by its own measure.
     `keep_alive_s` is what the latest request asked for; null is the setting, less than 0 for ever.
     """
@@ -44,7 +43,6 @@ class LoadedModel(BaseModel):
     keep_alive_s: float | None = None
     evictions: int = 0
     evicted_because: str | None = None
-    waits_because: str | None = None
     error: ErrorBody | None = None
 
 
@@ -66,6 +64,16 @@ class UnloadedModel(BaseModel):
     returned: MemoryReturnedBody | None = None
 
 
+class WaitingModel(UnloadedModel):
+    """A model that somebody waits for, and that has no worker yet.
+
+    `queued` requests wait, or a load. `waits_because` says what for, where that is known.
+    """
+
+    queued: int
+    waits_because: str | None
+
+
 class QueuedRequest(BaseModel):
     """A request that waits in the control plane's queue."""
 
@@ -84,13 +92,17 @@ class SpareBody(BaseModel):
 
 
 class ManagerStatus(BaseModel):
-    """Which models are resident, and who waits. In safe mode nothing was loaded at the start."""
+    """Which models are in memory, who waits for one, and which others were asked for before.
+
+    In safe mode nothing was loaded at the start.
+    """
 
     loaded_models: list[LoadedModel]
     queue: list[QueuedRequest]
     max_loaded_models: int
     active_requests: int
     queued_requests: int
+    waiting: list[WaitingModel] = []
     unloaded_models: list[UnloadedModel] = []
     spare: SpareBody | None = None
     safe_mode: SafeModeBody = SafeModeBody(active=False, reason=None)

@@ -284,11 +284,17 @@ def test_the_manager_shows_pins_needs_and_evictions() -> None:
         error=ErrorInfo("worker_failed", "It was killed."),
     )
     failed = replace(shown, model_id="org/failed", state="failed", pid=None, spec=None, need=None)
-    snapshot = ResidencySnapshot({"org/one": shown, "org/failed": failed}, (), stopping=False)
+    waited = replace(failed, model_id="org/two", state="queued", queued=2, waits_because="it waits")
+    snapshot = ResidencySnapshot(
+        {"org/one": shown, "org/failed": failed, "org/two": waited}, (), stopping=False
+    )
 
     status = manager_status(snapshot, max_loaded_models=3)
 
     (loaded,), (unloaded,) = status.loaded_models, status.unloaded_models
+    (waiting,) = status.waiting
+    assert (waiting.id, waiting.state, waiting.queued) == ("org/two", "queued", 2)
+    assert (waiting.waits_because, waiting.evictions) == ("it waits", 2)
     assert loaded.need is not None
     assert (loaded.need.total_bytes, loaded.need.load_peak_bytes) == (750, 900)
     assert (loaded.pinned, loaded.priority, loaded.keep_alive_s) == (True, 4, 60.0)

@@ -5,11 +5,12 @@ from typing import get_args
 
 import pytest
 
+from mlx_gui.cli.ps import waiting_sentence
 from mlx_gui.cli.why import WORDS, decision_row, present_rows
 from mlx_gui.core.plan import PolicyAction
 from mlx_gui.wire.models import ErrorBody, MemoryUseBody
 from mlx_gui.wire.plan import DecisionBody
-from mlx_gui.wire.status import UnloadedModel
+from mlx_gui.wire.status import UnloadedModel, WaitingModel
 from tests.unit.cli.plans import GB, MANAGER, TINY, loaded
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
@@ -47,6 +48,36 @@ def test_a_model_in_memory_is_told_in_rows() -> None:
         "Last evicted": "made room for org/a",
         "One at a time": "Its KV cache is quantized.",
     }
+
+
+def test_a_model_that_is_waited_for_says_what_for() -> None:
+    waiting = WaitingModel(
+        id="org/tiny",
+        state="queued",
+        pinned=False,
+        priority=0,
+        loads=1,
+        evictions=0,
+        evicted_because=None,
+        last_used_at=None,
+        error=None,
+        queued=2,
+        waits_because="it is the turn of org/a",
+    )
+    status = MANAGER.model_copy(update={"waiting": [waiting]})
+
+    rows = dict(present_rows(TINY.model_copy(update={"state": "queued"}), status, NOW))
+
+    assert rows == {
+        "Model": "org/tiny",
+        "State": "queued",
+        "Requests": "2 waiting",
+        "Waits": "it is the turn of org/a",
+        "Loads": "1 since the server started",
+    }
+    assert waiting_sentence(waiting) == (
+        "org/tiny is not loaded yet, 2 waiting: it is the turn of org/a"
+    )
 
 
 def test_a_model_that_was_evicted_says_why() -> None:

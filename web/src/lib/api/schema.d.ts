@@ -1736,10 +1736,9 @@ export interface components {
         };
         /**
          * LoadedModel
-         * @description A model that has a worker now, or is waiting to get one.
+         * @description A model that has a worker now: in memory, on its way there, or leaving.
          *
          *     `serial_because` says why it answers one request at a time, where it cannot batch.
-         *     `waits_because` says why it is not loaded yet, while somebody waits for it.
          *     `need` is what it is planned to take, `memory` what it takes by its own measure.
          *     `keep_alive_s` is what the latest request asked for; null is the setting, less than 0 for ever.
          */
@@ -1792,8 +1791,6 @@ export interface components {
             evictions: number;
             /** Evicted Because */
             evicted_because?: string | null;
-            /** Waits Because */
-            waits_because?: string | null;
             error?: components["schemas"]["ErrorBody"] | null;
         };
         /**
@@ -1822,7 +1819,9 @@ export interface components {
         };
         /**
          * ManagerStatus
-         * @description Which models are resident, and who waits. In safe mode nothing was loaded at the start.
+         * @description Which models are in memory, who waits for one, and which others were asked for before.
+         *
+         *     In safe mode nothing was loaded at the start.
          */
         ManagerStatus: {
             /** Loaded Models */
@@ -1835,6 +1834,11 @@ export interface components {
             active_requests: number;
             /** Queued Requests */
             queued_requests: number;
+            /**
+             * Waiting
+             * @default []
+             */
+            waiting: components["schemas"]["WaitingModel"][];
             /**
              * Unloaded Models
              * @default []
@@ -3919,6 +3923,39 @@ export interface components {
             last_used_at: string | null;
             error: components["schemas"]["ErrorBody"] | null;
             returned?: components["schemas"]["MemoryReturnedBody"] | null;
+        };
+        /**
+         * WaitingModel
+         * @description A model that somebody waits for, and that has no worker yet.
+         *
+         *     `queued` requests wait, or a load. `waits_because` says what for, where that is known.
+         */
+        WaitingModel: {
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed";
+            /** Pinned */
+            pinned: boolean;
+            /** Priority */
+            priority: number;
+            /** Loads */
+            loads: number;
+            /** Evictions */
+            evictions: number;
+            /** Evicted Because */
+            evicted_because: string | null;
+            /** Last Used At */
+            last_used_at: string | null;
+            error: components["schemas"]["ErrorBody"] | null;
+            returned?: components["schemas"]["MemoryReturnedBody"] | null;
+            /** Queued */
+            queued: number;
+            /** Waits Because */
+            waits_because: string | null;
         };
         /**
          * ContentPart

@@ -12,6 +12,7 @@ export type Manager = Required<Schemas["ManagerStatus"]>;
 /** How a model stands that was asked for since the server started; with a worker, or without. */
 export type LoadedModel = Required<Schemas["LoadedModel"]>;
 export type UnloadedModel = Schemas["UnloadedModel"];
+export type WaitingModel = Schemas["WaitingModel"];
 export type ModelSetting = Schemas["ModelSettingBody"];
 export type SystemStatus = Schemas["SystemStatus"];
 export type Hello = Schemas["HelloEvent"];

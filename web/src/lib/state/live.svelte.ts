@@ -1,7 +1,7 @@
 import { api } from "../api/client";
 import type { LinkStatus } from "../api/events";
 import { SharedLink } from "../api/shared-link";
-import type { LoadedModel, Model, SystemStatus, UnloadedModel } from "../api/types";
+import type { LoadedModel, Model, SystemStatus, UnloadedModel, WaitingModel } from "../api/types";
 import { assignSeries } from "../series";
 import { NOTHING_YET, parseEvent, reduce, type LiveState } from "./reduce";
 
@@ -83,9 +83,14 @@ class Live {
     this.#expected = modelId;
   }
 
-  /** How the model stands, if it has or had a worker or is waited for. */
+  /** How the model stands that has a worker. */
   loaded(modelId: string): LoadedModel | undefined {
     return this.#state.manager?.loaded_models.find(({ id }) => id === modelId) as LoadedModel | undefined;
+  }
+
+  /** How the model stands that somebody waits for and that has no worker yet. */
+  waiting(modelId: string): WaitingModel | undefined {
+    return this.#state.manager?.waiting.find(({ id }) => id === modelId);
   }
 
   /** How the model stands that was in memory, or was to be, and is not now. */
@@ -95,7 +100,7 @@ class Live {
 
   /** Whether the model is pinned, as far as the server tells without being asked. */
   pinned(modelId: string): boolean {
-    return (this.loaded(modelId) ?? this.unloaded(modelId))?.pinned ?? false;
+    return (this.loaded(modelId) ?? this.waiting(modelId) ?? this.unloaded(modelId))?.pinned ?? false;
   }
 
   get #colored(): string[] {

@@ -1,4 +1,4 @@
-import type { LoadedModel, Model, ModelSetting, UnloadedModel } from "../../lib/api/types";
+import type { LoadedModel, Model, ModelSetting, UnloadedModel, WaitingModel } from "../../lib/api/types";
 import { t } from "../../lib/i18n";
 import { dateTime, number } from "../../lib/i18n/format";
 
@@ -6,6 +6,7 @@ import { dateTime, number } from "../../lib/i18n/format";
 export interface Known {
   model: Model;
   loaded: LoadedModel | undefined;
+  waiting: WaitingModel | undefined;
   unloaded: UnloadedModel | undefined;
   settings: Record<string, ModelSetting> | null;
   now: number;
@@ -15,8 +16,8 @@ type Row = readonly [name: string, value: string];
 
 /** What the details say, in their order; what is unknown is left out. */
 export function detailRows(known: Known): Row[] {
-  const { model, loaded, unloaded, settings } = known;
-  const stands = loaded ?? unloaded;
+  const { model, loaded, waiting, unloaded, settings } = known;
+  const stands = loaded ?? waiting ?? unloaded;
   const names = t.models.details;
   const priority = stands?.priority ?? numberOf(settings?.["priority"]);
   const rows: [string, string | null | undefined | false][] = [
@@ -31,7 +32,7 @@ export function detailRows(known: Known): Row[] {
     [names.keepAlive, keepAlive(known)],
     [names.leaves, model.expires_at && names.leavesIn(Date.parse(model.expires_at) - known.now)],
     [names.priority, priority !== null && number(priority)],
-    [names.waits, loaded?.waits_because],
+    [names.waits, waiting?.waits_because],
     [names.serial, loaded?.serial_because],
     [names.evicted, stands?.evicted_because && names.evictedBecause(stands.evicted_because, stands.evictions)],
     [names.lastUsed, model.last_used_at && dateTime(model.last_used_at)],

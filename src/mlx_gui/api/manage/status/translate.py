@@ -32,15 +32,18 @@ from mlx_gui.wire.status import (
     MemoryStatus,
     QueuedRequest,
     UnloadedModel,
+    WaitingModel,
 )
 
+_WAITING = ("queued",)
 _WITHOUT_WORKER = ("not_loaded", "failed")
 _EVERYWHERE = ("0.0.0.0", "::")
 
 
 def manager_status(snapshot: ResidencySnapshot, *, max_loaded_models: int) -> ManagerStatus:
-    """Which models are resident or about to be, and who waits for them."""
-    residents = [view for view in snapshot.models.values() if view.state not in _WITHOUT_WORKER]
+    """Which models have a worker, which are waited for, and which others were asked for."""
+    views = snapshot.models.values()
+    residents = [view for view in views if view.state not in _WAITING + _WITHOUT_WORKER]
     return ManagerStatus(
         loaded_models=[_loaded_model(view) for view in residents],
         queue=[
@@ -55,11 +58,8 @@ def manager_status(snapshot: ResidencySnapshot, *, max_loaded_models: int) -> Ma
         max_loaded_models=max_loaded_models,
         active_requests=sum(view.active for view in residents),
         queued_requests=len(snapshot.queue),
-        unloaded_models=[
-            _unloaded_model(view)
-            for view in snapshot.models.values()
-            if view.state in _WITHOUT_WORKER
-        ],
+        waiting=[_waiting_model(view) for view in views if view.state in _WAITING],
+        unloaded_models=[_unloaded_model(view) for view in views if view.state in _WITHOUT_WORKER],
     )
 
 
@@ -229,8 +229,13 @@ def _loaded_model(view: ResidentView) -> LoadedModel:
         keep_alive_s=view.keep_alive_s,
         evictions=view.evictions,
         evicted_because=view.evicted_because,
-        waits_because=view.waits_because,
         error=model_error(view.error),
+    )
+
+
+def _waiting_model(view: ResidentView) -> WaitingModel:
+    return WaitingModel(
+        **_unloaded_model(view).model_dump(), queued=view.queued, waits_because=view.waits_because
     )
 
 
