@@ -10,6 +10,7 @@ import pytest
 
 from mlx_gui.core.errors import CapabilityMissing, ContextTooLong, InvalidRequest
 from mlx_gui.core.generation import (
+    DetokenizeRequest,
     GenerateRequest,
     Grammar,
     Message,
@@ -402,6 +403,21 @@ def test_raw_prompts_are_taken_as_they_are_and_echoed(qwen3: RemoteEngine) -> No
     assert prompt(qwen3, GenerateRequest(prompt="Hello you")).echo == ""
     answer = made.parser()
     assert answer.feed("plain") == [Text("content", "plain")]
+
+
+def test_ids_that_end_inside_of_a_character_read_up_to_there(engine: RemoteEngine) -> None:
+    for name in ("Qwen3-tiny", "gemma-3-text-tiny"):
+        load(engine, name)
+        said = "a 🦊 and \ufffd"
+        known = engine.tokenize(TokenizeRequest(GenerateRequest(prompt=said), special=False)).ids
+        whole = [
+            engine.detokenize(DetokenizeRequest(known[:end])).text for end in range(len(known))
+        ]
+        assert all(said.startswith(each) for each in whole)
+        assert engine.detokenize(DetokenizeRequest(known)).text == said
+        fox = engine.tokenize(TokenizeRequest(GenerateRequest(prompt="🦊"), special=False)).ids
+        cut = GenerateRequest(prompt=fox[:-1], echo=True)
+        assert prompt(engine, cut).echo == ""
 
 
 def test_the_first_token_of_a_text_is_not_doubled(engine: RemoteEngine) -> None:

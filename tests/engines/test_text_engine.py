@@ -1,6 +1,7 @@
 """The text engine against plain mlx-lm, and requests against their neighbours in the batch."""
 
 import pytest
+from msgspec import structs
 from tokenizers import Tokenizer
 
 from mlx_gui.core.generation import (
@@ -13,6 +14,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.engines.text.detokenizing import TextStream
+from mlx_gui.engines.text.token_bytes import bytes_in_backend
 from tests.engines.remote import RemoteEngine, Reply, ask, gather
 from tests.zoo.cache import checkpoint, checkpoints
 from tests.zoo.families import FAMILIES, SERIAL
@@ -65,7 +67,9 @@ def expected(name: str, answer: Answer) -> tuple[str, str, int]:
     tokenizer = Tokenizer.from_file(str(checkpoint(name) / "tokenizer.json"))
     stopped = answer.finish_reason == "stop"
     ids = answer.token_ids[:-1] if stopped else answer.token_ids
-    stream = TextStream(tokenizer.decode)
+    added = tokenizer.get_added_tokens_decoder()
+    hidden = frozenset(id for id, token in added.items() if token.special)
+    stream = TextStream(tokenizer.decode, bytes_in_backend(tokenizer), hidden)
     text = "".join(map(stream.add, ids)) + stream.finish()
     return text, answer.finish_reason, len(answer.token_ids)
 
@@ -204,6 +208,20 @@ def test_characters_of_several_bytes_arrive_whole(trained: RemoteEngine) -> None
     deltas = [event.text for event in reply.events if isinstance(event, Delta)]
     assert "".join(deltas) == "こんにちは 🌸"
     assert not any("\N{REPLACEMENT CHARACTER}" in text for text in deltas)
+
+
+def test_an_answer_that_ends_inside_of_a_character_does_not_show_it(trained: RemoteEngine) -> None:
+    hello = ask("Say hello in Japanese.", sampling=GREEDY, top_logprobs=0)
+    whole = trained.answer(hello)
+    for count in range(1, whole.usage.completion_tokens):
+        reply = trained.answer(structs.replace(hello, max_tokens=count))
+        assert reply.finish_reason == "length"
+        told = [
+            each.chosen.bytes for e in reply.events if isinstance(e, Delta) for each in e.logprobs
+        ]
+        assert len(told) == count
+        assert whole.text.encode().startswith(b"".join(told))
+        assert reply.text == b"".join(told).decode(errors="ignore")
 
 
 def test_an_answer_without_a_limit_ends_where_the_context_ends(engine: RemoteEngine) -> None:

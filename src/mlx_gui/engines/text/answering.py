@@ -27,6 +27,9 @@ from mlx_gui.engines.text.stops import StopText
 from mlx_gui.engines.text.thought import Thought
 from mlx_gui.engines.text.token_bytes import TokenBytes, token_bytes_of
 
+_BEFORE_TOKENS = 8
+"""How a token reads depends on no more of those before it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
@@ -255,8 +258,9 @@ class Answering:
             index,
             text=TextStream(
                 self._surroundings.decode,
+                self._surroundings.token_bytes,
                 self._surroundings.hidden - self._prompt.visible,
-                self._prompt.ids[-4:] if goes_on else (),
+                self._prompt.ids[-_BEFORE_TOKENS:] if goes_on else (),
             ),
             parser=self._prompt.parser(),
             stops=StopText(self._request.stop),

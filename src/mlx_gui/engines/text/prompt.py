@@ -19,6 +19,7 @@ from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.text.answer_form import compiled_form, may_call_in_form
 from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
+from mlx_gui.engines.text.detokenizing import text_of
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
@@ -81,6 +82,7 @@ class Preparation:
         self._vocabulary = loaded.vocabulary
         self._generation_config: Mapping[str, Any] = loaded.generation_config
         self._spec = spec
+        self._token_bytes = token_bytes_of(self._tokenizer)
         self._chat = ChatFormat(self._tokenizer, Path(spec.path), spec.text)
         self._grammars = GrammarCompiler(
             self._tokenizer, loaded.vocabulary, self._tokenizer.eos_token_ids
@@ -153,7 +155,7 @@ class Preparation:
     def detokenize(self, request: DetokenizeRequest) -> Detokenized:
         """The text of ids. Raises InvalidRequest for those that the model does not have."""
         self._check_ids(request.ids)
-        return Detokenized(self._tokenizer.decode(list(request.ids)))
+        return Detokenized(self._text_of(request.ids))
 
     def _read(self, request: GenerateRequest) -> _Text:
         match request.prompt:
@@ -164,7 +166,7 @@ class Preparation:
                 return _Text(ids, self.dialect, _leaves_thought_open(text, self.dialect), text)
             case ids:
                 self._check_ids(ids)
-                text = self._tokenizer.decode(list(ids))
+                text = self._text_of(ids)
                 open_thought = _leaves_thought_open(text, self.dialect)
                 return _Text(list(ids), self.dialect, open_thought, text)
 
@@ -199,7 +201,7 @@ class Preparation:
                 self._tokenizer, _valid(request.prompt), prompt.ids, special=special
             )
         if offsets is None:
-            offsets = offsets_by_bytes(token_bytes_of(self._tokenizer), prompt.text, prompt.ids)
+            offsets = offsets_by_bytes(self._token_bytes, prompt.text, prompt.ids)
         return tuple(offsets)
 
     def _adds_special(self, text: str) -> bool:
@@ -285,6 +287,9 @@ class Preparation:
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(_valid(text), add_special_tokens=special)
+
+    def _text_of(self, ids: Sequence[int]) -> str:
+        return text_of(ids, self._tokenizer.decode, self._token_bytes)
 
     def _check(self, ids: Sequence[int], param: str, *, answer_tokens: int) -> None:
         """That there are ids, which leave room to the answer."""

@@ -83,7 +83,7 @@ class TextSequence:
             pieces += self._parser.finish()
         events = [*self.echoed(), *self._tell(pieces)]
         if finish is not None and not self.ended:
-            events += self._content(self._stops.flush())
+            events += [*self._content(self._stops.flush()), *self._cut_off()]
             events += self._end("tool_calls" if self._calls and finish == "stop" else finish)
         return events
 
@@ -130,6 +130,13 @@ class TextSequence:
 
     def _content(self, text: str) -> list[GenerationEvent]:
         return self._delta("content", text)
+
+    def _cut_off(self) -> list[GenerationEvent]:
+        """The chances of tokens whose character was not finished, in content."""
+        if not self._text.cut or self._calls or self._parser.thinking:
+            return []
+        logprobs, self._untold_logprobs = tuple(self._untold_logprobs), []
+        return [Delta(self.index, "", token_count=0, logprobs=logprobs)] if logprobs else []
 
     def _delta(self, channel: Channel, text: str) -> list[GenerationEvent]:
         if not text:

@@ -4,9 +4,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlx_gui.engines.text.library import TokenizerWrapper
+from tokenizers import Tokenizer
+
+if TYPE_CHECKING:  # it brings MLX, which no byte needs
+    from mlx_gui.engines.text.library import TokenizerWrapper
 
 TokenBytes = Callable[[int], bytes]
 """The bytes of a token id; empty for an id without a token."""
@@ -17,20 +20,25 @@ _BYTE_TOKEN = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 _PRINTABLE = (*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100))
 
 
-def token_bytes_of(tokenizer: TokenizerWrapper) -> TokenBytes:
+def token_bytes_of(tokenizer: "TokenizerWrapper") -> TokenBytes:
     """Reads the tokens of `tokenizer` as its decoder does, but without joining them to text.
 
     Special tokens read as they are written. Keeps what it has read.
     """
     inner: Any = tokenizer._tokenizer
     backend = getattr(inner, "backend_tokenizer", None)
-    if backend is None:
+    if backend is not None:
+        return bytes_in_backend(backend)
 
-        def decoded(id: int) -> bytes:
-            return inner.decode([id]).encode()
+    def decoded(id: int) -> bytes:
+        match = _BYTE_TOKEN.fullmatch(str(inner.convert_ids_to_tokens(id)))
+        return inner.decode([id]).encode() if match is None else bytes([int(match[1], 16)])
 
-        return cache(decoded)
+    return cache(decoded)
 
+
+def bytes_in_backend(backend: Tokenizer) -> TokenBytes:
+    """The same for what does all the work of most tokenizers."""
     read = _reader(_decoders(backend.decoder))
     written: Callable[[int], str | None] = backend.id_to_token
 
