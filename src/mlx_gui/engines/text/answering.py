@@ -12,6 +12,7 @@ from mlx_gui.core.errors import PROGRAM_ERRORS, InternalError
 from mlx_gui.core.generation import GenerationEvent, Prefill, TokenLogprob, Usage
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.device import backend
+from mlx_gui.engines.text.answer_form import may_call_in_form
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
 from mlx_gui.engines.text.detokenizing import Decode, TextStream
 from mlx_gui.engines.text.library import StopSequences
@@ -26,6 +27,7 @@ from mlx_gui.engines.text.sequence import TextSequence
 from mlx_gui.engines.text.stops import StopText
 from mlx_gui.engines.text.thought import Thought
 from mlx_gui.engines.text.token_bytes import TokenBytes, token_bytes_of
+from mlx_gui.parsers.repeats import Repeats
 
 _BEFORE_TOKENS = 8
 """How a token reads depends on no more of those before it."""
@@ -254,6 +256,7 @@ class Answering:
 
     def _sequence(self, index: int) -> TextSequence:
         goes_on = self._request.prompt is not None or self._request.continue_final
+        choice = self._request.tool_choice
         return TextSequence(
             index,
             text=TextStream(
@@ -264,7 +267,8 @@ class Answering:
             ),
             parser=self._prompt.parser(),
             stops=StopText(self._request.stop),
-            one_call=not self._request.tool_choice.parallel,
+            one_call=choice.mode == "named" or not choice.parallel,
+            repeats=Repeats() if may_call_in_form(self._request) else None,
             echo=self._prompt.echo,
             scored=self._request.scores_prompt,
         )

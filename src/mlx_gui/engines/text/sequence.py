@@ -18,15 +18,16 @@ from mlx_gui.core.generation import (
 from mlx_gui.engines.text.detokenizing import TextStream
 from mlx_gui.engines.text.stops import StopText
 from mlx_gui.parsers.base import AnswerParser, CallArguments, CallBegan, Piece, Text
+from mlx_gui.parsers.repeats import Repeats
 
 
 class TextSequence:
     """Answer number `index` of a request: collects its text and finds its end.
 
     Stop strings end the content; in a thought or in the arguments of a call they mean nothing.
-    With `one_call` the answer ends where a second call would begin. The text begins with `echo`;
-    where that is `scored`, the chances of all tokens are told, with their places in the text: also
-    of those without text, and of the end.
+    With `one_call` the answer ends where a second call would begin, with `repeats` where a call
+    would be made again. The text begins with `echo`; where that is `scored`, the chances of all
+    tokens are told, with their places in the text: also of those without text, and of the end.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class TextSequence:
         parser: AnswerParser,
         stops: StopText,
         one_call: bool,
+        repeats: Repeats | None = None,
         echo: str = "",
         scored: bool = False,
     ) -> None:
@@ -48,6 +50,7 @@ class TextSequence:
         self._parser = parser
         self._stops = stops
         self._one_call = one_call
+        self._repeats = repeats
         self._echo = echo
         self._scored = scored
         self._written = len(echo)
@@ -103,7 +106,7 @@ class TextSequence:
 
     def _tell(self, pieces: Iterable[Piece]) -> list[GenerationEvent]:
         events: list[GenerationEvent] = []
-        for piece in pieces:
+        for piece in self._without_repeats(pieces):
             if self.ended:
                 break
             match piece:
@@ -118,7 +121,20 @@ class TextSequence:
                     events += self._call(name)
                 case CallArguments(text):
                     events += self._delta("tool_call", text)
+        if self._repeats is not None and self._repeats.over and not self.ended:
+            events += self._end("tool_calls")
         return events
+
+    def _without_repeats(self, pieces: Iterable[Piece]) -> Iterable[Piece]:
+        """The pieces up to the call that was made before."""
+        repeats = self._repeats
+        if repeats is None:
+            yield from pieces
+            return
+        for piece in pieces:
+            if repeats.over:
+                return
+            yield from repeats.pass_on(piece)
 
     def _call(self, name: str) -> list[GenerationEvent]:
         before = self._content(self._stops.flush())
