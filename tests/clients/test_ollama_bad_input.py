@@ -56,7 +56,13 @@ ROWS = (
     Row("a value out of bounds", "invalid_request", 400, chat(options={"top_p": 2}), "0 and 1"),
     Row("a stop of a wrong type", "invalid_request", 400, chat(options={"stop": [5]})),
     Row("an unknown keep-alive", "invalid_request", 400, chat(keep_alive="soon"), "like 5m"),
-    Row("a suffix", "invalid_request", 400, generate(suffix="end"), "suffix"),
+    Row(
+        "a template around a gap",
+        "invalid_request",
+        400,
+        generate(suffix="end", template="{{ prompt }}"),
+        "suffix",
+    ),
     Row("a schema without an end", "invalid_request", 400, chat(format={"$ref": "#"}), "`format."),
     Row("a Go template", "invalid_request", 400, generate(template="{{ .Prompt }}"), "Jinja"),
     Row(

@@ -155,6 +155,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     tenant: str = LOCAL_TENANT
     priority: int = 0
     prompt: str | tuple[int, ...] | None = None
+    suffix: str = ""
+    """What follows the answer to a `prompt` of text: the gap between them is filled."""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
     grammar: Grammar | None = None

@@ -8,7 +8,7 @@ import msgspec
 from mlx_gui.core.generation import Reasoning, Sampling
 
 Kind = Literal["text"]
-Capability = Literal["chat", "completion", "tools", "thinking"]
+Capability = Literal["chat", "completion", "tools", "thinking", "fill_in_the_middle"]
 WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""
 

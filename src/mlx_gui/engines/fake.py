@@ -391,7 +391,7 @@ def _prompt_texts(request: GenerateRequest) -> list[str]:
         case None:
             return [message.text() for message in request.messages]
         case str(text):
-            return [text]
+            return [request.suffix, text] if request.suffix else [text]
         case ids:
             return [" ".join(f"word-{id}" for id in ids)]
 

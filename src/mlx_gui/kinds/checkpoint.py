@@ -50,9 +50,9 @@ def read_json_object(path: Path) -> dict[str, object]:
     return cast(dict[str, object], decoded)
 
 
-def read_text(path: Path) -> str:
-    """The text in `path`, as far as it is UTF-8; raises DamagedFile when it cannot be read."""
-    return _read(path, offset=0, limit=MAX_JSON_BYTES).decode("utf-8", "replace")
+def read_text(path: Path, *, limit_bytes: int = MAX_JSON_BYTES) -> str:
+    """The text that `path` begins with, as far as it is UTF-8; raises DamagedFile."""
+    return _read(path, offset=0, limit=limit_bytes).decode("utf-8", "replace")
 
 
 def read_tensors(folder: Path) -> list[Tensor]:

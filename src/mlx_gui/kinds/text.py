@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from mlx_gui.core.device import Backend, DeviceFacts
+from mlx_gui.core.fill_tokens import names_fill_tokens
 from mlx_gui.core.markers import knows_thoughts, knows_tools
 from mlx_gui.core.model import Capability, Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
 from mlx_gui.kinds.architecture import (
@@ -38,6 +39,8 @@ _UNREAD_PARTS = (
 )
 """What a model sees and hears with. mlx-lm loads none of it, but for one family."""
 _READS_ALL = ("muse_spark",)
+_ADDED_TOKENS_BYTES = 1 << 21
+"""Of a tokenizer's file; its added tokens, which come first, are not more."""
 
 
 class TextKind:
@@ -54,6 +57,7 @@ class TextKind:
         try:
             tensors = [each for each in read_tensors(folder) if _is_read(each, model_type)]
             template = _chat_template(folder)
+            fills_gaps = _fills_gaps(folder)
         except DamagedFile as damage:
             return Recognised(None, str(damage))
         part = language_part(config)
@@ -63,7 +67,7 @@ class TextKind:
         facts = ModelFacts(
             kind="text",
             model_type=model_type,
-            capabilities=_capabilities(template),
+            capabilities=_capabilities(template, fills_gaps=fills_gaps),
             context_length=context_length(config),
             parameter_count=sum(parameters),
             stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
@@ -123,13 +127,26 @@ def _chat_template(folder: Path) -> str:
     return ""
 
 
-def _capabilities(template: str) -> tuple[Capability, ...]:
-    """What a model can do, by its chat template; any model continues a text."""
+def _fills_gaps(folder: Path) -> bool:
+    """Whether the tokenizer has the tokens for it, which stand at the beginning of its files."""
+    files = (folder / name for name in ("tokenizer.json", "tokenizer_config.json"))
+    return any(
+        names_fill_tokens(read_text(file, limit_bytes=_ADDED_TOKENS_BYTES))
+        for file in files
+        if file.exists()
+    )
+
+
+def _capabilities(template: str, *, fills_gaps: bool) -> tuple[Capability, ...]:
+    """What a model can do, by its chat template and tokens; any model continues a text."""
+    completion: tuple[Capability, ...] = (
+        ("completion", "fill_in_the_middle") if fills_gaps else ("completion",)
+    )
     if not template:
-        return ("completion",)
+        return completion
     tools: tuple[Capability, ...] = ("tools",) if knows_tools(template) else ()
     thinking: tuple[Capability, ...] = ("thinking",) if knows_thoughts(template) else ()
-    return ("chat", "completion", *tools, *thinking)
+    return ("chat", *completion, *tools, *thinking)
 
 
 def _problem(folder: Path, config: dict[str, object]) -> str | None:

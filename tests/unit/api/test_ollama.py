@@ -261,7 +261,7 @@ BAD: list[tuple[str, dict[str, object], str, str]] = [
     ("chat", {"top_logprobs": 2}, "top_logprobs", "only allowed with `logprobs`"),
     ("chat", {"options": 5}, "options", "should be an object"),
     ("generate", {"prompt": 5}, "prompt", "should be a valid string, not 5."),
-    ("generate", {"suffix": "."}, "suffix", "no text is filled in"),
+    ("generate", {"suffix": ".", "template": "{{ x }}"}, "template", "not allowed with `suffix`"),
     ("generate", {"images": ["aGk="]}, "images", "reads text only"),
     ("generate", {"context": [1, 2]}, "context", "is not supported"),
     ("generate", {"context": "x"}, "context", "should be a valid list"),

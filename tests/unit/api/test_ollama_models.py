@@ -119,6 +119,14 @@ def test_a_pinned_model_never_expires() -> None:
     assert shown.expires_at == NEVER
 
 
+def test_a_model_that_fills_gaps_can_insert() -> None:
+    shown = card(
+        facts(capabilities=("chat", "completion", "fill_in_the_middle")), MODIFIED_S, template=""
+    )
+
+    assert shown.capabilities == ["completion", "insert"]
+
+
 def test_a_card_says_what_the_model_can_do() -> None:
     shown = card(facts(capabilities=("chat", "tools", "thinking")), MODIFIED_S, template="{{ x }}")
 

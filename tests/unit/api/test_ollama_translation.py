@@ -224,7 +224,12 @@ def test_an_error_in_a_stream_is_its_last_line() -> None:
         ),
         (chat_core, {"top_logprobs": 2}, "top_logprobs", InvalidRequest),
         (generate_core, {"prompt": "a", "images": [5]}, "images", CapabilityMissing),
-        (generate_core, {"prompt": "a", "suffix": "b"}, "suffix", InvalidRequest),
+        (
+            generate_core,
+            {"prompt": "a", "suffix": "b", "template": "{{ x }}"},
+            "template",
+            InvalidRequest,
+        ),
         (generate_core, {"prompt": "a", "context": [1]}, "context", InvalidRequest),
         (generate_core, {"raw": True, "system": "b"}, "system", InvalidRequest),
         (generate_core, {"raw": True, "template": "b"}, "template", InvalidRequest),

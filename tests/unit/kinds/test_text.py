@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlx_gui.core.device import Backend, DeviceFacts
+from mlx_gui.core.fill_tokens import FILL_TOKENS, FillTokens
 from mlx_gui.core.model import KVLayout, LoadSpec, ModelFacts, WeightForm
 from mlx_gui.kinds.registry import KINDS, kind_of, recognise
 from tests.unit.kinds.folders import DENSE, LLAMA, PACKED, write_model
@@ -109,6 +110,22 @@ def test_the_template_tells_of_tools_and_thoughts(
     write_model(tmp_path)
     (tmp_path / "chat_template.jinja").write_text(template, encoding="utf-8")
     assert facts_of(tmp_path).capabilities == ("chat", "completion", *more)
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("tokens", FILL_TOKENS, ids=lambda tokens: tokens.before)
+def test_the_tokenizer_tells_whether_gaps_can_be_filled(
+    tmp_path: Path, tokens: FillTokens, name: str, ascii_only: bool
+) -> None:
+    write_model(tmp_path)
+    added = [{"id": number, "content": mark} for number, mark in enumerate(tokens.marks)]
+    written = json.dumps({"added_tokens": added}, ensure_ascii=ascii_only)
+    (tmp_path / name).write_text(written, encoding="utf-8")
+    assert facts_of(tmp_path).capabilities == ("chat", "completion", "fill_in_the_middle")
+    lacking = json.dumps({"added_tokens": added[1:]}, ensure_ascii=ascii_only)
+    (tmp_path / name).write_text(lacking, encoding="utf-8")
+    assert facts_of(tmp_path).capabilities == ("chat", "completion")
 
 
 def test_named_templates_count_together(tmp_path: Path) -> None:

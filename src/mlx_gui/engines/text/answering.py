@@ -39,7 +39,7 @@ class Surroundings:
 
     decode: Decode
     hidden: frozenset[int]
-    end_tokens: StopSequences
+    end_tokens: frozenset[int]
     token_bytes: TokenBytes
     logprobs: LogprobReader
     scored_tokens: int
@@ -58,7 +58,7 @@ class Surroundings:
             hidden=frozenset(
                 token for token, added in tokenizer.added_tokens_decoder.items() if added.special
             ),
-            end_tokens=StopSequences([(token,) for token in tokenizer.eos_token_ids]),
+            end_tokens=frozenset(tokenizer.eos_token_ids),
             token_bytes=token_bytes,
             logprobs=LogprobReader(token_bytes),
             scored_tokens=scored_tokens(backend(), loaded.vocabulary),
@@ -228,12 +228,15 @@ class Answering:
             max_tokens=prompt.max_tokens,
             sampler=make_sampler(prompt.choice, index),
             processors=(processors,) if processors is not None else (),
-            end_tokens=(
-                StopSequences() if self._request.ignore_eos else self._surroundings.end_tokens
-            ),
+            end_tokens=StopSequences([(token,) for token in self._end_tokens()]),
             boundaries=tuple(sorted(boundaries)),
             scorer=self._scorer if index == 0 else None,
         )
+
+    def _end_tokens(self) -> frozenset[int]:
+        if self._request.ignore_eos:
+            return frozenset()
+        return self._surroundings.end_tokens | self._prompt.end_tokens
 
     def _processors(self) -> GuardedProcessors | None:
         prompt, thinking = self._prompt, self._prompt.thinking

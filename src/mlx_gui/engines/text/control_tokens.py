@@ -113,6 +113,15 @@ class ControlTokens:
             self._reader = wedge, reader(self._tokenizer, self._added, self._control, wedge)
         return self._reader[1].encode(text, special=special)
 
+    def as_text(self, text: str, request: GenerateRequest) -> list[int]:
+        """The ids of a text of the request, in which there are no control tokens."""
+        ids = self._tokenizer.encode(text, add_special_tokens=False)
+        control = {id for id, token in self._added.items() if token.content in self._control}
+        if control.isdisjoint(ids):
+            return ids
+        wedge = self._wedge(request)
+        return self.encode(_wedged(text, self._typed, wedge), wedge, special=False)
+
     def _wedge(self, request: GenerateRequest) -> str:
         everything = f"{request!r}{self._source}"
         letters = set(everything)

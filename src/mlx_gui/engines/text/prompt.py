@@ -21,6 +21,7 @@ from mlx_gui.engines.text.answer_form import compiled_form, may_call_in_form
 from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
 from mlx_gui.engines.text.detokenizing import text_of
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
+from mlx_gui.engines.text.infilling import Infilling
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.penalties import check_logit_bias
@@ -43,7 +44,8 @@ class Prompt:
     `parser` makes a parser for each answer, `visible` are special tokens that it must see. Of a
     `thinking` model's answer, `grammar` is for what follows the thought. `boundaries` are lengths
     of the prompt that later prompts of this conversation will likely begin with. `echo` is the text
-    that the answer begins with; if its tokens are scored, they begin at `offsets` in it.
+    that the answer begins with; if its tokens are scored, they begin at `offsets` in it. Besides
+    the model's own, `end_tokens` end the answer.
     """
 
     ids: tuple[int, ...]
@@ -56,6 +58,7 @@ class Prompt:
     boundaries: tuple[int, ...] = ()
     echo: str = ""
     offsets: tuple[int, ...] = ()
+    end_tokens: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class _Text:
     text: str
     dropped: int = 0
     boundaries: tuple[int, ...] = ()
+    end_tokens: frozenset[int] = frozenset()
 
 
 class Preparation:
@@ -84,6 +88,12 @@ class Preparation:
         self._spec = spec
         self._token_bytes = token_bytes_of(self._tokenizer)
         self._chat = ChatFormat(self._tokenizer, Path(spec.path), spec.text)
+        self._infilling = Infilling(
+            self._tokenizer,
+            self._chat.dialect,
+            token_id=self._chat.token_id,
+            model_id=spec.model_id,
+        )
         self._grammars = GrammarCompiler(
             self._tokenizer, loaded.vocabulary, self._tokenizer.eos_token_ids
         )
@@ -128,6 +138,7 @@ class Preparation:
             boundaries=prompt.boundaries,
             echo=prompt.text if request.echo else "",
             offsets=self._offsets(request, prompt) if request.scores_prompt else (),
+            end_tokens=prompt.end_tokens,
         )
         return PreparedRequest(
             request_id,
@@ -161,6 +172,9 @@ class Preparation:
         match request.prompt:
             case None:
                 return self._read_messages(request)
+            case str(text) if request.suffix:
+                gap = self._infilling.gap(request, _valid(text), _valid(request.suffix))
+                return _Text(gap.ids, self.dialect, False, text, end_tokens=gap.end_tokens)
             case str(text):
                 ids = self._encode(text, special=self._adds_special(text))
                 return _Text(ids, self.dialect, _leaves_thought_open(text, self.dialect), text)

@@ -1213,7 +1213,8 @@ export interface components {
          * @description Text, or token ids, to continue as they are. Up to 128 prompts, each answered `n` times.
          *
          *     `max_tokens` is 16 unless it is given; with `echo` it may be 0. With `echo` and `logprobs` the
-         *     prompt's tokens have log-probabilities too. `best_of` may only repeat `n`; `suffix` is refused.
+         *     prompt's tokens have log-probabilities too. `best_of` may only repeat `n`. With `suffix` the
+         *     answer fills the gap before it, which not all models can.
          */
         CompletionRequest: {
             response_format?: components["schemas"]["ResponseFormat"] | null;
@@ -2327,7 +2328,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle")[];
             /** Context Length */
             context_length: number | null;
             /** Max Model Len */
@@ -2632,8 +2633,8 @@ export interface components {
          * @description A prompt to answer, or with `raw` to continue as it is. Without a prompt the model is loaded,
          *     or with `keep_alive` 0 unloaded.
          *
-         *     `template` is a Jinja chat template. `suffix`, `images` and a `context` that is not empty are
-         *     refused.
+         *     `template` is a Jinja chat template. With `suffix` a gap between prompt and suffix is filled, by
+         *     models that can. `images` and a `context` that is not empty are refused.
          */
         OllamaGenerateRequest: {
             /** Model */

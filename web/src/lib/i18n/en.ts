@@ -126,7 +126,13 @@ export const en = {
     type: "Type",
     allTypes: "All",
     kinds: { text: "Chat" },
-    capabilities: { chat: "chat", completion: "completion", tools: "tools", thinking: "thinking" },
+    capabilities: {
+      chat: "chat",
+      completion: "completion",
+      tools: "tools",
+      thinking: "thinking",
+      fill_in_the_middle: "fill in the middle",
+    },
     rescan: "Rescan",
     rescanned: (count: number) =>
       `Model folders read again: ${plural(count, { one: "model", other: "models" })}.`,

@@ -37,11 +37,13 @@ async def generate(
 ) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
     core = to_core(body, tenant=who.tenant, priority=priority)
+    if body.suffix and body.system:
+        notices.leave_out(["system"])
     return await answer(
         services,
         request,
         body,
         notices=notices,
-        asked=core if body.prompt else None,
+        asked=core if body.prompt or body.suffix else None,
         own_fields=response_body,
     )

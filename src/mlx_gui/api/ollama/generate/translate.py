@@ -26,9 +26,12 @@ def to_core(body: OllamaGenerateRequest, *, tenant: str, priority: int = 0) -> G
     """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
     _refuse_unserved(body)
     end = limits(body.options)
+    # What fills a gap is written without a template, as `raw` is.
+    plain = body.raw or bool(body.suffix)
     return GenerateRequest(
-        messages=() if body.raw else _messages(body),
-        prompt=body.prompt or "" if body.raw else None,
+        messages=() if plain else _messages(body),
+        prompt=body.prompt or "" if plain else None,
+        suffix=body.suffix or "",
         sampling=sampling(body.options),
         max_tokens=end.max_tokens,
         stop=end.stop,
@@ -36,7 +39,7 @@ def to_core(body: OllamaGenerateRequest, *, tenant: str, priority: int = 0) -> G
         priority=priority,
         grammar=grammar(body),
         # Whoever writes the whole prompt gets the whole answer, unless thoughts are asked apart.
-        reasoning=Reasoning(raw=True) if body.raw and not body.think else reasoning(body),
+        reasoning=Reasoning(raw=True) if plain and not body.think else reasoning(body),
         top_logprobs=top_logprobs(body),
         truncate=truncates(body),
         template=body.template or None,
@@ -58,12 +61,6 @@ def _messages(body: OllamaGenerateRequest) -> tuple[Message, ...]:
 
 def _refuse_unserved(body: OllamaGenerateRequest) -> None:
     refuse_images(body.images, where="images")
-    if body.suffix:
-        raise InvalidRequest(
-            "`suffix` is not supported: no text is filled in between two others.",
-            hint="Leave it out; with `raw` you can write the model's own fill-in tokens yourself.",
-            param="suffix",
-        )
     if body.context:
         raise InvalidRequest(
             "`context` is not supported: answers here carry none, and tokens of another server "
@@ -77,6 +74,12 @@ def _refuse_unserved(body: OllamaGenerateRequest) -> None:
             f"`{param}` is not allowed with `raw`, which takes the prompt as it is.",
             hint="Write it into the prompt, or leave `raw` out.",
             param=param,
+        )
+    if body.suffix and body.template:
+        raise InvalidRequest(
+            "`template` is not allowed with `suffix`: a gap is filled without one.",
+            hint="Leave one of both out.",
+            param="template",
         )
     if body.template and _GO_TEMPLATE.search(body.template):
         raise InvalidRequest(

@@ -9,8 +9,8 @@ class OllamaGenerateRequest(Question):
     """A prompt to answer, or with `raw` to continue as it is. Without a prompt the model is loaded,
     or with `keep_alive` 0 unloaded.
 
-    `template` is a Jinja chat template. `suffix`, `images` and a `context` that is not empty are
-    refused.
+    `template` is a Jinja chat template. With `suffix` a gap between prompt and suffix is filled, by
+    models that can. `images` and a `context` that is not empty are refused.
     """
 
     prompt: str | None = None

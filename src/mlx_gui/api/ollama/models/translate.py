@@ -101,7 +101,8 @@ def _capabilities(model: Model) -> list[str]:
     if model.facts is None:
         return []
     ours = model.facts.capabilities
-    return ["completion", *(word for word in ("tools", "thinking") if word in ours)]
+    insert = ["insert"] if "fill_in_the_middle" in ours else []
+    return ["completion", *insert, *(word for word in ("tools", "thinking") if word in ours)]
 
 
 def _parameter_size(count: int) -> str:

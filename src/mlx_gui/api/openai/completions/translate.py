@@ -56,7 +56,10 @@ def to_core(
     prompts = [text if isinstance(text, str) else tuple(text) for text in body.prompt]
     max_tokens = DEFAULT_MAX_TOKENS if body.max_tokens is None else body.max_tokens
     request = with_generation(plain, body, max_tokens=max_tokens, prompts=len(prompts))
-    return tuple(msgspec.structs.replace(request, prompt=prompt) for prompt in prompts)
+    suffix = body.suffix or ""
+    return tuple(
+        msgspec.structs.replace(request, prompt=prompt, suffix=suffix) for prompt in prompts
+    )
 
 
 def completion(head: AnswerHead, answer: Gathering, *, logprobs: bool) -> Completion:
@@ -167,11 +170,12 @@ def _likeliest(token: TokenLogprob) -> dict[str, float]:
 
 def _check(body: CompletionRequest) -> None:
     if body.suffix:
+        _check_gap(body)
+    elif "" in body.prompt:
         raise InvalidRequest(
-            "`suffix` is not supported: the model continues a text, it does not fill gaps.",
-            hint="Leave `suffix` out, or write the model's own fill-in-the-middle tokens into "
-            "the prompt.",
-            param="suffix",
+            f"`prompt` should not be empty; number {body.prompt.index('')} is.",
+            hint="Send some text; only with `suffix` there may be nothing before it.",
+            param="prompt",
         )
     if body.best_of is not None and body.best_of != (body.n or 1):
         raise InvalidRequest(
@@ -187,6 +191,24 @@ def _check(body: CompletionRequest) -> None:
         )
     if body.echo and body.logprobs is not None:
         _check_scored(body)
+
+
+def _check_gap(body: CompletionRequest) -> None:
+    if not all(isinstance(prompt, str) for prompt in body.prompt):
+        raise InvalidRequest(
+            "`suffix` needs prompts of text: what stands before and behind a gap is put together "
+            "in tokens of the model.",
+            hint="Send the prompt as text, or put the token ids together yourself, without "
+            "`suffix`.",
+            param="suffix",
+        )
+    if body.echo and body.logprobs is not None:
+        raise InvalidRequest(
+            "`suffix` excludes `echo` with `logprobs`: the tokens that are read are not those of "
+            "the text.",
+            hint="Leave one of the three out.",
+            param="suffix",
+        )
 
 
 def _check_scored(body: CompletionRequest) -> None:

@@ -52,7 +52,7 @@ def _check_prompt(prompt: Any, number: int) -> None:
             "Input should be text or token ids; number {number} is neither",
             {"number": number},
         )
-    if not prompt:
+    if prompt == []:
         raise PydanticCustomError(
             EXPLAINED, "Input should not be empty; number {number} is", {"number": number}
         )
@@ -79,7 +79,8 @@ class CompletionRequest(GenerationFields):
     """Text, or token ids, to continue as they are. Up to 128 prompts, each answered `n` times.
 
     `max_tokens` is 16 unless it is given; with `echo` it may be 0. With `echo` and `logprobs` the
-    prompt's tokens have log-probabilities too. `best_of` may only repeat `n`; `suffix` is refused.
+    prompt's tokens have log-probabilities too. `best_of` may only repeat `n`. With `suffix` the
+    answer fills the gap before it, which not all models can.
     """
 
     model: str
