@@ -3,7 +3,9 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from ollama import Client, ResponseError
 
@@ -85,6 +87,52 @@ def test_too_long_a_conversation_loses_its_oldest_turns_unless_that_is_forbidden
     assert whole["message"]["content"]
     assert (refusal.status_code, refusal.json()["code"]) == (400, "context_length_exceeded")
     assert "oldest_turns_dropped" in server.log.read_text()
+
+
+def test_a_prompt_follows_on_the_context_of_an_earlier_answer(server: Server) -> None:
+    def ask(client: httpx.Client, prompt: str, **fields: object) -> dict[str, Any]:
+        body = {"model": MODEL, "prompt": prompt, "stream": False, "options": GREEDY, **fields}
+        answer = client.post("/api/generate", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    with server.client() as client:
+        first = ask(client, "My name is Ada.", think=False)
+        alone = ask(client, "What is my name?", think=False)
+        both = ask(client, "What is my name?", think=False, context=first["context"])
+        tokens = {"model": MODEL, "tokens": both["context"]}
+        text = client.post("/v1/detokenize", json=tokens).json()["prompt"]
+        much = ask(client, "What is my name?", think=False, context=first["context"] * 20)
+        raw = ask(client, "Once", raw=True)
+
+    assert first["response"] == "Nice to meet you, Ada."
+    told = len(first["context"])
+    assert told == first["prompt_eval_count"] + first["eval_count"]
+    assert both["prompt_eval_count"] == told + alone["prompt_eval_count"]
+    assert both["context"][:told] == first["context"]
+    places = [text.index(said) for said in ("is Ada.", "meet you, Ada.", "my name?")]
+    assert places == sorted(places)
+    assert much["truncated_tokens"] > 0
+    assert much["prompt_eval_count"] < 256
+    assert "context" not in raw
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"context": [5, 1_000_000]}, "There is no token 1000000; the model has those below"),
+        ({"context": [-1]}, "`context[0]`"),
+        ({"context": [1] * 500, "truncate": False}, "256"),
+    ],
+)
+def test_a_context_that_the_model_cannot_read_is_refused(
+    server: Server, fields: dict[str, Any], message: str
+) -> None:
+    with server.client() as client:
+        answer = client.post("/api/generate", json={"model": MODEL, "prompt": "Hello", **fields})
+
+    assert answer.status_code == 400
+    assert message in answer.json()["error"]
 
 
 def test_the_model_is_shown_as_it_lies_on_disk(client: Client) -> None:

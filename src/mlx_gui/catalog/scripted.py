@@ -20,7 +20,7 @@ def _model(name: str, context_tokens: int) -> Model:
     facts = ModelFacts(
         kind="text",
         model_type="fake",
-        capabilities=("chat",),
+        capabilities=("chat", "completion", "tools", "thinking"),
         context_length=context_tokens,
         parameter_count=12_500_000,
         stored_bytes=50_000_000,

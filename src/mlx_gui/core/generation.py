@@ -157,6 +157,10 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     prompt: str | tuple[int, ...] | None = None
     suffix: str = ""
     """What follows the answer to a `prompt` of text: the gap between them is filled."""
+    earlier: tuple[int, ...] = ()
+    """Token ids that the conversation follows on, as the usage of an earlier answer told them."""
+    tells_ids: bool = False
+    """Whether the usage has the ids of prompt and answer."""
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice = ToolChoice()
     grammar: Grammar | None = None
@@ -214,13 +218,15 @@ class Loading(msgspec.Struct, frozen=True, tag="loading"):
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     """All that can be refused with a 4xx has been checked.
 
-    `truncated_messages` of the oldest turns were dropped to make the prompt fit. `not_enforced` are
-    the places of keywords in schemas that the answer may break.
+    `truncated_messages` of the oldest turns were dropped to make the prompt fit, and
+    `truncated_tokens` of the ids that it follows on. `not_enforced` are the places of keywords in
+    schemas that the answer may break.
     """
 
     prompt_tokens: int
     truncated_messages: int = 0
     not_enforced: tuple[str, ...] = ()
+    truncated_tokens: int = 0
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
@@ -303,6 +309,7 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
 
     `completion_tokens` are those of all sequences, `reasoning_tokens` a part of them.
     `cache_miss` says why no more of the prompt was found in the prefix cache; empty if all was.
+    `ids` are those of the prompt and of the first answer, for a request that `tells_ids`.
     """
 
     prompt_tokens: int
@@ -312,6 +319,7 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     decode_ms: float = 0.0
     reasoning_tokens: int = 0
     cache_miss: str = ""
+    ids: tuple[int, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

@@ -28,8 +28,7 @@ LoadReport = Callable[[str, int, int], None]
 class PreparedRequest:
     """A request that passed every check: what `admit` takes. `payload` is the engine's own.
 
-    `truncated_messages` of the oldest turns were dropped to make the prompt fit, `not_enforced` are
-    the places of keywords in schemas that the answer may break.
+    The rest is what `Prepared` tells of it.
     """
 
     request_id: str
@@ -38,6 +37,7 @@ class PreparedRequest:
     payload: Any
     truncated_messages: int = 0
     not_enforced: tuple[str, ...] = ()
+    truncated_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
 from mlx_gui.engines.text.stops import StopText
 
+_VOCABULARY = 50_000
 _LOAD_STEPS = 20
 _WEIGHTS_BYTES = 50_000_000
 _SCRIPT_START = '{"fake":'
@@ -122,7 +123,14 @@ class _Running:
             len(done),
             decode_ms=(time.monotonic() - self.began_s) * 1000,
             reasoning_tokens=sum(word.channel == "reasoning" for word in done),
+            ids=self._ids() if self.prepared.request.tells_ids else (),
         )
+
+    def _ids(self) -> tuple[int, ...]:
+        request, first = self.prepared.request, self.sequences[0]
+        asked = [word for text in _prompt_texts(request) for word in _cut(text)]
+        said = [word.text for word in first.words[: first.done_tokens]]
+        return (*request.earlier, *(_word_id(word) for word in (*asked, *said)))
 
 
 class FakeEngine:
@@ -151,7 +159,14 @@ class FakeEngine:
         texts = _prompt_texts(request)
         if not any(texts):
             raise InvalidRequest("The prompt is empty.", hint="Send at least one message.")
-        prompt_tokens = sum(len(text.split()) + 1 for text in texts)
+        for id in request.earlier:
+            if not 0 <= id < _VOCABULARY:
+                raise InvalidRequest(
+                    f"There is no token {id}; the model has those below {_VOCABULARY}.",
+                    hint="Send ids of this model's own.",
+                    param="context",
+                )
+        prompt_tokens = sum(len(text.split()) + 1 for text in texts) + len(request.earlier)
         if prompt_tokens >= self.context():
             raise ContextTooLong(
                 f"The prompt has {prompt_tokens} tokens, the context holds {self.context()}.",
@@ -398,7 +413,7 @@ def _prompt_texts(request: GenerateRequest) -> list[str]:
 
 def _word_id(word: str) -> int:
     """An id that a word always has."""
-    return zlib.crc32(word.encode()) % 50_000
+    return zlib.crc32(word.encode()) % _VOCABULARY
 
 
 def _cut(text: str) -> list[str]:

@@ -74,7 +74,12 @@ def prepare_requests(
         with preparing.of(request_id):
             done = guarded(channel, request_id, partial(_prepare, engine, message))
         if isinstance(done, PreparedRequest):
-            prepared = Prepared(done.prompt_tokens, done.truncated_messages, done.not_enforced)
+            prepared = Prepared(
+                done.prompt_tokens,
+                done.truncated_messages,
+                done.not_enforced,
+                done.truncated_tokens,
+            )
             tell(request_id, prepared)
             inbox.put(done)
         elif done is not None:

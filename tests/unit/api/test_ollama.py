@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from mlx_gui.api.ollama.errors import OllamaError, error_body
@@ -27,7 +28,9 @@ from mlx_gui.core.generation import (
 )
 from tests.unit.api.parts import (
     DEADLINE_S,
+    MODEL,
     ScriptedDispatch,
+    Shelf,
     application,
     config,
     services,
@@ -263,8 +266,16 @@ BAD: list[tuple[str, dict[str, object], str, str]] = [
     ("generate", {"prompt": 5}, "prompt", "should be a valid string, not 5."),
     ("generate", {"suffix": ".", "template": "{{ x }}"}, "template", "not allowed with `suffix`"),
     ("generate", {"images": ["aGk="]}, "images", "reads text only"),
-    ("generate", {"context": [1, 2]}, "context", "is not supported"),
     ("generate", {"context": "x"}, "context", "should be a valid list"),
+    ("generate", {"context": [1, "x"]}, "context[1]", "a valid integer"),
+    ("generate", {"context": [1.5]}, "context[0]", "a valid integer"),
+    ("generate", {"context": [-1]}, "context[0]", "greater than or equal to 0"),
+    ("generate", {"context": [2**31]}, "context[0]", "less than 2147483648"),
+    ("generate", {"raw": True, "context": [1]}, "context", "not allowed with `raw`"),
+    ("chat", {"think": True}, "think", '"org/one" does not support thinking'),
+    ("chat", {"think": "low"}, "think", '"org/one" does not support thinking'),
+    ("chat", {"messages": [], "think": True}, "think", '"org/one" does not support thinking'),
+    ("generate", {"think": "high"}, "think", '"org/one" does not support thinking'),
     ("generate", {"template": "{{ .Prompt }}"}, "template", "is a Go template"),
     ("generate", {"raw": True, "system": "s"}, "system", "not allowed with `raw`"),
     *(
@@ -369,6 +380,43 @@ def test_options_that_ollama_takes_are_taken(
         assert answer.status_code == 200, answer.text
     for asked in dispatch.asked:
         assert {name: getattr(asked, name) for name in wanted} == wanted
+
+
+@pytest.mark.parametrize("think", [True, False, "low", "medium", "high", None])
+def test_whoever_can_think_is_told_how_much(think: object, tmp_path: Path) -> None:
+    dispatch = ScriptedDispatch()
+    thinker = replace(MODEL, facts=replace(MODEL.facts, capabilities=("chat", "thinking")))
+    parts = services(config(tmp_path), dispatch=dispatch, shelf=Shelf(thinker))
+    with serving(application(parts)) as address:
+        assert chat(address, think=think).status_code == 200
+        assert generate(address, think=think).status_code == 200
+    enabled, effort = (True, think) if isinstance(think, str) else (think, None)
+    assert [(each.reasoning.enabled, each.reasoning.effort) for each in dispatch.asked] == [
+        (enabled, effort)
+    ] * 2
+
+
+def test_a_model_that_cannot_think_may_be_told_not_to(address: str) -> None:
+    assert chat(address, think=False).status_code == 200
+
+
+def test_the_context_of_an_earlier_answer_goes_with_the_prompt(
+    address: str, dispatch: ScriptedDispatch
+) -> None:
+    async def tell(_: GenerateRequest) -> Events:
+        yield Prepared(3, truncated_tokens=2)
+        yield Done(0, "stop")
+        yield Usage(3, 1, ids=(5, 6))
+
+    dispatch.script = tell
+
+    answer = generate(address, context=[3.0, 4], template="{{ messages }}", stream=False)
+    raw = generate(address, raw=True, stream=False)
+
+    assert (answer.json()["context"], answer.json()["truncated_tokens"]) == ([5, 6], 2)
+    assert dispatch.asked[0].earlier == (3, 4)
+    assert raw.status_code == 200
+    assert [asked.tells_ids for asked in dispatch.asked] == [True, False]
 
 
 def test_fields_that_ollama_takes_are_taken(address: str, dispatch: ScriptedDispatch) -> None:

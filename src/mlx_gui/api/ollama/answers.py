@@ -82,13 +82,13 @@ class AnswerWriter:
         self._now = now
         self._calls = _Calls()
         self._finish_reason: FinishReason = "stop"
-        self._truncated_messages = 0
+        self._dropped: dict[str, int] = {}
 
     def line(self, event: GenerationEvent) -> bytes:
         """The lines that say `event`, none for many. Raises what a Failed carries."""
         match event:
-            case Prepared(truncated_messages=count):
-                self._truncated_messages = count
+            case Prepared():
+                self._dropped = _dropped(event)
                 return b""
             case Delta(channel="content", text=text, logprobs=logprobs):
                 return self._line(Piece(text), logprobs) if text or logprobs else b""
@@ -120,7 +120,7 @@ class AnswerWriter:
         rest = calls.rest()
         piece = Piece(choice.text + rest.text, choice.reasoning, rest.calls)
         self._finish_reason = cast(FinishReason, choice.finish_reason)
-        self._truncated_messages = gathered.prepared.truncated_messages
+        self._dropped = _dropped(gathered.prepared)
         return self._encode(piece, self._end(usage), choice.logprobs)
 
     def empty(self, done_reason: str) -> bytes:
@@ -144,7 +144,6 @@ class AnswerWriter:
         )
 
     def _end(self, usage: Usage) -> dict[str, Any]:
-        dropped = self._truncated_messages
         return {
             "done": True,
             "done_reason": "length" if self._finish_reason == "length" else "stop",
@@ -153,8 +152,18 @@ class AnswerWriter:
             "prompt_eval_duration": round(usage.prefill_ms * _NS_PER_MS),
             "eval_count": usage.completion_tokens,
             "eval_duration": round(usage.decode_ms * _NS_PER_MS),
-            **({"truncated_messages": dropped} if dropped else {}),
+            **({"context": list(usage.ids)} if usage.ids else {}),
+            **self._dropped,
         }
+
+
+def _dropped(prepared: Prepared) -> dict[str, int]:
+    """What was dropped of the prompt, by the names of the fields that count it."""
+    counts = {
+        "truncated_messages": prepared.truncated_messages,
+        "truncated_tokens": prepared.truncated_tokens,
+    }
+    return {name: count for name, count in counts.items() if count}
 
 
 @dataclass(slots=True)

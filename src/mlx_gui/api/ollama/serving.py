@@ -1,5 +1,6 @@
 """How both endpoints answer: a stream, a whole, or the load or unload that an empty one means."""
 
+import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import partial
@@ -19,7 +20,7 @@ from mlx_gui.api.ollama.wire import Question
 from mlx_gui.api.services import Services
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.control.planning import longest_context
-from mlx_gui.core.errors import Conflict
+from mlx_gui.core.errors import CapabilityMissing, Conflict
 from mlx_gui.core.generation import GenerateRequest, GenerationEvent, Prepared
 from mlx_gui.core.model import Model
 
@@ -37,9 +38,13 @@ async def answer(
     asked: GenerateRequest | None,
     own_fields: Body,
 ) -> Response:
-    """The answer to `asked`; None loads or unloads the model. Raises ModelNotFound."""
+    """The answer to `asked`; None loads or unloads the model.
+
+    Raises ModelNotFound, and CapabilityMissing for thoughts of a model that has none.
+    """
     stopwatch = Stopwatch()
     model = await find_model(services.library, body.model)
+    _check_thinking(body, model)
     writer = AnswerWriter(body.model, own_fields, stopwatch)
     if asked is None:
         done_reason = await first_of(
@@ -51,6 +56,16 @@ async def answer(
     )
     _tell_context(services, response, model, body)
     return response
+
+
+def _check_thinking(body: Question, model: Model) -> None:
+    """Raises CapabilityMissing in Ollama's words for thoughts of a model that has none."""
+    if body.think and model.facts is not None and "thinking" not in model.facts.capabilities:
+        raise CapabilityMissing(
+            f"{json.dumps(body.model, ensure_ascii=False)} does not support thinking",
+            hint="Leave `think` out, or ask a model whose capabilities in /api/show name it.",
+            param="think",
+        )
 
 
 async def _generated(
@@ -87,11 +102,12 @@ async def _logged(
     """The same `events`; the log says of a conversation that was too long what was dropped."""
     async with aclosing(events):
         async for event in events:
-            if isinstance(event, Prepared) and event.truncated_messages:
+            if isinstance(event, Prepared) and (event.truncated_messages or event.truncated_tokens):
                 log.info(
                     "oldest_turns_dropped",
                     model=model.id,
                     messages=event.truncated_messages,
+                    tokens=event.truncated_tokens,
                     prompt_tokens=event.prompt_tokens,
                 )
             yield event

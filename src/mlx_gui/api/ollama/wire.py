@@ -42,6 +42,15 @@ def _whole(value: object) -> object:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def whole_numbers(values: object) -> object:
+    """The same of a list."""
+    if not isinstance(values, list):
+        return values
+    listed = cast(list[object], values)
+    # Nearly always there is nothing to do, and lists may be long.
+    return [_whole(each) for each in listed] if float in set(map(type, listed)) else listed
+
+
 def _bounded(lowest: float, highest: float) -> Callable[[float], float]:
     """Puts what is beyond a bound on it."""
 
@@ -216,7 +225,8 @@ class Answer(BaseModel):
     """A piece of an answer, or with `done` the last one or the whole. Durations are nanoseconds.
 
     `load_duration` is the time until the model took the request: waiting, loading, reading it.
-    `truncated_messages` is there when the oldest turns were dropped to make the prompt fit.
+    `truncated_messages` is there when the oldest turns were dropped to make the prompt fit,
+    `truncated_tokens` when the oldest of `context` were.
     """
 
     model: str
@@ -231,3 +241,4 @@ class Answer(BaseModel):
     eval_count: int | None = None
     eval_duration: int | None = None
     truncated_messages: int | None = None
+    truncated_tokens: int | None = None

@@ -85,6 +85,7 @@ class Answering:
         self._guards: dict[int, GuardedProcessors] = {}
         self._clock = _Clock()
         self._scorer = self._prompt_scorer()
+        self._said: list[int] = []
         found = self._found()
         self._cached_tokens = len(found.state.tokens) if found.state is not None else 0
         self._cache_miss = found.miss
@@ -133,6 +134,8 @@ class Answering:
             raise guard.error
         if sampled.state is not None:
             self.keep(sampled.key, sampled.state)
+        if index == 0 and self._request.tells_ids and not self._sequences[index].ended:
+            self._said.append(sampled.token)
         try:
             return self._sequences[index].token(
                 sampled.token, sampled.finish, self._logprob(sampled)
@@ -166,6 +169,7 @@ class Answering:
             decode_ms=decode_ms,
             reasoning_tokens=sum(each.reasoning_tokens for each in self._sequences),
             cache_miss=self._cache_miss,
+            ids=(*self._prompt.ids, *self._said) if self._request.tells_ids else (),
         )
 
     @property

@@ -72,6 +72,7 @@ class _Text:
     dropped: int = 0
     boundaries: tuple[int, ...] = ()
     end_tokens: frozenset[int] = frozenset()
+    dropped_ids: int = 0
 
 
 class Preparation:
@@ -147,6 +148,7 @@ class Preparation:
             payload,
             prompt.dropped,
             grammar.not_enforced if grammar is not None else (),
+            truncated_tokens=prompt.dropped_ids,
         )
 
     def tokenize(self, request: TokenizeRequest) -> Tokenized:
@@ -193,17 +195,25 @@ class Preparation:
         conversation = self._chat.render(request, messages)
         ids = self._encoded(conversation)
         truncate = self._spec.text.truncate if request.truncate is None else request.truncate
-        if truncate and len(ids) > self._prompt_room(request):
+        room = self._prompt_room(request)
+        if truncate and len(ids) > room:
             messages = without_oldest(messages, partial(self._fits, request))
             conversation = self._chat.render(request, messages)
             ids = self._encoded(conversation)
+        boundaries: tuple[int, ...] = ()
+        if self._with_boundaries and not request.earlier:
+            boundaries = self._boundaries(request, messages, conversation, ids)
+        earlier = self._earlier(request, max(0, room - len(ids)) if truncate else None)
+        if earlier and ids[:1] == [self._tokenizer.bos_token_id]:
+            ids = ids[1:]
         return _Text(
-            ids,
+            [*earlier, *ids],
             conversation.dialect,
             _is_in_thought(conversation),
             conversation.shown,
             len(request.messages) - len(messages),
-            self._boundaries(request, messages, conversation, ids) if self._with_boundaries else (),
+            boundaries,
+            dropped_ids=len(request.earlier) - len(earlier),
         )
 
     def _offsets(self, request: GenerateRequest, prompt: _Text) -> tuple[int, ...]:
@@ -222,6 +232,12 @@ class Preparation:
         """Whether a raw text gets the special tokens that begin one: not if it has them."""
         bos = self._tokenizer.bos_token
         return not (bos and text.startswith(bos))
+
+    def _earlier(self, request: GenerateRequest, most: int | None) -> tuple[int, ...]:
+        """The ids that the conversation follows on: the newest `most`, or all. Checks them."""
+        earlier = request.earlier
+        self._check_ids(earlier, param="context")
+        return earlier if most is None else earlier[max(0, len(earlier) - most) :]
 
     def _prompt_room(self, request: GenerateRequest) -> int:
         """Tokens that a prompt may have which leaves some to the answer."""
@@ -318,7 +334,7 @@ class Preparation:
                 details={"prompt_tokens": len(ids), "context_tokens": context},
             )
 
-    def _check_ids(self, ids: Sequence[int]) -> None:
+    def _check_ids(self, ids: Sequence[int], param: str | None = None) -> None:
         """MLX reads beyond the embedding without a word, or ends the process."""
         for id in ids:
             if not 0 <= id < self._vocabulary:
@@ -326,6 +342,7 @@ class Preparation:
                     f"There is no token {id}; the model has those below {self._vocabulary}.",
                     hint="Send ids of this model's own tokenizer; where none were sent, it does "
                     "not belong to the model's weights: install the model again.",
+                    param=param,
                 )
 
 

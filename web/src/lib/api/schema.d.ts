@@ -2533,6 +2533,8 @@ export interface components {
             eval_duration?: number | null;
             /** Truncated Messages */
             truncated_messages?: number | null;
+            /** Truncated Tokens */
+            truncated_tokens?: number | null;
             message: components["schemas"]["OllamaAnswerMessage"];
         };
         /**
@@ -2596,7 +2598,8 @@ export interface components {
         };
         /**
          * OllamaGenerateAnswer
-         * @description A line of a streamed answer, or the whole.
+         * @description A line of a streamed answer, or the whole. The last one has the tokens of prompt and answer
+         *     as `context`, unless the prompt was `raw`.
          */
         OllamaGenerateAnswer: {
             /** Model */
@@ -2623,18 +2626,23 @@ export interface components {
             eval_duration?: number | null;
             /** Truncated Messages */
             truncated_messages?: number | null;
+            /** Truncated Tokens */
+            truncated_tokens?: number | null;
             /** Response */
             response: string;
             /** Thinking */
             thinking?: string | null;
+            /** Context */
+            context?: number[] | null;
         };
         /**
          * OllamaGenerateRequest
          * @description A prompt to answer, or with `raw` to continue as it is. Without a prompt the model is loaded,
          *     or with `keep_alive` 0 unloaded.
          *
-         *     `template` is a Jinja chat template. With `suffix` a gap between prompt and suffix is filled, by
-         *     models that can. `images` and a `context` that is not empty are refused.
+         *     `template` is a Jinja chat template. `context` are the tokens of an earlier answer, which the
+         *     prompt follows on. With `suffix` a gap between prompt and suffix is filled, by models that can.
+         *     `images` are refused.
          */
         OllamaGenerateRequest: {
             /** Model */

@@ -32,6 +32,8 @@ def to_core(body: OllamaGenerateRequest, *, tenant: str, priority: int = 0) -> G
         messages=() if plain else _messages(body),
         prompt=body.prompt or "" if plain else None,
         suffix=body.suffix or "",
+        earlier=tuple(body.context or ()),
+        tells_ids=not plain,
         sampling=sampling(body.options),
         max_tokens=end.max_tokens,
         stop=end.stop,
@@ -61,25 +63,19 @@ def _messages(body: OllamaGenerateRequest) -> tuple[Message, ...]:
 
 def _refuse_unserved(body: OllamaGenerateRequest) -> None:
     refuse_images(body.images, where="images")
-    if body.context:
-        raise InvalidRequest(
-            "`context` is not supported: answers here carry none, and tokens of another server "
-            "mean nothing to this model.",
-            hint="Send the whole conversation to /api/chat.",
-            param="context",
-        )
-    if body.raw and (body.system or body.template):
-        param = "system" if body.system else "template"
+    if body.raw and (body.system or body.template or body.context):
+        param = "system" if body.system else "template" if body.template else "context"
         raise InvalidRequest(
             f"`{param}` is not allowed with `raw`, which takes the prompt as it is.",
             hint="Write it into the prompt, or leave `raw` out.",
             param=param,
         )
-    if body.suffix and body.template:
+    if body.suffix and (body.template or body.context):
+        param = "template" if body.template else "context"
         raise InvalidRequest(
-            "`template` is not allowed with `suffix`: a gap is filled without one.",
+            f"`{param}` is not allowed with `suffix`: a gap is filled without one.",
             hint="Leave one of both out.",
-            param="template",
+            param=param,
         )
     if body.template and _GO_TEMPLATE.search(body.template):
         raise InvalidRequest(
