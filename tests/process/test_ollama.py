@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from mlx_gui.api.ollama.models.translate import NEVER
 from tests.process.visitor import ENDLESS, Visitor, visited_server
 from tests.support.waiting import wait_until
 
@@ -78,6 +80,30 @@ def test_a_model_that_is_not_loaded_is_loaded_for_a_request_with_the_setting(
     ask(server, "Hi")
 
     assert loaded(server) == [ECHO]
+
+
+def test_while_a_model_answers_it_is_shown_to_expire_by_its_own_setting(server: Visitor) -> None:
+    def expires_at() -> str:
+        (row,) = server.client.get("/api/ps").json()["models"]
+        return row["expires_at"]
+
+    def keep(seconds: int | None) -> None:
+        settings = {"settings": {"keep_alive_s": seconds}}
+        server.client.patch(f"/v1/models/{ECHO}/settings", json=settings).raise_for_status()
+
+    ask(server, "", keep_alive=0)
+    keep(-1)
+    try:
+        body = {"model": ECHO, "prompt": ENDLESS}
+        with server.client.stream("POST", "/api/generate", json=body) as answer:
+            lines = answer.iter_lines()
+            next(lines)
+            assert expires_at() == NEVER
+            keep(36_000)
+            left = datetime.fromisoformat(expires_at()) - datetime.now(UTC)
+            assert timedelta(hours=9) < left <= timedelta(hours=10)
+    finally:
+        keep(None)
 
 
 def test_a_worker_that_is_killed_ends_the_stream_with_an_error_line(

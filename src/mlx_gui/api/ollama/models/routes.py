@@ -64,7 +64,7 @@ async def ps(services: InjectedServices) -> OllamaRunningModels:
                 residents[model.id],
                 times[model.id],
                 on_gpu=device is not None and device.backend != "cpu",
-                keep_alive_s=services.config.keep_alive_s,
+                keep_alive_s=services.model_settings.of(model).keep_alive_s,
                 now_s=time.time(),
             )
             for model in models

@@ -36,7 +36,10 @@ def running(
     keep_alive_s: float,
     now_s: float,
 ) -> OllamaRunningModel:
-    """One line of the list of models in memory; `keep_alive_s` holds where none was asked for."""
+    """One line of the list of models in memory.
+
+    `keep_alive_s` is what holds for it as long as no request asked for another.
+    """
     use = memory_use(resident)
     planned_bytes = resident.need.total_bytes if resident.need else 0
     size_bytes = use.total_bytes if use else planned_bytes
