@@ -23,6 +23,13 @@ from mlx_gui.core.model import LoadSpec, MemoryUse
 LoadReport = Callable[[str, int, int], None]
 """Called during a load with stage, bytes done and bytes in all."""
 
+StillWanted = Callable[[], None]
+"""Called between the stages of a preparation; raises Cancelled when nobody waits for it now."""
+
+
+def always_wanted() -> None:
+    """For a preparation that nobody can cancel."""
+
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
@@ -55,14 +62,22 @@ class Engine(Protocol):
         """Make the model resident. Raises LoadFailed or ModelUnsupported with the reason."""
         ...
 
-    def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
+    def prepare(
+        self,
+        request_id: str,
+        request: GenerateRequest,
+        still_wanted: StillWanted = always_wanted,
+    ) -> PreparedRequest:
         """Template, tokenise and check one request, on the preparation thread.
 
-        Raises InvalidRequest and its kin; nothing that this lets through may hurt MLX.
+        Raises what `still_wanted` raises, and InvalidRequest and its kin; nothing that this lets
+        through may hurt MLX.
         """
         ...
 
-    def tokenize(self, request: TokenizeRequest) -> Tokenized:
+    def tokenize(
+        self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
+    ) -> Tokenized:
         """What the request reads as tokens, on the preparation thread. Raises InvalidRequest."""
         ...
 

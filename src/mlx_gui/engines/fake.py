@@ -46,7 +46,14 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
-from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
+from mlx_gui.engines.base import (
+    Engine,
+    LoadReport,
+    PreparedRequest,
+    StepEvents,
+    StillWanted,
+    always_wanted,
+)
 from mlx_gui.engines.text.stops import StopText
 
 _VOCABULARY = 50_000
@@ -155,7 +162,12 @@ class FakeEngine:
                 time.sleep(0.1)
         self._spec = spec
 
-    def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
+    def prepare(
+        self,
+        request_id: str,
+        request: GenerateRequest,
+        still_wanted: StillWanted = always_wanted,
+    ) -> PreparedRequest:
         texts = _prompt_texts(request)
         if not any(texts):
             raise InvalidRequest("The prompt is empty.", hint="Send at least one message.")
@@ -179,9 +191,12 @@ class FakeEngine:
             last, script = texts[-1], _read_script(texts[-1])
         script = script or self._script
         time.sleep(script.prepare_ms / 1000)
+        still_wanted()
         return PreparedRequest(request_id, request, prompt_tokens, (script, last))
 
-    def tokenize(self, request: TokenizeRequest) -> Tokenized:
+    def tokenize(
+        self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
+    ) -> Tokenized:
         words = [word for text in _prompt_texts(request.request) for word in _cut(text)]
         return Tokenized(tuple(_word_id(word) for word in words), tuple(words))
 

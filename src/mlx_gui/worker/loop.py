@@ -5,7 +5,8 @@ Three threads. The *receiver* reads the channel; end of file ends the process at
 
 A cancel goes two ways: straight to the main thread, which frees a running sequence within one
 step, and through the preparation queue, so that it also reaches a request that was still being
-prepared when the first one passed it. Cancelling an unknown request is harmless.
+prepared when the first one passed it. Cancelling an unknown request is harmless. Besides, the
+preparation looks before each stage whether its request was cancelled: nothing is read for nobody.
 
 What a load raises outside the error tree, and what a step raises, ends the process: the control
 plane reads the last line of the traceback, and a fresh process is the surest repair.
@@ -59,7 +60,11 @@ def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
     arrivals = Arrivals()
     preparing = Preparing()
     threading.Thread(
-        target=_receive, args=(channel, inbox, to_prepare, arrivals), name="receiver", daemon=True
+        target=_receive,
+        args=(channel, inbox, to_prepare),
+        kwargs={"arrivals": arrivals, "preparing": preparing},
+        name="receiver",
+        daemon=True,
     ).start()
     try:
         engine, ready = _load(channel, start)
@@ -105,12 +110,16 @@ def _receive(
     channel: BlockingChannel,
     inbox: Inbox,
     to_prepare: "queue.SimpleQueue[Generate | Cancel]",
+    *,
     arrivals: Arrivals,
+    preparing: Preparing,
 ) -> None:
     """The receiver thread. The control plane gone means that nobody needs this process."""
     for message in channel.messages():
         if isinstance(message, Generate):
             arrivals.received()
+        if isinstance(message, Cancel):
+            preparing.cancel(message.request_id)
         if isinstance(message, Generate | Cancel):
             to_prepare.put(message)
         if not isinstance(message, Generate):

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from mlx_gui.core.errors import Cancelled
 from mlx_gui.core.generation import (
     DetokenizeRequest,
     GenerateRequest,
@@ -16,17 +17,34 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import MemoryUse
-from mlx_gui.engines.base import Engine, PreparedRequest
+from mlx_gui.engines.base import Engine, PreparedRequest, StillWanted
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import Cancel, Generate, Output, Pong, RequestEvents
 from mlx_gui.worker.guard import guarded
 
 
 class Preparing:
-    """Which request the preparation thread works on. Only that thread writes; any may read."""
+    """Which request the preparation thread works on, and which it need not.
+
+    The receiver tells what is cancelled, the preparation thread all else; any may read.
+    """
 
     def __init__(self) -> None:
         self._now: tuple[str, float] | None = None
+        self._cancelled: set[str] = set()
+
+    def cancel(self, request_id: str) -> None:
+        """Nobody waits for this request any more; a Cancel follows it through the queue."""
+        self._cancelled.add(request_id)
+
+    def forget(self, request_id: str) -> None:
+        """All that came of this request has been looked at."""
+        self._cancelled.discard(request_id)
+
+    def check(self, request_id: str) -> None:
+        """Raises Cancelled for a request that nobody waits for."""
+        if request_id in self._cancelled:
+            raise Cancelled("The request was cancelled before it was prepared.")
 
     @contextmanager
     def of(self, request_id: str) -> Generator[None]:
@@ -68,11 +86,13 @@ def prepare_requests(
     while True:
         message = to_prepare.get()
         if isinstance(message, Cancel):
+            preparing.forget(message.request_id)
             inbox.put(message)
             continue
         request_id = message.request_id
+        check = partial(preparing.check, request_id)
         with preparing.of(request_id):
-            done = guarded(channel, request_id, partial(_prepare, engine, message))
+            done = guarded(channel, request_id, partial(_prepare, engine, message, check))
         if isinstance(done, PreparedRequest):
             prepared = Prepared(
                 done.prompt_tokens,
@@ -88,14 +108,15 @@ def prepare_requests(
 
 
 def _prepare(
-    engine: Engine, message: Generate
+    engine: Engine, message: Generate, check: StillWanted
 ) -> PreparedRequest | tuple[GenerationEvent, GenerationEvent]:
     """The request ready for the main thread, or the whole answer of one about tokens."""
+    check()
     match message.request:
         case GenerateRequest() as request:
-            return engine.prepare(message.request_id, request)
+            return engine.prepare(message.request_id, request, check)
         case TokenizeRequest() as request:
-            tokenized = engine.tokenize(request)
+            tokenized = engine.tokenize(request, check)
             return tokenized, Usage(len(tokenized.ids), 0)
         case DetokenizeRequest() as request:
             return engine.detokenize(request), Usage(len(request.ids), 0)

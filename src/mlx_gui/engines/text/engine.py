@@ -22,7 +22,14 @@ from mlx_gui.core.generation import (
     TokenizeRequest,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
-from mlx_gui.engines.base import Engine, LoadReport, PreparedRequest, StepEvents
+from mlx_gui.engines.base import (
+    Engine,
+    LoadReport,
+    PreparedRequest,
+    StepEvents,
+    StillWanted,
+    always_wanted,
+)
 from mlx_gui.engines.device import backend
 from mlx_gui.engines.text.answering import Answering, Surroundings
 from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
@@ -95,11 +102,18 @@ class TextEngine:
         mx.clear_cache()
         mx.reset_peak_memory()
 
-    def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
-        return self._model().preparation.prepare(request_id, request)
+    def prepare(
+        self,
+        request_id: str,
+        request: GenerateRequest,
+        still_wanted: StillWanted = always_wanted,
+    ) -> PreparedRequest:
+        return self._model().preparation.prepare(request_id, request, still_wanted)
 
-    def tokenize(self, request: TokenizeRequest) -> Tokenized:
-        return self._model().preparation.tokenize(request)
+    def tokenize(
+        self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
+    ) -> Tokenized:
+        return self._model().preparation.tokenize(request, still_wanted)
 
     def detokenize(self, request: DetokenizeRequest) -> Detokenized:
         return self._model().preparation.detokenize(request)

@@ -16,7 +16,7 @@ from mlx_gui.core.generation import (
     TokenizeRequest,
 )
 from mlx_gui.core.model import LoadSpec
-from mlx_gui.engines.base import PreparedRequest
+from mlx_gui.engines.base import PreparedRequest, StillWanted, always_wanted
 from mlx_gui.engines.text.answer_form import compiled_form, may_call_in_form
 from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
 from mlx_gui.engines.text.detokenizing import text_of
@@ -101,14 +101,21 @@ class Preparation:
         # A cache that can be trimmed fits any prompt that begins alike.
         self._with_boundaries = not loaded.trimmable
 
+        self._still_wanted: StillWanted = always_wanted
+
     @property
     def dialect(self) -> Dialect:
         """What the model's answers look like."""
         return self._chat.dialect
 
-    def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
-        """The request as ids. Raises InvalidRequest or a kind of it."""
-        self._chat.begin()
+    def prepare(
+        self,
+        request_id: str,
+        request: GenerateRequest,
+        still_wanted: StillWanted = always_wanted,
+    ) -> PreparedRequest:
+        """The request as ids. Raises InvalidRequest or a kind of it, and as `still_wanted` does."""
+        self._begin(still_wanted)
         prompt = self._read(request)
         self._check(
             prompt.ids,
@@ -119,6 +126,8 @@ class Preparation:
         choice = resolve(request.sampling, self._spec.text.sampling, self._generation_config)
         check_logit_bias(choice.logit_bias, self._vocabulary)
         thinking = self._thinking(request, prompt)
+        # Before the grammar is compiled.
+        self._still_wanted()
         grammar = compiled_form(
             request, prompt.dialect, grammars=self._grammars, token_id=self._chat.token_id
         )
@@ -151,9 +160,11 @@ class Preparation:
             truncated_tokens=prompt.dropped_ids,
         )
 
-    def tokenize(self, request: TokenizeRequest) -> Tokenized:
-        """The ids of a request's prompt, and what each reads as. Raises InvalidRequest."""
-        self._chat.begin()
+    def tokenize(
+        self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
+    ) -> Tokenized:
+        """The ids of a request's prompt, and what each reads as. Raises as `prepare` does."""
+        self._begin(still_wanted)
         asked = request.request
         match asked.prompt:
             case None:
@@ -169,6 +180,11 @@ class Preparation:
         """The text of ids. Raises InvalidRequest for those that the model does not have."""
         self._check_ids(request.ids)
         return Detokenized(self._text_of(request.ids))
+
+    def _begin(self, still_wanted: StillWanted) -> None:
+        """From here on it is another request."""
+        self._chat.begin()
+        self._still_wanted = still_wanted
 
     def _read(self, request: GenerateRequest) -> _Text:
         match request.prompt:
@@ -310,6 +326,7 @@ class Preparation:
 
     def _encoded(self, conversation: Conversation, characters: int | None = None) -> list[int]:
         """The ids of all of its text, or of the first characters."""
+        self._still_wanted()
         text, special = conversation.text[:characters], conversation.special
         if conversation.wedge is None:
             return self._encode(text, special=special)

@@ -1,0 +1,132 @@
+"""What the preparation thread does for whom, with the fake engine and a real channel."""
+
+import queue
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from mlx_gui.core.errors import Cancelled
+from mlx_gui.core.generation import Failed, GenerateRequest, Prepared
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import PreparedRequest, StillWanted, always_wanted
+from mlx_gui.engines.fake import FakeEngine
+from mlx_gui.ipc.channel import BlockingChannel, FrameReader
+from mlx_gui.ipc.messages import Cancel, FromChild, Generate, Output
+from mlx_gui.worker.preparation import Preparing, prepare_requests
+
+DEADLINE_S = 30
+REQUEST = GenerateRequest(prompt="hello")
+
+
+def _report(stage: str, done: int, total: int) -> None:
+    pass
+
+
+class Watched(FakeEngine):
+    """Notes whom it has begun to prepare, and stops there until it may go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.go_on = threading.Semaphore(0)
+        self.load(LoadSpec("fake/echo", "", "text", "", "stored", 4096, 2), _report)
+
+    def prepare(
+        self,
+        request_id: str,
+        request: GenerateRequest,
+        still_wanted: StillWanted = always_wanted,
+    ) -> PreparedRequest:
+        self.begun.put(request_id)
+        assert self.go_on.acquire(timeout=DEADLINE_S)
+        return super().prepare(request_id, request, still_wanted)
+
+
+class Thread:
+    """The preparation thread of `engine`, and what it has told of each request."""
+
+    def __init__(self, engine: FakeEngine, ours: socket.socket, theirs: socket.socket) -> None:
+        self.preparing = Preparing()
+        self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._to_prepare: queue.SimpleQueue[Generate | Cancel] = queue.SimpleQueue()
+        self._reader = FrameReader[FromChild](FromChild)  # pyright: ignore[reportArgumentType]
+        self._told: list[FromChild] = []
+        self._ours = ours
+        threading.Thread(
+            target=prepare_requests,
+            args=(engine, self._to_prepare, self.inbox, BlockingChannel(theirs)),
+            kwargs={"preparing": self.preparing, "done_with_one": lambda: None},
+            daemon=True,
+        ).start()
+
+    def ask(self, request_id: str) -> None:
+        self._to_prepare.put(Generate(request_id, REQUEST))
+
+    def cancel(self, request_id: str) -> None:
+        self.preparing.cancel(request_id)
+        self._to_prepare.put(Cancel(request_id))
+
+    def told(self) -> tuple[str, Any]:
+        """The next request that was told something, and that."""
+        while not self._told:
+            self._told += self._reader.feed(self._ours.recv(65_536))
+        message = self._told.pop(0)
+        assert isinstance(message, Output)
+        (request,) = message.requests
+        return request.request_id, request.events[0]
+
+
+@contextmanager
+def prepared_by(engine: FakeEngine) -> Generator[Thread]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(DEADLINE_S)
+        yield Thread(engine, ours, theirs)
+
+
+def test_what_was_cancelled_before_its_turn_is_not_prepared_and_ends_all_the_same() -> None:
+    engine = Watched()
+    with prepared_by(engine) as thread:
+        for request_id in ("first", "gone", "last"):
+            thread.ask(request_id)
+        assert engine.begun.get(timeout=DEADLINE_S) == "first"
+        thread.cancel("gone")
+        engine.go_on.release(2)
+        assert isinstance(thread.told()[1], Prepared)
+        request_id, event = thread.told()
+        assert request_id == "gone"
+        assert isinstance(event, Failed)
+        assert event.error.code == Cancelled.code
+        assert thread.told()[0] == "last"
+        assert engine.begun.get(timeout=DEADLINE_S) == "last"
+        admitted = [thread.inbox.get(timeout=DEADLINE_S) for _ in range(3)]
+        assert [each.request_id for each in admitted] == ["first", "last", "gone"]
+        # Its Cancel was the last word of it: another request may have its id.
+        thread.preparing.check("gone")
+
+
+def test_what_is_cancelled_in_the_middle_is_not_prepared_to_the_end() -> None:
+    engine = Watched()
+    with prepared_by(engine) as thread:
+        thread.ask("gone")
+        assert engine.begun.get(timeout=DEADLINE_S) == "gone"
+        thread.cancel("gone")
+        engine.go_on.release()
+        request_id, event = thread.told()
+        assert (request_id, event.error.code) == ("gone", Cancelled.code)
+        assert isinstance(thread.inbox.get(timeout=DEADLINE_S), Cancel)
+
+
+def test_a_ping_hears_what_is_being_prepared_and_for_how_long() -> None:
+    engine = Watched()
+    with prepared_by(engine) as thread:
+        assert thread.preparing.pong(1, engine.memory()).preparing == ""
+        thread.ask("slow")
+        assert engine.begun.get(timeout=DEADLINE_S) == "slow"
+        pong = thread.preparing.pong(1, engine.memory())
+        assert pong.preparing == "slow"
+        assert pong.preparing_s >= 0
+        engine.go_on.release()
+        thread.told()
