@@ -23,6 +23,7 @@ from mlx_gui.config import MODELS_FOLDER, Config, SettingsError
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.jobs import run_job
 from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
 from mlx_gui.control.measured import Measurements
@@ -31,7 +32,6 @@ from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.planner import ModelPlanner
 from mlx_gui.control.planning import FAKE_ENGINE, Plan
 from mlx_gui.control.recycling import recycle_reason
-from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.samples import SampleRecorder

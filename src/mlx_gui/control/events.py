@@ -7,6 +7,7 @@ from dataclasses import replace
 import structlog
 
 from mlx_gui.control.bus import EventBus
+from mlx_gui.control.effects import ResidencySettings
 from mlx_gui.control.entry import (
     NEVER_RAN_OUT_S,
     Entry,
@@ -21,7 +22,7 @@ from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans import Wish
 from mlx_gui.control.prompt_room import make_room
 from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve
-from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, ResidencySettings, Residents
+from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, Residents
 from mlx_gui.control.views import LoadOutcome, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import (

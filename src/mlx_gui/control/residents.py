@@ -3,19 +3,19 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import structlog
 
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.decisions import DecisionLog
+from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.entry import Entry, Submission, loop_time_s
 from mlx_gui.control.load_plan import explain
-from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.planning import Plan
-from mlx_gui.control.plans import Planner, Wish
+from mlx_gui.control.plans import Wish
 from mlx_gui.control.residency import (
     NEVER_S,
     Drain,
@@ -32,7 +32,7 @@ from mlx_gui.control.residency import (
 from mlx_gui.control.returned import SETTLED_S
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
-from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
 from mlx_gui.model_settings import ModelSettings
 
@@ -40,40 +40,6 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 FAILURES_UNTIL_REFUSAL = 3
 _LONGEST_BACK_OFF_S = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class ResidencySettings:
-    """The limits that are held to; times in seconds, keep-alive -1 is for ever."""
-
-    max_models: int
-    max_queue: int
-    queue_timeout_s: float
-    load_timeout_s: float
-    keep_alive_s: int
-    client_stall_s: float
-    turn_s: float = 20.0
-    back_off_s: float = 1.0
-    """After the second failure in a row; twice as long after each further one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Effects:
-    """All that the run loop does to the world, and asks of it.
-
-    `budget` is what models may use, now and at the best of times. `note_ready` is told of each
-    worker that has loaded, `note_missing` when one found the folder of its model gone.
-    `recycle_reason` says why an idle worker is to be replaced, if it is.
-    `allow_spare` is told whether there is room for a worker in reserve.
-    """
-
-    planner: Planner
-    budget: Callable[[], Budget]
-    start_worker: Callable[[LoadSpec], WorkerProcess]
-    note_ready: Callable[[WorkerProcess], None]
-    note_missing: Callable[[], None]
-    recycle_reason: Callable[[WorkerProcess, Plan], str | None]
-    allow_spare: Callable[[bool], None]
 
 
 class Residents:

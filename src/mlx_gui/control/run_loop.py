@@ -13,12 +13,13 @@ from typing import Any
 import structlog
 
 from mlx_gui.control.bus import EventBus
+from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.entry import LoadWaiter, Submission, loop_time_s, reject, resolve
 from mlx_gui.control.events import Events
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.plans import Wish
-from mlx_gui.control.residents import Effects, ResidencySettings, Residents
+from mlx_gui.control.residents import Residents
 from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
 from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, NotReady

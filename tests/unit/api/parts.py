@@ -20,12 +20,12 @@ from mlx_gui.config import Config, resolve
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
-from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.spare import WarmSpare

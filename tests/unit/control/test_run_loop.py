@@ -12,11 +12,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mlx_gui.control.bus import EventBus
+from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.machine.budget import Bound, Budget
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
-from mlx_gui.control.residents import Effects, ResidencySettings
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.worker_process import WorkerObserver
 from mlx_gui.core.errors import (

@@ -1,0 +1,44 @@
+"""What the run loop is told at its start: the limits it keeps to, and all that it does and asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mlx_gui.control.machine.budget import Budget
+from mlx_gui.control.planning import Plan
+from mlx_gui.control.plans import Planner
+from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.model import LoadSpec
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencySettings:
+    """The limits that are held to; times in seconds, keep-alive -1 is for ever."""
+
+    max_models: int
+    max_queue: int
+    queue_timeout_s: float
+    load_timeout_s: float
+    keep_alive_s: int
+    client_stall_s: float
+    turn_s: float = 20.0
+    back_off_s: float = 1.0
+    """After the second failure in a row; twice as long after each further one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """All that the run loop does to the world, and asks of it.
+
+    `budget` is what models may use, now and at the best of times. `note_ready` is told of each
+    worker that has loaded, `note_missing` when one found the folder of its model gone.
+    `recycle_reason` says why an idle worker is to be replaced, if it is.
+    `allow_spare` is told whether there is room for a worker in reserve.
+    """
+
+    planner: Planner
+    budget: Callable[[], Budget]
+    start_worker: Callable[[LoadSpec], WorkerProcess]
+    note_ready: Callable[[WorkerProcess], None]
+    note_missing: Callable[[], None]
+    recycle_reason: Callable[[WorkerProcess, Plan], str | None]
+    allow_spare: Callable[[bool], None]
