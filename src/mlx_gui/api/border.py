@@ -42,6 +42,14 @@ class Border:
         notices = state["notices"] = Notices()
         started_at_s = time.perf_counter()
         status: int | None = None
+        told = False
+
+        def tell() -> None:
+            nonlocal told
+            if not told:
+                told = True
+                _log_notices(notices)
+                _log_end(scope, status=status, duration_s=time.perf_counter() - started_at_s)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -52,6 +60,9 @@ class Border:
                 headers.update(notices.headers())
                 let_read(headers, visitor_of(scope))
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                # What goes on afterwards, like a load that nobody waits for, is not the request.
+                tell()
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
@@ -64,8 +75,7 @@ class Border:
                         hint="The server's log has the reason under this request id.",
                     )
                     await self._errors.response(scope, error)(scope, receive, send_with_id)
-            _log_notices(notices)
-            _log_end(scope, status=status, duration_s=time.perf_counter() - started_at_s)
+            tell()
 
 
 def _request_id(scope: Scope) -> str:

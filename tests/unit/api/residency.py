@@ -1,6 +1,7 @@
 """A run loop whose plans and outcomes the test says."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,6 +74,8 @@ class ScriptedRunLoop:
     residents: dict[str, ResidentView] = field(default_factory=dict[str, ResidentView])
     refusals: dict[str, MlxGuiError] = field(default_factory=dict[str, MlxGuiError])
     need_bytes: Callable[[ModelSettings], int] = lambda _: 0
+    loaded: threading.Event | None = None
+    """No load ends before this."""
     asked: list[tuple[Any, ...]] = field(default_factory=list[tuple[Any, ...]])
 
     async def plan(
@@ -109,6 +112,8 @@ class ScriptedRunLoop:
         self._refuse(model)
         if on_accepted is not None:
             on_accepted()
+        if self.loaded is not None:
+            await asyncio.to_thread(self.loaded.wait)
         self.bus.publish("model", model.id)
         return LoadOutcome(already_loaded=False, duration_ms=5.0)
 

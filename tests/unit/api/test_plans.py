@@ -1,5 +1,6 @@
 """Plans, decisions, and loads and unloads as they are wanted, over a scripted run loop."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -9,11 +10,13 @@ from typing import Any, cast
 import httpx
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from mlx_gui.core.errors import Conflict, InvalidRequest, ModelUnsupported, PlanChanged
 from mlx_gui.store.database import Store
 from mlx_gui.wire.models import LoadResult, UnloadAllResult, UnloadResult
 from mlx_gui.wire.plan import DecisionList, PlanBody, PlanChangedEnvelope
+from tests.support.waiting import wait_until
 from tests.unit.api.parts import MODEL, Shelf, application, config, services, serving
 from tests.unit.api.residency import LOADED, NEED, PLAN, ScriptedRunLoop, busy, decision
 
@@ -337,6 +340,18 @@ def test_all_models_are_unloaded_and_those_at_work_are_named(
         {"id": "org/two", "reason": "org/two has 2 requests under way."}
     ]
     assert result.freed_bytes == 300
+
+
+def test_a_load_that_nobody_waits_for_is_no_part_of_the_request_that_began_it(
+    client: httpx.Client, run_loop: ScriptedRunLoop
+) -> None:
+    run_loop.loaded = threading.Event()
+    with capture_logs() as lines:
+        assert client.post(f"{ONE}/load?wait=false").status_code == 202
+        wait_until(lambda: bool(lines), what="the request's log line")
+        told = list(lines)
+        run_loop.loaded.set()
+    assert [(each["event"], each["status"]) for each in told] == [("request_finished", 202)]
 
 
 def test_decisions_come_as_the_policy_tells_them(
