@@ -25,6 +25,10 @@ Basis = tuple[Model, ModelSettings, Model | None, Machine]
 """What a plan follows from besides measurements: the draft model is the third."""
 
 
+_KEPT_PLANS = 128
+"""More than are asked for again and again; those of a slider that was moved are the others."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Origin:
     """All that a plan followed from: `known` is what was measured then, by the key of a spec."""
@@ -58,8 +62,13 @@ class ModelPlanner:
                 return latest
         plan = self._made(basis, wish, self.measurements.of)
         if settings is None:
-            self._latest[(model.id, wish)] = plan
+            self._keep((model.id, wish), plan)
         return plan
+
+    def _keep(self, asked: tuple[str, Wish], plan: Plan) -> None:
+        self._latest[asked] = plan
+        if len(self._latest) > _KEPT_PLANS:
+            del self._latest[next(iter(self._latest))]
 
     def holds(self, model: Model, wish: Wish, plan: Plan, /) -> bool:
         assert isinstance(plan.origin, _Origin), "it was made here"

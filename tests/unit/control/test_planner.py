@@ -1,6 +1,7 @@
 """Plans over real parts: made once, made anew when something changed, and held by workers."""
 
 import asyncio
+import gc
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from mlx_gui.config import resolve
 from mlx_gui.control.measured import Measurements
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.planner import ModelPlanner
+from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Wish
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import ModelNotFound, NotReady
@@ -69,6 +71,14 @@ def test_a_plan_is_the_same_until_something_changes(desk: Desk) -> None:
     assert desk.planner.plan(MODEL, Wish()).spec.slots == 3
     desk.budget_bytes = GIB
     assert desk.planner.plan(MODEL, Wish()).need.total_bytes <= GIB
+
+
+def test_no_more_plans_are_kept_than_are_asked_for_again(desk: Desk) -> None:
+    for context_tokens in range(1024, 1524):
+        desk.planner.plan(MODEL, Wish(context_tokens))
+    gc.collect()
+    kept = [each for each in gc.get_objects() if isinstance(each, Plan)]
+    assert len([each for each in kept if each.wanted_context in range(1024, 1524)]) <= 128
 
 
 def test_what_was_measured_corrects_the_next_plan_but_not_the_one_that_is_loaded(
