@@ -97,6 +97,8 @@ class Entry:
         default_factory=list[asyncio.Future[UnloadOutcome]]
     )
     kept: bool = False
+    removed: bool = False
+    """It is not installed any more; nothing of it is kept once nobody wants it."""
     drained_for: str | None = None
     leaves_after_s: float | None = None
     leaves_because: str = ""

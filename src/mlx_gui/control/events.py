@@ -160,10 +160,7 @@ class Events:
             self._residents.touch(entry)
 
     def on_settings_changed(self) -> None:
-        for entry in self._residents.entries.values():
-            self._residents.entry(entry.model)
-            self._residents.renew_expiry(entry)
-        self._residents.reconsider_spare()
+        self._residents.stand_anew()
 
     def on_removed(self, model_ids: tuple[str, ...]) -> None:
         for model_id in model_ids:

@@ -75,8 +75,18 @@ class Residents:
     def advance(self) -> None:
         """Start loads, evict and grant credits, as far as that can be done now."""
         now_s = loop_time_s()
-        self._replace_outdated()
-        self._make_room(now_s)
+        try:
+            self._replace_outdated()
+            self._make_room(now_s)
+        finally:
+            # Where nothing can be planned, models that are there answer all the same.
+            self._grant_all(now_s)
+        self._forget_removed()
+        if self._spare_due:
+            self._spare_due = False
+            self._judge_spare()
+
+    def _grant_all(self, now_s: float) -> None:
         for entry in self.entries.values():
             while (submission := entry.grantable(now_s)) is not None:
                 entry.queue.take(submission)
@@ -84,9 +94,6 @@ class Residents:
             if entry.ready and entry.done_before_leaving():
                 self.stop_worker(entry, "unload", entry.leaves_because)
             entry.tell_positions(now_s)
-        if self._spare_due:
-            self._spare_due = False
-            self._judge_spare()
 
     def _replace_outdated(self) -> None:
         for entry in self.entries.values():
@@ -293,8 +300,15 @@ class Residents:
         """The notes about `model`, made when it is first asked for."""
         standing = self._effects.planner.standing(model)
         entry = self.entries.setdefault(model.id, Entry(model, standing))
-        entry.model, entry.standing = model, standing
+        entry.model, entry.standing, entry.removed = model, standing, False
         return entry
+
+    def stand_anew(self) -> None:
+        """The settings have changed by which models stand among each other."""
+        for entry in self.entries.values():
+            entry.standing = self._effects.planner.standing(entry.model)
+            self.renew_expiry(entry)
+        self.reconsider_spare()
 
     def entry_of(self, worker: WorkerProcess) -> Entry | None:
         """The notes about the model of `worker`; None when another worker has taken its place."""
@@ -349,12 +363,19 @@ class Residents:
         entry = self.entries.get(model_id)
         if entry is None:
             return
-        entry.kept = False
-        if entry.worker is None and not entry.asked_for:
-            del self.entries[model_id]
-        elif entry.worker is not None:
+        entry.kept, entry.removed = False, True
+        if entry.worker is not None:
             entry.leave_when_idle("it is not installed any more")
         self._bus.publish("manager")
+
+    def _forget_removed(self) -> None:
+        gone = [
+            entry.model.id
+            for entry in self.entries.values()
+            if entry.removed and entry.worker is None and not entry.asked_for
+        ]
+        for model_id in gone:
+            del self.entries[model_id]
 
     def note_exit(self, entry: Entry) -> None:
         """A worker is gone: its model waits for memory from now on, if anybody wants it."""

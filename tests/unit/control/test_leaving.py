@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mlx_gui.control.plans import Standing
-from mlx_gui.core.errors import Conflict, ModelTooLarge, QueueTimeout
+from mlx_gui.core.errors import Conflict, ModelTooLarge, QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import GenerateRequest, Usage
 from tests.unit.control.fakes import REQUEST, error_of, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
@@ -199,3 +199,38 @@ def test_a_pinned_model_comes_back_in_the_place_of_an_idle_one() -> None:
         assert stage.started("b")
 
     play(scenario, max_models=1)
+
+
+def test_models_that_are_there_answer_while_another_cannot_be_planned() -> None:
+    async def scenario(stage: Stage) -> None:
+        worker = await stage.loaded("a")
+        for number in range(2):
+            await stage.loop.submit(str(number), model("a"), REQUEST)
+        lost = await stage.loop.submit("b", model("b"), REQUEST)
+        stage.unplannable.add("b")
+        worker.finish("0")
+        await stage.settle()
+        assert set(worker.running) == {"1"}
+        assert error_of(await terminal(lost)).code == "internal_error"
+
+    play(scenario, max_models=1, slots=1)
+
+
+def test_of_a_model_that_was_removed_nothing_is_kept_once_its_worker_has_left() -> None:
+    async def scenario(stage: Stage) -> None:
+        worker = await stage.loaded("a")
+        await stage.loop.submit("1", model("a"), REQUEST)
+        stage.loop.removed(["a"])
+        stage.loop.settings_changed()
+        worker.finish("1")
+        await stage.settle()
+        assert worker.phase == "stopping"
+        worker.end()
+        await stage.settle()
+        assert stage.loop.snapshot().models == {}
+        await stage.loaded("a")
+        stage.worker("a").end(WorkerFailed("killed"))
+        await stage.settle()
+        assert "a" in stage.loop.snapshot().models, "it was installed again"
+
+    play(scenario)

@@ -59,6 +59,8 @@ class Stage:
         self.old: str | None = None
         """Why a worker that is idle is to be replaced."""
         self.spare = False
+        self.unplannable: set[str] = set()
+        """Models of which the reading that a plan needs fails."""
         self.missing = 0
         """So often a folder was found gone."""
         values: dict[str, Any] = {
@@ -79,6 +81,8 @@ class Stage:
     # --- the planner ---
 
     def plan(self, wanted: Model, wish: Wish, settings: ModelSettings | None = None) -> Plan:
+        if wanted.id in self.unplannable:
+            raise OSError("too many open files")
         size = self.sizes.get(wanted.id, 10)
         context = wish.context_tokens or self.contexts.get(wanted.id, 64)
         size = self.sizes_of_contexts.get(context, size)
