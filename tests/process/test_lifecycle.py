@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -289,3 +290,35 @@ def test_a_worker_runs_nothing_that_lies_in_the_current_folder(tmp_path: Path) -
     argv = child_argv("worker", 99)
     ran = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=60)
     assert "current folder" not in ran.stderr
+
+
+def worker_output(server: Visitor) -> list[dict[str, Any]]:
+    lines = server.server.log.read_text(errors="replace").splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    return [line for line in found if line["event"] == "worker_output"]
+
+
+def test_what_a_worker_prints_is_in_the_log_while_it_lives(server: Visitor) -> None:
+    failed = server.ask("fake/echo", script(text="x", fault=True))
+    assert failed.status_code == 500
+    assert "log has the details" in failed.json()["error"]["hint"]
+    request_id = failed.headers["x-request-id"]
+
+    def told() -> list[str]:
+        mine = [line for line in worker_output(server) if line.get("request_id") == request_id]
+        assert all(line["model"] == "fake/echo" for line in mine)
+        return [text for line in mine for text in line["output"]]
+
+    fault = "RuntimeError: the script says that this is a fault"
+    wait_until(lambda: fault in told(), what="the fault in the log")
+    assert told()[0].startswith("Traceback")
+
+
+def test_a_worker_that_prints_without_end_does_not_fill_the_log(server: Visitor) -> None:
+    assert server.ask("fake/slow", script(text="x", prints=20_000)).status_code == 200
+
+    def lines() -> list[str]:
+        return [text for line in worker_output(server) for text in line["output"]]
+
+    wait_until(lambda: "line 0" in lines(), what="the first lines in the log")
+    assert len(lines()) < 2_000

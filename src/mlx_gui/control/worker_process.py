@@ -49,6 +49,7 @@ from mlx_gui.ipc.messages import (
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
+_NAMES_KEPT = 1_000
 _STOP_ASK_S = 5.0
 _STOP_TERMINATE_S = 3.0
 
@@ -115,6 +116,8 @@ class WorkerProcess:
         self._mailboxes: dict[str, Mailbox] = {}
         self._unanswered: set[str] = set()
         """The requests of which nothing came back yet."""
+        self._logged_as: dict[str, str] = {}
+        """How the log names the latest requests: what is printed about one may come behind it."""
         self._pings: dict[int, asyncio.Future[Pong]] = {}
         self._next_nonce = 0
         self._stop_requested = asyncio.Event()
@@ -131,6 +134,10 @@ class WorkerProcess:
         assert self._child is not None, "only a ready worker is given requests"
         self._mailboxes[request_id] = mailbox
         self._unanswered.add(request_id)
+        if mailbox.logged_as is not None:
+            self._logged_as[request_id] = mailbox.logged_as
+            if len(self._logged_as) > _NAMES_KEPT:
+                del self._logged_as[next(iter(self._logged_as))]
         self._child.send(Generate(request_id, request))
 
     def cancel(self, request_id: str) -> None:
@@ -220,6 +227,7 @@ class WorkerProcess:
             raise LoadFailed(
                 f"No worker could be started for {self.spec.model_id}: {problem}"
             ) from problem
+        child.about = self._about
         listening = asyncio.create_task(self._listen(child))
         stopping = asyncio.create_task(self._stop_requested.wait())
         watching = asyncio.create_task(self._watch(child))
@@ -240,6 +248,15 @@ class WorkerProcess:
         finally:
             for task in beside:
                 task.cancel()
+
+    def _about(self, answer_id: str | None) -> Mapping[str, str]:
+        """What the log says of a line that the worker has printed."""
+        about = {"model": self.spec.model_id}
+        if answer_id is not None:
+            about["answer_id"] = answer_id
+            if (request_id := self._logged_as.get(answer_id)) is not None:
+                about["request_id"] = request_id
+        return about
 
     async def _kill(self) -> None:
         """The end of a child that nobody talks to any more."""

@@ -8,7 +8,8 @@ or its raw prompt:
     {"fake": {"text": "one two three", "repeat": 10, "reasoning": "let me see",
               "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}],
               "then": {"text": "It is sunny."},
-              "delay_ms": 5, "fail_after": 3, "crash_after": 3, "hang_after": 3, "prepare_ms": 5}}
+              "delay_ms": 5, "fail_after": 3, "crash_after": 3, "hang_after": 3, "prepare_ms": 5,
+              "prints": 3, "fault": true}}
 
 When the results of the calls have come back, `then` is the script; without one they are made again.
 Without a script a required tool is called with no arguments.
@@ -82,6 +83,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crash_after: int | None = None
     hang_after: int | None = None
     prepare_ms: float = 0
+    prints: int = 0
+    fault: bool = False
 
 
 class _Envelope(msgspec.Struct):
@@ -191,6 +194,10 @@ class FakeEngine:
             last, script = texts[-1], _read_script(texts[-1])
         script = script or self._script
         time.sleep(script.prepare_ms / 1000)
+        for number in range(script.prints):
+            print(f"line {number}")  # noqa: T201
+        if script.fault:
+            raise RuntimeError("the script says that this is a fault")
         still_wanted()
         return PreparedRequest(request_id, request, prompt_tokens, (script, last))
 

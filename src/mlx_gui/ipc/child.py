@@ -5,8 +5,10 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
+
+import structlog
 
 from mlx_gui.ipc.channel import AsyncChannel, ProtocolError
 from mlx_gui.ipc.diagnosis import Diagnosis, ExitCause, diagnose_exit, oom_kills
@@ -19,7 +21,12 @@ from mlx_gui.ipc.messages import (
     Stop,
     ToChild,
 )
+from mlx_gui.ipc.output import LogShare, read_line
 from mlx_gui.ipc.spawn import Role, spawn
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+About = Callable[[str | None], Mapping[str, str]]
 
 _TAIL_LINES = 60
 _LINE_BYTES = 4096
@@ -56,6 +63,9 @@ class Child:
         self._process = process
         self._channel = channel
         self._limited = limited
+        self.about: About = _nothing_known
+        """Tells the log what a line is about, by the answer that it names; set by the owner."""
+        self._log_share = LogShare()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._tail_task = asyncio.create_task(self._keep_tail(), name=f"tail-{process.pid}")
         self._protocol_problem: str | None = None
@@ -155,7 +165,19 @@ class Child:
         rest = b""
         while data := await stream.read(_LINE_BYTES):
             *lines, rest = (rest + data).split(b"\n")
-            self._tail.extend(line.decode(errors="replace").rstrip() for line in lines)
+            self._take(lines)
             rest = rest[-_LINE_BYTES:]
         if rest:
-            self._tail.append(rest.decode(errors="replace"))
+            self._take([rest])
+
+    def _take(self, printed: list[bytes]) -> None:
+        """Keep the lines for the diagnosis of an exit, and log them as they come."""
+        lines = [read_line(line.decode(errors="replace").rstrip()) for line in printed]
+        self._tail.extend(line for _, line in lines)
+        for answer_id, output in self._log_share.parts(line for line in lines if line[1]):
+            tell = log.info if answer_id is None else log.error
+            tell("worker_output", pid=self.pid, **self.about(answer_id), output=output)
+
+
+def _nothing_known(answer_id: str | None) -> Mapping[str, str]:
+    return {}

@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import traceback
+from typing import Any
 
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import PROTOCOL_VERSION, Hello, Prewarm, StartJob, StartWorker
@@ -28,6 +29,9 @@ def main(argv: list[str]) -> None:
     arguments = parser.parse_args(argv)
     end_with_parent(arguments.parent)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # What a library prints is to be in the server's log when it happens.
+    printed: Any = sys.stdout
+    printed.reconfigure(line_buffering=True)
     # Imports make no garbage worth looking for; whoever stays alive turns it on again.
     gc.disable()
     try:

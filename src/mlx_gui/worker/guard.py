@@ -1,6 +1,5 @@
 """The per-request guard: what goes wrong with one request is answered to that request."""
 
-import traceback
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -8,6 +7,7 @@ from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, WorkerOut
 from mlx_gui.core.generation import Failed
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import Output, RequestEvents
+from mlx_gui.ipc.output import print_fault
 
 Result = TypeVar("Result")
 
@@ -22,7 +22,7 @@ def guarded(channel: BlockingChannel, request_id: str, work: Callable[[], Result
     except MlxGuiError as error:
         _fail(channel, request_id, error.info())
     except Exception as error:  # noqa: BLE001 - the border between one request and all others
-        traceback.print_exc()
+        print_fault(request_id)
         _fail(channel, request_id, _explained(error).info())
     return None
 

@@ -2,7 +2,6 @@
 
 import copy
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -27,6 +26,7 @@ from mlx_gui.engines.text.sequence import TextSequence
 from mlx_gui.engines.text.stops import StopText
 from mlx_gui.engines.text.thought import Thought
 from mlx_gui.engines.text.token_bytes import TokenBytes, token_bytes_of
+from mlx_gui.ipc.output import print_fault
 from mlx_gui.parsers.repeats import Repeats
 
 _BEFORE_TOKENS = 8
@@ -142,7 +142,7 @@ class Answering:
             )
         except PROGRAM_ERRORS as error:
             # A fault of ours in reading this text; the rows beside it are sound.
-            traceback.print_exc()
+            print_fault(self.request_id)
             raise InternalError(
                 f"The answer could not be read: {type(error).__name__}.",
                 hint="The server's log has the details.",
