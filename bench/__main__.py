@@ -28,6 +28,7 @@ NAMES = (
     "schema",
     "fairness",
     "servers",
+    "large_bodies",
 )
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2

@@ -5,6 +5,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
 from mlx_gui.api.anthropic.errors import error_body as anthropic_error_body
 from mlx_gui.api.anthropic.messages import routes as messages
+from mlx_gui.api.bodies import Aside
 from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
@@ -71,6 +72,7 @@ FAMILIES = (
 def install(app: FastAPI, services: Services) -> None:
     """Add every family's routes to `app`, and before them what no request passes without."""
     app.state.services = services
+    app.state.aside = Aside()
     app.router.redirect_slashes = False
     for family in FAMILIES:
         for router in family.routers:

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+MAX_MEMBERS = 4096
+"""Of a list in a request: its turns, or the parts, calls or pictures of one."""
+MAX_TOOLS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,38 @@ class Between:
             "Input should be between {lowest} and {highest}",
             {"lowest": self.lowest, "highest": self.highest},
         )
+
+
+@dataclass(frozen=True, slots=True)
+class AtMost:
+    """An annotation that bounds a list before its members are looked at.
+
+    The first member that is wrong ends the look: of a list of thousands nobody reads all.
+    """
+
+    count: int
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        members = handler(source)
+        if members["type"] == "list":
+            members["fail_fast"] = True
+        return core_schema.no_info_before_validator_function(self._check, members)
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "maxItems": self.count}
+
+    def _check(self, value: object) -> object:
+        if isinstance(value, list) and len(cast(list[object], value)) > self.count:
+            raise PydanticCustomError(
+                "too_long",
+                "List should have at most {most} items, not {count}",
+                {"most": self.count, "count": len(cast(list[object], value))},
+            )
+        return cast(object, value)
 
 
 def text_or_list(as_item: Callable[[str], object], *, of: str) -> Callable[[object], object]:

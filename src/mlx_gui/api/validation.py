@@ -2,14 +2,20 @@
 
 import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import count
 from typing import Any, cast
 
 import msgspec
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from starlette.requests import ClientDisconnect
 
-from mlx_gui.core.errors import InvalidRequest
+from mlx_gui.api.bodies import aside_of, check_shape, decode, is_large, note_large
+from mlx_gui.core.errors import Cancelled, InvalidRequest
+
+_Make = Callable[[Any], tuple[Any, list[dict[str, Any]]]]
+"""What validates a body: the value that the route takes, and pydantic's problems with it."""
 
 MAX_DEPTH = 128
 EXPLAINED = "explained"
@@ -26,13 +32,21 @@ _SUBJECTS = ("Input should ", "List should ", "String should ")
 
 
 class StrictJsonRoute(APIRoute):
-    """A route whose body must be JSON to the letter: no NaN, no broken UTF-8, no bottomless pit."""
+    """A route whose body must be JSON to the letter: no NaN, no broken UTF-8, no bottomless pit.
+
+    A large one is parsed and validated aside.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
+        field = self.body_field
+        make = None if field is None else partial(field.validate, loc=("body",))
 
         async def handle_strictly(request: Request) -> Response:
-            return await handle(_StrictJsonRequest(request.scope, request.receive))
+            strict = _StrictJsonRequest(request.scope, request.receive)
+            if make is not None:
+                await strict.read_if_large(make)
+            return await handle(strict)
 
         return handle_strictly
 
@@ -45,7 +59,7 @@ def parse_json(body: bytes) -> Any:
     twice the last one counts, as in Python and JavaScript.
     """
     try:
-        value = msgspec.json.decode(body)
+        value = decode(body)
     except RecursionError:
         raise _not_json(f"it is nested too deeply, {MAX_DEPTH} levels are the most") from None
     except UnicodeDecodeError as error:
@@ -105,8 +119,32 @@ def _not_json(reason: str) -> json.JSONDecodeError:
 
 
 class _StrictJsonRequest(Request):
+    _made: Any = None
+
     async def json(self) -> Any:
-        return parse_json(await self.body())
+        """What FastAPI is to validate; it takes what was made already as it is."""
+        return parse_json(await self.body()) if self._made is None else self._made
+
+    async def read_if_large(self, make: _Make) -> None:
+        """Read a large body aside. Raises InvalidRequest, and Cancelled when none comes."""
+        try:
+            body = await self.body()
+        except ClientDisconnect:
+            raise Cancelled("The client closed the connection before its request ended.") from None
+        if is_large(body):
+            note_large(self.scope)
+            self._made = await aside_of(self).run(partial(_read_large, body, make))
+
+
+def _read_large(body: bytes, make: _Make) -> Any:
+    check_shape(body)
+    try:
+        made, problems = make(parse_json(body))
+    except json.JSONDecodeError as error:
+        raise invalid_request([{"type": "json_invalid", "ctx": {"error": error.msg}}]) from None
+    if problems:
+        raise invalid_request(problems)
+    return made
 
 
 def _param(location: Sequence[str | int]) -> str:

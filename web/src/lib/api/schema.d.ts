@@ -1126,7 +1126,7 @@ export interface components {
              */
             role: "system" | "developer" | "user" | "assistant" | "tool" | "function";
             /** Content */
-            content?: string | components["schemas"]["mlx_gui__api__openai__chat__wire__ContentPart"][] | null;
+            content?: (string | components["schemas"]["mlx_gui__api__openai__chat__wire__ContentPart"][]) | null;
             /** Name */
             name?: string | null;
             /** Tool Calls */
@@ -1654,7 +1654,7 @@ export interface components {
             /** Role */
             role?: ("user" | "assistant" | "system" | "developer") | null;
             /** Content */
-            content?: string | components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
+            content?: (string | components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][]) | null;
             /** Call Id */
             call_id?: string | null;
             /** Name */
@@ -1666,7 +1666,7 @@ export interface components {
             /** Input */
             input?: string | null;
             /** Output */
-            output?: string | components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
+            output?: (string | components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][]) | null;
             /** Summary */
             summary?: components["schemas"]["mlx_gui__api__openai__responses__wire__request__ContentPart"][] | null;
             /** Other */
@@ -2016,7 +2016,7 @@ export interface components {
             /** Context */
             context?: string | null;
             /** Content */
-            content?: string | components["schemas"]["MessageBlock"][] | null;
+            content?: (string | components["schemas"]["MessageBlock"][]) | null;
             /** Thinking */
             thinking?: string | null;
             /** Id */
@@ -2051,7 +2051,7 @@ export interface components {
             /** Messages */
             messages: components["schemas"]["MessageTurn"][];
             /** System */
-            system?: string | components["schemas"]["MessageBlock"][] | null;
+            system?: (string | components["schemas"]["MessageBlock"][]) | null;
             /** Tools */
             tools?: components["schemas"]["MessageTool"][] | null;
             tool_choice?: components["schemas"]["MessageToolChoice"] | null;
@@ -2100,7 +2100,7 @@ export interface components {
             /** Messages */
             messages: components["schemas"]["MessageTurn"][];
             /** System */
-            system?: string | components["schemas"]["MessageBlock"][] | null;
+            system?: (string | components["schemas"]["MessageBlock"][]) | null;
             /** Tools */
             tools?: components["schemas"]["MessageTool"][] | null;
             tool_choice?: components["schemas"]["MessageToolChoice"] | null;
@@ -2139,7 +2139,7 @@ export interface components {
             /** Data */
             data?: string | null;
             /** Content */
-            content?: string | components["schemas"]["MessageBlock"][] | null;
+            content?: (string | components["schemas"]["MessageBlock"][]) | null;
         };
         /**
          * MessageThinking

@@ -23,6 +23,7 @@ from mlx_gui.api.anthropic.messages.wire import (
 )
 from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.bodies import translated
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices
@@ -55,7 +56,10 @@ async def create_message(
     model = await services.library.find(body.model)
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
-    core = to_core(body, notices=notices, tenant=who.tenant, priority=priority)
+    core = await translated(
+        request,
+        partial(to_core, body, notices=notices, tenant=who.tenant, priority=priority),
+    )
     events = notices.watch(services.dispatch.events(model, core, request_id=head.id))
     if not body.stream:
         answer = await feed(WholeAnswer(head), events, request.receive)
@@ -83,7 +87,9 @@ async def count_message_tokens(
 ) -> MessageTokenCount:
     """How many tokens the model would read. Loads the model if need be: its template decides."""
     model = await services.library.find(body.model)
-    question = to_count(body, notices=notices, tenant=who.tenant)
+    question = await translated(
+        request, partial(to_count, body, notices=notices, tenant=who.tenant)
+    )
     events = services.dispatch.events(model, question, request_id=f"count_{uuid4().hex}")
     tokenized = await only(events, Tokenized, request.receive)
     return MessageTokenCount(input_tokens=len(tokenized.ids))

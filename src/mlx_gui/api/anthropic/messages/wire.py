@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mlx_gui.api.fields import Between, text_or_list
+from mlx_gui.api.fields import MAX_MEMBERS, AtMost, Between, text_or_list
 
 MAX_STOPS = 16
 
@@ -98,10 +98,11 @@ class MessageBlock(_Strict):
         return {"type": type_, "other": whole, **texts}
 
 
+_BlockList = Annotated[list[MessageBlock], AtMost(MAX_MEMBERS)]
 Blocks = Annotated[
-    list[MessageBlock],
+    _BlockList,
     BeforeValidator(
-        text_or_list(_text_block, of="blocks"), json_schema_input_type=str | list[MessageBlock]
+        text_or_list(_text_block, of="blocks"), json_schema_input_type=str | _BlockList
     ),
 ]
 
@@ -182,7 +183,7 @@ class MessageCountRequest(_Strict):
     """
 
     model: str
-    messages: list[MessageTurn] = Field(min_length=1)
+    messages: Annotated[list[MessageTurn], AtMost(MAX_MEMBERS)] = Field(min_length=1)
     system: Blocks | None = None
     tools: Annotated[list[MessageTool], Field(max_length=MAX_TOOLS)] | None = None
     tool_choice: MessageToolChoice | None = None

@@ -1,10 +1,12 @@
 """`/api/chat`."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.bodies import translated
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.ollama.chat.translate import message_body, to_core
 from mlx_gui.api.ollama.chat.wire import OllamaChatAnswer, OllamaChatRequest
@@ -36,7 +38,7 @@ async def chat(
     priority: RequestPriority = 0,
 ) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = to_core(body, tenant=who.tenant, priority=priority)
+    core = await translated(request, partial(to_core, body, tenant=who.tenant, priority=priority))
     return await answer(
         services,
         request,

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
+from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOOLS, AtMost
 from mlx_gui.api.ollama.wire import Answer, NonEmpty, OllamaToolCall, Question, Strict
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -35,8 +36,8 @@ class OllamaMessage(Strict):
     role: Annotated[Role, BeforeValidator(_role)]
     content: str | None = None
     thinking: str | None = None
-    images: list[Any] | None = None
-    tool_calls: list[OllamaEarlierCall] | None = None
+    images: Annotated[list[Any], AtMost(MAX_MEMBERS)] | None = None
+    tool_calls: Annotated[list[OllamaEarlierCall], AtMost(MAX_MEMBERS)] | None = None
     tool_name: str | None = None
     tool_call_id: str | None = None
 
@@ -60,8 +61,8 @@ class OllamaChatRequest(Question):
     """A conversation to continue. Without messages the model is loaded, or with `keep_alive` 0
     unloaded."""
 
-    messages: list[OllamaMessage] | None = None
-    tools: list[OllamaOfferedTool] | None = None
+    messages: Annotated[list[OllamaMessage], AtMost(MAX_MEMBERS)] | None = None
+    tools: Annotated[list[OllamaOfferedTool], AtMost(MAX_TOOLS)] | None = None
 
 
 class OllamaAnswerMessage(BaseModel):

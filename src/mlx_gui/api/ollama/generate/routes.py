@@ -1,10 +1,12 @@
 """`/api/generate`."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.bodies import translated
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.generate.translate import response_body, to_core
@@ -36,7 +38,7 @@ async def generate(
     priority: RequestPriority = 0,
 ) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = to_core(body, tenant=who.tenant, priority=priority)
+    core = await translated(request, partial(to_core, body, tenant=who.tenant, priority=priority))
     if body.suffix and body.system:
         notices.leave_out(["system"])
     return await answer(

@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
+from mlx_gui.api.fields import MAX_MEMBERS, AtMost
 from mlx_gui.api.ollama.wire import Answer, Question, whole_numbers
 
 _MOST_TOKENS = 1 << 20
@@ -25,7 +26,7 @@ class OllamaGenerateRequest(Question):
     raw: bool | None = None
     template: str | None = None
     suffix: str | None = None
-    images: list[Any] | None = None
+    images: Annotated[list[Any], AtMost(MAX_MEMBERS)] | None = None
     context: Context | None = None
 
 

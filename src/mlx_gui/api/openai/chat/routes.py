@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.answers import encoded, gather
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.bodies import translated
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.chat.answer import ChunkEncoder, chat_completion, form_of
 from mlx_gui.api.openai.chat.translate import to_core
@@ -42,7 +43,10 @@ async def create_chat_completion(
     """The answer at once or, with `stream`, as server-sent chunks. Loads the model if need be."""
     model = await services.library.find(body.model)
     head, form = new_head("chatcmpl", model.id), form_of(body)
-    core = to_core(body, notices=notices, tenant=who.tenant, priority=priority)
+    core = await translated(
+        request,
+        partial(to_core, body, notices=notices, tenant=who.tenant, priority=priority),
+    )
     events = notices.watch(services.dispatch.events(model, core, request_id=head.id))
     if not body.stream:
         answer = chat_completion(head, form, await gather(events, request.receive))

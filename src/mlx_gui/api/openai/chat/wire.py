@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from mlx_gui.api.fields import MAX_MEMBERS, AtMost
 from mlx_gui.api.openai.custom import Syntax
 from mlx_gui.api.openai.wire import (
     Between,
@@ -69,9 +70,8 @@ class ContentPart(Strict):
         return {"type": type_, "text": text if isinstance(text, str) else None}
 
 
-Content = Annotated[
-    list[ContentPart], BeforeValidator(_as_parts, json_schema_input_type=str | list[ContentPart])
-]
+_Parts = Annotated[list[ContentPart], AtMost(MAX_MEMBERS)]
+Content = Annotated[_Parts, BeforeValidator(_as_parts, json_schema_input_type=str | _Parts)]
 
 
 class CalledFunction(Strict):
@@ -108,7 +108,7 @@ class ChatMessage(Strict):
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: Content | None = None
     name: str | None = None
-    tool_calls: list[CallInHistory] | None = None
+    tool_calls: Annotated[list[CallInHistory], AtMost(MAX_MEMBERS)] | None = None
     tool_call_id: str | None = None
     function_call: CalledFunction | None = None
     reasoning_content: str | None = None
@@ -172,7 +172,7 @@ class AllowedTools(Strict):
     """The tools that may, or must, be called this time."""
 
     mode: Literal["auto", "required"]
-    tools: Annotated[list[ToolReference], Field(min_length=1)]
+    tools: Annotated[list[ToolReference], Field(min_length=1), AtMost(MAX_MEMBERS)]
 
 
 class ToolChoiceObject(Strict):
@@ -222,7 +222,7 @@ class PromptFields(Strict):
     truncate_prompt: bool | None = None
 
 
-Messages = Annotated[list[ChatMessage], Field(min_length=1)]
+Messages = Annotated[list[ChatMessage], Field(min_length=1), AtMost(MAX_MEMBERS)]
 
 
 class ChatCompletionRequest(PromptFields, GenerationFields):

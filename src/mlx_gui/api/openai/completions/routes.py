@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.answers import Gathering, encoded, gather
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.bodies import translated
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.completions.together import together
 from mlx_gui.api.openai.completions.translate import ChunkEncoder, completion, to_core
@@ -49,7 +50,9 @@ async def create_completion(
     """
     model = await services.library.find(body.model)
     head, logprobs = new_head("cmpl", model.id), body.logprobs is not None
-    prompts = to_core(body, tenant=who.tenant, priority=priority)
+    prompts = await translated(
+        request, partial(to_core, body, tenant=who.tenant, priority=priority)
+    )
     streams = [
         services.dispatch.events(model, prompt, request_id=f"{head.id}-{number}")
         for number, prompt in enumerate(prompts)

@@ -10,10 +10,11 @@ import msgspec
 from fastapi import APIRouter, Query, Request, Response
 
 from mlx_gui.api.answers import only
+from mlx_gui.api.bodies import translated
 from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.responses.answer import EventFrames, ResponseAnswer, last_event
-from mlx_gui.api.openai.responses.offered import offer
+from mlx_gui.api.openai.responses.offered import Offered, offer
 from mlx_gui.api.openai.responses.stored import InjectedResponses, page, whole
 from mlx_gui.api.openai.responses.translate import response_object, to_core, to_prompt
 from mlx_gui.api.openai.responses.wire.request import InputTokensRequest, ResponseRequest
@@ -28,7 +29,7 @@ from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.sse import EventStreamResponse
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.errors import InvalidRequest, MlxGuiError
-from mlx_gui.core.generation import GenerationEvent, Tokenized, TokenizeRequest
+from mlx_gui.core.generation import GenerateRequest, GenerationEvent, Tokenized, TokenizeRequest
 from mlx_gui.wire.errors import ErrorEnvelope
 
 Events = AsyncGenerator[GenerationEvent]
@@ -58,16 +59,20 @@ async def create_response(
     """The response at once or, with `stream`, as events. Loads the model if need be."""
     model = await services.library.find(body.model)
     talk = await responses.conversation(body)
-    offered = offer(body.tools or (), notices)
-    core = to_core(
-        body,
-        talk.earlier,
-        talk.own,
-        offered=offered,
-        notices=notices,
-        tenant=responses.tenant,
-        priority=priority,
-    )
+
+    def ask() -> tuple[Offered, GenerateRequest]:
+        offered = offer(body.tools or (), notices)
+        return offered, to_core(
+            body,
+            talk.earlier,
+            talk.own,
+            offered=offered,
+            notices=notices,
+            tenant=responses.tenant,
+            priority=priority,
+        )
+
+    offered, core = await translated(request, ask, also=len(talk.earlier))
     key = uuid4().hex
     store = responses.storing and body.store is not False
     begun = response_object(
@@ -116,14 +121,18 @@ async def count_input_tokens(
     """What the model would read, template and tools included. Loads the model if need be."""
     model = await services.library.find(body.model)
     talk = await responses.conversation(body)
-    core = to_prompt(
-        body,
-        talk.earlier,
-        talk.own,
-        offered=offer(body.tools or (), notices),
-        notices=notices,
-        tenant=responses.tenant,
-    )
+
+    def ask() -> GenerateRequest:
+        return to_prompt(
+            body,
+            talk.earlier,
+            talk.own,
+            offered=offer(body.tools or (), notices),
+            notices=notices,
+            tenant=responses.tenant,
+        )
+
+    core = await translated(request, ask, also=len(talk.earlier))
     events = services.dispatch.events(
         model, TokenizeRequest(core), request_id=f"count-{uuid4().hex}"
     )

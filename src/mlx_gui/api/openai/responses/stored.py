@@ -65,20 +65,23 @@ class TenantResponses:
     ) -> dict[str, Any]:
         """`response` as its client gets it: with `store` false when it could not be stored."""
         created_at = datetime.fromtimestamp(response["created_at"], UTC)
-        row = StoredResponse(
-            id=response["id"],
-            tenant=self.tenant,
-            model=response["model"],
-            previous_id=response["previous_response_id"],
-            created_at=created_at.isoformat(timespec="seconds"),
-            input=_json(as_listed(own, key=key)),
-            output=_json(response["output"]),
-            body=_json({**response, "output": []}),
-        )
+
+        def row() -> StoredResponse:
+            return StoredResponse(
+                id=response["id"],
+                tenant=self.tenant,
+                model=response["model"],
+                previous_id=response["previous_response_id"],
+                created_at=created_at.isoformat(timespec="seconds"),
+                input=_json(as_listed(own, key=key)),
+                output=_json(response["output"]),
+                body=_json({**response, "output": []}),
+            )
+
         try:
-            await self._store.write(lambda connection: keep_response(connection, row))
+            await self._store.write(lambda connection: keep_response(connection, row()))
         except (StoreError, DiskFull) as error:
-            log.error("response_not_stored", id=row.id, reason=error.message)
+            log.error("response_not_stored", id=response["id"], reason=error.message)
             return {**response, "store": False}
         return response
 

@@ -1,5 +1,6 @@
 """`/v1/tokenize` and `/v1/detokenize`."""
 
+from functools import partial
 from typing import Annotated
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ from fastapi import APIRouter, Request
 
 from mlx_gui.api.answers import only
 from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.bodies import translated
 from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.tokens.translate import tokenize_answer, tokenize_request
 from mlx_gui.api.openai.tokens.wire import (
@@ -43,7 +45,9 @@ async def tokenize(
 ) -> TokenizeAnswer:
     """The tokens of a text, or of a conversation as the model reads it. Loads the model."""
     model = await services.library.find(body.model)
-    question = tokenize_request(body, notices=notices, tenant=who.tenant)
+    question = await translated(
+        request, partial(tokenize_request, body, notices=notices, tenant=who.tenant)
+    )
     events = services.dispatch.events(model, question, request_id=f"tok-{uuid4().hex}")
     tokenized = await only(events, Tokenized, request.receive)
     return tokenize_answer(body, tokenized, context_tokens(services, model))

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from mlx_gui.api.fields import Between
+from mlx_gui.api.fields import MAX_MEMBERS, AtMost, Between
 from mlx_gui.api.openai.custom import Syntax
 from mlx_gui.api.openai.wire import SamplingFields, Strict, TokenCount
 from mlx_gui.api.priority import Priority
@@ -87,9 +87,8 @@ class ContentPart(Strict):
         return {"type": type_, "text": text if isinstance(text, str) else None}
 
 
-Content = Annotated[
-    list[ContentPart], BeforeValidator(_as_parts, json_schema_input_type=str | list[ContentPart])
-]
+_Parts = Annotated[list[ContentPart], AtMost(MAX_MEMBERS)]
+Content = Annotated[_Parts, BeforeValidator(_as_parts, json_schema_input_type=str | _Parts)]
 
 
 class Item(Strict):
@@ -113,7 +112,7 @@ class Item(Strict):
     namespace: str | None = None
     input: str | None = None
     output: Content | None = None
-    summary: list[ContentPart] | None = None
+    summary: Annotated[list[ContentPart], AtMost(MAX_MEMBERS)] | None = None
     other: dict[str, Any] | None = None
 
     @model_validator(mode="before")
@@ -129,7 +128,7 @@ class Item(Strict):
         return {"type": type_, "other": whole, **texts}
 
 
-Items = Annotated[list[Item], Field(min_length=1)]
+Items = Annotated[list[Item], Field(min_length=1), AtMost(MAX_MEMBERS)]
 Input = Annotated[Items, BeforeValidator(_as_items, json_schema_input_type=str | Items)]
 
 
@@ -186,7 +185,7 @@ class ToolChoiceField(Strict):
     name: str | None = None
     namespace: str | None = None
     mode: Literal["auto", "required"] | None = None
-    tools: list[AllowedTool] | None = None
+    tools: Annotated[list[AllowedTool], AtMost(MAX_MEMBERS)] | None = None
 
 
 Choice = Annotated[
