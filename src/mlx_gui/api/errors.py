@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from mlx_gui.api.family import Family
+from mlx_gui.api.paths import allowed_methods
 from mlx_gui.api.validation import invalid_request
 from mlx_gui.core.errors import (
     InternalError,
@@ -64,6 +65,8 @@ class ErrorResponses:
 
         async def http(request: Request, error: Exception) -> Response:
             assert isinstance(error, HTTPException)
+            if error.status_code == 405:
+                error.headers = {"allow": allowed_methods(request.scope)}
             response = self.response(request.scope, _from_http(request, error))
             response.headers.update(error.headers or {})
             return response
@@ -86,7 +89,7 @@ def _from_http(request: Request, error: HTTPException) -> MlxGuiError:
     if error.status_code == 404:
         return NotFound(f"There is nothing at {path}.", hint="/docs lists the endpoints.")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
+        allowed = (error.headers or {}).get("allow", "")
         return MethodNotAllowed(
             f"{path} does not take {request.method}.", hint=f"It takes {allowed}."
         )

@@ -30,6 +30,7 @@ from mlx_gui.api.openai.models import routes as models
 from mlx_gui.api.openai.responses import routes as responses
 from mlx_gui.api.openai.tokens import routes as tokens
 from mlx_gui.api.openapi import describe
+from mlx_gui.api.paths import AnyReadingMethod, OnePath
 from mlx_gui.api.services import Services
 
 # Routes match in this order: what follows a model's name in a path comes before the name alone.
@@ -82,6 +83,8 @@ def install(app: FastAPI, services: Services) -> None:
     install_plan_changed(app, services, errors)
     describe(app)
     # The last one added is the first to see a request.
+    app.add_middleware(AnyReadingMethod)
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=services.config.max_body_bytes)
     app.add_middleware(Guard, config=services.config, errors=errors)
     app.add_middleware(Border, errors=errors)
+    app.add_middleware(OnePath)

@@ -64,8 +64,8 @@ def mount(app: FastAPI) -> None:
     app.mount("/admin", WithHeaders(interface, ADMIN_HEADERS))
     app.mount("/docs", WithHeaders(BuiltFiles(STATIC_FOLDER / "docs"), DOCS_HEADERS))
     app.router.routes += [
-        Route("/admin", WithHeaders(RedirectResponse("/admin/"), ADMIN_HEADERS)),
-        Route("/docs", WithHeaders(RedirectResponse("/docs/"), DOCS_HEADERS)),
+        Route("/admin", WithHeaders(RedirectResponse("/admin/"), ADMIN_HEADERS), methods=["GET"]),
+        Route("/docs", WithHeaders(RedirectResponse("/docs/"), DOCS_HEADERS), methods=["GET"]),
         Route("/", open_interface, methods=["GET"]),
     ]
 
