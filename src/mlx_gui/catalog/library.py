@@ -5,14 +5,15 @@ import difflib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import structlog
 
 from mlx_gui.catalog.adapters import Adapter, adapted, base_of
+from mlx_gui.catalog.names import READINGS, Reading, meant
 from mlx_gui.catalog.scan import FoundModel, ScanResult, scan
-from mlx_gui.core.errors import InvalidRequest, ModelNotFound, NotReady
+from mlx_gui.core.errors import ModelNotFound, NotReady
 from mlx_gui.core.model import Model
 from mlx_gui.store.database import Store
 from mlx_gui.store.models import record_found
@@ -21,8 +22,10 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 _FIRST_SCAN_S = 60.0
-
-Each = TypeVar("Each")
+_LONGEST_NAME = 1024
+"""Two ids of two folders each, and a tag: nothing is called longer."""
+_MOST_PARTS = 32
+"""The name of a folder may have a few `+` of its own."""
 
 
 class Library:
@@ -83,26 +86,45 @@ class Library:
     def resolve(self, name: str) -> Model:
         """The model with the id `name`, or the only one whose id ends in `/name`.
 
-        With `base+adapter` that of the base, with the adapter applied. Raises ModelNotFound, and
-        InvalidRequest with all ids when there are several. The model may have a `problem`.
+        Where there is none, the same without `:latest`, and then in any case. With `base+adapter`
+        that of the base, with the adapter applied. Raises ModelNotFound, and InvalidRequest with
+        all ids when there are several. The model may have a `problem`.
         """
         bases = {model.id: model for model in self._models if model.adapter is None}
-        if (found := _only(name, bases)) is not None:
-            return found
         missing: ModelNotFound | None = None
-        for place in (place for place, letter in enumerate(name) if letter == "+"):
-            base = _only(name[:place], bases)
+        for reading in READINGS if len(name) <= _LONGEST_NAME else ():
+            try:
+                found = self._read(name, bases, reading)
+            except ModelNotFound as error:
+                missing = missing or error
+            else:
+                if found is not None:
+                    return found
+        written = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
+        raise missing or ModelNotFound(
+            f"The model '{written}' is not installed.",
+            hint=_advice(written, self._models),
+            details={"model": written},
+        )
+
+    def _read(self, name: str, bases: Mapping[str, Model], reading: Reading) -> Model | None:
+        """What `name` is in one reading. Raises ModelNotFound where a base has no such adapter."""
+        if (found := meant(name, bases, reading)) is not None:
+            return bases[found]
+        adapters = {each.name: each for each in self._adapters}
+        missing: ModelNotFound | None = None
+        places = (place for place, letter in enumerate(name) if letter == "+")
+        for place in islice(places, _MOST_PARTS):
+            base = meant(name[:place], bases, reading)
             if base is None:
                 continue
-            adapter = _only(name[place + 1 :], {each.name: each for each in self._adapters})
+            adapter = meant(name[place + 1 :], adapters, reading)
             if adapter is not None:
-                return self._adapted(base, adapter)
-            missing = missing or self._no_adapter(base, name[place + 1 :])
-        raise missing or ModelNotFound(
-            f"The model '{name}' is not installed.",
-            hint=_advice(name, self._models),
-            details={"model": name},
-        )
+                return self._adapted(bases[base], adapters[adapter])
+            missing = missing or self._no_adapter(bases[base], name[place + 1 :])
+        if missing is not None:
+            raise missing
+        return None
 
     async def rescan(self) -> tuple[Model, ...]:
         """What lies in the folders now."""
@@ -150,20 +172,6 @@ class Library:
             "rescan.",
             details={"model": f"{base.id}+{name}"},
         )
-
-
-def _only(name: str, known: Mapping[str, Each]) -> Each | None:
-    """What is known as `name`, or the only one whose name ends in `/name`."""
-    if name in known:
-        return known[name]
-    matches = [each for each in known if each.rpartition("/")[2] == name]
-    if len(matches) > 1:
-        raise InvalidRequest(
-            f"'{name}' may mean {' or '.join(matches)}.",
-            hint="Use the full model id.",
-            param="model",
-        )
-    return known[matches[0]] if matches else None
 
 
 def _short_name(model: Model) -> str:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from mlx_gui.api.connection import Connection
 from mlx_gui.api.families import install
 from mlx_gui.api.services import Services
+from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.config import Config, resolve
 from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
@@ -130,9 +131,10 @@ class Shelf:
         return self.resolve(name)
 
     def resolve(self, name: str) -> Model:
-        for model in self.present:
-            if model.id == name:
-                return model
+        present = {model.id: model for model in self.present}
+        found = meant_in_any_reading(name, present)
+        if found is not None:
+            return present[found]
         raise ModelNotFound(f"The model '{name}' is not installed.", hint="Install it.")
 
     async def rescan(self) -> tuple[Model, ...]:

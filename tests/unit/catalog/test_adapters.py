@@ -178,6 +178,18 @@ def test_an_unknown_adapter_is_named_with_those_that_are_here(
         library.resolve("two+tone")
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["org/one+me/tone", "One+Tone", "ORG/ONE+tone", "one:latest+tone", "one+Me/TONE:latest"],
+)
+def test_both_names_of_a_pair_are_found_in_any_case_and_with_a_tag(
+    store: Store, models_dir: Path, name: str
+) -> None:
+    write_model(models_dir / "org" / "one")
+    write_adapter(models_dir / "me" / "tone")
+    assert scanned(store, models_dir).resolve(name).id == "org/one+me/tone"
+
+
 def test_a_plus_may_be_part_of_a_models_own_name(store: Store, models_dir: Path) -> None:
     write_model(models_dir / "c++")
     write_model(models_dir / "c")

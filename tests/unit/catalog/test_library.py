@@ -126,6 +126,55 @@ def test_models_go_by_their_id_or_a_short_name_of_their_own(store: Store, models
 
 
 @pytest.mark.parametrize(
+    ("name", "id"),
+    [
+        ("Org/One", "Org/One"),
+        ("One", "Org/One"),
+        ("one", "else/one"),
+        ("org/one", "Org/One"),
+        ("ELSE/ONE", "else/one"),
+        ("One:latest", "Org/One"),
+        ("one:latest", "else/one"),
+        ("org/one:LATEST", "Org/One"),
+        ("two", "Org/Two:latest"),
+        ("org/two:latest", "Org/Two:latest"),
+        ("STRASSE", "straße"),
+    ],
+)
+def test_a_name_is_looked_for_as_written_then_without_its_tag_then_in_any_case(
+    store: Store, models_dir: Path, name: str, id: str
+) -> None:
+    for each in ("Org/One", "else/one", "Org/Two:latest", "straße"):
+        write_model(models_dir / each)
+    assert scanned(store, models_dir).resolve(name).id == id
+
+
+@pytest.mark.parametrize("name", ["ONE", "oNe:latest"])
+def test_a_name_that_several_have_in_another_case_is_refused_with_all_of_them(
+    store: Store, models_dir: Path, name: str
+) -> None:
+    for each in ("Org/One", "else/one"):
+        write_model(models_dir / each)
+    with pytest.raises(InvalidRequest) as caught:
+        scanned(store, models_dir).resolve(name)
+    assert caught.value.message == f"'{name}' may mean Org/One or else/one."
+
+
+def test_another_tag_is_part_of_the_name(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "one")
+    with pytest.raises(ModelNotFound):
+        scanned(store, models_dir).resolve("org/one:7b")
+
+
+@pytest.mark.parametrize("name", ["+" * 1_000_000, "one" * 1_000_000, "a+" * 500])
+def test_a_name_of_any_length_is_soon_not_found(store: Store, models_dir: Path, name: str) -> None:
+    write_model(models_dir / "org" / "one")
+    with pytest.raises(ModelNotFound) as caught:
+        scanned(store, models_dir).resolve(name)
+    assert len(caught.value.message) < 1100
+
+
+@pytest.mark.parametrize(
     "name", ["org/smol2-instruct", "SMOL2", "smol2-instruc", "Smoll2-Instruct"]
 )
 def test_an_unknown_name_gets_the_nearest_ones(store: Store, models_dir: Path, name: str) -> None:

@@ -14,7 +14,6 @@ from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.notices import Notices
 from mlx_gui.api.ollama.answers import AnswerWriter, Body, Stopwatch
 from mlx_gui.api.ollama.errors import error_line
-from mlx_gui.api.ollama.names import find_model
 from mlx_gui.api.ollama.route import NDJSON
 from mlx_gui.api.ollama.wire import Question
 from mlx_gui.api.services import Services
@@ -43,7 +42,7 @@ async def answer(
     Raises ModelNotFound, and CapabilityMissing for thoughts of a model that has none.
     """
     stopwatch = Stopwatch()
-    model = await find_model(services.library, body.model)
+    model = await services.library.find(body.model)
     _check_thinking(body, model)
     writer = AnswerWriter(body.model, own_fields, stopwatch)
     if asked is None:

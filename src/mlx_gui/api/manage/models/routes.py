@@ -13,6 +13,7 @@ from mlx_gui.api.manage.models.translate import load_wishes, unload_result
 from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.core.errors import Conflict, InvalidRequest, ModelNotFound, NotReady, WorkerFailed
 from mlx_gui.core.model import Model
 from mlx_gui.wire.errors import ErrorEnvelope
@@ -159,10 +160,11 @@ async def _installed_or_resident(services: Services, name: str) -> Model:
     try:
         return await services.library.find(name)
     except ModelNotFound:
-        for model in services.run_loop.resident_models():
-            if model.id == name:
-                return model
-        raise
+        residents = {model.id: model for model in services.run_loop.resident_models()}
+        found = meant_in_any_reading(name, residents)
+        if found is None:
+            raise
+        return residents[found]
 
 
 async def _unload_or_busy(

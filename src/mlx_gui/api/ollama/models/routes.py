@@ -18,7 +18,6 @@ from mlx_gui.api.ollama.models.wire import (
     OllamaShowRequest,
     OllamaVersion,
 )
-from mlx_gui.api.ollama.names import find_model
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.catalog.library import Library
@@ -75,7 +74,7 @@ async def ps(services: InjectedServices) -> OllamaRunningModels:
 @router.post("/api/show", operation_id="ollama_show", summary="Describe one model")
 async def show(body: OllamaShowRequest, services: InjectedServices) -> OllamaModelCard:
     """What is known of one installed model."""
-    model = await find_model(services.library, body.model)
+    model = await services.library.find(body.model)
     times, template = await asyncio.gather(
         _modified([model]), asyncio.to_thread(chat_template, model)
     )
