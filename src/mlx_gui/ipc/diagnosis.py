@@ -10,6 +10,8 @@ from mlx_gui.core.exhaustion import says_out_of_memory
 
 ExitCause = Literal["clean", "out_of_memory", "metal", "killed", "crashed", "protocol"]
 _LAST_LINES = 20
+_SHELLS_BASE = 128
+"""A shell or boot loader in between tells of its own child's signal by this and its number."""
 _KILLING = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _BAD_ADDRESS = (signal.SIGSEGV, signal.SIGBUS)
 
@@ -35,6 +37,8 @@ def diagnose_exit(
     what has just happened. One whose memory is `limited` may say nothing: on a processor MLX takes
     what it is refused for an address, and dies of it. Without a limit Linux refuses nothing.
     """
+    if returncode - _SHELLS_BASE in signal.valid_signals():
+        returncode = _SHELLS_BASE - returncode
     if returncode == 0:
         return Diagnosis("clean", "ended by itself")
     if returncode == -signal.SIGKILL:

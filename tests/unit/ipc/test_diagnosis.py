@@ -21,6 +21,12 @@ SLOW = METAL + "Caused GPU Timeout Error"
         (-15, (), "killed", "signal 15 (SIGTERM)"),
         (-11, (), "crashed", "signal 11 (SIGSEGV)"),
         (-250, (), "crashed", "signal 250 (unknown)"),
+        (137, (), "killed", "SIGKILL"),
+        (143, (), "killed", "signal 15 (SIGTERM)"),
+        (139, (), "crashed", "signal 11 (SIGSEGV)"),
+        (134, (SHORT,), "out_of_memory", "ran out of memory"),
+        (128, (), "crashed", "ended with code 128"),
+        (255, (), "crashed", "ended with code 255"),
         (-6, (SLOW,), "metal", "Metal command buffer"),
         (-6, (SHORT,), "out_of_memory", "ran out of memory"),
         (-6, ("terminate called after throwing 'std::bad_alloc'",), "out_of_memory", "ran out"),
@@ -43,6 +49,7 @@ def test_an_exit_has_a_cause_and_words(
 def test_only_the_kernel_can_say_that_a_killed_process_had_no_memory() -> None:
     by_hand = diagnose_exit(-9, ("MemoryError",), oom_killed=False)
     by_kernel = diagnose_exit(-9, (), oom_killed=True)
+    assert diagnose_exit(137, (), oom_killed=True) == by_kernel
     assert (by_hand.cause, by_kernel.cause) == ("killed", "out_of_memory")
     assert "memory" not in by_hand.reason
     assert "lack of memory" in by_kernel.reason
