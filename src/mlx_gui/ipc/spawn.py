@@ -12,12 +12,10 @@ Role = Literal["worker", "job", "template"]
 
 def child_argv(role: Role, channel_fd: int) -> list[str]:
     """The command line of a child; a frozen app has no `python -m` and starts itself instead."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable, "--role", role, "--channel", str(channel_fd)]
     # -P: else modules that lie in the current folder would be imported, and so run.
-    start = [sys.executable, "-P", "-m", "mlx_gui", "--role", role, "--channel", str(channel_fd)]
-    # A frozen app may have a process of its own between us and the child.
-    return [*start, "--parent", str(os.getpid())]
+    start = [] if getattr(sys, "frozen", False) else ["-P", "-m", "mlx_gui"]
+    named = ["--role", role, "--channel", str(channel_fd), "--parent", str(os.getpid())]
+    return [sys.executable, *start, *named]
 
 
 async def spawn(
