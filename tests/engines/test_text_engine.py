@@ -254,3 +254,31 @@ def test_memory_is_counted_and_given_back(trained: RemoteEngine) -> None:
     trained.answer(greedy("Hello"))
     assert trained.reclaim(1 << 40) >= 0
     assert trained.memory().cache_bytes == 0
+
+
+def _admit_what_cannot_start() -> tuple[bool, str]:
+    """Whether the engine is busy after an admission that raised, and what that was."""
+    from tests.engines import remote
+
+    (text_engine,) = remote._engines
+    decoder = text_engine._model().decoder
+    add = decoder.add
+
+    def failing(feeds: object) -> list[int]:
+        raise ValueError("no sequence can be added")
+
+    decoder.add = failing
+    try:
+        remote._admit("refused", greedy("Hello"))
+    except ValueError as error:
+        return text_engine.busy(), str(error)
+    finally:
+        decoder.add = add
+    return text_engine.busy(), ""
+
+
+def test_what_cannot_be_started_leaves_nothing_behind(engine: RemoteEngine) -> None:
+    trained = engine.load(checkpoint(TRAINED))
+    before = trained.answer(greedy("Hello")).text
+    assert trained.child.call(_admit_what_cannot_start) == (False, "no sequence can be added")
+    assert trained.answer(greedy("Hello")).text == before

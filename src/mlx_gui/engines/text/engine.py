@@ -122,7 +122,12 @@ class TextEngine:
         resident = self._model()
         answering = Answering(prepared, resident.surroundings, resident.prefixes)
         self._answers[prepared.request_id] = answering
-        self._start(answering)
+        try:
+            self._start(answering)
+        except BaseException:
+            # The request is answered with this; the engine must not be busy with it for ever.
+            self._let_go(answering)
+            raise
 
     def step(self) -> list[StepEvents]:
         if not self._answers:
