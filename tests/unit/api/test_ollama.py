@@ -24,6 +24,7 @@ from mlx_gui.core.generation import (
     Prepared,
     Queued,
     Sampling,
+    ToolResultPart,
     Usage,
 )
 from tests.unit.api.parts import (
@@ -417,6 +418,35 @@ def test_the_context_of_an_earlier_answer_goes_with_the_prompt(
     assert dispatch.asked[0].earlier == (3, 4)
     assert raw.status_code == 200
     assert [asked.tells_ids for asked in dispatch.asked] == [True, False]
+
+
+def test_a_text_stands_for_pictures_that_the_user_does_not_show_now(
+    address: str, dispatch: ScriptedDispatch
+) -> None:
+    call = {"function": {"name": "look", "arguments": {}}}
+    turns = [
+        {"role": "user", "content": "See this.", "images": ["aGk="]},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_name": "look", "content": "Done.", "images": ["aGk=", "aGk="]},
+    ]
+
+    answer = chat(address, messages=[*turns, *HI["messages"]])
+    after_a_tool = chat(address, messages=[*turns[1:]])
+    refused = chat(address, messages=[*turns, {**turns[0], "content": "And this."}])
+
+    assert (answer.status_code, after_a_tool.status_code) == (200, 200)
+    assert answer.headers["x-mlx-gui-left-out"] == "images"
+    seen, _, result, _ = dispatch.asked[0].messages
+    there = "[There is a picture here, which this model cannot see.]"
+    assert seen.text() == f"See this.\n{there}"
+    (part,) = result.parts
+    assert isinstance(part, ToolResultPart)
+    assert part.text == f"Done.\n{there}\n{there}"
+    assert refused.status_code == 400
+    assert (error_of(refused).code, error_of(refused).details["param"]) == (
+        "capability_missing",
+        "messages[3].images",
+    )
 
 
 def test_fields_that_ollama_takes_are_taken(address: str, dispatch: ScriptedDispatch) -> None:

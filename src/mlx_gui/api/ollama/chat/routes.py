@@ -38,7 +38,9 @@ async def chat(
     priority: RequestPriority = 0,
 ) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = await translated(request, partial(to_core, body, tenant=who.tenant, priority=priority))
+    core = await translated(
+        request, partial(to_core, body, tenant=who.tenant, priority=priority, notices=notices)
+    )
     return await answer(
         services,
         request,

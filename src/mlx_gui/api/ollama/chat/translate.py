@@ -5,17 +5,18 @@ from typing import Any
 import msgspec
 
 from mlx_gui.api.json_schema import check_schema
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.ollama.answers import Piece
 from mlx_gui.api.ollama.chat.wire import OllamaChatRequest, OllamaMessage, OllamaOfferedTool
 from mlx_gui.api.ollama.translate import (
     grammar,
     limits,
     reasoning,
-    refuse_images,
     sampling,
     top_logprobs,
     truncates,
 )
+from mlx_gui.api.pictures import newest_user_turn, unreadable
 from mlx_gui.core.generation import (
     GenerateRequest,
     Message,
@@ -28,11 +29,16 @@ from mlx_gui.core.generation import (
 )
 
 
-def to_core(body: OllamaChatRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
-    """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
+def to_core(
+    body: OllamaChatRequest, *, tenant: str, priority: int = 0, notices: Notices | None = None
+) -> GenerateRequest:
+    """The canonical request. Pictures that the user does not show now are noted in `notices`.
+
+    Raises InvalidRequest, and CapabilityMissing for pictures that the user does show now.
+    """
     end = limits(body.options)
     return GenerateRequest(
-        messages=_messages(body.messages or []),
+        messages=_messages(body.messages or [], notices or Notices()),
         sampling=sampling(body.options),
         max_tokens=end.max_tokens,
         stop=end.stop,
@@ -58,16 +64,31 @@ def message_body(piece: Piece) -> dict[str, Any]:
     return {"message": message}
 
 
-def _messages(turns: list[OllamaMessage]) -> tuple[Message, ...]:
+def _messages(turns: list[OllamaMessage], notices: Notices) -> tuple[Message, ...]:
     calls = _EarlierCalls()
+    newest = newest_user_turn([turn.role for turn in turns])
     return tuple(
-        _message(turn, calls, where=f"messages[{index}]") for index, turn in enumerate(turns)
+        _message(
+            turn,
+            calls,
+            pictures=[
+                unreadable(
+                    "a picture",
+                    type_="images",
+                    where=f"messages[{index}].images",
+                    shown_now=index in newest and turn.role == "user",
+                    notices=notices,
+                )
+                for _ in turn.images or ()
+            ],
+        )
+        for index, turn in enumerate(turns)
     )
 
 
-def _message(turn: OllamaMessage, calls: "_EarlierCalls", *, where: str) -> Message:
-    refuse_images(turn.images, where=f"{where}.images")
-    text = turn.content or ""
+def _message(turn: OllamaMessage, calls: "_EarlierCalls", *, pictures: list[str]) -> Message:
+    """The turn, with a text for each of its pictures."""
+    text = "\n".join(part for part in (turn.content, *pictures) if part)
     if turn.role == "tool":
         call_id = turn.tool_call_id or calls.answered_by(turn.tool_name)
         return Message("tool", (ToolResultPart(call_id, text, turn.tool_name),))
