@@ -54,11 +54,9 @@ def allowed_methods(scope: Scope) -> str:
     """What the path of `scope` takes, as `Allow` lists it; empty where there is nothing."""
     routes: Iterable[BaseRoute] = scope["app"].router.routes
     found = [method for method in _ROUTED if any(_takes(each, scope, method) for each in routes)]
-    if not found:
-        return ""
-    if found[0] == "GET":
+    if "GET" in found:
         found.insert(1, "HEAD")
-    return ", ".join([*found, "OPTIONS"])
+    return ", ".join(found)
 
 
 def _takes(route: BaseRoute, scope: Scope, method: str) -> bool:
