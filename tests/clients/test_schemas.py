@@ -1,6 +1,7 @@
 """Schemas that can be enforced in part, in every family, asked of a real tiny model."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,3 +185,50 @@ def test_a_thousand_keywords_leave_a_short_header(client: httpx.Client) -> None:
     assert answer.headers[HEADER].startswith("#/properties/p0/pattern, #/properties/p1/pattern")
     assert answer.headers[HEADER].endswith(" more")
     assert len(answer.headers[HEADER]) < 1100
+
+
+def custom(syntax: str, definition: str) -> dict[str, Any]:
+    form = {"type": "grammar", "syntax": syntax, "definition": definition}
+    return {
+        "input": QUESTION,
+        "tools": [{"type": "custom", "name": "say", "format": form}],
+        "max_output_tokens": 200,
+    }
+
+
+def test_a_custom_tool_that_must_be_called_keeps_to_its_regex(client: httpx.Client) -> None:
+    asked_for = {**custom("regex", "[a-z]{2,4}!"), "tool_choice": "required"}
+    answer = asked(client, "/v1/responses", asked_for)
+    assert answer.status_code == 200, answer.text
+    assert HEADER not in answer.headers
+    (call,) = [item for item in answer.json()["output"] if item["type"] == "custom_tool_call"]
+    assert re.fullmatch("[a-z]{2,4}!", call["input"])
+
+
+def test_a_custom_tools_grammar_is_named_and_has_to_compile(client: httpx.Client) -> None:
+    fields = {**custom("lark", 'start: "a" LF\n%import common.LF'), "tool_choice": "required"}
+    answer = asked(client, "/v1/responses", fields)
+    assert (answer.status_code, answer.headers[HEADER]) == (200, "say#/format")
+    for syntax, definition in (("lark", "start: foo"), ("regex", "(?=a)")):
+        refused = asked(client, "/v1/responses", custom(syntax, definition))
+        assert refused.status_code == 400
+        assert "tool say" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages", "/api/chat"])
+def test_two_thousand_tools_end_in_an_answer_or_a_refusal(client: httpx.Client, path: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "array", "uniqueItems": True}}}
+    names = [f"t{n}" for n in range(2000)]
+    fields: dict[str, Any]
+    if path == "/v1/messages":
+        tools = [{"name": name, "input_schema": schema} for name in names]
+        fields = {"tool_choice": {"type": "any"}, "max_tokens": 5, "messages": ASKED}
+    elif path == "/api/chat":
+        tools = [{"type": "function", "function": {"name": n, "parameters": schema}} for n in names]
+        fields = {"format": ANSWER, "options": {"num_predict": 5}, "messages": ASKED}
+    else:
+        tools = [{"type": "function", "name": name, "parameters": schema} for name in names]
+        fields = {"tool_choice": "required", "max_output_tokens": 5, "input": QUESTION}
+    answer = asked(client, path, {**fields, "tools": tools})
+    assert answer.status_code in (200, 400), answer.text
+    assert asked(client, "/api/chat", {"messages": ASKED, "format": ANSWER}).status_code == 200

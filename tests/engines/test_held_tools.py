@@ -98,3 +98,46 @@ def test_two_thousand_tools_are_held_or_named(engine: RemoteEngine) -> None:
     assert held[0] == "t0#/properties/a0/uniqueItems"
     large = {"enum": ["x" * 300]}
     assert engine.child.call(places, many(2000, large))[:2] == ("t0#", "t1#")
+
+
+def text_tool(kind: Any, text: str, **more: Any) -> Tool:
+    """A tool that takes text, as the families describe it."""
+    parameters = {
+        "type": "object",
+        "properties": {"input": {"type": "string"}},
+        "required": ["input"],
+        "additionalProperties": False,
+    }
+    return Tool("odd", "", parameters, grammar=Grammar(kind, text), **more)
+
+
+@pytest.mark.parametrize(
+    ("tool", "left"),
+    [
+        (text_tool("regex", "[a-z]+|[0-9]$"), ()),
+        (text_tool("regex", "(.|\\n)+"), ()),
+        (text_tool("lark", 'start: "a" LF\n%import common.LF'), ("odd#/format",)),
+    ],
+)
+def test_a_text_is_held_to_its_regex_and_a_grammar_is_named(
+    engine: RemoteEngine, tool: Tool, left: tuple[str, ...]
+) -> None:
+    for choice in (REQUIRED, ODD_ONE):
+        assert engine.child.call(places, GenerateRequest(tools=(tool,), tool_choice=choice)) == left
+
+
+@pytest.mark.parametrize("choice", [ToolChoice(), REQUIRED, PLAIN_ONE])
+@pytest.mark.parametrize(
+    ("kind", "text", "said"),
+    [
+        ("lark", "start: foo", "tool odd cannot be used: .*unknown name"),
+        ("regex", "(?=a)", "tool odd cannot be used: .*look-around"),
+        ("lark", "x" * 300_000, "300000 characters; 200000 are allowed"),
+    ],
+)
+def test_a_grammar_that_does_not_compile_is_refused_whether_it_is_called_or_not(
+    engine: RemoteEngine, choice: ToolChoice, kind: Any, text: str, said: str
+) -> None:
+    tools = (PLAIN, text_tool(kind, text))
+    with pytest.raises(InvalidRequest, match=said):
+        engine.child.call(places, GenerateRequest(tools=tools, tool_choice=choice))

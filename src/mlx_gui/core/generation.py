@@ -73,16 +73,30 @@ class Message(msgspec.Struct, frozen=True):
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
 
+class Grammar(msgspec.Struct, frozen=True):
+    """What the content of the answer must match: a JSON schema, a regex or a Lark grammar.
+
+    `text` is that schema (as JSON), regex or grammar; empty for any JSON object. Of a schema that
+    cannot be enforced in full the rest is left away, or with `strict` the request is refused.
+    """
+
+    kind: GrammarKind
+    text: str = ""
+    strict: bool = False
+
+
 class Tool(msgspec.Struct, frozen=True):
     """A function that the model may call; `parameters` is the JSON schema of its arguments.
 
     With `strict`, a call that is enforced is refused where the schema cannot be enforced in full.
+    `grammar` is for the text of the argument `input`, of a tool that takes text.
     """
 
     name: str
     description: str = ""
     parameters: dict[str, Any] = {}
     strict: bool = False
+    grammar: Grammar | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True):
@@ -94,18 +108,6 @@ class ToolChoice(msgspec.Struct, frozen=True):
     mode: Literal["auto", "none", "required", "named"] = "auto"
     name: str | None = None
     parallel: bool = True
-
-
-class Grammar(msgspec.Struct, frozen=True):
-    """What the content of the answer must match: a JSON schema, a regex or a Lark grammar.
-
-    `text` is that schema (as JSON), regex or grammar; empty for any JSON object. Of a schema that
-    cannot be enforced in full the rest is left away, or with `strict` the request is refused.
-    """
-
-    kind: GrammarKind
-    text: str = ""
-    strict: bool = False
 
 
 class Reasoning(msgspec.Struct, frozen=True):

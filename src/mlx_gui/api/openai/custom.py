@@ -7,7 +7,7 @@ from typing import Any, Literal, cast
 import msgspec
 
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.generation import Tool
+from mlx_gui.core.generation import Grammar, Tool
 
 Syntax = Literal["lark", "regex"]
 
@@ -36,7 +36,8 @@ def custom_tool(
         "required": ["input"],
         "additionalProperties": False,
     }
-    return Tool(name, description or "", parameters)
+    grammar = Grammar(syntax, definition) if syntax is not None and definition is not None else None
+    return Tool(name, description or "", parameters, grammar=grammar)
 
 
 def checked_grammar(

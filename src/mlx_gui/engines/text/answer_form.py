@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from mlx_gui.core.generation import GenerateRequest, Tool
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
-from mlx_gui.engines.text.held_tools import with_held_tools
+from mlx_gui.engines.text.held_tools import check_grammars, with_held_tools
 from mlx_gui.parsers.base import Dialect
 from mlx_gui.parsers.grammar import TokenId, allowed_tools, answer_grammar, call_grammar
 
@@ -18,6 +18,8 @@ def compiled_form(
     Raises InvalidRequest for what cannot be enforced.
     """
     choice = request.tool_choice
+    if choice.mode != "none":
+        check_grammars(request.tools, grammars)
 
     def calls(tools: Sequence[Tool], left: tuple[str, ...]) -> CompiledGrammar:
         text = call_grammar(dialect, tools, choice, token_id)

@@ -27,7 +27,7 @@ from mlx_gui.engines.text.schema_nodes import Schema
 from mlx_gui.engines.text.thought import Thought, last_token, only
 from mlx_gui.engines.text.token_bytes import token_bytes_of
 
-_MAX_CHARACTERS = 200_000
+MAX_CHARACTERS = 200_000
 _MAX_REGEX_CHARACTERS = 10_000
 """The longest regex costs a few milliseconds a token, for the whole batch."""
 _MAX_ITEMS = 5_000
@@ -303,7 +303,7 @@ class GrammarMask:
 
 def check_size(grammar: Grammar) -> None:
     """Raises InvalidRequest for one with too many characters."""
-    limit = _MAX_REGEX_CHARACTERS if grammar.kind == "regex" else _MAX_CHARACTERS
+    limit = _MAX_REGEX_CHARACTERS if grammar.kind == "regex" else MAX_CHARACTERS
     if len(grammar.text) > limit:
         raise InvalidRequest(
             f"The {NAMES[grammar.kind]} has {len(grammar.text)} characters; {limit} are allowed.",

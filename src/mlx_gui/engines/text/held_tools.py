@@ -13,13 +13,16 @@ import msgspec
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import Grammar, Tool
 from mlx_gui.engines.text.enforceable import ErrorOf, enforceable, prepared
-from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
+from mlx_gui.engines.text.grammar import MAX_CHARACTERS, CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.grammar_refusal import refusal, unenforceable
 from mlx_gui.engines.text.schema_nodes import Schema
 
 _EXAMINED = 128
 _MAX_CHARACTERS = 400_000
 """Of all schemas together: the grammar of them takes about two seconds to compile."""
+
+_TEXT = "input"
+_TEXT_PATTERN = f"#/properties/{_TEXT}/pattern"
 
 Compile = Callable[[Sequence[Tool], tuple[str, ...]], CompiledGrammar]
 """The grammar of calls of these tools, with the places that it does not enforce."""
@@ -58,6 +61,28 @@ def with_held_tools(
         except (InvalidRequest, _TooLarge):
             pass
     return _compiled([_unheld(tool) for tool in tools], compile_calls)
+
+
+def check_grammars(tools: Sequence[Tool], grammars: GrammarCompiler) -> None:
+    """Raises InvalidRequest, with the tool's name, for the grammar of a text that is none."""
+    held = [(tool, tool.grammar) for tool in tools if tool.grammar is not None]
+    characters = sum(len(grammar.text) for _, grammar in held)
+    if characters > MAX_CHARACTERS:
+        raise InvalidRequest(
+            f"The grammars of the tools have {characters} characters; {MAX_CHARACTERS} are "
+            "allowed.",
+            hint="Make them shorter, or send fewer tools.",
+            param="tools",
+        )
+    for tool, grammar in held:
+        try:
+            grammars.check_and_compile(grammar)
+        except InvalidRequest as error:
+            raise InvalidRequest(
+                f"The grammar of the tool {tool.name} cannot be used: {error.message}",
+                hint=error.hint,
+                param="tools",
+            ) from error
 
 
 class _TooLarge(Exception):
@@ -102,13 +127,26 @@ def _held(tool: Tool, error_of: ErrorOf, *, refuse: bool = False) -> _Held:
         if costly:
             raise _named(tool, unenforceable("JSON schema", costly))
         return _Held(msgspec.structs.replace(tool, parameters=schema))
+    unheld_text = _hold_text(schema, tool.grammar)
     found = enforceable(schema, error_of)
     if found.error is not None:
         if refuse:
             raise _named(tool, refusal(Grammar("json_schema", _text(tool)), found.error))
         return _unheld(tool)
-    left = tuple(f"{tool.name}{place}" for place in found.left)
+    places = found.left
+    if unheld_text or _TEXT_PATTERN in places:
+        # The pattern is ours, and what the client has written is the format.
+        places = (*(place for place in places if place != _TEXT_PATTERN), "#/format")
+    left = tuple(f"{tool.name}{place}" for place in places)
     return _Held(msgspec.structs.replace(tool, parameters=found.schema), left)
+
+
+def _hold_text(schema: Schema, grammar: Grammar | None) -> bool:
+    """Hold the text of a tool to its regex. Whether that cannot be done: a grammar is none."""
+    if grammar is None or grammar.kind != "regex":
+        return grammar is not None
+    schema["properties"][_TEXT]["pattern"] = f"^(?:{grammar.text})$"
+    return False
 
 
 def _unasked(schema: Schema) -> None:
