@@ -5,7 +5,7 @@ that would make a number too long are taken away from what the grammar allows.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -16,6 +16,7 @@ _LIMITS = (0, 19, 9, 2)
 _OUTSIDE, _WHOLE, _FRACTION, _EXPONENT = range(4)
 _QUOTE, _BACKSLASH, _POINT = b'"'[0], b"\\"[0], b"."[0]
 
+_STRING_END = re.compile(rb'["\\]')
 _DIGIT = re.compile(r"[0-9]")
 
 Place = tuple[int, int]
@@ -54,6 +55,8 @@ class DigitBound:
         if self._walk.in_string:
             return
         ids = self._tokens.too_long_at(self._walk.place)
+        if not ids.size:
+            return
         ids = ids[ids < allowed.size]
         kept = allowed[ids]
         if kept.any():
@@ -70,8 +73,10 @@ class _Walk:
         self.in_string = False
         self._escaped = False
 
-    def is_too_long(self, data: Sequence[int]) -> bool:
+    def is_too_long(self, data: bytes) -> bool:
         """Go on by `data`; whether a number in it has more digits than it may have."""
+        if self.in_string and not self._escaped and not _STRING_END.search(data):
+            return False
         too_long = False
         for byte in data:
             if self.in_string:
