@@ -1,6 +1,7 @@
 """The warm spare, as a real process with the real libraries: begun, taken, lost, ended."""
 
 import asyncio
+import signal
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
@@ -11,6 +12,7 @@ import pytest
 
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.errors import LoadFailed
 from mlx_gui.core.generation import Usage
 from tests.engines.remote import ask
 from tests.process.workers import (
@@ -137,6 +139,45 @@ def test_a_spare_that_died_is_not_taken_and_is_replaced_twice(tmp_path: Path) ->
                 await spare.wait_warm()
         await spare.wait_ended()
         assert not children()
+
+    with_spare(tmp_path, work)
+
+
+def test_a_spare_that_dies_when_it_is_taken_is_not_the_models_fault(tmp_path: Path) -> None:
+    async def work(spare: WarmSpare) -> None:
+        child = spare.take(fake_spec())
+        assert child is not None
+        dead = child.pid
+        psutil.Process(dead).kill()
+        observed = Observed()
+        worker = WorkerProcess(fake_spec(), settings(tmp_path), observed, child=child)
+        await observed.ready.wait()
+        assert worker.pid not in (None, dead)
+        assert isinstance((await answer(worker, ask("Hello")))[-1], Usage)
+        worker.stop()
+        await worker.wait()
+        assert observed.error is None
+
+    with_spare(tmp_path, work)
+
+
+@pytest.mark.parametrize("name", ["broken", "dies"])
+def test_a_model_that_a_spare_cannot_load_has_failed(name: str, tmp_path: Path) -> None:
+    async def work(spare: WarmSpare) -> None:
+        child = spare.take(fake_spec("slow-load" if name == "dies" else name))
+        assert child is not None
+        observed = Observed()
+        worker = WorkerProcess(
+            fake_spec("slow-load" if name == "dies" else name),
+            settings(tmp_path),
+            observed,
+            child=child,
+        )
+        if name == "dies":
+            await observed.progressed.wait()
+            child.signal(signal.SIGSEGV)
+        await worker.wait()
+        assert type(observed.error) is LoadFailed
 
     with_spare(tmp_path, work)
 

@@ -221,12 +221,28 @@ class WorkerProcess:
 
     async def _converse(self) -> None:
         """Start the child, and talk to it until it has ended. Raises LoadFailed, and any fault."""
-        try:
-            child = self._child = await self._started()
-        except OSError as problem:
-            raise LoadFailed(
-                f"No worker could be started for {self.spec.model_id}: {problem}"
-            ) from problem
+        spare = self._child is not None
+        while True:
+            try:
+                child = self._child = await self._started()
+            except OSError as problem:
+                raise LoadFailed(
+                    f"No worker could be started for {self.spec.model_id}: {problem}"
+                ) from problem
+            await self._talk(child)
+            if not spare or not self._died_unused():
+                return
+            # The spare may have been dead for longer than it has known the model.
+            assert self.exit is not None, "its end was waited for"
+            log.warning("spare_lost", model=self.spec.model_id, reason=self.exit.reason)
+            spare, self._child, self.exit, self.phase = False, None, None, "starting"
+
+    def _died_unused(self) -> bool:
+        """Whether the child ended by itself before it had begun to load."""
+        unasked = not self._stop_requested.is_set() and not self._hung
+        return unasked and self.progress is None and self._start_error is None
+
+    async def _talk(self, child: Child) -> None:
         child.about = self._about
         listening = asyncio.create_task(self._listen(child))
         stopping = asyncio.create_task(self._stop_requested.wait())
