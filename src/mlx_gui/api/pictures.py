@@ -44,7 +44,8 @@ def unreadable(sense: Sense, *, type_: str, where: str, shown_now: bool, notices
     if shown_now:
         raise CapabilityMissing(
             f"This model reads text only, but `{where}` is {sense} (`{type_}`).",
-            hint="Leave it out, send what it says as text, or ask a model that takes it.",
+            hint="Leave it out, send what it says as text, or ask a model that takes pictures and "
+            "files.",
             param=where,
         )
     notices.leave_out([type_])

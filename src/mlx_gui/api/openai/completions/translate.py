@@ -174,7 +174,8 @@ def _check(body: CompletionRequest) -> None:
     elif "" in body.prompt:
         raise InvalidRequest(
             f"`prompt` should not be empty; number {body.prompt.index('')} is.",
-            hint="Send some text; only with `suffix` there may be nothing before it.",
+            hint="Send some text; only with `suffix` there may be nothing before it. /docs has the "
+            "fields.",
             param="prompt",
         )
     if body.best_of is not None and body.best_of != (body.n or 1):
