@@ -223,6 +223,8 @@ ROWS = (
         "Bearer",
         get("/v1/models", x_forwarded_for="203.0.113.9"),
     ),
+    Row("long headers", "headers_too_large", 431, "cookies", get("/health", cookie="c" * 100_000)),
+    Row("a long address", "address_too_long", 414, "body", get(f"/health?q={'a' * 20_000}")),
     Row("a foreign host name", "forbidden", 403, "allowed_hosts", get("/health", host="evil.test")),
     Row(
         "a foreign page",
