@@ -2,9 +2,10 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
+# How long it takes to make an example, or to try it, says how busy the machine is.
+settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # CI judges a change by the same examples every time; at the desk each run looks at new ones.
-settings.register_profile("ci", derandomize=True)
-if os.environ.get("CI"):
-    settings.load_profile("ci")
+settings.register_profile("ci", settings.get_profile("desk"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "desk")
