@@ -112,5 +112,6 @@ def _containers(text: bytes) -> int:
 def _check_count(count: int, most: int, what: str) -> None:
     if count > most:
         raise InvalidRequest(
-            f"The JSON of the body has more than {most} {what}.", hint="Send less in one request."
+            f"The JSON of the body has more than {most} {what}.",
+            hint="Send less JSON in one request.",
         )
