@@ -10,7 +10,7 @@ from typing import Any
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerProcess, WorkerSettings
-from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.core.worker_env import worker_environment
@@ -41,6 +41,9 @@ class Observed:
 
     def request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
         self.ended.append((request_id, finished))
+
+    def request_returned(self, worker: WorkerProcess, request_id: str, error: ErrorInfo) -> None:
+        self.ended.append((request_id, False))
 
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         self.error = error

@@ -15,6 +15,7 @@ export function model(id: string, changes: Partial<Model> = {}): Model {
     model_type: "llama",
     capabilities: ["chat"],
     context_length: 8192,
+    max_model_len: 8192,
     parameter_count: 1_000_000,
     quantization: null,
     disk_bytes: 1_000,
