@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.process.visitor import ENDLESS, Visitor, script, visited_server
+from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
 
@@ -43,6 +43,24 @@ def test_a_template_that_takes_for_ever_is_refused_and_others_are_answered(
     assert refused.status_code == 400
     assert "too long" in refused.json()["error"]["message"]
     assert visitor.row(MODEL)["pid"] == pid
+
+
+def test_a_text_of_megabytes_is_refused_by_its_beginning(visitor: Visitor) -> None:
+    text = "word " * 3_000_000
+    too_long = visitor.ask(MODEL, text, max_tokens=1)
+    assert too_long.status_code == 400
+    assert too_long.json()["error"]["code"] == "context_length_exceeded"
+    assert "has about" in too_long.json()["error"]["message"]
+    asked = {"model": MODEL, "prompt": text}
+    assert visitor.client.post("/v1/tokenize", json=asked).status_code == 400
+    assert visitor.client.post("/v1/completions", json=asked).status_code == 400
+    dropped = {
+        "model": MODEL,
+        "messages": [{"role": "user", "content": text}, *chat(MODEL, "Hello")["messages"]],
+        "options": {"num_predict": 1},
+        "stream": False,
+    }
+    assert visitor.client.post("/api/chat", json=dropped).status_code in (200, 400)
 
 
 def test_a_schema_of_thousands_of_definitions_inside_each_other_does_not_end_the_worker(

@@ -22,6 +22,7 @@ from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
 from mlx_gui.engines.text.detokenizing import text_of
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.infilling import Infilling
+from mlx_gui.engines.text.lengths import check_tokenized, tokens_if_too_long
 from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.penalties import check_logit_bias
@@ -168,8 +169,11 @@ class Preparation:
         asked = request.request
         match asked.prompt:
             case None:
-                ids = self._encoded(self._chat.render(asked, asked.messages))
+                conversation = self._chat.render(asked, asked.messages)
+                check_tokenized(conversation.text)
+                ids = self._encoded(conversation)
             case str(text):
+                check_tokenized(text)
                 ids = self._encode(text, special=request.special)
             case given:
                 ids = list(given)
@@ -191,9 +195,12 @@ class Preparation:
             case None:
                 return self._read_messages(request)
             case str(text) if request.suffix:
+                self._check_characters(text)
+                self._check_characters(request.suffix)
                 gap = self._infilling.gap(request, _valid(text), _valid(request.suffix))
                 return _Text(gap.ids, self.dialect, False, text, end_tokens=gap.end_tokens)
             case str(text):
+                self._check_characters(text)
                 ids = self._encode(text, special=self._adds_special(text))
                 return _Text(ids, self.dialect, _leaves_thought_open(text, self.dialect), text)
             case ids:
@@ -208,14 +215,13 @@ class Preparation:
                 "There are no messages.", hint="Send at least one message.", param="messages"
             )
         messages: Sequence[Message] = request.messages
-        conversation = self._chat.render(request, messages)
-        ids = self._encoded(conversation)
         truncate = self._spec.text.truncate if request.truncate is None else request.truncate
         room = self._prompt_room(request)
-        if truncate and len(ids) > room:
+        if truncate and not self._fits(request, messages):
             messages = without_oldest(messages, partial(self._fits, request))
-            conversation = self._chat.render(request, messages)
-            ids = self._encoded(conversation)
+        conversation = self._chat.render(request, messages)
+        self._check_characters(conversation.text)
+        ids = self._encoded(conversation)
         boundaries: tuple[int, ...] = ()
         if self._with_boundaries and not request.earlier:
             boundaries = self._boundaries(request, messages, conversation, ids)
@@ -262,8 +268,23 @@ class Preparation:
         return self._spec.context - min(wanted, share) - 1
 
     def _fits(self, request: GenerateRequest, messages: Sequence[Message]) -> bool:
-        ids = self._encoded(self._chat.render(request, messages))
-        return len(ids) <= self._prompt_room(request)
+        conversation = self._chat.render(request, messages)
+        if self._tokens_if_too_long(conversation.text) is not None:
+            return False
+        return len(self._encoded(conversation)) <= self._prompt_room(request)
+
+    def _tokens_if_too_long(self, text: str) -> int | None:
+        """About how many, where the context has surely no room for `text`."""
+        self._still_wanted()
+        return tokens_if_too_long(
+            text, self._spec.context, encode=partial(self._encode, special=False)
+        )
+
+    def _check_characters(self, text: str) -> None:
+        """Raises ContextTooLong for a text that need not be read to its end to know that."""
+        tokens = self._tokens_if_too_long(text)
+        if tokens is not None:
+            raise self._too_long(tokens, "about ")
 
     def _boundaries(
         self,
@@ -345,11 +366,15 @@ class Preparation:
         self._check_ids(ids)
         context = self._spec.context
         if len(ids) + answer_tokens > context:
-            raise ContextTooLong(
-                f"The prompt has {len(ids)} tokens, the context holds {context}.",
-                hint="Shorten the conversation or load the model with a longer context.",
-                details={"prompt_tokens": len(ids), "context_tokens": context},
-            )
+            raise self._too_long(len(ids))
+
+    def _too_long(self, tokens: int, about: str = "") -> ContextTooLong:
+        context = self._spec.context
+        return ContextTooLong(
+            f"The prompt has {about}{tokens} tokens, the context holds {context}.",
+            hint="Shorten the conversation or load the model with a longer context.",
+            details={"prompt_tokens": tokens, "context_tokens": context},
+        )
 
     def _check_ids(self, ids: Sequence[int], param: str | None = None) -> None:
         """MLX reads beyond the embedding without a word, or ends the process."""
