@@ -217,11 +217,14 @@ class Preparation:
         messages: Sequence[Message] = request.messages
         truncate = self._spec.text.truncate if request.truncate is None else request.truncate
         room = self._prompt_room(request)
-        if truncate and not self._fits(request, messages):
-            messages = without_oldest(messages, partial(self._fits, request))
         conversation = self._chat.render(request, messages)
-        self._check_characters(conversation.text)
-        ids = self._encoded(conversation)
+        ids = self._fitting(conversation, room) if truncate else None
+        if truncate and ids is None:
+            messages = without_oldest(messages, partial(self._fits, request))
+            conversation = self._chat.render(request, messages)
+        if ids is None:
+            self._check_characters(conversation.text)
+            ids = self._encoded(conversation)
         boundaries: tuple[int, ...] = ()
         if self._with_boundaries and not request.earlier:
             boundaries = self._boundaries(request, messages, conversation, ids)
@@ -269,9 +272,14 @@ class Preparation:
 
     def _fits(self, request: GenerateRequest, messages: Sequence[Message]) -> bool:
         conversation = self._chat.render(request, messages)
+        return self._fitting(conversation, self._prompt_room(request)) is not None
+
+    def _fitting(self, conversation: Conversation, room: int) -> list[int] | None:
+        """The ids of a conversation that are no more than `room`; None where they are more."""
         if self._tokens_if_too_long(conversation.text) is not None:
-            return False
-        return len(self._encoded(conversation)) <= self._prompt_room(request)
+            return None
+        ids = self._encoded(conversation)
+        return ids if len(ids) <= room else None
 
     def _tokens_if_too_long(self, text: str) -> int | None:
         """About how many, where the context has surely no room for `text`."""
