@@ -225,7 +225,7 @@ def test_errors_have_a_sentence_and_a_status(client: Client, stream: bool) -> No
         404,
         "The model 'no/such:7b' is not installed.",
     )
-    assert failure(options={"top_p": 3}).status_code == 400
+    assert failure(options={"top_p": "most"}).status_code == 400
     assert failure(model="fake/broken").status_code == 500
     with pytest.raises(ResponseError) as refusal:
         client.pull("llama3.2")

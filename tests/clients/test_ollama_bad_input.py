@@ -53,7 +53,7 @@ ROWS = (
     Row("half a surrogate pair", "invalid_request", 400, raw(b'{"model": "\\ud800"}')),
     Row("a deep pit", "invalid_request", 400, raw(b"[" * 100_000)),
     Row("a picture", "capability_missing", 400, generate(images=["aGk="]), hint="pictures"),
-    Row("a value out of bounds", "invalid_request", 400, chat(options={"top_p": 2}), "0 and 1"),
+    Row("a value out of bounds", "invalid_request", 400, chat(top_logprobs=21), "0 and 20"),
     Row("a stop of a wrong type", "invalid_request", 400, chat(options={"stop": [5]})),
     Row("an unknown keep-alive", "invalid_request", 400, chat(keep_alive="soon"), "like 5m"),
     Row(

@@ -114,7 +114,7 @@ Integer = Annotated[int, Field(ge=-_INT64, lt=_INT64), BeforeValidator(_whole)]
 """Any one, for Ollama has no ranges. What makes no sense means here what it means there."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Temperature = Annotated[Number, AfterValidator(_bounded(0, math.inf))]
-Fraction = Annotated[float, _between(0, 1), _described(0, 1)]
+Fraction = Annotated[Number, AfterValidator(_bounded(0, 1))]
 Penalty = Annotated[Number, AfterValidator(_bounded(-_HIGHEST_PENALTY, _HIGHEST_PENALTY))]
 Effort = Literal["low", "medium", "high"]
 Think = Annotated[
@@ -145,7 +145,8 @@ class OllamaOptions(Strict):
     """How tokens are chosen, and how many. What is not named here is ignored.
 
     `num_predict` of 0 and less means: as many as the context has room for. `top_k` of 0 and less
-    switches it off, a `temperature` below 0 is 0, a `repeat_penalty` of 0 and less is none.
+    switches it off, a `temperature` below 0 is 0, a `repeat_penalty` of 0 and less is none, and
+    `top_p` and `min_p` beyond 0 and 1 are those.
     `repeat_last_n` 0 switches all penalties off; any other number changes nothing.
     """
 

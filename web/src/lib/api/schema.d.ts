@@ -2813,7 +2813,8 @@ export interface components {
          * @description How tokens are chosen, and how many. What is not named here is ignored.
          *
          *     `num_predict` of 0 and less means: as many as the context has room for. `top_k` of 0 and less
-         *     switches it off, a `temperature` below 0 is 0, a `repeat_penalty` of 0 and less is none.
+         *     switches it off, a `temperature` below 0 is 0, a `repeat_penalty` of 0 and less is none, and
+         *     `top_p` and `min_p` beyond 0 and 1 are those.
          *     `repeat_last_n` 0 switches all penalties off; any other number changes nothing.
          */
         OllamaOptions: {
