@@ -43,8 +43,10 @@ def test_the_browsers_theme_holds_until_one_is_chosen_and_then_that_one(
 
 def test_a_model_is_loaded_and_unloaded_by_single_keys(page: Page, server: Server) -> None:
     unload_all(server)
-    expect(row(page, "broken")).to_be_visible()
+    expect(row(page, "agent")).to_be_visible()
     page.keyboard.press("j")
+    expect(row(page, "agent")).to_be_focused()
+    page.keyboard.press("ArrowDown")
     expect(row(page, "broken")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("j")

@@ -244,13 +244,15 @@ def test_what_is_run_lies_in_a_folder_of_our_own(fresh: Child, tmp_path: Path) -
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_a_folder_of_somebody_else_is_not_used(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "blas").mkdir()
+def _open_as_somebody_else(folder: Path) -> BlasFacts:
     somebody = os.geteuid() + 1
-    monkeypatch.setattr(os, "geteuid", lambda: somebody)
-    facts = open_blas("auto", tmp_path)
+    os.geteuid = lambda: somebody
+    return open_blas("auto", folder)
+
+
+def test_a_folder_of_somebody_else_is_not_used(fresh: Child, tmp_path: Path) -> None:
+    (tmp_path / "blas").mkdir()
+    facts: BlasFacts = fresh.call(_open_as_somebody_else, tmp_path)
     assert facts.problem is not None
     assert "belongs to another user" in facts.problem
     assert list((tmp_path / "blas").iterdir()) == []

@@ -147,7 +147,9 @@ REFUSED = {
         "picture",
     ),
     "roles that the template refuses": (
-        GenerateRequest((message("assistant", HELLO), message("user", HELLO))),
+        GenerateRequest(
+            (message("user", HELLO),), template="{{ raise_exception('Roles must alternate') }}"
+        ),
         InvalidRequest,
         "alternate",
     ),
