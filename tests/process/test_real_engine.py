@@ -50,9 +50,8 @@ def refusal(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 
 
 def test_what_the_template_refuses_is_told_in_its_own_words(server: Visitor) -> None:
-    body = chat(GEMMA, "Hello") | {
-        "messages": [{"role": "assistant", "content": "one"}, {"role": "user", "content": "two"}]
-    }
+    template = "{{ raise_exception('Roles must alternate') }}"
+    body = chat(GEMMA, "Hello", chat_template=template)
     error = refusal(server.client.post("/v1/chat/completions", json=body), 400, "invalid_request")
     assert "alternate" in error["message"]
     assert server.ask(GEMMA, "Hello", max_tokens=2).status_code == 200

@@ -46,9 +46,10 @@ from mlx_gui.worker.arrivals import Arrivals
 from mlx_gui.worker.guard import guarded
 from mlx_gui.worker.preparation import Preparing, prepare_requests
 
-_PREPARATION_STACK_BYTES = 256 * 1024 * 1024
+_PREPARATION_STACK_BYTES = 64 * 1024 * 1024
 """Of address space: a grammar's rules are followed one inside the other, as deep as its text goes,
-and with the usual stack thousands of them end the process."""
+and with the usual stack thousands of them end the process. More would count as memory of a worker
+that is held to a limit; this is enough for the longest chain that a grammar may have."""
 
 Inbox = queue.SimpleQueue[ToChild | PreparedRequest]
 
