@@ -30,6 +30,8 @@ def test_a_value_is_shown_as_it_could_be_typed(tmp_path: Path) -> None:
     typed = {
         "model_dirs": "/a:/b",
         "allowed_hosts": "x,y",
+        "allowed_origins": "https://a.example,moz-extension://*",
+        "trusted_proxies": "127.0.0.1,10.0.0.0/8",
         "offline": "on",
         "preload": "org/a,org/b",
         "queue_timeout_s": "2",
