@@ -196,7 +196,8 @@ def installed_agents() -> Path:
 
 
 def _npm_install(folder: Path) -> None:
-    install = ["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-package-lock"]
+    # With their scripts: one puts a program of its own package in its place.
+    install = ["install", "--no-audit", "--no-fund", "--no-package-lock"]
     try:
         npm = subprocess.run(
             [sys.executable, "-c", _NPM, *install],
