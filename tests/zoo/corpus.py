@@ -175,8 +175,13 @@ def any_tool_dialogues(dice: random.Random) -> tuple[Dialogue, ...]:
         **dice.choice([{}, {"description": ""}, {"description": text()}]),
         **dice.choice([{}, {"strict": True}]),
     }
-    call_id = f"call_{dice.getrandbits(dice.choice([32, 64, 128])):x}"
-    return tool_dialogues({"type": "function", "function": shuffled(function)}, call_id)
+    return tool_dialogues({"type": "function", "function": shuffled(function)}, any_id(dice))
+
+
+def any_id(dice: random.Random) -> str:
+    """An id of a call as programs make them."""
+    bits = dice.choice([32, 64, 96, 128])
+    return f"call_{dice.getrandbits(bits):0{bits // 4}x}"
 
 
 _SENTENCES = (

@@ -24,12 +24,13 @@ from mlx_gui.core.generation import (
 from mlx_gui.core.model import TextOptions
 from tests.engines.remote import RemoteEngine, Reply, child
 from tests.zoo.blueprint import Json
-from tests.zoo.corpus import WEATHER_TOOLS, Dialogue, any_tool_dialogues, tool_dialogues
+from tests.zoo.corpus import WEATHER_TOOLS, Dialogue, any_id, any_tool_dialogues, tool_dialogues
 
 _CONTEXT_TOKENS = 2048
 _SLOTS = 8
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 _MAX_TOKENS = 250
+_ID_DRAWS = 8
 _STRANGE_DRAWS = 8
 # Descriptions that it has not seen may mislead it now and then.
 _STRANGE_SHARE = 0.8
@@ -125,8 +126,12 @@ def faults(
         )
         asked = list(_questions(dialogues, thinks=thinks))
         if calls:
+            dice = random.Random(folder.name)
             for tool in WEATHER_TOOLS:
                 asked += _questions(tool_dialogues(tool), thinks=thinks)
+                for _ in range(_ID_DRAWS):
+                    told = [d for d in tool_dialogues(tool, any_id(dice)) if _has_result(d)]
+                    asked += _questions(told, thinks=thinks)
         found = _wrong(engine, asked)
         if calls:
             dice = random.Random(folder.name)
@@ -145,6 +150,10 @@ def _questions(dialogues: Iterable[Dialogue], *, thinks: bool) -> Iterator[_Ques
             yield _Question(dialogue, thinking)
             if dialogue.in_form or dialogue.calls:
                 yield _Question(dialogue, thinking, in_form=True)
+
+
+def _has_result(dialogue: Dialogue) -> bool:
+    return any(message["role"] == "tool" for message in dialogue.messages)
 
 
 def _wrong(engine: RemoteEngine, questions: Sequence[_Question]) -> list[str]:
