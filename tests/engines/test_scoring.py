@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlx_gui.core.device import LIMITS, SCORED_LOGITS_BYTES, scored_tokens
+from mlx_gui.core.device import LIMITS, scored_tokens
 from mlx_gui.core.errors import ContextTooLong
 from mlx_gui.core.generation import (
     Delta,
@@ -288,10 +288,12 @@ def test_a_quantized_cache_scores_what_the_model_says_with_it(engine: RemoteEngi
 
 def test_logits_of_a_chunk_stay_within_their_bound() -> None:
     assert scored_tokens("cpu", 1000) == CHUNK
-    for size in (49_152, 151_936, 262_144, 10**9):
-        tokens = scored_tokens("metal", size)
-        assert tokens == 1 or tokens * size * 4 <= SCORED_LOGITS_BYTES
-        assert (tokens + 1) * size * 4 > SCORED_LOGITS_BYTES or tokens == 512
+    for backend, limits in LIMITS.items():
+        bound_bytes = limits.scored_logits_bytes
+        for size in (49_152, 151_936, 262_144, 10**9):
+            tokens = scored_tokens(backend, size)
+            assert tokens == 1 or tokens * size * 4 <= bound_bytes
+            assert (tokens + 1) * size * 4 > bound_bytes or tokens == limits.prefill_tokens
 
 
 @pytest.mark.parametrize("name", FAMILIES.keys() - SERIAL)

@@ -17,30 +17,29 @@ class Limits:
     `prefill_tokens` of prompts are read between two decode steps, and `crowd` times as many while
     more short prompts wait than answers run: long enough to use the device well, short enough for
     running answers to keep flowing. `cache_bytes` bounds the memory that MLX keeps for reuse; None
-    leaves MLX's own bound.
+    leaves MLX's own bound. `scored_logits_bytes` bounds the logits of a prompt's chunk, in 32 bits,
+    where its tokens are scored: small enough that no plan grows by it where memory is short.
     """
 
     prefill_tokens: int
     cache_bytes: int | None
+    scored_logits_bytes: int
     crowd: int = 4
 
 
 LIMITS: Mapping[Backend, Limits] = MappingProxyType(
     {
-        "cpu": Limits(prefill_tokens=128, cache_bytes=None),
-        "metal": Limits(prefill_tokens=512, cache_bytes=1 << 30),
-        "cuda": Limits(prefill_tokens=512, cache_bytes=1 << 30),
+        "cpu": Limits(prefill_tokens=128, cache_bytes=None, scored_logits_bytes=1 << 24),
+        "metal": Limits(prefill_tokens=512, cache_bytes=1 << 30, scored_logits_bytes=1 << 26),
+        "cuda": Limits(prefill_tokens=512, cache_bytes=1 << 30, scored_logits_bytes=1 << 26),
     }
 )
 
 
-SCORED_LOGITS_BYTES = 1 << 26
-"""What the logits of a prompt's chunk may take, in 32 bits, where its tokens are scored."""
-
-
 def scored_tokens(backend: Backend, vocabulary: int) -> int:
     """Tokens of a prompt that are scored at once, at least one."""
-    return max(min(LIMITS[backend].prefill_tokens, SCORED_LOGITS_BYTES // (4 * vocabulary)), 1)
+    limits = LIMITS[backend]
+    return max(min(limits.prefill_tokens, limits.scored_logits_bytes // (4 * vocabulary)), 1)
 
 
 class BlasFacts(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from mlx_gui.core.device import LIMITS, SCORED_LOGITS_BYTES, Backend
+from mlx_gui.core.device import LIMITS, Backend
 from mlx_gui.core.model import (
     KVLayout,
     LoadSpec,
@@ -198,7 +198,7 @@ def test_choosing_takes_rows_of_the_vocabulary() -> None:
 
 def test_scoring_takes_the_logits_of_a_chunk_within_their_bound() -> None:
     plain = facts(vocabulary_size=100_000, activations_per_token=50)
-    tokens = SCORED_LOGITS_BYTES // 400_000
+    tokens = LIMITS["metal"].scored_logits_bytes // 400_000
     scoring = need(plain, slots=1, backend="metal")
     assert scoring.cached_bytes == tokens * (SCORED_ALIVE * 400_000 + 2 * LAYERS_ALIVE * 50)
     few = need(facts(vocabulary_size=100), slots=1)
