@@ -29,7 +29,7 @@ class Limits:
 
 LIMITS: Mapping[Backend, Limits] = MappingProxyType(
     {
-        "cpu": Limits(prefill_tokens=128, cache_bytes=None, scored_logits_bytes=1 << 24),
+        "cpu": Limits(prefill_tokens=128, cache_bytes=None, scored_logits_bytes=1 << 23),
         "metal": Limits(prefill_tokens=512, cache_bytes=1 << 30, scored_logits_bytes=1 << 26),
         "cuda": Limits(prefill_tokens=512, cache_bytes=1 << 30, scored_logits_bytes=1 << 26),
     }
