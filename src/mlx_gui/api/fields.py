@@ -10,6 +10,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 MAX_MEMBERS = 4096
 """Of a list in a request: its turns, or the parts, calls or pictures of one."""
 MAX_TOOLS = 1024
+"""Of a request, those of all namespaces together. OpenAI's chat has its own, smaller bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,12 @@ class AtMost:
                 {"most": self.count, "count": len(cast(list[object], value))},
             )
         return cast(object, value)
+
+
+def type_in(value: object) -> str | None:
+    """The `type` of an object that has one."""
+    type_ = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
+    return type_ if isinstance(type_, str) else None
 
 
 def text_or_list(as_item: Callable[[str], object], *, of: str) -> Callable[[object], object]:

@@ -22,11 +22,11 @@ def model_list(
     models: tuple[Model, ...],
     snapshot: ResidencySnapshot,
     *,
-    context: Callable[[Model], int | None],
+    context_tokens: Callable[[Model], int | None],
 ) -> ModelList:
-    """All installed models; `context` tells how long a prompt and its answer may be."""
+    """All installed models; `context_tokens` tells how long a prompt and its answer may be."""
     data = [
-        model_object(model, snapshot.models.get(model.id), context_tokens=context(model))
+        model_object(model, snapshot.models.get(model.id), context_tokens=context_tokens(model))
         for model in models
     ]
     return ModelList(

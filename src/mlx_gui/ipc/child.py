@@ -78,12 +78,11 @@ class Child:
         """A child of `role` that has been sent its first message. Raises OSError."""
         process, sock = await spawn(role, environment)
         limited = isinstance(first, StartWorker | Prewarm) and first.memory_limit_bytes > 0
-        try:
-            child = cls(process, await AsyncChannel.open(sock), limited=limited)
-        except BaseException:
+        with contextlib.ExitStack() as otherwise:
             # The process ends with its channel, and asyncio waits for it.
-            sock.close()
-            raise
+            otherwise.callback(sock.close)
+            child = cls(process, await AsyncChannel.open(sock), limited=limited)
+            otherwise.pop_all()
         child.send(first)
         return child
 

@@ -134,12 +134,12 @@ def test_a_list_names_its_ends() -> None:
 
     residents = ResidencySnapshot({"org/two": READY}, (), stopping=False)
     contexts = {"org/one": 2048, "org/two": 4096}
-    both = model_list((MODEL, second), residents, context=lambda model: contexts[model.id])
+    both = model_list((MODEL, second), residents, context_tokens=lambda model: contexts[model.id])
 
     assert (both.first_id, both.last_id, both.has_more) == ("org/one", "org/two", False)
     assert [model.state for model in both.data] == ["not_loaded", "busy"]
     assert [model.max_model_len for model in both.data] == [2048, 4096]
-    assert model_list((), NOTHING, context=lambda _: None).first_id is None
+    assert model_list((), NOTHING, context_tokens=lambda _: None).first_id is None
 
 
 def test_the_manager_shows_who_is_resident_and_who_waits() -> None:

@@ -16,9 +16,9 @@ from mlx_gui.api.ollama.answers import AnswerWriter, Body, Stopwatch
 from mlx_gui.api.ollama.errors import error_line
 from mlx_gui.api.ollama.route import NDJSON
 from mlx_gui.api.ollama.wire import Question
+from mlx_gui.api.present_models import context_tokens
 from mlx_gui.api.services import Services
 from mlx_gui.api.sse import EventStreamResponse
-from mlx_gui.control.planning import longest_context
 from mlx_gui.core.errors import CapabilityMissing, Conflict
 from mlx_gui.core.generation import GenerateRequest, GenerationEvent, Prepared
 from mlx_gui.core.model import Model
@@ -131,15 +131,9 @@ def _tell_context(services: Services, response: Response, model: Model, body: Qu
     It is loaded with one context for everybody; a prompt that is too long for it is refused.
     """
     wanted = body.options.num_ctx if body.options else None
-    held = _context_tokens(services, model)
-    if wanted is not None and wanted > held:
+    if wanted is None:
+        return
+    held = context_tokens(services, model)
+    if held is not None and wanted > held:
         log.info("context_smaller_than_asked", model=model.id, asked=wanted, tokens=held)
         response.headers[CONTEXT_HEADER] = str(held)
-
-
-def _context_tokens(services: Services, model: Model) -> int:
-    """What the model is loaded with; before that, the most that it will be."""
-    resident = services.run_loop.snapshot().models.get(model.id)
-    if resident is not None and resident.spec is not None:
-        return resident.spec.context
-    return longest_context(model, services.model_settings.of(model))

@@ -4,6 +4,7 @@ import gc
 import importlib
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -122,12 +123,11 @@ class TextEngine:
         resident = self._model()
         answering = Answering(prepared, resident.surroundings, resident.prefixes)
         self._answers[prepared.request_id] = answering
-        try:
+        with ExitStack() as otherwise:
+            # What is raised answers the request: the engine must not be busy with it for ever.
+            otherwise.callback(self._let_go, answering)
             self._start(answering)
-        except BaseException:
-            # The request is answered with this; the engine must not be busy with it for ever.
-            self._let_go(answering)
-            raise
+            otherwise.pop_all()
 
     def step(self) -> list[StepEvents]:
         if not self._answers:

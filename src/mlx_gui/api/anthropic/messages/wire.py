@@ -4,11 +4,9 @@ from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from mlx_gui.api.fields import MAX_MEMBERS, AtMost, Between, text_or_list
+from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOOLS, AtMost, Between, text_or_list, type_in
 
 MAX_STOPS = 16
-
-MAX_TOOLS = 1024
 BLOCK_TYPES = frozenset(
     {
         "text",
@@ -31,12 +29,6 @@ def _text_block(text: str) -> object:
 
 def _as_source(value: object) -> object:
     return {"type": "name", "data": value} if isinstance(value, str) else value
-
-
-def _type_in(value: object) -> str | None:
-    """The `type` of an object that has one."""
-    type_ = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
-    return type_ if isinstance(type_, str) else None
 
 
 class _Strict(BaseModel):
@@ -89,7 +81,7 @@ class MessageBlock(_Strict):
     @classmethod
     def _keep_others_whole(cls, value: object) -> object:
         """Blocks of the future have fields of their own: such a one is `other`, as it came."""
-        type_ = _type_in(value)
+        type_ = type_in(value)
         if type_ is None or type_ in BLOCK_TYPES:
             return value
         whole = cast(dict[str, Any], value)
@@ -130,7 +122,7 @@ class MessageTool(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _read_little_of_others(cls, value: object) -> object:
-        type_ = _type_in(value)
+        type_ = type_in(value)
         if type_ in (None, "custom"):
             return value
         whole = cast(dict[str, Any], value)

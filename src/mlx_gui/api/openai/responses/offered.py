@@ -12,10 +12,11 @@ from hashlib import sha256
 
 import msgspec
 
+from mlx_gui.api.fields import MAX_TOOLS
 from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.custom import checked_grammar, custom_tool
 from mlx_gui.api.openai.responses.functions import checked_name, function
-from mlx_gui.api.openai.responses.wire.request import MAX_TOOLS, InnerTool, ToolField
+from mlx_gui.api.openai.responses.wire.request import InnerTool, ToolField
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import Tool
 

@@ -5,15 +5,13 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from mlx_gui.api.fields import MAX_MEMBERS, AtMost, Between
+from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOOLS, AtMost, Between, type_in
 from mlx_gui.api.openai.custom import Syntax
 from mlx_gui.api.openai.wire import SamplingFields, Strict, TokenCount
 from mlx_gui.api.priority import Priority
 from mlx_gui.core.generation import Effort
 
 MAX_METADATA = 16
-MAX_TOOLS = 1024
-"""At one level, and of all namespaces together."""
 Include = Literal[
     "file_search_call.results",
     "web_search_call.results",
@@ -46,12 +44,6 @@ def _as_choice(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
-def _type_in(value: object) -> str | None:
-    """The `type` of an object that has one."""
-    type_ = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
-    return type_ if isinstance(type_, str) else None
-
-
 TEXT_PARTS = frozenset({"input_text", "output_text", "reasoning_text", "summary_text", "text"})
 _PARTS = TEXT_PARTS | {"refusal"}
 ITEM_TYPES = (
@@ -80,7 +72,7 @@ class ContentPart(Strict):
     @classmethod
     def _read_little_of_others(cls, value: object) -> object:
         """Parts of the future have fields of their own."""
-        type_ = _type_in(value)
+        type_ = type_in(value)
         if type_ is None or type_ in _PARTS:
             return value
         text = cast(dict[str, Any], value).get("text")
@@ -119,7 +111,7 @@ class Item(Strict):
     @classmethod
     def _keep_others_whole(cls, value: object) -> object:
         """Items of the future have fields of their own: such a one is `other`, as it came."""
-        type_ = _type_in(value)
+        type_ = type_in(value)
         if type_ is None or type_ in ITEM_TYPES:
             return value
         whole = cast(dict[str, Any], value)
@@ -157,7 +149,7 @@ class InnerTool(Strict):
     @classmethod
     def _read_no_others(cls, value: object) -> object:
         """Tools of OpenAI's own have fields of their own; they are left out anyway."""
-        type_ = _type_in(value)
+        type_ = type_in(value)
         return value if type_ is None or type_ in TOOL_TYPES else {"type": type_}
 
 
