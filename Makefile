@@ -19,7 +19,7 @@ test:  ## everything that CI runs   (ARGS="-k name" for some)
 	@scripts/setup.sh --test
 	@scripts/check.sh
 	@scripts/npm.sh test --silent
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:  ## lint, types, layers, documents
 	@scripts/setup.sh --test

@@ -62,6 +62,7 @@ def test_the_system_tells_the_parent_of_a_process() -> None:
 @pytest.mark.parametrize(
     ("parent", "between", "said"),
     [(os.getpid(), 1, "alive"), (os.getpid(), 0, ""), (2**22 + 1, 1, "")],
+    ids=["below the server", "without a boot loader", "of a server that is gone"],
 )
 def test_a_child_behind_a_boot_loader_lives_as_long_as_its_server_is_above_it(
     parent: int, between: int, said: str
