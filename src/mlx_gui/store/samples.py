@@ -1,20 +1,12 @@
 """Samples for charts, in a file of their own that may be lost."""
 
-import asyncio
-import os
-import sqlite3
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-import structlog
 from sqlalchemy import (
     Column,
     Connection,
-    Engine,
     Integer,
     MetaData,
     RowMapping,
@@ -26,16 +18,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.sqlite import insert
 
-from mlx_gui.store.connections import engine
-from mlx_gui.store.errors import DamagedDatabase, named_errors
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+from mlx_gui.store.expendable import expendable
 
 SAMPLES_FILE = "samples.db"
 _FORMAT = 1
-"""Kept as SQLite's `user_version`. A file of another format is begun anew, not migrated."""
 
-T = TypeVar("T")
 _METADATA = MetaData()
 
 _samples = Table(
@@ -94,23 +81,18 @@ class Sample:
 
 
 class SampleStore:
-    """One thread that writes and reads, never the event loop's; it opens the file at first use.
-
-    A damaged file is set aside beside itself and a new one begun.
-    """
+    """Samples in a file that begins anew where it is damaged; it is opened at first use."""
 
     def __init__(self, data_dir: Path) -> None:
-        self._path = data_dir / SAMPLES_FILE
-        self._engine: Engine | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="samples")
+        self._database = expendable(data_dir / SAMPLES_FILE, _METADATA, format=_FORMAT)
 
     async def add(self, sample: Sample) -> None:
         """Keep `sample`. Raises StoreError or DiskFull."""
-        await self._do(lambda connection: _add(connection, sample))
+        await self._database.write(lambda connection: _add(connection, sample))
 
     async def forget(self, *, before_s: int) -> None:
         """Drop what is older. Raises StoreError or DiskFull."""
-        await self._do(lambda connection: _forget(connection, before_s))
+        await self._database.write(lambda connection: _forget(connection, before_s))
 
     async def series(self, *, from_s: int, to_s: int, step_s: int) -> tuple[Sample, ...]:
         """One sample for each step of `from_s` to `to_s` in which there was any, in order.
@@ -118,61 +100,13 @@ class SampleStore:
         Bytes are the mean of the step, requests the most at once. Steps begin at multiples of
         `step_s`. Raises StoreError.
         """
-        return await self._do(
+        return await self._database.read(
             lambda connection: _series(connection, from_s=from_s, to_s=to_s, step_s=step_s)
         )
 
     def close(self) -> None:
         """Finishes what was asked for and closes the file; blocks meanwhile."""
-        self._thread.shutdown()
-        self._dispose()
-
-    async def _do(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._run, work)
-
-    def _run(self, work: Callable[[Connection], T]) -> T:
-        try:
-            return self._try(work)
-        except DamagedDatabase as damage:
-            log.warning("samples_begun_anew", reason=damage.message)
-        self._set_aside()
-        return self._try(work)
-
-    def _try(self, work: Callable[[Connection], T]) -> T:
-        with named_errors(self._path):
-            if self._engine is None:
-                self._engine = self._open()
-            with self._engine.begin() as connection:
-                return work(connection)
-
-    def _open(self) -> Engine:
-        # SQLite gives the files that it adds (-wal, -shm) the mode of this one.
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        with closing(sqlite3.connect(self._path)) as connection:
-            ours = connection.execute("PRAGMA user_version").fetchone()[0]
-            tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and ours != _FORMAT:
-            raise DamagedDatabase(
-                f"{self._path} is not a file of samples of this version.", hint="It is begun anew."
-            )
-        opened = engine(self._path, pool_size=1, pragmas=("journal_mode=WAL", "synchronous=NORMAL"))
-        if not tables:
-            with opened.begin() as connection:
-                _METADATA.create_all(connection)
-                connection.exec_driver_sql(f"PRAGMA user_version={_FORMAT}")
-        return opened
-
-    def _set_aside(self) -> None:
-        self._dispose()
-        with named_errors(self._path):
-            self._path.replace(self._path.with_name(f"{SAMPLES_FILE}.damaged"))
-            for suffix in ("-wal", "-shm"):
-                self._path.with_name(SAMPLES_FILE + suffix).unlink(missing_ok=True)
-
-    def _dispose(self) -> None:
-        if self._engine is not None:
-            self._engine.dispose()
-            self._engine = None
+        self._database.close()
 
 
 def _add(connection: Connection, sample: Sample) -> None:

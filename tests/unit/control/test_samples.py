@@ -61,7 +61,8 @@ def test_a_file_that_cannot_be_written_is_told_once_and_tried_on(
 
 def test_a_full_disk_is_told_once_and_later_samples_are_kept(store: SampleStore) -> None:
     def bound_pages(count: int) -> None:
-        asyncio.run(store._do(lambda c: c.exec_driver_sql(f"PRAGMA max_page_count = {count}")))
+        pragma = f"PRAGMA max_page_count = {count}"
+        asyncio.run(store._database.write(lambda connection: connection.exec_driver_sql(pragma)))
 
     large = {"x" * 100_000: ModelParts(1, 1, 1, 1)}
     moments = iter(range(NOW_S, NOW_S + 100, 10))
