@@ -15,12 +15,12 @@ from mlx_gui.api.families import install
 from mlx_gui.api.manage.present import present_memory
 from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import Services
+from mlx_gui.bus import EventBus
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.package_file import Progress
 from mlx_gui.catalog.scripted import scripted_models
 from mlx_gui.catalog.starters import EMBEDDED, ensure_starter
 from mlx_gui.config import MODELS_FOLDER, Config, SettingsError
-from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.effects import Effects, ResidencySettings

@@ -6,9 +6,9 @@ from typing import Annotated, cast
 
 from fastapi import Depends, Request
 
+from mlx_gui.bus import EventBus
 from mlx_gui.catalog.library import Library
 from mlx_gui.config import Config
-from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.machine.budget import BudgetSource

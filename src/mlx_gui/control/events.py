@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from mlx_gui.control.bus import EventBus
+from mlx_gui.bus import EventBus
 from mlx_gui.control.effects import ResidencySettings
 from mlx_gui.control.entry import (
     NEVER_RAN_OUT_S,

@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from mlx_gui.control.bus import EventBus
+from mlx_gui.bus import EventBus
 from mlx_gui.control.decisions import DecisionLog
 from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.entry import Entry, Submission, loop_time_s

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from mlx_gui.control.bus import EventBus
+from mlx_gui.bus import EventBus
 from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.entry import LoadWaiter, Submission, loop_time_s, reject, resolve
 from mlx_gui.control.events import Events

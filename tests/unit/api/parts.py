@@ -16,9 +16,9 @@ from fastapi import FastAPI
 from mlx_gui.api.connection import Connection
 from mlx_gui.api.families import install
 from mlx_gui.api.services import Services
+from mlx_gui.bus import EventBus
 from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.config import Config, resolve
-from mlx_gui.control.bus import EventBus
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.effects import Effects, ResidencySettings

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.control.bus import EventBus
+from mlx_gui.bus import EventBus
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import LoadOutcome, ResidencySnapshot, ResidentView, UnloadOutcome
 from mlx_gui.core.errors import Conflict, MlxGuiError

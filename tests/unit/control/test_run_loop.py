@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from mlx_gui.control.bus import EventBus
+from mlx_gui.bus import EventBus
 from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.machine.budget import Bound, Budget
 from mlx_gui.control.mailbox import Mailbox

@@ -14,7 +14,7 @@ from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.sse import EventStreamResponse, frame
-from mlx_gui.control.bus import Mark
+from mlx_gui.bus import Mark
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.version import __version__
 from mlx_gui.wire.errors import ErrorEnvelope
