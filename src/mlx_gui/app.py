@@ -24,7 +24,7 @@ from mlx_gui.config import MODELS_FOLDER, Config, SettingsError
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.effects import Effects, ResidencySettings
-from mlx_gui.control.jobs import run_job
+from mlx_gui.control.errands import run_errand
 from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
 from mlx_gui.control.measured import Measurements
 from mlx_gui.control.memory import MemorySampler, process_private_bytes
@@ -173,7 +173,7 @@ class Application:
 
     async def _convert_gguf(self, source: Path, out: Path, progress: Progress) -> None:
         arguments = {"source": str(source), "out": str(out)}
-        await run_job("convert-gguf", arguments, self.worker_settings, progress)
+        await run_errand("convert-gguf", arguments, self.worker_settings, progress)
 
     async def _boot(self) -> None:
         try:

@@ -10,7 +10,7 @@ import msgspec
 import psutil
 import structlog
 
-from mlx_gui.control.jobs import run_job
+from mlx_gui.control.errands import run_errand
 from mlx_gui.control.worker_process import WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
@@ -65,7 +65,7 @@ class DeviceProbe:
 
 async def probe_once(settings: WorkerSettings) -> DeviceFacts:
     """What a fresh probe child finds. Raises WorkerFailed when it ends without an answer."""
-    return msgspec.json.decode(await run_job("probe", {}, settings), type=DeviceFacts)
+    return msgspec.json.decode(await run_errand("probe", {}, settings), type=DeviceFacts)
 
 
 def machine_key(blas: str) -> str:

@@ -9,8 +9,8 @@
                   ◀─Hello, Warmed─
                   ──StartWorker──▶            and on as above
 
-    control plane ──StartJob──▶ job child     probe, convert: one result, then it ends
-                  ◀─Hello, JobProgress, JobDone | StartFailed─
+    control plane ──StartErrand──▶ errand     probe, convert: one result, then it ends
+                  ◀─Hello, ErrandProgress, ErrandDone | StartFailed─
 
 The first message of either side names the protocol version; another version is refused. End of file
 on the channel means that the other side is gone.
@@ -24,7 +24,7 @@ from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.generation import GenerationEvent, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 
 class StartWorker(msgspec.Struct, frozen=True, tag="start_worker"):
@@ -48,11 +48,11 @@ class Prewarm(msgspec.Struct, frozen=True, tag="prewarm"):
     memory_limit_bytes: int = 0
 
 
-class StartJob(msgspec.Struct, frozen=True, tag="start_job"):
+class StartErrand(msgspec.Struct, frozen=True, tag="start_errand"):
     """Do one piece of work and end."""
 
     protocol: int
-    job: Literal["probe", "convert-gguf"]
+    errand: Literal["probe", "convert-gguf"]
     blas: str
     cache_dir: str
     arguments: dict[str, str] = {}
@@ -150,16 +150,16 @@ class Pong(msgspec.Struct, frozen=True, tag="pong"):
     preparing_s: float = 0.0
 
 
-class JobProgress(msgspec.Struct, frozen=True, tag="job_progress"):
-    """How far a job is; units are the job's own."""
+class ErrandProgress(msgspec.Struct, frozen=True, tag="errand_progress"):
+    """How far an errand is; units are the errand's own."""
 
     stage: str
     done: int
     total: int
 
 
-class JobDone(msgspec.Struct, frozen=True, tag="job_done"):
-    """A job's result as JSON; the job names its type."""
+class ErrandDone(msgspec.Struct, frozen=True, tag="errand_done"):
+    """An errand's result as JSON; the errand names its type."""
 
     result: bytes
 
@@ -173,7 +173,7 @@ class Part(msgspec.Struct, frozen=True, tag="part"):
     data: bytes
 
 
-ToChild = StartWorker | Prewarm | StartJob | Generate | Cancel | Ping | Reclaim | Stop | Part
+ToChild = StartWorker | Prewarm | StartErrand | Generate | Cancel | Ping | Reclaim | Stop | Part
 FromChild = (
     Hello
     | Warmed
@@ -182,7 +182,7 @@ FromChild = (
     | StartFailed
     | Output
     | Pong
-    | JobProgress
-    | JobDone
+    | ErrandProgress
+    | ErrandDone
     | Part
 )

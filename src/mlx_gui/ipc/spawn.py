@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-Role = Literal["worker", "job", "template"]
+Role = Literal["worker", "errand", "template"]
 
 
 def child_argv(role: Role, channel_fd: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs a job of the worker tower in a child process."""
+"""Runs an errand of the worker tower in a child process."""
 
 from collections.abc import Callable, Mapping
 from typing import Literal
@@ -6,7 +6,13 @@ from typing import Literal
 from mlx_gui.control.worker_process import WorkerSettings
 from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory, from_info
 from mlx_gui.ipc.child import Child
-from mlx_gui.ipc.messages import PROTOCOL_VERSION, JobDone, JobProgress, StartFailed, StartJob
+from mlx_gui.ipc.messages import (
+    PROTOCOL_VERSION,
+    ErrandDone,
+    ErrandProgress,
+    StartErrand,
+    StartFailed,
+)
 
 _STOP_ASK_S = 1.0
 _STOP_TERMINATE_S = 3.0
@@ -16,29 +22,31 @@ def _ignore(stage: str, done: int, total: int) -> None:
     """The progress report of a caller that wants none."""
 
 
-async def run_job(
-    job: Literal["probe", "convert-gguf"],
+async def run_errand(
+    errand: Literal["probe", "convert-gguf"],
     arguments: Mapping[str, str],
     settings: WorkerSettings,
     report: Callable[[str, int, int], None] = _ignore,
 ) -> bytes:
-    """The job's result as JSON. Cancelling ends the child.
+    """The errand's result as JSON. Cancelling ends the child.
 
-    Raises the job's own error, or WorkerFailed when its process ended without a result, as
+    Raises the errand's own error, or WorkerFailed when its process ended without a result, as
     WorkerOutOfMemory where that was why.
     """
-    start = StartJob(PROTOCOL_VERSION, job, settings.blas, settings.cache_dir, dict(arguments))
+    start = StartErrand(
+        PROTOCOL_VERSION, errand, settings.blas, settings.cache_dir, dict(arguments)
+    )
     try:
-        child = await Child.start("job", start, settings.environment)
+        child = await Child.start("errand", start, settings.environment)
     except OSError as problem:
-        raise WorkerFailed(f"The job {job} could not be started: {problem}") from problem
+        raise WorkerFailed(f"The errand {errand} could not be started: {problem}") from problem
     result: bytes | None = None
     try:
         async for message in child.messages():
             match message:
-                case JobProgress(stage, done, total):
+                case ErrandProgress(stage, done, total):
                     report(stage, done, total)
-                case JobDone(value):
+                case ErrandDone(value):
                     result = value
                 case StartFailed(error):
                     raise from_info(error)
@@ -48,5 +56,5 @@ async def run_job(
         exit_ = await child.stop(ask_s=_STOP_ASK_S, terminate_s=_STOP_TERMINATE_S)
     if result is None:
         failure = WorkerOutOfMemory if exit_.cause == "out_of_memory" else WorkerFailed
-        raise failure(f"The process of the job {job} {exit_.reason}.")
+        raise failure(f"The process of the errand {errand} {exit_.reason}.")
     return result

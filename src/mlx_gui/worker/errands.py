@@ -1,4 +1,4 @@
-"""Work that needs MLX but serves nobody: one job, one result, one process."""
+"""Work that needs MLX but serves nobody: one errand, one result, one process."""
 
 import os
 import threading
@@ -8,18 +8,18 @@ import msgspec
 
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.ipc.channel import BlockingChannel
-from mlx_gui.ipc.messages import JobDone, JobProgress, StartFailed, StartJob
+from mlx_gui.ipc.messages import ErrandDone, ErrandProgress, StartErrand, StartFailed
 
 
-def run_job(channel: BlockingChannel, start: StartJob) -> int:
-    """Do the job and send its result; returns the exit code."""
+def run_errand(channel: BlockingChannel, start: StartErrand) -> int:
+    """Do the errand and send its result; returns the exit code."""
     threading.Thread(target=_end_with, args=(channel,), name="receiver", daemon=True).start()
 
     def report(stage: str, done: int, total: int) -> None:
-        channel.send(JobProgress(stage, done, total))
+        channel.send(ErrandProgress(stage, done, total))
 
     try:
-        match start.job:
+        match start.errand:
             case "probe":
                 from mlx_gui.engines.device import probe
 
@@ -34,11 +34,11 @@ def run_job(channel: BlockingChannel, start: StartJob) -> int:
     except MlxGuiError as error:
         channel.send(StartFailed(error.info()))
         return 1
-    channel.send(JobDone(result))
+    channel.send(ErrandDone(result))
     return 0
 
 
 def _end_with(channel: BlockingChannel) -> None:
-    """A job takes no further messages: a Stop or the control plane's end is the end of it."""
+    """An errand takes no further messages: a Stop or the control plane's end is the end of it."""
     channel.receive()
     os._exit(0)
