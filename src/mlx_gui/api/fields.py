@@ -2,15 +2,29 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 MAX_MEMBERS = 4096
 """Of a list in a request: its turns, or the parts, calls or pictures of one."""
 MAX_TOOLS = 1024
 """Of a request, those of all namespaces together. OpenAI's chat has its own, smaller bound."""
+MAX_STOPS = 16
+"""Of OpenAI and Anthropic; Ollama takes more."""
+MAX_TOP_LOGPROBS = 20
+
+
+class Strict(BaseModel):
+    """A part of a request: nothing is converted, so 1 is not true and "1" is not 1."""
+
+    model_config = ConfigDict(strict=True)
+
+
+NonEmpty = Annotated[str, Field(min_length=1)]
+StopList = Annotated[list[NonEmpty], Field(max_length=MAX_STOPS)]
+Int64 = Annotated[int, Field(ge=-(2**63), lt=2**63)]
 
 
 @dataclass(frozen=True, slots=True)

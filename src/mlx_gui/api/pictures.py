@@ -6,7 +6,7 @@ the conversation goes on.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Never
 
 from mlx_gui.api.notices import Notices
 from mlx_gui.core.errors import CapabilityMissing
@@ -42,11 +42,16 @@ def unreadable(sense: Sense, *, type_: str, where: str, shown_now: bool, notices
     Raises CapabilityMissing where the user shows it now.
     """
     if shown_now:
-        raise CapabilityMissing(
-            f"This model reads text only, but `{where}` is {sense} (`{type_}`).",
-            hint="Leave it out, send what it says as text, or ask a model that takes pictures and "
-            "files.",
-            param=where,
-        )
+        refuse(sense, type_=type_, where=where)
     notices.leave_out([type_])
     return _PLACEHOLDERS[sense]
+
+
+def refuse(sense: Sense, *, type_: str, where: str) -> Never:
+    """Raises CapabilityMissing for what the user shows now."""
+    raise CapabilityMissing(
+        f"This model reads text only, but `{where}` is {sense} (`{type_}`).",
+        hint="Leave it out, send what it says as text, or ask a model that takes pictures and "
+        "files.",
+        param=where,
+    )

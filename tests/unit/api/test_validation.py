@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import pytest
 
-from mlx_gui.api.openai.wire import MAX_STOPS
+from mlx_gui.api.fields import MAX_STOPS
 from mlx_gui.api.validation import MAX_DEPTH, parse_json
 from tests.unit.api.parts import ScriptedDispatch
 

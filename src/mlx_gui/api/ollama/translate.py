@@ -7,7 +7,7 @@ import msgspec
 
 from mlx_gui.api.ollama.wire import OllamaOptions, Question
 from mlx_gui.api.schema_recursion import check_recursion
-from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
+from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import Grammar, Reasoning, Sampling, TokenChance, TokenLogprob
 
 
@@ -96,16 +96,6 @@ def top_logprobs(body: Question) -> int | None:
             param="top_logprobs",
         )
     return None
-
-
-def refuse_images(images: list[Any] | None, *, where: str) -> None:
-    """Raises CapabilityMissing if there are any; none is decoded."""
-    if images:
-        raise CapabilityMissing(
-            f"This model reads text only, but `{where}` has {len(images)}.",
-            hint="Leave them out, or ask a model that takes pictures.",
-            param=where,
-        )
 
 
 def logprob_list(logprobs: list[TokenLogprob]) -> list[dict[str, Any]]:

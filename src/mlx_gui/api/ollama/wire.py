@@ -4,37 +4,16 @@ import math
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from mlx_gui.api.fields import MAX_TOP_LOGPROBS, Between, Int64, NonEmpty, Strict
 from mlx_gui.api.ollama.durations import LONGEST_S, parse_keep_alive
 
 MAX_STOPS = 128
-_INT64 = 2**63
 _LOWEST_REPEAT_PENALTY, _HIGHEST_REPEAT_PENALTY = 0.01, 100.0
 _HIGHEST_PENALTY = 100.0
 """Beyond them nothing changes any more, but the arithmetic of the logits ends in infinities."""
-
-
-class Strict(BaseModel):
-    """Nothing is converted: a number in quotes is no number."""
-
-    model_config = ConfigDict(strict=True)
-
-
-def _between(lowest: float, highest: float) -> AfterValidator:
-    """Both bounds in one sentence, which pydantic's own `ge` and `le` do not give."""
-
-    def check(value: float) -> float:
-        if lowest <= value <= highest:
-            return value
-        raise PydanticCustomError(
-            "out_of_range",
-            "Input should be between {lowest} and {highest}",
-            {"lowest": lowest, "highest": highest},
-        )
-
-    return AfterValidator(check)
 
 
 def _whole(value: object) -> object:
@@ -106,11 +85,7 @@ def _is_format(value: object) -> bool:
     return value is None or value in ("", "json") or isinstance(value, dict)
 
 
-def _described(lowest: float, highest: float) -> Any:
-    return Field(json_schema_extra={"minimum": lowest, "maximum": highest})
-
-
-Integer = Annotated[int, Field(ge=-_INT64, lt=_INT64), BeforeValidator(_whole)]
+Integer = Annotated[Int64, BeforeValidator(_whole)]
 """Any one, for Ollama has no ranges. What makes no sense means here what it means there."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Temperature = Annotated[Number, AfterValidator(_bounded(0, math.inf))]
@@ -134,7 +109,6 @@ Format = Annotated[
 KeepAlive = Annotated[
     float | None, BeforeValidator(_as_keep_alive, json_schema_input_type=float | str | None)
 ]
-NonEmpty = Annotated[str, Field(min_length=1)]
 StopList = Annotated[list[NonEmpty], Field(max_length=MAX_STOPS)]
 Stops = Annotated[
     StopList | None, BeforeValidator(_as_stops, json_schema_input_type=NonEmpty | StopList | None)
@@ -179,9 +153,9 @@ class Question(Strict):
     think: Think = None
     keep_alive: KeepAlive = None
     logprobs: bool | None = None
-    top_logprobs: (
-        Annotated[int, BeforeValidator(_whole), _between(0, 20), _described(0, 20)] | None
-    ) = None
+    top_logprobs: Annotated[int, Between(0, MAX_TOP_LOGPROBS), BeforeValidator(_whole)] | None = (
+        None
+    )
     truncate: bool | None = None
     shift: bool | None = None
 

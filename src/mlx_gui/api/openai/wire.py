@@ -2,25 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from mlx_gui.api.fields import Between, text_or_list
+from mlx_gui.api.fields import Between, Int64, NonEmpty, StopList, Strict, text_or_list
 from mlx_gui.api.priority import Priority
 
-MAX_STOPS = 16
 MAX_ANSWERS = 128
 MAX_TOKENS = 2**31 - 1
 MAX_TOKEN_ID = 2**31 - 1
 MAX_CHOICES = 1024
 TOOL_NAME = "^[a-zA-Z0-9_-]{1,64}$"
-_INT64 = 2**63
-
-
-class Strict(BaseModel):
-    """A part of a request: nothing is converted, so 1 is not true and "1" is not 1."""
-
-    model_config = ConfigDict(strict=True)
 
 
 def _as_schema(value: object) -> object:
@@ -29,8 +21,6 @@ def _as_schema(value: object) -> object:
     raise PydanticCustomError("schema_type", "Input should be a JSON schema")
 
 
-NonEmpty = Annotated[str, Field(min_length=1)]
-StopList = Annotated[list[NonEmpty], Field(max_length=MAX_STOPS)]
 Stops = Annotated[
     StopList,
     BeforeValidator(text_or_list(str, of="strings"), json_schema_input_type=NonEmpty | StopList),
@@ -58,7 +48,7 @@ class SamplingFields(Strict):
     presence_penalty: Annotated[float, Between(-2, 2)] | None = None
     frequency_penalty: Annotated[float, Between(-2, 2)] | None = None
     logit_bias: dict[str, Annotated[float, Between(-100, 100)]] | None = None
-    seed: Annotated[int, Field(ge=-_INT64, lt=_INT64)] | None = None
+    seed: Int64 | None = None
     stop: Stops | None = None
 
 

@@ -2,11 +2,19 @@
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOOLS, AtMost, Between, text_or_list, type_in
+from mlx_gui.api.fields import (
+    MAX_MEMBERS,
+    MAX_TOOLS,
+    AtMost,
+    Between,
+    StopList,
+    Strict,
+    text_or_list,
+    type_in,
+)
 
-MAX_STOPS = 16
 BLOCK_TYPES = frozenset(
     {
         "text",
@@ -31,11 +39,7 @@ def _as_source(value: object) -> object:
     return {"type": "name", "data": value} if isinstance(value, str) else value
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-
-class MessageSource(_Strict):
+class MessageSource(Strict):
     """What a document or picture consists of; a search result's source is only a name.
 
     Read are `data` of the type `text`, and `content`; nothing is fetched.
@@ -46,7 +50,7 @@ class MessageSource(_Strict):
     content: "Blocks | None" = None
 
 
-class MessageBlock(_Strict):
+class MessageBlock(Strict):
     """A piece of a message, with the fields of its `type`, which is always checked first.
 
     Of other types than these nothing is read but texts.
@@ -99,14 +103,14 @@ Blocks = Annotated[
 ]
 
 
-class MessageTurn(_Strict):
+class MessageTurn(Strict):
     """One turn. Those of one role that follow on each other are read as one."""
 
     role: Literal["user", "assistant", "system"]
     content: Blocks
 
 
-class MessageTool(_Strict):
+class MessageTool(Strict):
     """A tool that the client runs, described by its `input_schema`.
 
     Without one, its `type` is of those that Anthropic describes, and only its name is read: the
@@ -131,7 +135,7 @@ class MessageTool(_Strict):
         return {"type": type_, "name": whole.get("name")}
 
 
-class MessageToolChoice(_Strict):
+class MessageToolChoice(Strict):
     """`name` belongs to the type `tool`."""
 
     type: Literal["auto", "any", "tool", "none"]
@@ -139,7 +143,7 @@ class MessageToolChoice(_Strict):
     disable_parallel_tool_use: bool | None = None
 
 
-class MessageThinking(_Strict):
+class MessageThinking(Strict):
     """`budget_tokens` is for `enabled`; `adaptive` and `between_tools` leave it to the model."""
 
     type: Literal["enabled", "disabled", "adaptive", "between_tools"]
@@ -147,27 +151,27 @@ class MessageThinking(_Strict):
     display: Literal["summarized", "omitted"] | None = None
 
 
-class MessageFormat(_Strict):
+class MessageFormat(Strict):
     """The JSON schema that the answer's text keeps to."""
 
     type: Literal["json_schema"]
     json_schema: dict[str, Any] = Field(alias="schema")
 
 
-class MessageOutput(_Strict):
+class MessageOutput(Strict):
     """How much the model thinks, and the form of its text."""
 
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: MessageFormat | None = None
 
 
-class MessageThread(_Strict):
+class MessageThread(Strict):
     """A conversation that a server keeps. None is kept here: only `create` is taken, as nothing."""
 
     type: Literal["create", "continue"]
 
 
-class MessageCountRequest(_Strict):
+class MessageCountRequest(Strict):
     """A conversation whose tokens are counted.
 
     `mcp_servers`, `container` and `context_management` are left out: no tools are run here, and
@@ -192,9 +196,7 @@ class MessageRequest(MessageCountRequest):
     """A conversation to continue. If the last message is the assistant's, it begins the answer."""
 
     max_tokens: Annotated[int, Field(ge=1)]
-    stop_sequences: (
-        Annotated[list[Annotated[str, Field(min_length=1)]], Field(max_length=MAX_STOPS)] | None
-    ) = None
+    stop_sequences: StopList | None = None
     temperature: Annotated[float, Between(0, 1)] | None = None
     top_p: Annotated[float, Between(0, 1)] | None = None
     top_k: Annotated[int, Field(ge=0)] | None = None

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOOLS, AtMost
-from mlx_gui.api.ollama.wire import Answer, NonEmpty, OllamaToolCall, Question, Strict
+from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOOLS, AtMost, NonEmpty, Strict
+from mlx_gui.api.ollama.wire import Answer, OllamaToolCall, Question
 
 Role = Literal["system", "user", "assistant", "tool"]
 

@@ -9,11 +9,11 @@ from mlx_gui.api.ollama.translate import (
     grammar,
     limits,
     reasoning,
-    refuse_images,
     sampling,
     top_logprobs,
     truncates,
 )
+from mlx_gui.api.pictures import refuse
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Message, Reasoning, TextPart
 
@@ -62,7 +62,8 @@ def _messages(body: OllamaGenerateRequest) -> tuple[Message, ...]:
 
 
 def _refuse_unserved(body: OllamaGenerateRequest) -> None:
-    refuse_images(body.images, where="images")
+    if body.images:
+        refuse("a picture", type_="images", where="images")
     if body.raw and (body.system or body.template or body.context):
         param = "system" if body.system else "template" if body.template else "context"
         raise InvalidRequest(

@@ -4,7 +4,7 @@ from typing import Any, cast
 
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
-from mlx_gui.api.ollama.wire import NonEmpty, Strict
+from mlx_gui.api.fields import NonEmpty, Strict
 
 
 class OllamaModelDetails(BaseModel):

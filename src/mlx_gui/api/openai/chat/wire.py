@@ -5,20 +5,12 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from mlx_gui.api.fields import MAX_MEMBERS, AtMost
+from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOP_LOGPROBS, AtMost, Between, Strict
 from mlx_gui.api.openai.custom import Syntax
-from mlx_gui.api.openai.wire import (
-    Between,
-    CompletionUsage,
-    GenerationFields,
-    Strict,
-    TokenCount,
-    ToolName,
-)
+from mlx_gui.api.openai.wire import CompletionUsage, GenerationFields, TokenCount, ToolName
 from mlx_gui.core.generation import Effort
 
 MAX_TOOLS = 128
-MAX_TOP_LOGPROBS = 20
 _CHOICES = ("none", "auto", "required")
 _LEGACY_CHOICES = ("none", "auto")
 

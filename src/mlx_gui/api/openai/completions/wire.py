@@ -5,10 +5,10 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
+from mlx_gui.api.fields import Between
 from mlx_gui.api.openai.wire import (
     MAX_TOKEN_ID,
     MAX_TOKENS,
-    Between,
     CompletionUsage,
     GenerationFields,
 )

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from mlx_gui.api.fields import Strict
 from mlx_gui.api.openai.chat.wire import Messages, PromptFields
-from mlx_gui.api.openai.wire import MAX_TOKEN_ID, Strict
+from mlx_gui.api.openai.wire import MAX_TOKEN_ID
 
 TokenId = Annotated[int, Field(ge=0, le=MAX_TOKEN_ID)]
 

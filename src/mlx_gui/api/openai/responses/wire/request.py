@@ -5,9 +5,17 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BeforeValidator, Field, TypeAdapter, model_validator
 from pydantic_core import PydanticCustomError
 
-from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOOLS, AtMost, Between, type_in
+from mlx_gui.api.fields import (
+    MAX_MEMBERS,
+    MAX_TOOLS,
+    MAX_TOP_LOGPROBS,
+    AtMost,
+    Between,
+    Strict,
+    type_in,
+)
 from mlx_gui.api.openai.custom import Syntax
-from mlx_gui.api.openai.wire import SamplingFields, Strict, TokenCount
+from mlx_gui.api.openai.wire import SamplingFields, TokenCount
 from mlx_gui.api.priority import Priority
 from mlx_gui.core.generation import Effort
 
@@ -252,7 +260,7 @@ class ResponseRequest(InputFields, SamplingFields):
     """
 
     max_output_tokens: TokenCount | None = None
-    top_logprobs: Annotated[int, Between(0, 20)] | None = None
+    top_logprobs: Annotated[int, Between(0, MAX_TOP_LOGPROBS)] | None = None
     include: list[Include] | None = None
     background: bool | None = None
     store: bool | None = None
