@@ -54,12 +54,12 @@ class FairQueue(Generic[Item]):
         self.changed = True
 
     def put_back(self, item: Item) -> None:
-        """Add a request that was taken, at the place that its time gives it."""
+        """Add a request that was taken, at the place that its time gives it, before its equals."""
         tenants = self._turns.setdefault(item.priority, {})
         waiting = tenants.pop(item.tenant, deque())
-        line = sorted((*waiting, item), key=lambda each: each.enqueued_s)
+        line = sorted((item, *waiting), key=lambda each: each.enqueued_s)
         self._turns[item.priority] = {item.tenant: deque(line), **tenants}
-        everybody = (*self, item)
+        everybody = (item, *self)
         self._items = {
             each.request_id: each for each in sorted(everybody, key=lambda each: each.enqueued_s)
         }

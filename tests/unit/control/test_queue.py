@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlx_gui.control.queue import AGING_S, FairQueue
@@ -121,6 +121,7 @@ def test_places_are_those_in_which_all_are_served_and_each_once(
 
 
 @given(st.lists(requests, unique_by=lambda item: item.request_id), st.integers(0, 200))
+@example([Asked("1", "a", 0, 5.0), Asked("2", "a", 0, 5.0)], 5)
 def test_a_request_that_is_taken_and_put_back_is_next_again(items: list[Asked], now_s: int) -> None:
     queue = queue_of(*sorted(items, key=lambda item: item.enqueued_s))
     places = [item.request_id for item in queue.in_order(now_s)]
