@@ -16,12 +16,12 @@ from mlx_gui.ipc.child import Child
 from mlx_gui.ipc.messages import (
     PROTOCOL_VERSION,
     FromChild,
-    Generate,
     Output,
     Ping,
     Pong,
     Ready,
     StartFailed,
+    StartRequest,
     StartWorker,
 )
 from mlx_gui.kinds.memory import CACHE_STEP_TOKENS
@@ -116,7 +116,7 @@ async def _answered(
 ) -> None:
     open_ids = {f"request-{index}" for index in range(len(requests))}
     for request_id, request in zip(sorted(open_ids), requests, strict=True):
-        child.send(Generate(request_id, request))
+        child.send(StartRequest(request_id, request))
     async for message in messages:
         for each in message.requests if isinstance(message, Output) else ():
             last = each.events[-1]

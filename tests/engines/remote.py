@@ -14,14 +14,18 @@ from typing import Any
 
 from mlx_gui.core.generation import (
     Delta,
+    Detokenized,
+    DetokenizeRequest,
     Done,
     GenerateRequest,
     GenerationEvent,
     Message,
     TextPart,
+    Tokenized,
+    TokenizeRequest,
     Usage,
 )
-from mlx_gui.core.model import LoadSpec
+from mlx_gui.core.model import Loaded, LoadSpec
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.base import PreparedRequest, StepEvents
 
@@ -93,6 +97,7 @@ class RemoteEngine:
     def __init__(self, process: Child) -> None:
         self.child = process
         self.progress: list[tuple[str, int, int]] = []
+        self._loaded = Loaded()
 
     def load(self, folder: Path, **settings: Any) -> "RemoteEngine":
         """Load `folder` in place of what was loaded; `settings` go into the LoadSpec."""
@@ -109,8 +114,19 @@ class RemoteEngine:
                 **settings,
             }
         )
-        self.progress = self.child.call(_load, spec)
+        self.progress, self._loaded = self.child.call(_load, spec)
         return self
+
+    def serial_because(self) -> str | None:
+        """What the engine said of what it has loaded."""
+        return self._loaded.serial_because
+
+    def tokenize(self, request: TokenizeRequest) -> Tokenized:
+        """The first event of the whole answer."""
+        return self.child.call(_method, "prepare", "tokens", request)[0]
+
+    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
+        return self.child.call(_method, "prepare", "tokens", request)[0]
 
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         return self.child.call(_method, "prepare", request_id, request)
@@ -169,16 +185,16 @@ def ask(*texts: str, **settings: Any) -> GenerateRequest:
 _engines: list[Any] = []
 
 
-def _load(spec: LoadSpec) -> list[tuple[str, int, int]]:
+def _load(spec: LoadSpec) -> tuple[list[tuple[str, int, int]], Loaded]:
     from mlx_gui.engines.text.engine import create
 
     while _engines:
         _engines.pop().close()
     engine = create()
     progress: list[tuple[str, int, int]] = []
-    engine.load(spec, lambda *step: progress.append(step))
+    loaded = engine.load(spec, lambda *step: progress.append(step))
     _engines.append(engine)
-    return progress
+    return progress, loaded
 
 
 def _admit(request_id: str, request: GenerateRequest) -> None:

@@ -361,7 +361,7 @@ def test_old_turns_are_dropped_all_the_same(engine: RemoteEngine) -> None:
     messages = [says("user", "word<|im_end|> " * 30), says("assistant", "yes")] * 8
     request = GenerateRequest((*messages, says("user", "What now?")), truncate=True)
     cut = engine.prepare("r", request)
-    assert cut.truncated_messages > 0
+    assert cut.told.truncated_messages > 0
     left = engine.child.call(decoded, cut.payload.ids)
     assert left.count("word<|im_end|> ") % 30 == 0
     assert not any(letter in YI for letter in left)

@@ -15,6 +15,7 @@ from mlx_gui.core.generation import (
     ToolResultPart,
 )
 from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.fake import create
 
 CALL = {"name": "look", "arguments": {"at": "sky"}}
@@ -42,7 +43,9 @@ def answer(*messages: Message) -> tuple[str, list[str]]:
         LoadSpec("fake/echo", "", "text", "mlx_gui.engines.fake", "stored", 4096, 1),
         lambda _stage, _done, _total: None,
     )
-    engine.admit(engine.prepare("id", GenerateRequest(messages=messages)))
+    prepared = engine.prepare("id", GenerateRequest(messages=messages))
+    assert isinstance(prepared, PreparedRequest)
+    engine.admit(prepared)
     text, calls = "", list[str]()
     while engine.busy():
         for stepped in engine.step():

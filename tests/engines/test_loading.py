@@ -172,7 +172,7 @@ def test_a_request_that_cannot_be_taken_is_refused_and_the_next_one_answered(
 def test_a_prompt_that_fills_the_context_is_refused_and_one_less_is_taken(
     engine: RemoteEngine,
 ) -> None:
-    count = engine.load(checkpoint("SmolLM2-tiny")).prepare("", ask("Hello")).prompt_tokens
+    count = engine.load(checkpoint("SmolLM2-tiny")).prepare("", ask("Hello")).told.prompt_tokens
     engine.load(checkpoint("SmolLM2-tiny"), context=count)
     with pytest.raises(ContextTooLong) as raised:
         engine.prepare("", ask("Hello"))

@@ -432,8 +432,8 @@ def test_old_turns_are_dropped_when_asked(qwen3: RemoteEngine) -> None:
     with pytest.raises(ContextTooLong, match=r"prompt has \d+ tokens, the context holds 512"):
         prompt(qwen3, GenerateRequest(messages))
     cut = qwen3.prepare("r", GenerateRequest(messages, truncate=True))
-    assert 0 < cut.truncated_messages < 20
-    assert cut.truncated_messages % 2 == 0
+    assert 0 < cut.told.truncated_messages < 20
+    assert cut.told.truncated_messages % 2 == 0
     left = qwen3.child.call(decoded, cut.payload.ids)
     assert left.startswith("<|im_start|>system\nBe brief.<|im_end|>")
     assert "What now?" in left

@@ -156,7 +156,7 @@ def test_a_cancelled_request_leaves_its_neighbour_untouched(trained: RemoteEngin
 def test_a_request_can_be_cancelled_before_its_first_step(trained: RemoteEngine) -> None:
     trained.admit("early", greedy("Hello"))
     (step,) = trained.cancel("early")
-    prompt_tokens = trained.prepare("", greedy("Hello")).prompt_tokens
+    prompt_tokens = trained.prepare("", greedy("Hello")).told.prompt_tokens
     off = "the prefix cache is off"
     assert step.events == (Done(0, "cancelled"), Usage(prompt_tokens, 0, cache_miss=off))
     assert not trained.busy()

@@ -312,7 +312,7 @@ class Entry:
             expires_at=self.expires_at,
             load_progress=progress.done_bytes / max(progress.total_bytes, 1) if progress else None,
             load_stage=progress.stage if progress else None,
-            serial_because=worker.ready.serial_because if worker and worker.ready else None,
+            serial_because=worker.ready.loaded.serial_because if worker and worker.ready else None,
             keep_alive_s=self.keep_alive_s,
             error=self.error,
             pinned=self.standing.pinned,

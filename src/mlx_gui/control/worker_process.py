@@ -35,7 +35,6 @@ from mlx_gui.ipc.messages import (
     PROTOCOL_VERSION,
     Cancel,
     FromChild,
-    Generate,
     LoadProgress,
     Output,
     Ping,
@@ -44,6 +43,7 @@ from mlx_gui.ipc.messages import (
     Reclaim,
     RequestEvents,
     StartFailed,
+    StartRequest,
     StartWorker,
 )
 
@@ -138,7 +138,7 @@ class WorkerProcess:
             self._logged_as[request_id] = mailbox.logged_as
             if len(self._logged_as) > _NAMES_KEPT:
                 del self._logged_as[next(iter(self._logged_as))]
-        self._child.send(Generate(request_id, request))
+        self._child.send(StartRequest(request_id, request))
 
     def cancel(self, request_id: str) -> None:
         """Ask the worker to drop a request; its lease ends when the worker says so."""

@@ -139,6 +139,16 @@ class LoadSpec(msgspec.Struct, frozen=True):
         return hashlib.sha256(msgspec.json.encode(sized)).hexdigest()[:16]
 
 
+class Loaded(msgspec.Struct, frozen=True):
+    """What an engine says of what it has loaded.
+
+    `serial_because` says why it answers one request after the other, None where several run
+    together.
+    """
+
+    serial_because: str | None = None
+
+
 class MemoryNeed(msgspec.Struct, frozen=True):
     """Bytes that a LoadSpec takes once it is loaded, and at the worst moment of loading.
 

@@ -1,24 +1,20 @@
 """The protocol between the worker's loop and an engine.
 
 One engine drives one model. `load`, `admit`, `step`, `cancel`, `reclaim`, `memory` and `close` are
-called on the worker's main thread only, the one thread that ever touches MLX; `prepare`, `tokenize`
-and `detokenize` are called on the preparation thread, beside it, and hand over ids, numpy arrays
-and bytes, never MLX arrays.
+called on the worker's main thread only, the one thread that ever touches MLX; `prepare` is called
+on the preparation thread, beside it, and hands over ids, numpy arrays and bytes, never MLX arrays.
+
+What is asked is the kind's own: the worker's loop leads any request from `prepare` to its end and
+looks into none.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mlx_gui.core.generation import (
-    Detokenized,
-    DetokenizeRequest,
-    GenerateRequest,
-    GenerationEvent,
-    Tokenized,
-    TokenizeRequest,
-)
-from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.core.errors import CapabilityMissing
+from mlx_gui.core.generation import GenerationEvent, Prepared, WorkerRequest
+from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 
 LoadReport = Callable[[str, int, int], None]
 """Called during a load with stage, bytes done and bytes in all."""
@@ -33,18 +29,14 @@ def always_wanted() -> None:
 
 @dataclass(frozen=True, slots=True)
 class PreparedRequest:
-    """A request that passed every check: what `admit` takes. `payload` is the engine's own.
+    """A request that passed every check: what `admit` takes.
 
-    The rest is what `Prepared` tells of it.
+    `payload` is the engine's own, `told` the first event of the request.
     """
 
     request_id: str
-    request: GenerateRequest
-    prompt_tokens: int
     payload: Any
-    truncated_messages: int = 0
-    not_enforced: tuple[str, ...] = ()
-    truncated_tokens: int = 0
+    told: Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +50,22 @@ class StepEvents:
 class Engine(Protocol):
     """What every engine can do. Errors are members of the tree in `core.errors`."""
 
-    def load(self, spec: LoadSpec, report: LoadReport) -> None:
+    def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
         """Make the model resident. Raises LoadFailed or ModelUnsupported with the reason."""
         ...
 
     def prepare(
         self,
         request_id: str,
-        request: GenerateRequest,
+        request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest:
-        """Template, tokenise and check one request, on the preparation thread.
+    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+        """One request, read and checked on the preparation thread.
 
-        Raises what `still_wanted` raises, and InvalidRequest and its kin; nothing that this lets
-        through may hurt MLX.
+        Events are the whole answer of a request that needs no MLX, like one about tokens; the last
+        of them is Usage. Raises what `still_wanted` raises, InvalidRequest and its kin, and
+        `cannot_answer` for a request of another kind; nothing that this lets through may hurt MLX.
         """
-        ...
-
-    def tokenize(
-        self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
-    ) -> Tokenized:
-        """What the request reads as tokens, on the preparation thread. Raises InvalidRequest."""
-        ...
-
-    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
-        """The text of ids, on the preparation thread. Raises InvalidRequest."""
         ...
 
     def admit(self, prepared: PreparedRequest) -> None:
@@ -90,14 +73,17 @@ class Engine(Protocol):
         ...
 
     def step(self) -> list[StepEvents]:
-        """One decode step for all sequences, then a bounded part of the prompts.
+        """One bounded piece of work for the requests that were admitted.
 
         Returns an empty list when nothing was there to do. Every request ends by Usage or Failed.
         """
         ...
 
     def cancel(self, request_id: str) -> list[StepEvents]:
-        """Drop a request now; returns its Done(cancelled) and Usage, nothing if unknown."""
+        """Drop a request now; returns the events that end it, nothing if it is unknown.
+
+        The last of them is Usage; what is answered in sequences has a Done(cancelled) for each.
+        """
         ...
 
     def busy(self) -> bool:
@@ -105,15 +91,7 @@ class Engine(Protocol):
         ...
 
     def credits(self) -> int:
-        """Sequences that this engine takes at once, running ones included."""
-        ...
-
-    def serial_because(self) -> str | None:
-        """Why only one sequence runs at a time, as a sentence; None when several can."""
-        ...
-
-    def context(self) -> int:
-        """Tokens of prompt and answer together that one sequence may have."""
+        """Credits that this engine gives out at once, those of running requests included."""
         ...
 
     def reclaim(self, wanted_bytes: int) -> int:
@@ -127,6 +105,15 @@ class Engine(Protocol):
     def close(self) -> None:
         """Give up the model. The worker ends right after."""
         ...
+
+
+def cannot_answer(spec: LoadSpec) -> CapabilityMissing:
+    """The refusal of a request that is of another kind than what is loaded."""
+    return CapabilityMissing(
+        f"{spec.model_id}, a model of the kind '{spec.kind}', cannot answer this request.",
+        hint="`GET /v1/models` says what each model can do.",
+        param="model",
+    )
 
 
 class EngineModule(Protocol):

@@ -40,13 +40,15 @@ from mlx_gui.core.generation import (
     GenerationEvent,
     Message,
     Prefill,
+    Prepared,
     TokenChance,
     Tokenized,
     TokenizeRequest,
     TokenLogprob,
     Usage,
+    WorkerRequest,
 )
-from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 from mlx_gui.engines.base import (
     Engine,
     LoadReport,
@@ -54,6 +56,7 @@ from mlx_gui.engines.base import (
     StepEvents,
     StillWanted,
     always_wanted,
+    cannot_answer,
 )
 from mlx_gui.engines.text.stops import StopText
 
@@ -119,25 +122,34 @@ class _Sequence:
     ended: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is answered; `last` is the text that an answer without a script repeats."""
+
+    request: GenerateRequest
+    script: Script
+    last: str
+    prompt_tokens: int
+
+
 @dataclass(slots=True)
 class _Running:
-    prepared: PreparedRequest
-    script: Script
+    asked: _Asked
     sequences: list[_Sequence]
     began_s: float = field(default_factory=time.monotonic)
 
     def usage(self) -> Usage:
         done = [word for each in self.sequences for word in each.words[: each.done_tokens]]
         return Usage(
-            self.prepared.prompt_tokens,
+            self.asked.prompt_tokens,
             len(done),
             decode_ms=(time.monotonic() - self.began_s) * 1000,
             reasoning_tokens=sum(word.channel == "reasoning" for word in done),
-            ids=self._ids() if self.prepared.request.tells_ids else (),
+            ids=self._ids() if self.asked.request.tells_ids else (),
         )
 
     def _ids(self) -> tuple[int, ...]:
-        request, first = self.prepared.request, self.sequences[0]
+        request, first = self.asked.request, self.sequences[0]
         asked = [word for text in _prompt_texts(request) for word in _cut(text)]
         said = [word.text for word in first.words[: first.done_tokens]]
         return (*request.earlier, *(_word_id(word) for word in (*asked, *said)))
@@ -151,7 +163,7 @@ class FakeEngine:
         self._script = Script()
         self._spec: LoadSpec | None = None
 
-    def load(self, spec: LoadSpec, report: LoadReport) -> None:
+    def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
         name = spec.model_id.rpartition("/")[2]
         if name == "broken":
             raise LoadFailed(
@@ -164,13 +176,28 @@ class FakeEngine:
             if name == "slow-load":
                 time.sleep(0.1)
         self._spec = spec
+        return Loaded()
 
     def prepare(
         self,
         request_id: str,
-        request: GenerateRequest,
+        request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest:
+    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+        match request:
+            case GenerateRequest():
+                asked = self._read(request, still_wanted)
+                return PreparedRequest(request_id, asked, Prepared(asked.prompt_tokens))
+            case TokenizeRequest():
+                words = [word for text in _prompt_texts(request.request) for word in _cut(text)]
+                ids = tuple(_word_id(word) for word in words)
+                return Tokenized(ids, tuple(words)), Usage(len(ids), 0)
+            case DetokenizeRequest(ids):
+                return Detokenized(" ".join(f"word-{id}" for id in ids)), Usage(len(ids), 0)
+            case _:
+                raise cannot_answer(self._loaded())
+
+    def _read(self, request: GenerateRequest, still_wanted: StillWanted) -> _Asked:
         texts = _prompt_texts(request)
         if not any(texts):
             raise InvalidRequest("The prompt is empty.", hint="Send at least one message.")
@@ -182,11 +209,12 @@ class FakeEngine:
                     param="context",
                 )
         prompt_tokens = sum(len(text.split()) + 1 for text in texts) + len(request.earlier)
-        if prompt_tokens >= self.context():
+        context = self._loaded().context
+        if prompt_tokens >= context:
             raise ContextTooLong(
-                f"The prompt has {prompt_tokens} tokens, the context holds {self.context()}.",
+                f"The prompt has {prompt_tokens} tokens, the context holds {context}.",
                 hint="Shorten the conversation.",
-                details={"prompt_tokens": prompt_tokens, "context_tokens": self.context()},
+                details={"prompt_tokens": prompt_tokens, "context_tokens": context},
             )
         if request.prompt is None:
             last, script = _asked(request.messages)
@@ -199,28 +227,18 @@ class FakeEngine:
         if script.fault:
             raise RuntimeError("the script says that this is a fault")
         still_wanted()
-        return PreparedRequest(request_id, request, prompt_tokens, (script, last))
-
-    def tokenize(
-        self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
-    ) -> Tokenized:
-        words = [word for text in _prompt_texts(request.request) for word in _cut(text)]
-        return Tokenized(tuple(_word_id(word) for word in words), tuple(words))
-
-    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
-        return Detokenized(" ".join(f"word-{id}" for id in request.ids))
+        return _Asked(request, script, last, prompt_tokens)
 
     def admit(self, prepared: PreparedRequest) -> None:
-        script, last = prepared.payload
-        request = prepared.request
-        room = self.context() - prepared.prompt_tokens
+        asked: _Asked = prepared.payload
+        request = asked.request
+        room = self._loaded().context - asked.prompt_tokens
         self._running[prepared.request_id] = _Running(
-            prepared,
-            script,
+            asked,
             [
                 _Sequence(
                     index,
-                    list(_answer(script, last, request, index)),
+                    list(_answer(asked.script, asked.last, request, index)),
                     StopText(request.stop),
                     room if request.max_tokens is None else min(request.max_tokens, room),
                 )
@@ -229,7 +247,7 @@ class FakeEngine:
         )
 
     def step(self) -> list[StepEvents]:
-        delay_ms = max((each.script.delay_ms for each in self._running.values()), default=0)
+        delay_ms = max((each.asked.script.delay_ms for each in self._running.values()), default=0)
         if delay_ms:
             time.sleep(delay_ms / 1000)
         return [
@@ -250,12 +268,6 @@ class FakeEngine:
     def credits(self) -> int:
         return self._loaded().slots
 
-    def serial_because(self) -> str | None:
-        return None
-
-    def context(self) -> int:
-        return self._loaded().context
-
     def reclaim(self, wanted_bytes: int) -> int:
         return 0
 
@@ -270,28 +282,26 @@ class FakeEngine:
         return self._spec
 
     def _advance(self, request_id: str, running: _Running) -> list[GenerationEvent]:
-        done = running.sequences[0].done_tokens
-        if running.script.crash_after == done:
+        asked, done = running.asked, running.sequences[0].done_tokens
+        if asked.script.crash_after == done:
             os.kill(os.getpid(), signal.SIGKILL)
-        if running.script.hang_after == done:
+        if asked.script.hang_after == done:
             signal.pause()
-        if running.script.fail_after == done:
+        if asked.script.fail_after == done:
             del self._running[request_id]
             return [Failed(WorkerFailed("The script says that this request fails here.").info())]
         events: list[GenerationEvent] = []
         if done == 0:
-            total = running.prepared.prompt_tokens
-            events.append(Prefill(total, total))
-            if running.prepared.request.echo:
-                _, prompt = running.prepared.payload
-                scores = _scores(prompt, running.prepared.request)
+            events.append(Prefill(asked.prompt_tokens, asked.prompt_tokens))
+            if asked.request.echo:
+                scores = _scores(asked.last, asked.request)
                 events.extend(
-                    Delta(each.index, prompt, token_count=0, logprobs=scores)
+                    Delta(each.index, asked.last, token_count=0, logprobs=scores)
                     for each in running.sequences
                 )
         for sequence in running.sequences:
             if not sequence.ended:
-                events.extend(_next(sequence, running.prepared.request))
+                events.extend(_next(sequence, asked.request))
         if all(sequence.ended for sequence in running.sequences):
             del self._running[request_id]
             events.append(running.usage())

@@ -2,7 +2,7 @@
 
     control plane ──StartWorker──▶ worker     one engine, one model
                   ◀─Hello, LoadProgress, Ready | StartFailed─
-                  ──Generate, Cancel, Ping, Reclaim, Stop──▶
+                  ──StartRequest, Cancel, Ping, Reclaim, Stop──▶
                   ◀─Output, Pong─
 
     control plane ──Prewarm──▶ worker         the same, but the libraries before the model
@@ -22,7 +22,7 @@ import msgspec
 
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.generation import GenerationEvent, WorkerRequest
-from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 
 PROTOCOL_VERSION = 3
 
@@ -58,8 +58,8 @@ class StartErrand(msgspec.Struct, frozen=True, tag="start_errand"):
     arguments: dict[str, str] = {}
 
 
-class Generate(msgspec.Struct, frozen=True, tag="generate"):
-    """Start a request; its events come back under `request_id`."""
+class StartRequest(msgspec.Struct, frozen=True, tag="start_request"):
+    """Answer a request of any kind; its events come back under `request_id`."""
 
     request_id: str
     request: WorkerRequest
@@ -107,16 +107,12 @@ class LoadProgress(msgspec.Struct, frozen=True, tag="load_progress"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The model is loaded; the worker takes `credits` sequences at once.
-
-    `serial_because` says why it takes only one, where the model cannot batch.
-    """
+    """The model is loaded; the worker gives out `credits` at once."""
 
     credits: int
-    context: int
     memory: MemoryUse
     load_ms: float
-    serial_because: str | None = None
+    loaded: Loaded = Loaded()
 
 
 class StartFailed(msgspec.Struct, frozen=True, tag="start_failed"):
@@ -173,7 +169,7 @@ class Part(msgspec.Struct, frozen=True, tag="part"):
     data: bytes
 
 
-ToChild = StartWorker | Prewarm | StartErrand | Generate | Cancel | Ping | Reclaim | Stop | Part
+ToChild = StartWorker | Prewarm | StartErrand | StartRequest | Cancel | Ping | Reclaim | Stop | Part
 FromChild = (
     Hello
     | Warmed

@@ -1,7 +1,7 @@
 """The worker's main thread: drives one engine, and nothing else touches MLX.
 
 Three threads. The *receiver* reads the channel; end of file ends the process at once. The
-*preparation thread* templates, tokenises and checks. The main thread admits, steps and cancels.
+*preparation thread* reads and checks what is asked. The main thread admits, steps and cancels.
 
 A cancel goes two ways: straight to the main thread, which frees a running sequence within one
 step, and through the preparation queue, so that it also reaches a request that was still being
@@ -30,7 +30,6 @@ from mlx_gui.engines.device import prepare_process
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import (
     Cancel,
-    Generate,
     LoadProgress,
     Output,
     Ping,
@@ -38,6 +37,7 @@ from mlx_gui.ipc.messages import (
     Reclaim,
     RequestEvents,
     StartFailed,
+    StartRequest,
     StartWorker,
     Stop,
     ToChild,
@@ -57,7 +57,7 @@ Inbox = queue.SimpleQueue[ToChild | PreparedRequest]
 def run_worker(channel: BlockingChannel, start: StartWorker) -> int:
     """Load the model and serve it until told to stop; returns the exit code."""
     inbox: Inbox = queue.SimpleQueue()
-    to_prepare: queue.SimpleQueue[Generate | Cancel] = queue.SimpleQueue()
+    to_prepare: queue.SimpleQueue[StartRequest | Cancel] = queue.SimpleQueue()
     arrivals = Arrivals()
     preparing = Preparing()
     threading.Thread(
@@ -99,31 +99,28 @@ def _load(channel: BlockingChannel, start: StartWorker) -> tuple[Engine, Ready]:
     def report(stage: str, done_bytes: int, total_bytes: int) -> None:
         channel.send(LoadProgress(stage, done_bytes, total_bytes))
 
-    engine.load(start.spec, report)
+    loaded = engine.load(start.spec, report)
     load_ms = (time.monotonic() - began_s) * 1000
-    ready = Ready(
-        engine.credits(), engine.context(), engine.memory(), load_ms, engine.serial_because()
-    )
-    return engine, ready
+    return engine, Ready(engine.credits(), engine.memory(), load_ms, loaded)
 
 
 def _receive(
     channel: BlockingChannel,
     inbox: Inbox,
-    to_prepare: "queue.SimpleQueue[Generate | Cancel]",
+    to_prepare: "queue.SimpleQueue[StartRequest | Cancel]",
     *,
     arrivals: Arrivals,
     preparing: Preparing,
 ) -> None:
     """The receiver thread. The control plane gone means that nobody needs this process."""
     for message in channel.messages():
-        if isinstance(message, Generate):
+        if isinstance(message, StartRequest):
             arrivals.received()
         if isinstance(message, Cancel):
             preparing.cancel(message.request_id)
-        if isinstance(message, Generate | Cancel):
+        if isinstance(message, StartRequest | Cancel):
             to_prepare.put(message)
-        if not isinstance(message, Generate):
+        if not isinstance(message, StartRequest):
             inbox.put(message)
     os._exit(0)
 

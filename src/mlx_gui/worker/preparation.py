@@ -1,4 +1,4 @@
-"""The preparation thread: requests become token ids while the main thread decodes others."""
+"""The preparation thread: requests are read and checked while the main thread answers others."""
 
 import queue
 import time
@@ -8,18 +8,11 @@ from functools import partial
 from typing import Any
 
 from mlx_gui.core.errors import Cancelled
-from mlx_gui.core.generation import (
-    DetokenizeRequest,
-    GenerateRequest,
-    GenerationEvent,
-    Prepared,
-    TokenizeRequest,
-    Usage,
-)
+from mlx_gui.core.generation import GenerationEvent
 from mlx_gui.core.model import MemoryUse
 from mlx_gui.engines.base import Engine, PreparedRequest, StillWanted
 from mlx_gui.ipc.channel import BlockingChannel
-from mlx_gui.ipc.messages import Cancel, Generate, Output, Pong, RequestEvents
+from mlx_gui.ipc.messages import Cancel, Output, Pong, RequestEvents, StartRequest
 from mlx_gui.worker.guard import guarded
 
 
@@ -66,7 +59,7 @@ class Preparing:
 
 def prepare_requests(
     engine: Engine,
-    to_prepare: "queue.SimpleQueue[Generate | Cancel]",
+    to_prepare: "queue.SimpleQueue[StartRequest | Cancel]",
     inbox: "queue.SimpleQueue[Any]",
     channel: BlockingChannel,
     *,
@@ -76,8 +69,8 @@ def prepare_requests(
     """Prepare requests in the order they came, for ever.
 
     A request that passes is reported as `Prepared` and goes to `inbox`; one that does not, and one
-    that is about tokens only, is answered here and never reaches the main thread. After each of
-    them `done_with_one` is called.
+    that needs no MLX, is answered here and never reaches the main thread. After each of them
+    `done_with_one` is called.
     """
 
     def tell(request_id: str, *events: GenerationEvent) -> None:
@@ -94,13 +87,7 @@ def prepare_requests(
         with preparing.of(request_id):
             done = guarded(channel, request_id, partial(_prepare, engine, message, check))
         if isinstance(done, PreparedRequest):
-            prepared = Prepared(
-                done.prompt_tokens,
-                done.truncated_messages,
-                done.not_enforced,
-                done.truncated_tokens,
-            )
-            tell(request_id, prepared)
+            tell(request_id, done.told)
             inbox.put(done)
         elif done is not None:
             tell(request_id, *done)
@@ -108,15 +95,8 @@ def prepare_requests(
 
 
 def _prepare(
-    engine: Engine, message: Generate, check: StillWanted
-) -> PreparedRequest | tuple[GenerationEvent, GenerationEvent]:
-    """The request ready for the main thread, or the whole answer of one about tokens."""
+    engine: Engine, message: StartRequest, check: StillWanted
+) -> PreparedRequest | tuple[GenerationEvent, ...]:
+    """The request ready for the main thread, or its whole answer."""
     check()
-    match message.request:
-        case GenerateRequest() as request:
-            return engine.prepare(message.request_id, request, check)
-        case TokenizeRequest() as request:
-            tokenized = engine.tokenize(request, check)
-            return tokenized, Usage(len(tokenized.ids), 0)
-        case DetokenizeRequest() as request:
-            return engine.detokenize(request), Usage(len(request.ids), 0)
+    return engine.prepare(message.request_id, message.request, check)

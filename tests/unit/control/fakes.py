@@ -44,7 +44,7 @@ class ScriptedWorker:
     def become_ready(self, *, load_ms: float = 1.0) -> None:
         self.phase = "ready"
         self.memory = MemoryUse(0, 0, 0, 0)
-        self.ready = Ready(self.spec.slots, self.spec.context, self.memory, load_ms)
+        self.ready = Ready(self.spec.slots, self.memory, load_ms)
         self._observer.worker_ready(self)  # pyright: ignore[reportArgumentType]
 
     def say(self, request_id: str) -> None:

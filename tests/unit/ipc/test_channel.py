@@ -17,11 +17,19 @@ from mlx_gui.ipc.channel import (
     FrameWriter,
     ProtocolError,
 )
-from mlx_gui.ipc.messages import Cancel, FromChild, Generate, Output, Part, RequestEvents, ToChild
+from mlx_gui.ipc.messages import (
+    Cancel,
+    FromChild,
+    Output,
+    Part,
+    RequestEvents,
+    StartRequest,
+    ToChild,
+)
 
 
-def generate(text: str, request_id: str = "r") -> Generate:
-    return Generate(request_id, GenerateRequest((Message("user", (TextPart(text),)),)))
+def generate(text: str, request_id: str = "r") -> StartRequest:
+    return StartRequest(request_id, GenerateRequest((Message("user", (TextPart(text),)),)))
 
 
 @given(

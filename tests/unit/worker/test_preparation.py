@@ -8,12 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlx_gui.core.errors import Cancelled
-from mlx_gui.core.generation import Failed, GenerateRequest, Prepared
+from mlx_gui.core.generation import (
+    Failed,
+    GenerateRequest,
+    GenerationEvent,
+    Prepared,
+    WorkerRequest,
+)
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import PreparedRequest, StillWanted, always_wanted
 from mlx_gui.engines.fake import FakeEngine
 from mlx_gui.ipc.channel import BlockingChannel, FrameReader
-from mlx_gui.ipc.messages import Cancel, FromChild, Generate, Output
+from mlx_gui.ipc.messages import Cancel, FromChild, Output, StartRequest
 from mlx_gui.worker.preparation import Preparing, prepare_requests
 
 DEADLINE_S = 30
@@ -36,9 +42,9 @@ class Watched(FakeEngine):
     def prepare(
         self,
         request_id: str,
-        request: GenerateRequest,
+        request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest:
+    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
         self.begun.put(request_id)
         assert self.go_on.acquire(timeout=DEADLINE_S)
         return super().prepare(request_id, request, still_wanted)
@@ -50,7 +56,7 @@ class Thread:
     def __init__(self, engine: FakeEngine, ours: socket.socket, theirs: socket.socket) -> None:
         self.preparing = Preparing()
         self.inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._to_prepare: queue.SimpleQueue[Generate | Cancel] = queue.SimpleQueue()
+        self._to_prepare: queue.SimpleQueue[StartRequest | Cancel] = queue.SimpleQueue()
         self._reader = FrameReader[FromChild](FromChild)  # pyright: ignore[reportArgumentType]
         self._told: list[FromChild] = []
         self._ours = ours
@@ -62,7 +68,7 @@ class Thread:
         ).start()
 
     def ask(self, request_id: str) -> None:
-        self._to_prepare.put(Generate(request_id, REQUEST))
+        self._to_prepare.put(StartRequest(request_id, REQUEST))
 
     def cancel(self, request_id: str) -> None:
         self.preparing.cancel(request_id)

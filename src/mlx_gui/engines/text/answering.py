@@ -77,8 +77,8 @@ class Answering:
     ) -> None:
         self.request_id = prepared.request_id
         self.keys: dict[int, int] = {}
-        self._request = prepared.request
         self._prompt: Prompt = prepared.payload
+        self._request = self._prompt.request
         self._surroundings = surroundings
         self._prefixes = prefixes
         self._sequences = [self._sequence(index) for index in range(self._request.n)]

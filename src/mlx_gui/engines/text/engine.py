@@ -14,15 +14,15 @@ from mlx_gui.core.device import LIMITS
 from mlx_gui.core.errors import MlxGuiError, WorkerFailed
 from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.generation import (
-    Detokenized,
     DetokenizeRequest,
     Failed,
     GenerateRequest,
     GenerationEvent,
-    Tokenized,
     TokenizeRequest,
+    Usage,
+    WorkerRequest,
 )
-from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 from mlx_gui.engines.base import (
     Engine,
     LoadReport,
@@ -30,6 +30,7 @@ from mlx_gui.engines.base import (
     StepEvents,
     StillWanted,
     always_wanted,
+    cannot_answer,
 )
 from mlx_gui.engines.device import backend
 from mlx_gui.engines.text.answering import Answering, Surroundings
@@ -88,7 +89,7 @@ class TextEngine:
         self._running: dict[int, Answering] = {}
         self._load_peak_bytes = 0
 
-    def load(self, spec: LoadSpec, report: LoadReport) -> None:
+    def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
         loaded = load(spec, report)
         self._resident = _Resident(
             spec=spec,
@@ -102,22 +103,25 @@ class TextEngine:
         self._load_peak_bytes = mx.get_peak_memory()
         mx.clear_cache()
         mx.reset_peak_memory()
+        return Loaded(loaded.serial_because)
 
     def prepare(
         self,
         request_id: str,
-        request: GenerateRequest,
+        request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest:
-        return self._model().preparation.prepare(request_id, request, still_wanted)
-
-    def tokenize(
-        self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
-    ) -> Tokenized:
-        return self._model().preparation.tokenize(request, still_wanted)
-
-    def detokenize(self, request: DetokenizeRequest) -> Detokenized:
-        return self._model().preparation.detokenize(request)
+    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+        preparation = self._model().preparation
+        match request:
+            case GenerateRequest():
+                return preparation.prepare(request_id, request, still_wanted)
+            case TokenizeRequest():
+                tokenized = preparation.tokenize(request, still_wanted)
+                return tokenized, Usage(len(tokenized.ids), 0)
+            case DetokenizeRequest():
+                return preparation.detokenize(request), Usage(len(request.ids), 0)
+            case _:
+                raise cannot_answer(self._model().spec)
 
     def admit(self, prepared: PreparedRequest) -> None:
         resident = self._model()
@@ -159,14 +163,10 @@ class TextEngine:
         return bool(self._answers)
 
     def credits(self) -> int:
-        spec = self._model().spec
-        return 1 if self.serial_because() else min(spec.slots, _pool_tokens(spec) // SMALLEST_ROW)
-
-    def serial_because(self) -> str | None:
-        return self._model().loaded.serial_because
-
-    def context(self) -> int:
-        return self._model().spec.context
+        resident = self._model()
+        if resident.loaded.serial_because is not None:
+            return 1
+        return min(resident.spec.slots, _pool_tokens(resident.spec) // SMALLEST_ROW)
 
     def reclaim(self, wanted_bytes: int) -> int:
         freed_bytes = self._model().prefixes.reclaim(wanted_bytes)

@@ -12,6 +12,7 @@ from mlx_gui.core.generation import (
     DetokenizeRequest,
     GenerateRequest,
     Message,
+    Prepared,
     Tokenized,
     TokenizeRequest,
 )
@@ -49,6 +50,7 @@ class Prompt:
     the model's own, `end_tokens` end the answer.
     """
 
+    request: GenerateRequest
     ids: tuple[int, ...]
     max_tokens: int
     choice: Choice
@@ -133,6 +135,7 @@ class Preparation:
             request, prompt.dialect, grammars=self._grammars, token_id=self._chat.token_id
         )
         payload = Prompt(
+            request=request,
             ids=tuple(prompt.ids),
             max_tokens=room if request.max_tokens is None else min(request.max_tokens, room),
             choice=choice,
@@ -151,15 +154,13 @@ class Preparation:
             offsets=self._offsets(request, prompt) if request.scores_prompt else (),
             end_tokens=prompt.end_tokens,
         )
-        return PreparedRequest(
-            request_id,
-            request,
+        told = Prepared(
             len(prompt.ids),
-            payload,
             prompt.dropped,
             grammar.not_enforced if grammar is not None else (),
-            truncated_tokens=prompt.dropped_ids,
+            prompt.dropped_ids,
         )
+        return PreparedRequest(request_id, payload, told)
 
     def tokenize(
         self, request: TokenizeRequest, still_wanted: StillWanted = always_wanted
