@@ -7,15 +7,25 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from mlx_gui.core.generation import Delta, Failed, GenerationEvent, Loading, Prefill, Queued, Usage
+from mlx_gui.core.generation import (
+    Audio,
+    Delta,
+    Failed,
+    GenerationEvent,
+    Loading,
+    Prefill,
+    Queued,
+    Usage,
+)
 
 
 class Mailbox:
     """One writer, one reader, on the event loop.
 
     The writer never waits. What the reader has not taken yet is merged: neighbouring deltas into
-    one, newer progress over older, so that the memory held is bounded by the answer's own text. A
-    reader that leaves the oldest event lying for `stall_s` is reported once by `on_stall`.
+    one, pieces of sound as well, newer progress over older, so that the memory held is bounded by
+    the answer itself. A reader that leaves the oldest event lying for `stall_s` is reported once by
+    `on_stall`.
     """
 
     def __init__(self, *, stall_s: float, on_stall: Callable[[], None]) -> None:
@@ -70,6 +80,8 @@ def _merge(last: GenerationEvent, new: GenerationEvent) -> GenerationEvent | Non
             token_count=last.token_count + new.token_count,
             logprobs=last.logprobs + new.logprobs,
         )
+    if isinstance(last, Audio) and isinstance(new, Audio) and last.index == new.index:
+        return Audio(last.index, last.data + new.data)
     if isinstance(last, Queued | Loading | Prefill) and type(last) is type(new):
         return new
     return None

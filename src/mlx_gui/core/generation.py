@@ -285,6 +285,23 @@ class CallStarted(msgspec.Struct, frozen=True, tag="call_started"):
     name: str
 
 
+class Audio(msgspec.Struct, frozen=True, tag="audio"):
+    """More sound of sequence `index`: encoded as the request asked for it, in order."""
+
+    index: int
+    data: bytes
+
+
+class Result(msgspec.Struct, frozen=True, tag="result"):
+    """The whole of what answers input number `index`, where an answer is not a stream of text.
+
+    What `value` holds is the request's own to say: an embedding is packed 32-bit floats.
+    """
+
+    index: int
+    value: bytes
+
+
 class Done(msgspec.Struct, frozen=True, tag="done"):
     """Sequence `index` has ended; `stop` is the stop string that ended it, if one did."""
 
@@ -312,6 +329,7 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     `completion_tokens` are those of all sequences, `reasoning_tokens` a part of them.
     `cache_miss` says why no more of the prompt was found in the prefix cache; empty if all was.
     `ids` are those of the prompt and of the first answer, for a request that `tells_ids`.
+    `audio_ms` is the length of all sound that was read or made, `images` the number of pictures.
     """
 
     prompt_tokens: int
@@ -322,6 +340,8 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     reasoning_tokens: int = 0
     cache_miss: str = ""
     ids: tuple[int, ...] = ()
+    audio_ms: float = 0.0
+    images: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
@@ -357,6 +377,8 @@ GenerationEvent = (
     | Prefill
     | Delta
     | CallStarted
+    | Audio
+    | Result
     | Done
     | Tokenized
     | Detokenized
@@ -364,5 +386,5 @@ GenerationEvent = (
     | Failed
 )
 """A stream is Queued*, Loading*, Prepared, Prefill*, then Delta and CallStarted in any order for
-each index up to its Done, then Usage; Failed may take the place of any rest. Usage and Failed are
-terminal."""
+each index up to its Done, then Usage. In the place of those for text a kind may have Audio, or one
+Result for each input. Failed may take the place of any rest. Usage and Failed are terminal."""

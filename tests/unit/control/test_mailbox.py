@@ -3,7 +3,16 @@
 import asyncio
 
 from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.core.generation import Delta, Done, GenerationEvent, Loading, Queued, Usage
+from mlx_gui.core.generation import (
+    Audio,
+    Delta,
+    Done,
+    GenerationEvent,
+    Loading,
+    Queued,
+    Result,
+    Usage,
+)
 
 
 def never() -> None:
@@ -37,6 +46,18 @@ def test_deltas_of_different_choices_stay_apart() -> None:
         for event in sent:
             mailbox.put(event)
         assert await drain(mailbox) == sent
+
+    asyncio.run(scenario())
+
+
+def test_unread_sound_becomes_one_piece_and_results_stay_apart() -> None:
+    async def scenario() -> None:
+        mailbox = Mailbox(stall_s=60, on_stall=never)
+        sent = [Audio(0, b"ab"), Audio(0, b"cd"), Audio(1, b"e"), Result(0, b"x"), Result(0, b"y")]
+        for event in (*sent, Usage(0, 0, audio_ms=20)):
+            mailbox.put(event)
+        merged = [Audio(0, b"abcd"), Audio(1, b"e"), Result(0, b"x"), Result(0, b"y")]
+        assert await drain(mailbox) == [*merged, Usage(0, 0, audio_ms=20)]
 
     asyncio.run(scenario())
 
