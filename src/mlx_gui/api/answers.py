@@ -29,7 +29,7 @@ from mlx_gui.core.generation import (
 class Collector(Protocol):
     """Takes the events of an answer, one after the other; raises what ends it badly."""
 
-    def feed(self, event: GenerationEvent) -> None: ...
+    def feed(self, event: GenerationEvent) -> object: ...
 
 
 T = TypeVar("T")
@@ -117,11 +117,6 @@ def answered(reason: FinishReason) -> FinishReason:
 def broken_off() -> WorkerFailed:
     """The error of a stream of events that ended too early."""
     return WorkerFailed("The answer broke off before it was complete.", hint="Send it again.")
-
-
-async def gather(events: AsyncGenerator[GenerationEvent], receive: Receive) -> Gathering:
-    """All of `events`, fed; a client that hangs up meanwhile ends them with Cancelled."""
-    return await feed(Gathering(), events, receive)
 
 
 async def feed(collector: C, events: AsyncGenerator[GenerationEvent], receive: Receive) -> C:

@@ -1,26 +1,23 @@
 """How both endpoints answer: a stream, a whole, or the load or unload that an empty one means."""
 
 import json
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from functools import partial
 from uuid import uuid4
 
 import structlog
-from fastapi import Request, Response
+from fastapi import Response
 
-from mlx_gui.api.answers import encoded, gather
+from mlx_gui.api.answers import Gathering, encoded
 from mlx_gui.api.hangup import first_of, hang_up
-from mlx_gui.api.notices import Notices
 from mlx_gui.api.ollama.answers import AnswerWriter, Body, Stopwatch
 from mlx_gui.api.ollama.errors import error_line
 from mlx_gui.api.ollama.route import NDJSON
 from mlx_gui.api.ollama.wire import Question
 from mlx_gui.api.present_models import context_tokens
 from mlx_gui.api.services import Services
-from mlx_gui.api.sse import EventStreamResponse
+from mlx_gui.api.serving import Events, Serving
 from mlx_gui.core.errors import CapabilityMissing, Conflict
-from mlx_gui.core.generation import GenerateRequest, GenerationEvent, Prepared
+from mlx_gui.core.generation import GenerateRequest, Prepared
 from mlx_gui.core.model import Model
 
 CONTEXT_HEADER = "x-context-tokens"
@@ -29,30 +26,25 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def answer(
-    services: Services,
-    request: Request,
-    body: Question,
-    *,
-    notices: Notices,
-    asked: GenerateRequest | None,
-    own_fields: Body,
+    serving: Serving, body: Question, *, asked: GenerateRequest | None, own_fields: Body
 ) -> Response:
     """The answer to `asked`; None loads or unloads the model.
 
     Raises ModelNotFound, and CapabilityMissing for thoughts of a model that has none.
     """
     stopwatch = Stopwatch()
-    model = await services.library.find(body.model)
+    services = serving.services
+    model = await serving.model(body.model)
     _check_thinking(body, model)
     writer = AnswerWriter(body.model, own_fields, stopwatch)
     if asked is None:
         done_reason = await first_of(
-            _load_or_unload(services, model, body.keep_alive), hang_up(request.receive)
+            _load_or_unload(services, model, body.keep_alive), hang_up(serving.request.receive)
         )
         return Response(writer.empty(done_reason), media_type="application/json")
-    response = await _generated(
-        services, request, body, asked, model, writer, stopwatch, notices=notices
-    )
+    id = f"ollama-{uuid4().hex}"
+    events = serving.events(model, asked, id=id, keep_alive_s=body.keep_alive)
+    response = await _written(serving, body, stopwatch.watch(_logged(events, model)), writer)
     _tell_context(services, response, model, body)
     return response
 
@@ -67,37 +59,17 @@ def _check_thinking(body: Question, model: Model) -> None:
         )
 
 
-async def _generated(
-    services: Services,
-    request: Request,
-    body: Question,
-    asked: GenerateRequest,
-    model: Model,
-    writer: AnswerWriter,
-    stopwatch: Stopwatch,
-    *,
-    notices: Notices,
+async def _written(
+    serving: Serving, body: Question, events: Events, writer: AnswerWriter
 ) -> Response:
-    events = services.dispatch.events(
-        model, asked, request_id=f"ollama-{uuid4().hex}", keep_alive_s=body.keep_alive
-    )
-    events = stopwatch.watch(notices.watch(_logged(events, model)))
-    if body.stream is False:
-        whole = writer.whole(await gather(events, request.receive))
-        return Response(whole, media_type="application/json")
-    return EventStreamResponse(
-        encoded(events, writer.line),
-        error_frame=partial(error_line, request_id=request.state.request_id),
-        stall_s=services.config.client_stall_s,
-        commit_s=services.config.stream_commit_s,
-        keep_alive=b"",
-        media_type=NDJSON,
-    )
+    if body.streams:
+        frames = encoded(events, writer.line)
+        return serving.stream(frames, error_frame=error_line, keep_alive=b"", media_type=NDJSON)
+    whole = writer.whole(await serving.whole(Gathering(), events))
+    return Response(whole, media_type="application/json")
 
 
-async def _logged(
-    events: AsyncGenerator[GenerationEvent], model: Model
-) -> AsyncGenerator[GenerationEvent]:
+async def _logged(events: Events, model: Model) -> Events:
     """The same `events`; the log says of a conversation that was too long what was dropped."""
     async with aclosing(events):
         async for event in events:

@@ -5353,7 +5353,10 @@ export interface operations {
     tokenize: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5395,7 +5398,10 @@ export interface operations {
     detokenize: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5483,7 +5489,10 @@ export interface operations {
     count_response_input_tokens: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5740,7 +5749,10 @@ export interface operations {
     count_message_tokens: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
             path?: never;
             cookie?: never;
         };

@@ -1,12 +1,11 @@
 """`/v1/messages` and the counting of its tokens."""
 
 from functools import partial
-from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from mlx_gui.api.answers import encoded, feed, only
+from mlx_gui.api.answers import encoded
 from mlx_gui.api.anthropic.messages.answer import (
     PING,
     AnswerHead,
@@ -22,12 +21,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageTokenCount,
 )
 from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
-from mlx_gui.api.auth import Principal, requires
-from mlx_gui.api.bodies import translated
-from mlx_gui.api.notices import RequestNotices
-from mlx_gui.api.priority import RequestPriority
-from mlx_gui.api.services import InjectedServices
-from mlx_gui.api.sse import EventStreamResponse
+from mlx_gui.api.serving import InjectedServing, json_of
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.generation import Tokenized
 
@@ -44,33 +38,20 @@ router = APIRouter(
     summary="Continue a conversation, Anthropic's way",
     responses={200: {"model": MessageAnswer}},
 )
-async def create_message(
-    body: MessageRequest,
-    request: Request,
-    services: InjectedServices,
-    notices: RequestNotices,
-    who: Annotated[Principal, requires("inference")],
-    priority: RequestPriority = 0,
-) -> Response:
+async def create_message(body: MessageRequest, serving: InjectedServing) -> Response:
     """The answer at once or, with `stream`, as server-sent events. Loads the model if need be."""
-    model = await services.library.find(body.model)
+    model = await serving.model(body.model)
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
-    core = await translated(
-        request,
-        partial(to_core, body, notices=notices, tenant=who.tenant, priority=priority),
+    who, notices = serving.who, serving.notices
+    core = await serving.translated(
+        partial(to_core, body, notices=notices, tenant=who.tenant, priority=serving.priority)
     )
-    events = notices.watch(services.dispatch.events(model, core, request_id=head.id))
-    if not body.stream:
-        answer = await feed(WholeAnswer(head), events, request.receive)
-        return Response(answer.complete().model_dump_json(), media_type="application/json")
-    return EventStreamResponse(
-        encoded(events, StreamEncoder(head).encode),
-        error_frame=partial(error_frame, request_id=request.state.request_id),
-        stall_s=services.config.client_stall_s,
-        commit_s=services.config.stream_commit_s,
-        keep_alive=PING,
-    )
+    events = serving.events(model, core, id=head.id)
+    if body.stream:
+        frames = encoded(events, StreamEncoder(head).encode)
+        return serving.stream(frames, error_frame=error_frame, keep_alive=PING)
+    return json_of((await serving.whole(WholeAnswer(head), events)).complete())
 
 
 @router.post(
@@ -79,17 +60,13 @@ async def create_message(
     summary="Count the tokens of a conversation",
 )
 async def count_message_tokens(
-    body: MessageCountRequest,
-    request: Request,
-    services: InjectedServices,
-    notices: RequestNotices,
-    who: Annotated[Principal, requires("inference")],
+    body: MessageCountRequest, serving: InjectedServing
 ) -> MessageTokenCount:
     """How many tokens the model would read. Loads the model if need be: its template decides."""
-    model = await services.library.find(body.model)
-    question = await translated(
-        request, partial(to_count, body, notices=notices, tenant=who.tenant)
+    model = await serving.model(body.model)
+    question = await serving.translated(
+        partial(to_count, body, notices=serving.notices, tenant=serving.who.tenant)
     )
-    events = services.dispatch.events(model, question, request_id=f"count_{uuid4().hex}")
-    tokenized = await only(events, Tokenized, request.receive)
+    events = serving.events(model, question, id=f"count_{uuid4().hex}")
+    tokenized = await serving.only(Tokenized, events)
     return MessageTokenCount(input_tokens=len(tokenized.ids))

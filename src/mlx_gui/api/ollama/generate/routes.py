@@ -1,20 +1,15 @@
 """`/api/generate`."""
 
 from functools import partial
-from typing import Annotated
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from mlx_gui.api.auth import Principal, requires
-from mlx_gui.api.bodies import translated
-from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.generate.translate import response_body, to_core
 from mlx_gui.api.ollama.generate.wire import OllamaGenerateAnswer, OllamaGenerateRequest
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute, object_or_lines
 from mlx_gui.api.ollama.serving import answer
-from mlx_gui.api.priority import RequestPriority
-from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.serving import InjectedServing
 
 router = APIRouter(
     route_class=AnyTypeJsonRoute,
@@ -29,23 +24,12 @@ router = APIRouter(
     summary="Answer or continue a prompt, as Ollama does",
     responses={200: object_or_lines(OllamaGenerateAnswer)},
 )
-async def generate(
-    body: OllamaGenerateRequest,
-    request: Request,
-    services: InjectedServices,
-    notices: RequestNotices,
-    who: Annotated[Principal, requires("inference")],
-    priority: RequestPriority = 0,
-) -> Response:
+async def generate(body: OllamaGenerateRequest, serving: InjectedServing) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = await translated(request, partial(to_core, body, tenant=who.tenant, priority=priority))
-    if body.suffix and body.system:
-        notices.leave_out(["system"])
-    return await answer(
-        services,
-        request,
-        body,
-        notices=notices,
-        asked=core if body.prompt or body.suffix else None,
-        own_fields=response_body,
+    core = await serving.translated(
+        partial(to_core, body, tenant=serving.who.tenant, priority=serving.priority)
     )
+    if body.suffix and body.system:
+        serving.notices.leave_out(["system"])
+    asked = core if body.prompt or body.suffix else None
+    return await answer(serving, body, asked=asked, own_fields=response_body)

@@ -7,12 +7,8 @@ from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import msgspec
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 
-from mlx_gui.api.answers import only
-from mlx_gui.api.bodies import translated
-from mlx_gui.api.hangup import first_of, hang_up
-from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.responses.answer import EventFrames, ResponseAnswer, last_event
 from mlx_gui.api.openai.responses.offered import Offered, offer
 from mlx_gui.api.openai.responses.stored import InjectedResponses, page, whole
@@ -24,15 +20,12 @@ from mlx_gui.api.openai.responses.wire.response import (
     ResponseItemList,
     ResponseObject,
 )
-from mlx_gui.api.priority import RequestPriority
-from mlx_gui.api.services import InjectedServices
-from mlx_gui.api.sse import EventStreamResponse
+from mlx_gui.api.serving import Events, InjectedServing
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.errors import InvalidRequest, MlxGuiError
-from mlx_gui.core.generation import GenerateRequest, GenerationEvent, Tokenized, TokenizeRequest
+from mlx_gui.core.generation import GenerateRequest, Tokenized, TokenizeRequest
 from mlx_gui.wire.errors import ErrorEnvelope
 
-Events = AsyncGenerator[GenerationEvent]
 Ending = Callable[[ResponseAnswer], Awaitable[dict[str, Any]]]
 
 router = APIRouter(
@@ -49,16 +42,11 @@ router = APIRouter(
     responses={200: {"model": ResponseObject}},
 )
 async def create_response(
-    body: ResponseRequest,
-    request: Request,
-    services: InjectedServices,
-    responses: InjectedResponses,
-    notices: RequestNotices,
-    priority: RequestPriority = 0,
+    body: ResponseRequest, serving: InjectedServing, responses: InjectedResponses
 ) -> Response:
     """The response at once or, with `stream`, as events. Loads the model if need be."""
-    model = await services.library.find(body.model)
-    talk = await responses.conversation(body)
+    model = await serving.model(body.model)
+    talk, notices = await responses.conversation(body), serving.notices
 
     def ask() -> tuple[Offered, GenerateRequest]:
         offered = offer(body.tools or (), notices)
@@ -69,10 +57,10 @@ async def create_response(
             offered=offered,
             notices=notices,
             tenant=responses.tenant,
-            priority=priority,
+            priority=serving.priority,
         )
 
-    offered, core = await translated(request, ask, also=len(talk.earlier))
+    offered, core = await serving.translated(ask, also=len(talk.earlier))
     key = uuid4().hex
     store = responses.storing and body.store is not False
     begun = response_object(
@@ -84,26 +72,20 @@ async def create_response(
         left_out=notices.left_out(),
     )
     answer = ResponseAnswer(begun, key=key, origins=offered.origins)
-    events = notices.watch(services.dispatch.events(model, core, request_id=begun["id"]))
+    events = serving.events(model, core, id=begun["id"])
 
     async def end(answer: ResponseAnswer) -> dict[str, Any]:
         response = answer.complete(now_s=time.time())
         return await responses.keep(response, talk.own, key=key) if store else response
 
     if not body.stream:
-        await first_of(_read(events, answer), hang_up(request.receive))
-        return _json(await end(answer))
+        return _json(await end(await serving.whole(answer, events)))
     frames = EventFrames()
 
-    def failed(error: MlxGuiError) -> bytes:
-        return frames.encode(answer.fail(error, request.state.request_id))
+    def failed(error: MlxGuiError, request_id: str) -> bytes:
+        return frames.encode(answer.fail(error, request_id))
 
-    return EventStreamResponse(
-        _stream(events, answer, frames, end),
-        error_frame=failed,
-        stall_s=services.config.client_stall_s,
-        commit_s=services.config.stream_commit_s,
-    )
+    return serving.stream(_stream(events, answer, frames, end), error_frame=failed)
 
 
 @router.post(
@@ -112,15 +94,11 @@ async def create_response(
     summary="Count the tokens of a response's input",
 )
 async def count_input_tokens(
-    body: InputTokensRequest,
-    request: Request,
-    services: InjectedServices,
-    responses: InjectedResponses,
-    notices: RequestNotices,
+    body: InputTokensRequest, serving: InjectedServing, responses: InjectedResponses
 ) -> ResponseInputTokens:
     """What the model would read, template and tools included. Loads the model if need be."""
-    model = await services.library.find(body.model)
-    talk = await responses.conversation(body)
+    model = await serving.model(body.model)
+    talk, notices = await responses.conversation(body), serving.notices
 
     def ask() -> GenerateRequest:
         return to_prompt(
@@ -132,13 +110,10 @@ async def count_input_tokens(
             tenant=responses.tenant,
         )
 
-    core = await translated(request, ask, also=len(talk.earlier))
-    events = services.dispatch.events(
-        model, TokenizeRequest(core), request_id=f"count-{uuid4().hex}"
-    )
-    return ResponseInputTokens(
-        input_tokens=len((await only(events, Tokenized, request.receive)).ids)
-    )
+    core = await serving.translated(ask, also=len(talk.earlier))
+    events = serving.events(model, TokenizeRequest(core), id=f"count-{uuid4().hex}")
+    tokenized = await serving.only(Tokenized, events)
+    return ResponseInputTokens(input_tokens=len(tokenized.ids))
 
 
 @router.get(
@@ -209,12 +184,6 @@ async def cancel_response(response_id: str, responses: InjectedResponses) -> Res
 
 def _json(response: dict[str, Any]) -> Response:
     return Response(msgspec.json.encode(response), media_type="application/json")
-
-
-async def _read(events: Events, answer: ResponseAnswer) -> None:
-    async with aclosing(events):
-        async for event in events:
-            answer.feed(event)
 
 
 async def _stream(

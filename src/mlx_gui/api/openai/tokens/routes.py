@@ -1,15 +1,10 @@
 """`/v1/tokenize` and `/v1/detokenize`."""
 
 from functools import partial
-from typing import Annotated
 from uuid import uuid4
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
-from mlx_gui.api.answers import only
-from mlx_gui.api.auth import Principal, requires
-from mlx_gui.api.bodies import translated
-from mlx_gui.api.notices import RequestNotices
 from mlx_gui.api.openai.tokens.translate import tokenize_answer, tokenize_request
 from mlx_gui.api.openai.tokens.wire import (
     DetokenizeAnswer,
@@ -18,7 +13,7 @@ from mlx_gui.api.openai.tokens.wire import (
     TokenizeBody,
 )
 from mlx_gui.api.present_models import context_tokens
-from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.serving import InjectedServing
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.generation import Detokenized, DetokenizeRequest, Tokenized
 from mlx_gui.wire.errors import ErrorEnvelope
@@ -36,34 +31,21 @@ router = APIRouter(
     summary="Show a prompt's tokens",
     response_model_exclude_none=True,
 )
-async def tokenize(
-    body: TokenizeBody,
-    request: Request,
-    services: InjectedServices,
-    notices: RequestNotices,
-    who: Annotated[Principal, requires("inference")],
-) -> TokenizeAnswer:
+async def tokenize(body: TokenizeBody, serving: InjectedServing) -> TokenizeAnswer:
     """The tokens of a text, or of a conversation as the model reads it. Loads the model."""
-    model = await services.library.find(body.model)
-    question = await translated(
-        request, partial(tokenize_request, body, notices=notices, tenant=who.tenant)
+    model = await serving.model(body.model)
+    question = await serving.translated(
+        partial(tokenize_request, body, notices=serving.notices, tenant=serving.who.tenant)
     )
-    events = services.dispatch.events(model, question, request_id=f"tok-{uuid4().hex}")
-    tokenized = await only(events, Tokenized, request.receive)
-    return tokenize_answer(body, tokenized, context_tokens(services, model))
+    events = serving.events(model, question, id=f"tok-{uuid4().hex}")
+    tokenized = await serving.only(Tokenized, events)
+    return tokenize_answer(body, tokenized, context_tokens(serving.services, model))
 
 
 @router.post("/v1/detokenize", operation_id="detokenize", summary="Show the text of tokens")
-async def detokenize(
-    body: DetokenizeBody,
-    request: Request,
-    services: InjectedServices,
-    _: Annotated[Principal, requires("inference")],
-) -> DetokenizeAnswer:
+async def detokenize(body: DetokenizeBody, serving: InjectedServing) -> DetokenizeAnswer:
     """The text that token ids stand for, special tokens included. Loads the model."""
-    model = await services.library.find(body.model)
-    events = services.dispatch.events(
-        model, DetokenizeRequest(tuple(body.tokens)), request_id=f"detok-{uuid4().hex}"
-    )
-    detokenized = await only(events, Detokenized, request.receive)
-    return DetokenizeAnswer(prompt=detokenized.text)
+    model = await serving.model(body.model)
+    question = DetokenizeRequest(tuple(body.tokens))
+    events = serving.events(model, question, id=f"detok-{uuid4().hex}")
+    return DetokenizeAnswer(prompt=(await serving.only(Detokenized, events)).text)

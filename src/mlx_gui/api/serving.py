@@ -1,0 +1,110 @@
+"""How a route asks a model: find it, translate the body, dispatch, and answer whole or as a stream.
+
+A family brings what is its own: its translation, and how events read as its bytes.
+"""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, TypeVar
+
+from fastapi import Depends, Request, Response
+from pydantic import BaseModel
+
+from mlx_gui.api.answers import Collector, feed, only
+from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.bodies import translated
+from mlx_gui.api.notices import Notices, RequestNotices
+from mlx_gui.api.priority import RequestPriority
+from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.sse import KEEP_ALIVE_COMMENT, EventStreamResponse
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.generation import GenerationEvent, WorkerRequest
+from mlx_gui.core.model import Model
+
+T = TypeVar("T")
+C = TypeVar("C", bound=Collector)
+
+Events = AsyncGenerator[GenerationEvent]
+ErrorFrame = Callable[[MlxGuiError, str], bytes]
+"""How a stream that has begun ends by an error, with the id of its request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """One HTTP request that asks a model. `priority` is that of its header."""
+
+    services: Services
+    request: Request
+    notices: Notices
+    who: Principal
+    priority: int
+
+    async def model(self, name: str) -> Model:
+        """The installed model that the client calls so. Raises ModelNotFound and NotReady."""
+        return await self.services.library.find(name)
+
+    async def translated(self, work: Callable[[], T], *, also: int = 0) -> T:
+        """What `work` makes of the whole body, and of `also` objects out of the store."""
+        return await translated(self.request, work, also=also)
+
+    def events(
+        self, model: Model, asked: WorkerRequest, *, id: str, keep_alive_s: float | None = None
+    ) -> Events:
+        """The events of the answer `id`; what they say is not enforced is noted.
+
+        Closing them early cancels the request. `keep_alive_s` is as in `Dispatch.events`.
+        """
+        dispatch = self.services.dispatch
+        return self.notices.watch(
+            dispatch.events(model, asked, request_id=id, keep_alive_s=keep_alive_s)
+        )
+
+    async def whole(self, collector: C, events: Events) -> C:
+        """`collector`, fed with all of `events`; a client that hangs up ends them."""
+        return await feed(collector, events, self.request.receive)
+
+    async def only(self, kind: type[T], events: Events) -> T:
+        """The one event of `kind` among `events`; a client that hangs up ends them."""
+        return await only(events, kind, self.request.receive)
+
+    def stream(
+        self,
+        frames: AsyncGenerator[bytes],
+        *,
+        error_frame: ErrorFrame,
+        keep_alive: bytes = KEEP_ALIVE_COMMENT,
+        media_type: str | None = None,
+    ) -> Response:
+        """`frames` as they come."""
+        return EventStreamResponse(
+            frames,
+            error_frame=partial(_error_frame, error_frame, self.request.state.request_id),
+            stall_s=self.services.config.client_stall_s,
+            commit_s=self.services.config.stream_commit_s,
+            keep_alive=keep_alive,
+            media_type=media_type,
+        )
+
+
+async def serving(
+    request: Request,
+    services: InjectedServices,
+    notices: RequestNotices,
+    who: Annotated[Principal, requires("inference")],
+    priority: RequestPriority = 0,
+) -> Serving:
+    """What a route that asks a model needs; its author may infer."""
+    return Serving(services, request, notices, who, priority)
+
+
+InjectedServing = Annotated[Serving, Depends(serving)]
+
+
+def json_of(answer: BaseModel) -> Response:
+    """A whole answer."""
+    return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _error_frame(error_frame: ErrorFrame, request_id: str, error: MlxGuiError) -> bytes:
+    return error_frame(error, request_id)
