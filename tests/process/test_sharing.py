@@ -15,6 +15,7 @@ import pytest
 from mlx_gui.app import Application
 from mlx_gui.config import resolve
 from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, Message, TextPart, Usage
 from mlx_gui.store.data_dir import hold
@@ -61,10 +62,11 @@ async def _crowd(folder: Path, requests: int) -> dict[str, str]:
             name, tenant = dice.choice(MODELS), dice.choice(TENANTS)
             request_id = f"{name} {tenant} {number}"
             text = script(text="word", repeat=dice.randint(1, 30), delay_ms=1)
-            request = GenerateRequest((Message("user", (TextPart(text),)),), tenant=tenant)
+            request = GenerateRequest((Message("user", (TextPart(text),)),))
             await asyncio.sleep(dice.uniform(0, requests / 60))
             events = application.services.dispatch.events(
-                await application.library.find(name), request, request_id=request_id
+                await application.library.find(name),
+                Ask(request_id, request, "chat", tenant=tenant),
             )
             try:
                 last = [event async for event in events][-1]

@@ -10,6 +10,7 @@ from typing import Any
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerProcess, WorkerSettings
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
 from mlx_gui.core.model import LoadSpec
@@ -79,7 +80,7 @@ def text_spec(folder: Path, **more: Any) -> LoadSpec:
 async def answer(worker: WorkerProcess, request: GenerateRequest) -> list[GenerationEvent]:
     """All events of `request` from a ready worker."""
     mailbox = Mailbox(stall_s=DEADLINE_S, on_stall=lambda: None)
-    worker.generate("r", request, mailbox)
+    worker.answer(Ask("r", request, "chat"), mailbox)
     events: list[GenerationEvent] = []
     while not events or not isinstance(events[-1], Usage | Failed):
         events.append(await mailbox.get())

@@ -12,18 +12,22 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from mlx_gui.api.answers import Collector, feed, only
-from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.auth import LOCAL, Principal, requires
 from mlx_gui.api.bodies import translated
 from mlx_gui.api.notices import Notices, RequestNotices
 from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.sse import KEEP_ALIVE_COMMENT, EventStreamResponse
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import GenerationEvent, WorkerRequest
-from mlx_gui.core.model import Model
+from mlx_gui.core.model import Capability, Model
 
 T = TypeVar("T")
 C = TypeVar("C", bound=Collector)
+
+MAX_CLIENT_CHARACTERS = 200
+"""Of what a client calls itself."""
 
 Events = AsyncGenerator[GenerationEvent]
 ErrorFrame = Callable[[MlxGuiError, str], bytes]
@@ -49,16 +53,36 @@ class Serving:
         return await translated(self.request, work, also=also)
 
     def events(
-        self, model: Model, asked: WorkerRequest, *, id: str, keep_alive_s: float | None = None
+        self,
+        model: Model,
+        asked: WorkerRequest,
+        *,
+        id: str,
+        needs: Capability,
+        credits: int = 1,
+        priority: int | None = None,
+        keep_alive_s: float | None = None,
     ) -> Events:
         """The events of the answer `id`; what they say is not enforced is noted.
 
-        Closing them early cancels the request. `keep_alive_s` is as in `Dispatch.events`.
+        Closing them early cancels the request. A `priority` in the body wins over the header's.
+        `needs` and `credits` are as in `Ask`, `keep_alive_s` as in `Dispatch.events`.
         """
-        dispatch = self.services.dispatch
-        return self.notices.watch(
-            dispatch.events(model, asked, request_id=id, keep_alive_s=keep_alive_s)
+        scope = self.request.scope
+        ask = Ask(
+            id,
+            asked,
+            needs,
+            request_id=self.request.state.request_id,
+            endpoint=scope["route"].path,
+            client=self.request.headers.get("user-agent", "")[:MAX_CLIENT_CHARACTERS],
+            tenant=self.who.tenant,
+            key_id=None if self.who.id == LOCAL.id else self.who.id,
+            priority=self.priority if priority is None else priority,
+            credits=credits,
         )
+        events = self.services.dispatch.events(model, ask, keep_alive_s=keep_alive_s)
+        return self.notices.watch(events)
 
     async def whole(self, collector: C, events: Events) -> C:
         """`collector`, fed with all of `events`; a client that hangs up ends them."""

@@ -6,7 +6,8 @@ import structlog
 
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.run_loop import RunLoop
-from mlx_gui.core.generation import Failed, GenerationEvent, Usage, WorkerRequest
+from mlx_gui.core.ask import Ask
+from mlx_gui.core.generation import Failed, GenerationEvent, Usage
 from mlx_gui.core.model import Model
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -20,14 +21,9 @@ class Dispatch:
         self._device = device
 
     async def events(
-        self,
-        model: Model,
-        request: WorkerRequest,
-        *,
-        request_id: str,
-        keep_alive_s: float | None = None,
+        self, model: Model, ask: Ask, *, keep_alive_s: float | None = None
     ) -> AsyncGenerator[GenerationEvent]:
-        """The events of `request`, up to and including Usage or Failed.
+        """The events of what is asked, up to and including Usage or Failed.
 
         Raises at the first step when the request is refused at once. Closing the generator early
         cancels the request: its sequences leave the engine within one step. `keep_alive_s` is how
@@ -36,9 +32,7 @@ class Dispatch:
         await self._device.ensure()
         ended = False
         try:
-            mailbox = await self._run_loop.submit(
-                request_id, model, request, keep_alive_s=keep_alive_s
-            )
+            mailbox = await self._run_loop.submit(model, ask, keep_alive_s=keep_alive_s)
             while not ended:
                 event = await mailbox.get()
                 ended = isinstance(event, Usage | Failed)
@@ -47,7 +41,7 @@ class Dispatch:
                 yield event
         finally:
             if not ended:
-                self._run_loop.abandon(request_id)
+                self._run_loop.abandon(ask.id)
 
 
 def _log(model: Model, usage: Usage) -> None:

@@ -13,8 +13,9 @@ from mlx_gui.control.residency import NEVER_S, Resident, Wanted
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
-from mlx_gui.core.generation import Failed, Queued, WorkerRequest, credits_of, place_of
+from mlx_gui.core.generation import Failed, Queued
 from mlx_gui.core.model import Model
 
 SMALL_FOR_S = 600.0
@@ -34,9 +35,8 @@ class Submission:
     its answer any more. One whose prompt was `too_long` waits for a context of `room_tokens`.
     """
 
-    request_id: str
+    ask: Ask
     model: Model
-    request: WorkerRequest
     mailbox: Mailbox
     enqueued_s: float
     keep_alive_s: float | None = None
@@ -46,11 +46,6 @@ class Submission:
     too_long: ErrorInfo | None = None
     room_tokens: int = 0
     timer: asyncio.TimerHandle | None = None
-    priority: int = field(init=False)
-    tenant: str = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.priority, self.tenant = place_of(self.request)
 
     def stop_timer(self) -> None:
         if self.timer is not None:
@@ -180,7 +175,7 @@ class Entry:
 
     def credits(self, submission: Submission) -> int:
         """The credits of a ready worker that `submission` occupies."""
-        wanted = credits_of(submission.request)
+        wanted = submission.ask.credits
         ready = None if self.worker is None else self.worker.ready
         return wanted if ready is None else min(wanted, ready.credits)
 

@@ -71,7 +71,7 @@ class Events:
         self._refuse_when_stopping()
         entry = self._residents.entry(submission.model)
         self._residents.refuse_hopeless(entry)
-        if entry.queue.full_for(submission.tenant, self._settings.max_queue):
+        if entry.queue.full_for(submission.ask.tenant, self._settings.max_queue):
             raise QueueFull(
                 f"{len(entry.queue)} requests wait for {entry.model.id} already.",
                 hint="Try again later, or raise max_queue.",
@@ -81,14 +81,14 @@ class Events:
         entry.queue.push(submission)
         self._residents.touch(entry)
 
-    def on_abandon(self, request_id: str) -> None:
+    def on_abandon(self, answer_id: str) -> None:
         for entry in self._residents.entries.values():
-            if (leased := entry.leases.get(request_id)) is not None:
+            if (leased := entry.leases.get(answer_id)) is not None:
                 leased.abandoned = True
                 if entry.worker is not None:
-                    entry.worker.cancel(request_id)
+                    entry.worker.cancel(answer_id)
                 return
-            if (submission := entry.queue.find(request_id)) is not None:
+            if (submission := entry.queue.find(answer_id)) is not None:
                 self._leave_queue(entry, submission)
                 return
 

@@ -5,7 +5,6 @@ from collections import deque
 from collections.abc import Callable
 
 import msgspec
-import structlog
 
 from mlx_gui.core.generation import (
     Audio,
@@ -34,8 +33,6 @@ class Mailbox:
         self._stall_s = stall_s
         self._on_stall: Callable[[], None] | None = on_stall
         self._waiting_since_s: float | None = None
-        self.logged_as: str | None = structlog.contextvars.get_contextvars().get("request_id")
-        """The id under which the log knows the request that this was made for."""
         self.closed = False
         """Whether a terminal event has been put."""
 

@@ -37,7 +37,7 @@ def _room_tokens(prompt_tokens: int) -> int:
 
 
 def _truncates(submission: Submission, spec: LoadSpec) -> bool:
-    request = submission.request
+    request = submission.ask.request
     if not isinstance(request, GenerateRequest):
         return True
     return spec.text.truncate if request.truncate is None else request.truncate

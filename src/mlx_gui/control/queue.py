@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
+from mlx_gui.core.ask import Ask
+
 AGING_S = 30.0
 """A request that has waited so long counts as one priority higher, and so on."""
 
@@ -18,10 +20,8 @@ AGING_S = 30.0
 class Waiting(Protocol):
     """What the queue must know of a request; `enqueued_s` is the event loop's time."""
 
-    request_id: str
+    ask: Ask
     enqueued_s: float
-    tenant: str
-    priority: int
 
 
 Item = TypeVar("Item", bound=Waiting)
@@ -44,30 +44,30 @@ class FairQueue(Generic[Item]):
         return iter(self._items.values())
 
     def __contains__(self, item: Item) -> bool:
-        return self._items.get(item.request_id) is item
+        return self._items.get(item.ask.id) is item
 
     def push(self, item: Item) -> None:
         """Add a request behind its tenant's others."""
-        tenants = self._turns.setdefault(item.priority, {})
-        tenants.setdefault(item.tenant, deque()).append(item)
-        self._items[item.request_id] = item
+        tenants = self._turns.setdefault(item.ask.priority, {})
+        tenants.setdefault(item.ask.tenant, deque()).append(item)
+        self._items[item.ask.id] = item
         self.changed = True
 
     def put_back(self, item: Item) -> None:
         """Add a request that was taken, at the place that its time gives it, before its equals."""
-        tenants = self._turns.setdefault(item.priority, {})
-        waiting = tenants.pop(item.tenant, deque())
+        tenants = self._turns.setdefault(item.ask.priority, {})
+        waiting = tenants.pop(item.ask.tenant, deque())
         line = sorted((item, *waiting), key=lambda each: each.enqueued_s)
-        self._turns[item.priority] = {item.tenant: deque(line), **tenants}
+        self._turns[item.ask.priority] = {item.ask.tenant: deque(line), **tenants}
         everybody = (item, *self)
         self._items = {
-            each.request_id: each for each in sorted(everybody, key=lambda each: each.enqueued_s)
+            each.ask.id: each for each in sorted(everybody, key=lambda each: each.enqueued_s)
         }
         self.changed = True
 
-    def find(self, request_id: str) -> Item | None:
+    def find(self, answer_id: str) -> Item | None:
         """The request with this id, if it waits here."""
-        return self._items.get(request_id)
+        return self._items.get(answer_id)
 
     def head(self, now_s: float) -> Item | None:
         """Who is next; None when nobody waits."""
@@ -75,19 +75,19 @@ class FairQueue(Generic[Item]):
 
     def take(self, item: Item) -> None:
         """Remove a request whose turn has come: its tenant's next turn is after the others'."""
-        tenants = self._turns[item.priority]
-        waiting = tenants.pop(item.tenant)
+        tenants = self._turns[item.ask.priority]
+        waiting = tenants.pop(item.ask.tenant)
         waiting.remove(item)
         if waiting:
-            tenants[item.tenant] = waiting
+            tenants[item.ask.tenant] = waiting
         self._forget(item)
 
     def remove(self, item: Item) -> None:
         """Remove a request that waits no more; its tenant's turn is not touched."""
-        tenants = self._turns[item.priority]
-        tenants[item.tenant].remove(item)
-        if not tenants[item.tenant]:
-            del tenants[item.tenant]
+        tenants = self._turns[item.ask.priority]
+        tenants[item.ask.tenant].remove(item)
+        if not tenants[item.ask.tenant]:
+            del tenants[item.ask.tenant]
         self._forget(item)
 
     def clear(self) -> list[Item]:
@@ -138,7 +138,7 @@ class FairQueue(Generic[Item]):
         return max(self._turns, default=0)
 
     def _forget(self, item: Item) -> None:
-        del self._items[item.request_id]
-        if not self._turns[item.priority]:
-            del self._turns[item.priority]
+        del self._items[item.ask.id]
+        if not self._turns[item.ask.priority]:
+            del self._turns[item.ask.priority]
         self.changed = True

@@ -169,8 +169,8 @@ class Residents:
         submission.stop_timer()
         entry.stop_expiry()
         entry.keep_alive(submission.keep_alive_s)
-        entry.leases[submission.request_id] = submission
-        entry.worker.generate(submission.request_id, submission.request, submission.mailbox)
+        entry.leases[submission.ask.id] = submission
+        entry.worker.answer(submission.ask, submission.mailbox)
         self.changed(entry)
 
     def _refuse(self, entry: Entry, error: MlxGuiError) -> None:

@@ -22,8 +22,8 @@ from mlx_gui.control.plans import Wish
 from mlx_gui.control.residents import Residents
 from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, NotReady
-from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
 from mlx_gui.ipc.messages import Pong
@@ -54,14 +54,7 @@ class RunLoop:
 
     # --- what others ask for -------------------------------------------------------------------
 
-    async def submit(
-        self,
-        request_id: str,
-        model: Model,
-        request: WorkerRequest,
-        *,
-        keep_alive_s: float | None = None,
-    ) -> Mailbox:
+    async def submit(self, model: Model, ask: Ask, *, keep_alive_s: float | None = None) -> Mailbox:
         """The mailbox in which the request's events will arrive.
 
         From its lease on the model stays loaded for `keep_alive_s` after each use, in place of the
@@ -71,15 +64,15 @@ class RunLoop:
         request is refused at once.
         """
         mailbox = Mailbox(
-            stall_s=self._settings.client_stall_s, on_stall=partial(self.abandon, request_id)
+            stall_s=self._settings.client_stall_s, on_stall=partial(self.abandon, ask.id)
         )
-        submission = Submission(request_id, model, request, mailbox, loop_time_s(), keep_alive_s)
+        submission = Submission(ask, model, mailbox, loop_time_s(), keep_alive_s)
         await self._ask(self._events.on_submit, submission)
         return mailbox
 
-    def abandon(self, request_id: str) -> None:
-        """Nobody reads this request's events any more."""
-        self._post(self._events.on_abandon, request_id)
+    def abandon(self, answer_id: str) -> None:
+        """Nobody reads the events of this answer any more."""
+        self._post(self._events.on_abandon, answer_id)
 
     async def plan(
         self,
@@ -192,7 +185,7 @@ class RunLoop:
         """What is true now, to be shown."""
         now_s = loop_time_s()
         queue = tuple(
-            QueuedView(s.request_id, entry.model.id, s.position, now_s - s.enqueued_s)
+            QueuedView(s.ask.id, entry.model.id, s.position, now_s - s.enqueued_s)
             for entry in self._residents.entries.values()
             for s in entry.queue.in_order(now_s)
         )

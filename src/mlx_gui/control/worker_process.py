@@ -11,6 +11,7 @@ import structlog
 from mlx_gui.control.liveness import Liveness
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned, memory_returned, weighed
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import (
     ContextTooLong,
     ErrorInfo,
@@ -27,7 +28,6 @@ from mlx_gui.core.generation import (
     GenerationEvent,
     Prefill,
     Usage,
-    WorkerRequest,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.ipc.child import Child, ChildExit
@@ -129,16 +129,16 @@ class WorkerProcess:
     def pid(self) -> int | None:
         return self._child.pid if self._child is not None and self.exit is None else None
 
-    def generate(self, request_id: str, request: WorkerRequest, mailbox: Mailbox) -> None:
+    def answer(self, ask: Ask, mailbox: Mailbox) -> None:
         """Start a request on a ready worker; its events go to `mailbox`."""
         assert self._child is not None, "only a ready worker is given requests"
-        self._mailboxes[request_id] = mailbox
-        self._unanswered.add(request_id)
-        if mailbox.logged_as is not None:
-            self._logged_as[request_id] = mailbox.logged_as
+        self._mailboxes[ask.id] = mailbox
+        self._unanswered.add(ask.id)
+        if ask.request_id:
+            self._logged_as[ask.id] = ask.request_id
             if len(self._logged_as) > _NAMES_KEPT:
                 del self._logged_as[next(iter(self._logged_as))]
-        self._child.send(StartRequest(request_id, request))
+        self._child.send(StartRequest(ask.id, ask.request))
 
     def cancel(self, request_id: str) -> None:
         """Ask the worker to drop a request; its lease ends when the worker says so."""

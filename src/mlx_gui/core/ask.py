@@ -12,7 +12,7 @@ from mlx_gui.core.errors import (
     ShuttingDown,
     from_info,
 )
-from mlx_gui.core.generation import LOCAL_TENANT, Failed, Usage, WorkerRequest
+from mlx_gui.core.generation import LOCAL_TENANT, Failed, GenerateRequest, Usage, WorkerRequest
 from mlx_gui.core.model import Capability
 
 Outcome = Literal["finished", "cancelled", "refused", "failed"]
@@ -51,6 +51,13 @@ class RequestEnd:
     outcome: Outcome
     usage: Usage | None = None
     error: ErrorInfo | None = None
+
+
+def needs_of(request: GenerateRequest) -> Capability:
+    """What a model of text must be able to do for `request`."""
+    if request.suffix:
+        return "fill_in_the_middle"
+    return "chat" if request.prompt is None else "completion"
 
 
 def end_of(last: Usage | Failed, *, given_up: bool = False) -> RequestEnd:

@@ -155,7 +155,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
     stop: tuple[str, ...] = ()
     n: int = 1
     tenant: str = LOCAL_TENANT
-    priority: int = 0
+    """Whose earlier requests the prefix cache may know this one by."""
     prompt: str | tuple[int, ...] | None = None
     suffix: str = ""
     """What follows the answer to a `prompt` of text: the gap between them is filled."""
@@ -352,22 +352,6 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 WorkerRequest = GenerateRequest | TokenizeRequest | DetokenizeRequest
 """What a worker is asked to do under a lease."""
-
-
-def credits_of(request: WorkerRequest) -> int:
-    """Sequences that `request` occupies; counting tokens occupies none."""
-    return request.n if isinstance(request, GenerateRequest) else 0
-
-
-def place_of(request: WorkerRequest) -> tuple[int, str]:
-    """Priority and tenant, by which the queue orders requests."""
-    match request:
-        case GenerateRequest(priority=priority, tenant=tenant):
-            return priority, tenant
-        case TokenizeRequest(request=question):
-            return question.priority, question.tenant
-        case DetokenizeRequest():
-            return 0, LOCAL_TENANT
 
 
 GenerationEvent = (

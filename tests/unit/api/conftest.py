@@ -27,6 +27,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def dispatch(running: Running) -> ScriptedDispatch:
     running.dispatch.script = say_hello
     running.dispatch.asked.clear()
+    running.dispatch.asks.clear()
     running.dispatch.kept_s.clear()
     running.dispatch.closed.clear()
     return running.dispatch

@@ -30,6 +30,7 @@ from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.spare import WarmSpare
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.generation import (
     Delta,
@@ -84,19 +85,18 @@ class ScriptedDispatch:
 
     script: Script = say_hello
     asked: list[GenerateRequest] = field(default_factory=list[GenerateRequest])
+    asks: list[Ask] = field(default_factory=list[Ask])
+    """The envelopes of `asked`."""
     kept_s: list[float | None] = field(default_factory=list[float | None])
     """How long the model is to stay, by request."""
     closed: threading.Event = field(default_factory=threading.Event)
     """Set when a generator has ended, in whatever way."""
 
     async def events(
-        self,
-        model: Model,
-        request: GenerateRequest,
-        *,
-        request_id: str,
-        keep_alive_s: float | None = None,
+        self, model: Model, ask: Ask, *, keep_alive_s: float | None = None
     ) -> AsyncGenerator[GenerationEvent]:
+        request = cast(GenerateRequest, ask.request)
+        self.asks.append(ask)
         self.asked.append(request)
         self.kept_s.append(keep_alive_s)
         try:

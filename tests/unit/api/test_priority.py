@@ -35,7 +35,7 @@ def test_a_request_has_the_priority_of_its_header(
     answer = post(address, path, header)
 
     assert answer.status_code == 200, answer.text
-    assert [each.priority for each in dispatch.asked] == [priority]
+    assert [each.priority for each in dispatch.asks] == [priority]
 
 
 @pytest.mark.parametrize("path", OPENAI)
@@ -44,7 +44,7 @@ def test_a_priority_in_the_body_wins_over_the_header(
     address: str, dispatch: ScriptedDispatch, path: str, body: int | None, priority: int
 ) -> None:
     assert post(address, path, "7", priority=body).status_code == 200
-    assert [each.priority for each in dispatch.asked] == [priority]
+    assert [each.priority for each in dispatch.asks] == [priority]
 
 
 @pytest.mark.parametrize("path", BODIES)

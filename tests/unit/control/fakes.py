@@ -1,16 +1,24 @@
 """Fake effects for the run loop: workers without processes, driven by the test."""
 
+from typing import Any
+
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ContextTooLong, ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
-from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage
+from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage, WorkerRequest
 from mlx_gui.core.model import KVLayout, LoadSpec, MemoryNeed, MemoryUse, Model, ModelFacts
 from mlx_gui.ipc.child import ChildExit
 from mlx_gui.ipc.messages import LoadProgress, Pong, Ready
 
 FACTS = ModelFacts("text", "fake", ("chat",), 4096, 1, 1, 1, KVLayout(1))
 REQUEST = GenerateRequest(())
+
+
+def asked(id: str, request: WorkerRequest = REQUEST, **more: Any) -> Ask:
+    """What the run loop is asked, by somebody unless `more` says more."""
+    return Ask(id, request, "chat", **more)
 
 
 def model(name: str) -> Model:
@@ -89,8 +97,8 @@ class ScriptedWorker:
 
     # --- what the run loop calls ---
 
-    def generate(self, request_id: str, request: GenerateRequest, mailbox: Mailbox) -> None:
-        self.running[request_id] = mailbox
+    def answer(self, ask: Ask, mailbox: Mailbox) -> None:
+        self.running[ask.id] = mailbox
 
     def cancel(self, request_id: str) -> None:
         if not self.deaf and (mailbox := self.running.pop(request_id, None)) is not None:

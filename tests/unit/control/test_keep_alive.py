@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mlx_gui.core.generation import Usage
-from tests.unit.control.fakes import REQUEST, model
+from tests.unit.control.fakes import asked, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
 
 HOUR_S = 3600
@@ -14,7 +14,7 @@ HOUR_S = 3600
 
 async def answered(stage: Stage, request_id: str, *, keep_alive_s: float | None = None) -> None:
     """One whole answer of the model a, which is loaded for it if need be."""
-    mailbox = await stage.loop.submit(request_id, model("a"), REQUEST, keep_alive_s=keep_alive_s)
+    mailbox = await stage.loop.submit(model("a"), asked(request_id), keep_alive_s=keep_alive_s)
     if stage.worker("a").phase == "loading":
         stage.worker("a").become_ready()
     await stage.settle()
@@ -68,7 +68,7 @@ def test_a_negative_time_is_for_ever() -> None:
 
 def test_no_time_at_all_unloads_after_the_answer_and_not_before_others_have_theirs() -> None:
     async def scenario(stage: Stage) -> None:
-        other = await stage.loop.submit("1", model("a"), REQUEST)
+        other = await stage.loop.submit(model("a"), asked("1"))
         await answered(stage, "2", keep_alive_s=0)
         assert stage.worker("a").phase == "ready"
         stage.worker("a").finish("1")
@@ -109,7 +109,7 @@ def test_a_load_names_how_long_the_model_stays_even_if_an_old_worker_has_yet_to_
 
 def test_a_model_at_work_can_be_told_to_leave_when_it_has_finished() -> None:
     async def scenario(stage: Stage) -> None:
-        running = await stage.loop.submit("1", model("a"), REQUEST)
+        running = await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         await stage.loop.keep(model("a"), 0)

@@ -6,8 +6,8 @@ import pytest
 
 from mlx_gui.control.plans import Standing
 from mlx_gui.core.errors import Conflict, ModelTooLarge, QueueTimeout, WorkerFailed
-from mlx_gui.core.generation import GenerateRequest, Usage
-from tests.unit.control.fakes import REQUEST, error_of, model
+from mlx_gui.core.generation import Usage
+from tests.unit.control.fakes import asked, error_of, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
 
 HOUR_S = 3600
@@ -43,7 +43,7 @@ def test_a_load_that_nobody_waited_for_and_that_was_refused_is_seen_to_have_fail
 def test_an_unload_ends_a_load_that_waits_for_room() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.loaded("a")
-        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        mailbox = await stage.loop.submit(model("a"), asked("1"))
         loading = asyncio.create_task(stage.loop.load(model("b")))
         await asyncio.sleep(0)
         await stage.settle()
@@ -63,8 +63,8 @@ def test_an_unload_ends_a_load_that_waits_for_room() -> None:
 def test_requests_that_wait_for_room_keep_their_model_from_being_unloaded_unless_forced() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.loaded("a")
-        await stage.loop.submit("1", model("a"), REQUEST)
-        mailbox = await stage.loop.submit("2", model("b"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
+        mailbox = await stage.loop.submit(model("b"), asked("2"))
         with pytest.raises(Conflict):
             await stage.loop.unload(model("b"))
         assert not (await stage.loop.unload(model("b"), when_idle=True)).was_loaded
@@ -101,7 +101,7 @@ def test_a_load_waits_for_room_no_longer_than_a_request_does() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
         for number in range(2):
-            await stage.loop.submit(str(number), model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(number)))
         with pytest.raises(QueueTimeout, match=r"^The load waited 0\.05 s for b\."):
             await stage.loop.load(model("b"))
         view = stage.loop.snapshot().models["b"]
@@ -129,7 +129,7 @@ def test_a_model_that_was_removed_leaves_after_its_answers_even_if_it_is_pinned(
         stage.standings["a"] = Standing(pinned=True)
         worker = await stage.loaded("a")
         idle = await stage.loaded("b")
-        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        mailbox = await stage.loop.submit(model("a"), asked("1"))
         stage.loop.removed(["a", "b", "never seen"])
         await stage.settle()
         assert (worker.phase, idle.phase) == ("ready", "stopping")
@@ -151,12 +151,12 @@ def test_urgent_requests_that_come_later_do_not_keep_a_model_from_leaving() -> N
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
         for number in range(2):
-            await stage.loop.submit(str(number), model("a"), REQUEST)
-        before = await stage.loop.submit("before", model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(number)))
+        before = await stage.loop.submit(model("a"), asked("before"))
         leaving = asyncio.create_task(stage.loop.unload(model("a"), when_idle=True))
         await asyncio.sleep(0)
         await stage.settle()
-        await stage.loop.submit("later", model("a"), GenerateRequest((), priority=5))
+        await stage.loop.submit(model("a"), asked("later", priority=5))
         worker.finish("0")
         worker.finish("1")
         await stage.settle()
@@ -205,8 +205,8 @@ def test_models_that_are_there_answer_while_another_cannot_be_planned() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
         for number in range(2):
-            await stage.loop.submit(str(number), model("a"), REQUEST)
-        lost = await stage.loop.submit("b", model("b"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(number)))
+        lost = await stage.loop.submit(model("b"), asked("b"))
         stage.unplannable.add("b")
         worker.finish("0")
         await stage.settle()
@@ -219,7 +219,7 @@ def test_models_that_are_there_answer_while_another_cannot_be_planned() -> None:
 def test_of_a_model_that_was_removed_nothing_is_kept_once_its_worker_has_left() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         stage.loop.removed(["a"])
         stage.loop.settings_changed()
         worker.finish("1")

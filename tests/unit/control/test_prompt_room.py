@@ -8,7 +8,7 @@ from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.plans import Standing
 from mlx_gui.core.errors import WorkerOutOfMemory
 from mlx_gui.core.generation import GenerateRequest, TokenizeRequest, Usage, WorkerRequest
-from tests.unit.control.fakes import REQUEST, error_of, model
+from tests.unit.control.fakes import REQUEST, asked, error_of, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
 from tests.unit.control.test_sharing import decided
 
@@ -20,7 +20,7 @@ async def granted(
 ) -> Mailbox:
     """The mailbox of a request that a worker with the usual context of 64 reads."""
     stage.longest = stage.longest or 1000
-    box = await stage.loop.submit(request_id, model("a"), request)
+    box = await stage.loop.submit(model("a"), asked(request_id, request))
     if stage.worker("a").phase == "loading":
         stage.worker("a").become_ready()
     await stage.settle()
@@ -57,7 +57,7 @@ def test_a_prompt_that_is_too_long_is_answered_by_a_longer_context_unseen() -> N
         assert stage.worker("a").spec.context == ROOM
         stage.worker("a").finish("long")
         assert isinstance(await terminal(box), Usage)
-        await stage.loop.submit("next", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("next"))
         await stage.settle()
         assert set(stage.worker("a").running) == {"next"}, "the context stays as it is"
         assert not stage.loop.reload_pending(model("a"))
@@ -69,7 +69,7 @@ def test_running_answers_end_first_and_who_waits_is_answered_afterwards() -> Non
     async def scenario(stage: Stage) -> None:
         running = await granted(stage, "running")
         box = await granted(stage)
-        waiting = await stage.loop.submit("waiting", model("a"), REQUEST)
+        waiting = await stage.loop.submit(model("a"), asked("waiting"))
         old = stage.worker("a")
         old.find_too_long("long", LONG)
         await stage.settle()
@@ -181,7 +181,7 @@ def test_a_prompt_whose_client_is_gone_reloads_nothing() -> None:
         await stage.settle()
         stage.worker("a").finish("running")
         assert isinstance(await terminal(running), Usage)
-        await stage.loop.submit("next", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("next"))
         await stage.settle()
         assert set(stage.worker("a").running) == {"next"}
         assert len(stage.workers) == 1
@@ -194,7 +194,7 @@ def test_where_the_room_is_gone_meanwhile_only_the_long_prompt_is_refused() -> N
         stage.sizes_of_contexts[ROOM] = 60
         box = await granted(stage)
         running = await granted(stage, "running")
-        waiting = await stage.loop.submit("waiting", model("a"), REQUEST)
+        waiting = await stage.loop.submit(model("a"), asked("waiting"))
         stage.worker("a").find_too_long("long", LONG)
         await stage.settle()
         stage.worker("a").finish("running")

@@ -7,6 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mlx_gui.control.queue import AGING_S, FairQueue
+from mlx_gui.core.ask import Ask
+from tests.unit.control.fakes import asked
 
 
 @dataclass
@@ -15,6 +17,10 @@ class Asked:
     tenant: str = "a"
     priority: int = 0
     enqueued_s: float = 0.0
+
+    @property
+    def ask(self) -> Ask:
+        return asked(self.request_id, tenant=self.tenant, priority=self.priority)
 
 
 def queue_of(*items: Asked) -> FairQueue[Asked]:

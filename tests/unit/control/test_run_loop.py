@@ -30,7 +30,6 @@ from mlx_gui.core.errors import (
 )
 from mlx_gui.core.generation import (
     Failed,
-    GenerateRequest,
     GenerationEvent,
     Loading,
     Queued,
@@ -38,7 +37,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.model_settings import ModelSettings
-from tests.unit.control.fakes import REQUEST, ScriptedWorker, error_of, model, need
+from tests.unit.control.fakes import ScriptedWorker, asked, error_of, model, need
 
 DEADLINE_S = 30
 
@@ -181,8 +180,8 @@ async def terminal(mailbox: Mailbox) -> GenerationEvent:
 
 def test_a_request_loads_its_model_and_a_second_one_joins_the_load() -> None:
     async def scenario(stage: Stage) -> None:
-        first = await stage.loop.submit("1", model("a"), REQUEST)
-        second = await stage.loop.submit("2", model("a"), REQUEST)
+        first = await stage.loop.submit(model("a"), asked("1"))
+        second = await stage.loop.submit(model("a"), asked("2"))
         assert len(stage.workers) == 1
         stage.worker("a").become_ready()
         await stage.settle()
@@ -197,7 +196,7 @@ def test_a_request_loads_its_model_and_a_second_one_joins_the_load() -> None:
 
 def test_a_request_beyond_the_credits_waits_and_is_seen_waiting() -> None:
     async def scenario(stage: Stage) -> None:
-        boxes = [await stage.loop.submit(str(i), model("a"), REQUEST) for i in range(3)]
+        boxes = [await stage.loop.submit(model("a"), asked(str(i))) for i in range(3)]
         stage.worker("a").become_ready()
         await stage.settle()
         snapshot = stage.loop.snapshot()
@@ -215,7 +214,7 @@ def test_the_count_limit_evicts_the_least_recently_used_idle_model() -> None:
     async def scenario(stage: Stage) -> None:
         for name in ("a", "b"):
             await stage.loaded(name)
-        await stage.loop.submit("1", model("c"), REQUEST)
+        await stage.loop.submit(model("c"), asked("1"))
         assert stage.worker("a").phase == "stopping"
         assert stage.worker("b").phase == "ready"
         stage.worker("a").end()
@@ -227,10 +226,10 @@ def test_the_count_limit_evicts_the_least_recently_used_idle_model() -> None:
 
 def test_a_leased_model_is_not_evicted_and_the_other_waits_for_it() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
-        waiting = await stage.loop.submit("2", model("b"), REQUEST)
+        waiting = await stage.loop.submit(model("b"), asked("2"))
         assert stage.worker("a").phase == "ready"
         stage.worker("a").finish("1")
         await stage.settle()
@@ -247,13 +246,13 @@ def test_a_leased_model_is_not_evicted_and_the_other_waits_for_it() -> None:
 
 def test_a_crash_fails_its_requests_and_the_next_one_loads_again() -> None:
     async def scenario(stage: Stage) -> None:
-        lost = await stage.loop.submit("1", model("a"), REQUEST)
+        lost = await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         stage.worker("a").say("1")
         stage.worker("a").crash()
         assert error_of(await terminal(lost)).code == "worker_failed"
-        found = await stage.loop.submit("2", model("a"), REQUEST)
+        found = await stage.loop.submit(model("a"), asked("2"))
         stage.worker("a").become_ready()
         await stage.settle()
         stage.worker("a").finish("2")
@@ -266,7 +265,7 @@ def test_a_crash_fails_its_requests_and_the_next_one_loads_again() -> None:
 def test_a_request_of_which_nothing_came_is_answered_by_the_next_worker_and_only_by_that() -> None:
     async def scenario(stage: Stage) -> None:
         begun, first, second = [
-            await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(3)
+            await stage.loop.submit(model("a"), asked(str(number))) for number in range(3)
         ]
         stage.worker("a").become_ready()
         await stage.settle()
@@ -288,7 +287,7 @@ def test_a_request_of_which_nothing_came_is_answered_by_the_next_worker_and_only
 
 def test_a_request_that_comes_back_abandoned_or_as_the_server_stops_is_not_tried_again() -> None:
     async def scenario(stage: Stage) -> None:
-        boxes = [await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(2)]
+        boxes = [await stage.loop.submit(model("a"), asked(str(number))) for number in range(2)]
         worker = stage.worker("a")
         worker.become_ready()
         await stage.settle()
@@ -310,7 +309,7 @@ def test_a_request_that_comes_back_abandoned_or_as_the_server_stops_is_not_tried
 
 def test_a_load_that_finds_no_folder_tells_so_and_has_the_folders_searched() -> None:
     async def scenario(stage: Stage) -> None:
-        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        mailbox = await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").end(ModelNotFound("a is not there any more."))
         assert error_of(await terminal(mailbox)).code == "model_not_found"
         await stage.settle()
@@ -325,12 +324,12 @@ def test_a_load_that_finds_no_folder_tells_so_and_has_the_folders_searched() -> 
 def test_a_load_that_fails_answers_everybody_and_three_in_a_row_refuse_at_once() -> None:
     async def scenario(stage: Stage) -> None:
         for attempt in range(3):
-            mailbox = await stage.loop.submit(str(attempt), model("a"), REQUEST)
+            mailbox = await stage.loop.submit(model("a"), asked(str(attempt)))
             stage.worker("a").crash()
             assert error_of(await terminal(mailbox)).code == "load_failed"
             await stage.settle()
         with pytest.raises(LoadFailed, match="3 times"):
-            await stage.loop.submit("x", model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked("x"))
         assert stage.loop.snapshot().models["a"].state == "failed"
         loading = asyncio.create_task(stage.loop.load(model("a")))
         await asyncio.sleep(0)
@@ -345,7 +344,7 @@ def test_a_model_that_can_never_fit_is_refused_with_the_numbers() -> None:
     async def scenario(stage: Stage) -> None:
         with pytest.raises(ModelTooLarge):
             await stage.loop.load(model("huge"))
-        mailbox = await stage.loop.submit("1", model("huge"), REQUEST)
+        mailbox = await stage.loop.submit(model("huge"), asked("1"))
         assert error_of(await terminal(mailbox)).code == "model_too_large"
 
     play(scenario)
@@ -354,9 +353,9 @@ def test_a_model_that_can_never_fit_is_refused_with_the_numbers() -> None:
 def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:
     async def scenario(stage: Stage) -> None:
         for i in range(3):
-            await stage.loop.submit(str(i), model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(i)))
         with pytest.raises(QueueFull) as refused:
-            await stage.loop.submit("x", model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked("x"))
         assert refused.value.retry_after_s
 
     play(scenario, max_queue=3)
@@ -365,7 +364,7 @@ def test_a_full_queue_refuses_with_a_time_to_come_back() -> None:
 def test_an_abandoned_request_leaves_the_queue_or_the_worker() -> None:
     async def scenario(stage: Stage) -> None:
         for i in range(3):
-            await stage.loop.submit(str(i), model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(i)))
         stage.worker("a").become_ready()
         await stage.settle()
         stage.loop.abandon("2")
@@ -381,7 +380,7 @@ def test_an_abandoned_request_leaves_the_queue_or_the_worker() -> None:
 
 def test_waiting_and_loading_have_their_limits_in_time() -> None:
     async def scenario(stage: Stage) -> None:
-        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        mailbox = await stage.loop.submit(model("a"), asked("1"))
         assert error_of(await terminal(mailbox)).code == "queue_timeout"
         with pytest.raises(MlxGuiError) as timed_out:
             await stage.loop.load(model("b"))
@@ -393,7 +392,7 @@ def test_waiting_and_loading_have_their_limits_in_time() -> None:
 
 def test_an_idle_model_leaves_when_its_keep_alive_is_over() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         assert stage.worker("a").phase == "ready"
@@ -406,7 +405,7 @@ def test_an_idle_model_leaves_when_its_keep_alive_is_over() -> None:
 
 def test_the_keep_alive_of_a_model_holds_for_it_without_a_new_load() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         stage.standings["a"] = Standing(keep_alive_s=0)
@@ -421,7 +420,7 @@ def test_the_keep_alive_of_a_model_holds_for_it_without_a_new_load() -> None:
 
 def test_an_idle_model_whose_settings_changed_is_loaded_anew_by_the_next_request() -> None:
     async def scenario(stage: Stage) -> None:
-        first = await stage.loop.submit("1", model("a"), REQUEST)
+        first = await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         stage.worker("a").finish("1")
@@ -430,7 +429,7 @@ def test_an_idle_model_whose_settings_changed_is_loaded_anew_by_the_next_request
         stage.contexts["a"] = 128
         assert stage.loop.reload_pending(model("a"))
         assert stage.worker("a").phase == "ready"
-        second = await stage.loop.submit("2", model("a"), REQUEST)
+        second = await stage.loop.submit(model("a"), asked("2"))
         assert stage.worker("a").phase == "stopping"
         stage.worker("a").end()
         await stage.settle()
@@ -446,11 +445,11 @@ def test_an_idle_model_whose_settings_changed_is_loaded_anew_by_the_next_request
 
 def test_a_busy_model_whose_settings_changed_finishes_first_and_takes_nothing_new() -> None:
     async def scenario(stage: Stage) -> None:
-        running = await stage.loop.submit("1", model("a"), REQUEST)
+        running = await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         stage.contexts["a"] = 128
-        waiting = await stage.loop.submit("2", model("a"), REQUEST)
+        waiting = await stage.loop.submit(model("a"), asked("2"))
         old = stage.worker("a")
         assert (old.phase, set(old.running)) == ("ready", {"1"})
         assert stage.loop.snapshot().models["a"].queued == 1
@@ -492,11 +491,11 @@ def test_a_load_that_was_asked_for_is_of_the_settings_as_they_are_now() -> None:
 
 def test_a_change_that_is_taken_back_costs_no_load() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         stage.contexts["a"] = 128
-        await stage.loop.submit("2", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("2"))
         del stage.contexts["a"]
         stage.worker("a").finish("1")
         await stage.settle()
@@ -508,7 +507,7 @@ def test_a_change_that_is_taken_back_costs_no_load() -> None:
 
 def test_an_unload_is_refused_while_the_model_answers_unless_forced() -> None:
     async def scenario(stage: Stage) -> None:
-        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        mailbox = await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
         with pytest.raises(Conflict, match="1 requests"):
@@ -528,7 +527,7 @@ def test_progress_of_a_load_reaches_those_who_wait() -> None:
     from mlx_gui.ipc.messages import LoadProgress
 
     async def scenario(stage: Stage) -> None:
-        mailbox = await stage.loop.submit("1", model("a"), REQUEST)
+        mailbox = await stage.loop.submit(model("a"), asked("1"))
         worker = stage.worker("a")
         worker.progress = LoadProgress("weights", 1, 4)
         stage.loop.worker_progressed(worker)  # pyright: ignore[reportArgumentType]
@@ -540,16 +539,16 @@ def test_progress_of_a_load_reaches_those_who_wait() -> None:
 
 def test_a_shutdown_lets_answers_finish_and_refuses_what_is_new() -> None:
     async def scenario(stage: Stage) -> None:
-        running = await stage.loop.submit("1", model("a"), REQUEST)
+        running = await stage.loop.submit(model("a"), asked("1"))
         stage.worker("a").become_ready()
         await stage.settle()
-        queued = await stage.loop.submit("2", model("b"), REQUEST)
+        queued = await stage.loop.submit(model("b"), asked("2"))
         ending = asyncio.create_task(stage.loop.shutdown(grace_s=DEADLINE_S))
         await asyncio.sleep(0)
         await stage.settle()
         assert error_of(await terminal(queued)).code == "shutting_down"
         with pytest.raises(ShuttingDown):
-            await stage.loop.submit("3", model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked("3"))
         stage.worker("a").finish("1")
         await ending
         assert isinstance(await terminal(running), Usage)
@@ -649,9 +648,10 @@ class Crowd:
             worker.finish(self.dice.choice(list(worker.running)))
 
     async def _submit(self, request_id: str, name: str) -> None:
-        request = GenerateRequest(tenant=self.dice.choice("xyz"), priority=self.dice.randint(-1, 1))
+        tenant, priority = self.dice.choice("xyz"), self.dice.randint(-1, 1)
+        ask = asked(request_id, tenant=tenant, priority=priority)
         try:
-            self.boxes[request_id] = await self.stage.loop.submit(request_id, model(name), request)
+            self.boxes[request_id] = await self.stage.loop.submit(model(name), ask)
         except LoadFailed:
             self._later(self.stage.loop.load(model(name)))
 

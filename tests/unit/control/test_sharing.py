@@ -17,9 +17,9 @@ from mlx_gui.core.errors import (
     WorkerFailed,
     WorkerOutOfMemory,
 )
-from mlx_gui.core.generation import GenerateRequest, Usage
+from mlx_gui.core.generation import Usage
 from mlx_gui.core.plan import PolicyAction
-from tests.unit.control.fakes import REQUEST, error_of, model
+from tests.unit.control.fakes import asked, error_of, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
 
 
@@ -42,7 +42,7 @@ def decided(stage: Stage, action: PolicyAction, subject: str) -> list[str]:
 def test_two_models_that_cannot_be_there_together_take_turns() -> None:
     async def scenario(stage: Stage) -> None:
         boxes = {
-            f"{name}{number}": await stage.loop.submit(f"{name}{number}", model(name), REQUEST)
+            f"{name}{number}": await stage.loop.submit(model(name), asked(f"{name}{number}"))
             for number in range(4)
             for name in "ab"
         }
@@ -72,8 +72,8 @@ def test_a_model_keeps_its_turn_while_it_lasts() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
         for number in range(3):
-            await stage.loop.submit(f"a{number}", model("a"), REQUEST)
-        await stage.loop.submit("b", model("b"), REQUEST)
+            await stage.loop.submit(model("a"), asked(f"a{number}"))
+        await stage.loop.submit(model("b"), asked("b"))
         worker.finish("a0")
         await stage.settle()
         assert set(worker.running) == {"a1"}
@@ -86,9 +86,9 @@ def test_a_model_keeps_its_turn_while_it_lasts() -> None:
 def test_a_drained_model_goes_on_when_the_other_is_not_wanted_any_more() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        await stage.loop.submit("a0", model("a"), REQUEST)
-        await stage.loop.submit("a1", model("a"), REQUEST)
-        await stage.loop.submit("b", model("b"), REQUEST)
+        await stage.loop.submit(model("a"), asked("a0"))
+        await stage.loop.submit(model("a"), asked("a1"))
+        await stage.loop.submit(model("b"), asked("b"))
         await until(stage, lambda: bool(decided(stage, "drain", "a")))
         stage.loop.abandon("b")
         await stage.settle()
@@ -101,10 +101,10 @@ def test_a_drained_model_goes_on_when_the_other_is_not_wanted_any_more() -> None
 
 def test_a_turn_is_no_shorter_than_twice_its_load() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.loop.submit("a0", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("a0"))
         stage.worker("a").become_ready(load_ms=1_000_000)
         await stage.settle()
-        await stage.loop.submit("b", model("b"), REQUEST)
+        await stage.loop.submit(model("b"), asked("b"))
         assert stage.loop.snapshot().models["b"].waits_because == "it is the turn of a"
 
     play(scenario, max_models=1, turn_s=0.001)
@@ -118,7 +118,7 @@ def test_a_pinned_model_is_neither_evicted_nor_expires() -> None:
         stage.standings["a"] = Standing(pinned=True)
         await stage.loaded("a")
         await stage.loaded("b")
-        await stage.loop.submit("1", model("c"), REQUEST)
+        await stage.loop.submit(model("c"), asked("1"))
         assert stage.worker("b").phase == "stopping"
         assert stage.worker("a").phase == "ready"
         assert stage.loop.snapshot().models["a"].expires_at is None
@@ -148,7 +148,7 @@ def test_what_does_not_fit_beside_pinned_models_is_refused_at_once() -> None:
         with pytest.raises(MlxGuiError, match="pinned") as refused:
             await stage.loop.load(model("b"))
         assert refused.value.status == 503
-        mailbox = await stage.loop.submit("1", model("b"), REQUEST)
+        mailbox = await stage.loop.submit(model("b"), asked("1"))
         assert "pinned" in error_of(await terminal(mailbox)).message
 
     play(scenario)
@@ -172,7 +172,7 @@ def test_the_least_important_idle_model_leaves_first() -> None:
         stage.standings["b"] = Standing(priority=-1)
         await stage.loaded("a")
         await stage.loaded("b")
-        await stage.loop.submit("1", model("c"), REQUEST)
+        await stage.loop.submit(model("c"), asked("1"))
         assert stage.worker("b").phase == "stopping"
         view = stage.loop.snapshot().models["b"]
         assert view.evictions == 1
@@ -185,11 +185,11 @@ def test_the_least_important_idle_model_leaves_first() -> None:
 def test_requests_are_granted_by_priority_and_tenants_take_turns() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        asked = [("a0", "x", 0), ("a1", "x", 0), ("b0", "y", 0), ("high", "x", 5)]
-        await stage.loop.submit("first", model("a"), REQUEST)
-        for request_id, tenant, priority in asked:
-            request = GenerateRequest(tenant=tenant, priority=priority)
-            await stage.loop.submit(request_id, model("a"), request)
+        crowd = [("a0", "x", 0), ("a1", "x", 0), ("b0", "y", 0), ("high", "x", 5)]
+        await stage.loop.submit(model("a"), asked("first"))
+        for request_id, tenant, priority in crowd:
+            ask = asked(request_id, tenant=tenant, priority=priority)
+            await stage.loop.submit(model("a"), ask)
         order: list[str] = []
         while worker.running:
             (request_id,) = worker.running
@@ -204,10 +204,10 @@ def test_requests_are_granted_by_priority_and_tenants_take_turns() -> None:
 def test_a_tenant_that_fills_the_queue_does_not_shut_out_another() -> None:
     async def scenario(stage: Stage) -> None:
         for number in range(4):
-            await stage.loop.submit(str(number), model("a"), GenerateRequest(tenant="loud"))
+            await stage.loop.submit(model("a"), asked(str(number), tenant="loud"))
         with pytest.raises(QueueFull):
-            await stage.loop.submit("more", model("a"), GenerateRequest(tenant="loud"))
-        await stage.loop.submit("quiet", model("a"), GenerateRequest(tenant="quiet"))
+            await stage.loop.submit(model("a"), asked("more", tenant="loud"))
+        await stage.loop.submit(model("a"), asked("quiet", tenant="quiet"))
 
     play(scenario, max_queue=4)
 
@@ -217,7 +217,7 @@ def test_a_tenant_that_fills_the_queue_does_not_shut_out_another() -> None:
 
 def test_a_load_that_nobody_waits_for_any_more_is_ended() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         loading = asyncio.create_task(stage.loop.load(model("a")))
         await asyncio.sleep(0)
         await stage.settle()
@@ -248,7 +248,7 @@ def test_a_preload_waits_for_room_and_evicts_nobody_at_work() -> None:
 
 def test_after_a_second_failure_the_next_load_waits_unless_somebody_asks_for_it() -> None:
     async def scenario(stage: Stage) -> None:
-        boxes = [await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(6)]
+        boxes = [await stage.loop.submit(model("a"), asked(str(number))) for number in range(6)]
         for _ in range(2):
             assert stage.started("a"), "the first time at once"
             stage.worker("a").become_ready()
@@ -271,13 +271,13 @@ def test_after_a_second_failure_the_next_load_waits_unless_somebody_asks_for_it(
 def test_a_model_that_failed_is_tried_again_when_its_settings_have_changed() -> None:
     async def scenario(stage: Stage) -> None:
         for attempt in range(3):
-            await stage.loop.submit(str(attempt), model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(attempt)))
             stage.worker("a").crash()
             await stage.settle()
         with pytest.raises(LoadFailed):
-            await stage.loop.submit("refused", model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked("refused"))
         stage.contexts["a"] = 128
-        await stage.loop.submit("again", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("again"))
         assert stage.started("a")
 
     play(scenario, back_off_s=0.0)
@@ -286,7 +286,7 @@ def test_a_model_that_failed_is_tried_again_when_its_settings_have_changed() -> 
 def test_the_wait_after_a_failure_ends_by_itself() -> None:
     async def scenario(stage: Stage) -> None:
         for number in range(5):
-            await stage.loop.submit(str(number), model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(number)))
         for _ in range(2):
             stage.worker("a").become_ready()
             await stage.settle()
@@ -303,11 +303,11 @@ def test_the_wait_after_a_failure_ends_by_itself() -> None:
 def test_an_unload_when_idle_answers_what_had_come_and_no_more() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        boxes = [await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(2)]
+        boxes = [await stage.loop.submit(model("a"), asked(str(number))) for number in range(2)]
         unloading = asyncio.create_task(stage.loop.unload(model("a"), when_idle=True))
         await asyncio.sleep(0)
         await stage.settle()
-        later = await stage.loop.submit("later", model("a"), REQUEST)
+        later = await stage.loop.submit(model("a"), asked("later"))
         for number in range(2):
             worker.finish(str(number))
             await stage.settle()
@@ -327,11 +327,11 @@ def test_an_unload_when_idle_is_not_held_up_by_a_later_and_more_urgent_request()
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
         for number in range(2):
-            await stage.loop.submit(str(number), model("a"), REQUEST)
+            await stage.loop.submit(model("a"), asked(str(number)))
         unloading = asyncio.create_task(stage.loop.unload(model("a"), when_idle=True))
         await asyncio.sleep(0)
         await stage.settle()
-        await stage.loop.submit("urgent", model("a"), GenerateRequest(priority=5))
+        await stage.loop.submit(model("a"), asked("urgent", priority=5))
         for number in range(2):
             worker.finish(str(number))
             await stage.settle()
@@ -344,10 +344,10 @@ def test_an_unload_when_idle_is_not_held_up_by_a_later_and_more_urgent_request()
 
 def test_a_forced_unload_also_ends_the_wait_for_room() -> None:
     async def scenario(stage: Stage) -> None:
-        await stage.loop.submit("a", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("a"))
         stage.worker("a").become_ready()
         await stage.settle()
-        waiting = await stage.loop.submit("b", model("b"), REQUEST)
+        waiting = await stage.loop.submit(model("b"), asked("b"))
         assert not (await stage.loop.unload(model("b"), force=True)).was_loaded
         assert error_of(await terminal(waiting)).code == "conflict"
 
@@ -361,7 +361,7 @@ def test_pressure_takes_caches_then_idle_models_and_refuses_loads() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.loaded("a")
         await stage.loaded("b")
-        busy = await stage.loop.submit("1", model("b"), REQUEST)
+        busy = await stage.loop.submit(model("b"), asked("1"))
         stage.loop.pressure_is("critical")
         await stage.settle()
         assert (stage.worker("a").reclaims, stage.worker("b").reclaims) == (1, 1)
@@ -398,7 +398,7 @@ def test_a_worker_out_of_memory_comes_back_smaller_and_others_make_room() -> Non
     async def scenario(stage: Stage) -> None:
         await stage.loaded("other")
         await stage.loaded("a")
-        boxes = [await stage.loop.submit(str(number), model("a"), REQUEST) for number in range(3)]
+        boxes = [await stage.loop.submit(model("a"), asked(str(number))) for number in range(3)]
         for number in range(2):
             stage.worker("a").say(str(number))
         stage.worker("a").end(WorkerOutOfMemory("a ran out of memory"))
@@ -449,7 +449,7 @@ def test_a_spare_stays_for_the_load_that_waits_for_room() -> None:
         await stage.loaded("a")
         await stage.settle()
         assert stage.spare
-        await stage.loop.submit("1", model("b"), REQUEST)
+        await stage.loop.submit(model("b"), asked("1"))
         assert stage.worker("a").phase == "stopping"
         assert stage.spare
         stage.worker("a").end()
@@ -463,7 +463,7 @@ def test_a_spare_stays_for_the_load_that_waits_for_room() -> None:
 def test_an_idle_worker_that_has_grown_old_is_replaced() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         stage.old = "it has grown"
         worker.finish("1")
         await stage.settle()
@@ -552,7 +552,7 @@ def test_a_load_with_a_context_of_its_own_is_another_load() -> None:
         stage.worker("a").become_ready()
         assert not (await again).already_loaded
         assert stage.worker("a").spec.context == 128
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         await stage.settle()
         assert set(stage.worker("a").running) == {"1"}, "requests take what is there"
 
@@ -579,8 +579,8 @@ def test_the_log_keeps_the_newest_and_a_wait_only_once() -> None:
 def test_a_crash_between_turns_loses_nobody() -> None:
     async def scenario(stage: Stage) -> None:
         await stage.loaded("a")
-        running = await stage.loop.submit("1", model("a"), REQUEST)
-        waiting = await stage.loop.submit("2", model("b"), REQUEST)
+        running = await stage.loop.submit(model("a"), asked("1"))
+        waiting = await stage.loop.submit(model("b"), asked("2"))
         stage.worker("a").say("1")
         stage.worker("a").end(WorkerFailed("killed"))
         assert error_of(await terminal(running)).code == "worker_failed"

@@ -13,11 +13,13 @@ from mlx_gui.core.errors import (
     WorkerOutOfMemory,
 )
 from mlx_gui.core.generation import Usage
-from tests.unit.control.fakes import REQUEST, error_of, model
+from tests.unit.control.fakes import asked, error_of, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
 
 
-async def asked(stage: Stage, name: str, context_tokens: int | None) -> "asyncio.Task[LoadOutcome]":
+async def load_asked(
+    stage: Stage, name: str, context_tokens: int | None
+) -> "asyncio.Task[LoadOutcome]":
     """A load that the run loop has heard of."""
     loading = asyncio.create_task(stage.loop.load(model(name), context_tokens=context_tokens))
     await asyncio.sleep(0)
@@ -33,7 +35,7 @@ async def hung_up(stage: Stage, loading: "asyncio.Task[LoadOutcome]") -> None:
 
 async def with_context(stage: Stage, name: str, context_tokens: int) -> None:
     """The model is loaded with this context, by a load that asked for it."""
-    loading = await asked(stage, name, context_tokens)
+    loading = await load_asked(stage, name, context_tokens)
     stage.worker(name).become_ready()
     await loading
     assert stage.worker(name).spec.context == context_tokens
@@ -41,7 +43,7 @@ async def with_context(stage: Stage, name: str, context_tokens: int) -> None:
 
 async def answered(stage: Stage, request_id: str, name: str) -> None:
     """A request is answered by the worker that is there, or by a new one."""
-    box = await stage.loop.submit(request_id, model(name), REQUEST)
+    box = await stage.loop.submit(model(name), asked(request_id))
     if stage.worker(name).phase == "loading":
         stage.worker(name).become_ready()
         await stage.settle()
@@ -52,8 +54,8 @@ async def answered(stage: Stage, request_id: str, name: str) -> None:
 def test_a_load_that_was_given_up_leaves_the_model_as_it_is() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        running = await stage.loop.submit("1", model("a"), REQUEST)
-        loading = await asked(stage, "a", 16)
+        running = await stage.loop.submit(model("a"), asked("1"))
+        loading = await load_asked(stage, "a", 16)
         assert worker.phase == "ready", "it waits for the answer"
         await hung_up(stage, loading)
         await answered(stage, "2", "a")
@@ -68,7 +70,7 @@ def test_a_load_that_was_given_up_leaves_the_model_as_it_is() -> None:
 def test_a_load_that_is_given_up_as_the_model_leaves_for_it_is_not_made() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        loading = await asked(stage, "a", 16)
+        loading = await load_asked(stage, "a", 16)
         assert worker.phase == "stopping"
         await hung_up(stage, loading)
         worker.end()
@@ -82,8 +84,8 @@ def test_a_load_that_is_given_up_as_the_model_leaves_for_it_is_not_made() -> Non
 
 def test_a_load_that_is_given_up_under_way_starts_anew_for_those_who_wait_for_the_model() -> None:
     async def scenario(stage: Stage) -> None:
-        loading = await asked(stage, "a", 16)
-        box = await stage.loop.submit("1", model("a"), REQUEST)
+        loading = await load_asked(stage, "a", 16)
+        box = await stage.loop.submit(model("a"), asked("1"))
         short = stage.worker("a")
         await hung_up(stage, loading)
         assert (short.spec.context, short.phase) == (16, "stopping")
@@ -100,7 +102,7 @@ def test_a_load_that_is_given_up_under_way_starts_anew_for_those_who_wait_for_th
 
 def test_of_two_who_wait_for_one_load_the_second_keeps_it_when_the_first_gives_up() -> None:
     async def scenario(stage: Stage) -> None:
-        first, second = [await asked(stage, "a", 16) for _ in range(2)]
+        first, second = [await load_asked(stage, "a", 16) for _ in range(2)]
         await hung_up(stage, first)
         stage.worker("a").become_ready()
         assert not (await second).already_loaded
@@ -112,7 +114,7 @@ def test_of_two_who_wait_for_one_load_the_second_keeps_it_when_the_first_gives_u
 def test_a_load_that_waited_too_long_leaves_no_wish() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         with pytest.raises(QueueTimeout):
             await stage.loop.load(model("a"), context_tokens=16)
         worker.finish("1")
@@ -125,10 +127,10 @@ def test_a_load_that_waited_too_long_leaves_no_wish() -> None:
 def test_a_load_that_is_refused_leaves_no_wish_and_refuses_nobody_else() -> None:
     async def scenario(stage: Stage) -> None:
         stage.sizes_of_contexts[128] = 1000
-        await stage.loop.submit("b", model("b"), REQUEST)
+        await stage.loop.submit(model("b"), asked("b"))
         stage.worker("b").become_ready()
         await stage.settle()
-        waiting = await stage.loop.submit("1", model("a"), REQUEST)
+        waiting = await stage.loop.submit(model("a"), asked("1"))
         with pytest.raises(MlxGuiError) as refused:
             await stage.loop.load(model("a"), context_tokens=128)
         assert refused.value.code == "model_too_large"
@@ -168,13 +170,13 @@ def test_a_wish_ends_with_its_worker(error: MlxGuiError | None) -> None:
 def test_a_wish_ends_when_its_model_makes_room_for_another() -> None:
     async def scenario(stage: Stage) -> None:
         await with_context(stage, "a", 16)
-        await stage.loop.submit("b", model("b"), REQUEST)
+        await stage.loop.submit(model("b"), asked("b"))
         stage.worker("a").end()
         await stage.settle()
         stage.worker("b").become_ready()
         await stage.settle()
         stage.worker("b").finish("b")
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         await stage.settle()
         stage.worker("b").end()
         await stage.settle()
@@ -190,7 +192,7 @@ def test_a_wish_ends_with_the_keep_alive() -> None:
             await asyncio.sleep(0)
         stage.worker("a").end()
         await stage.settle()
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         assert stage.worker("a").spec.context == 64
 
     play(scenario, keep_alive_s=0)
@@ -198,7 +200,7 @@ def test_a_wish_ends_with_the_keep_alive() -> None:
 
 def test_a_load_whose_worker_is_killed_under_way_keeps_its_wish() -> None:
     async def scenario(stage: Stage) -> None:
-        loading = await asked(stage, "a", 16)
+        loading = await load_asked(stage, "a", 16)
         stage.worker("a").end(WorkerFailed("killed"))
         await stage.settle()
         stage.worker("a").become_ready()
@@ -211,7 +213,7 @@ def test_a_load_whose_worker_is_killed_under_way_keeps_its_wish() -> None:
 def test_an_unload_that_is_refused_changes_nothing() -> None:
     async def scenario(stage: Stage) -> None:
         await with_context(stage, "a", 16)
-        await stage.loop.submit("1", model("a"), REQUEST)
+        await stage.loop.submit(model("a"), asked("1"))
         with pytest.raises(Conflict):
             await stage.loop.unload(model("a"))
         assert not stage.loop.reload_pending(model("a"))
@@ -223,7 +225,7 @@ def test_an_unload_that_is_refused_changes_nothing() -> None:
 async def ran_out(stage: Stage) -> None:
     """A model ran out of memory, came back smaller, and has left."""
     await stage.loaded("a")
-    lost = await stage.loop.submit("0", model("a"), REQUEST)
+    lost = await stage.loop.submit(model("a"), asked("0"))
     stage.worker("a").say("0")
     stage.worker("a").end(WorkerOutOfMemory("a ran out of memory"))
     assert error_of(await terminal(lost)).code == "worker_out_of_memory"
@@ -254,14 +256,14 @@ def test_a_model_that_ran_out_of_memory_takes_less_for_a_while_and_then_all_agai
 def test_a_load_by_hand_takes_all_at_once_and_one_that_is_given_up_changes_nothing() -> None:
     async def scenario(stage: Stage) -> None:
         await ran_out(stage)
-        loading = await asked(stage, "a", None)
+        loading = await load_asked(stage, "a", None)
         assert stage.worker("a").spec.context == 64
         await hung_up(stage, loading)
         stage.worker("a").end()
         await stage.settle()
         await answered(stage, "2", "a")
         assert stage.worker("a").spec.context == 32
-        loading = await asked(stage, "a", None)
+        loading = await load_asked(stage, "a", None)
         stage.worker("a").end()
         await stage.settle()
         stage.worker("a").become_ready()

@@ -16,6 +16,7 @@ from mlx_gui.api.ollama.wire import Question
 from mlx_gui.api.present_models import context_tokens
 from mlx_gui.api.services import Services
 from mlx_gui.api.serving import Events, Serving
+from mlx_gui.core.ask import needs_of
 from mlx_gui.core.errors import CapabilityMissing, Conflict
 from mlx_gui.core.generation import GenerateRequest, Prepared
 from mlx_gui.core.model import Model
@@ -43,7 +44,9 @@ async def answer(
         )
         return Response(writer.empty(done_reason), media_type="application/json")
     id = f"ollama-{uuid4().hex}"
-    events = serving.events(model, asked, id=id, keep_alive_s=body.keep_alive)
+    events = serving.events(
+        model, asked, id=id, needs=needs_of(asked), keep_alive_s=body.keep_alive
+    )
     response = await _written(serving, body, stopwatch.watch(_logged(events, model)), writer)
     _tell_context(services, response, model, body)
     return response

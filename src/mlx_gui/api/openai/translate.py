@@ -76,7 +76,6 @@ def with_generation(
         max_tokens=max_tokens,
         stop=tuple(body.stop or ()),
         n=n,
-        priority=request.priority if body.priority is None else body.priority,
         grammar=_grammar(body),
         ignore_eos=body.ignore_eos or False,
     )

@@ -44,10 +44,8 @@ async def create_message(body: MessageRequest, serving: InjectedServing) -> Resp
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
     who, notices = serving.who, serving.notices
-    core = await serving.translated(
-        partial(to_core, body, notices=notices, tenant=who.tenant, priority=serving.priority)
-    )
-    events = serving.events(model, core, id=head.id)
+    core = await serving.translated(partial(to_core, body, notices=notices, tenant=who.tenant))
+    events = serving.events(model, core, id=head.id, needs="chat")
     if body.stream:
         frames = encoded(events, StreamEncoder(head).encode)
         return serving.stream(frames, error_frame=error_frame, keep_alive=PING)
@@ -67,6 +65,6 @@ async def count_message_tokens(
     question = await serving.translated(
         partial(to_count, body, notices=serving.notices, tenant=serving.who.tenant)
     )
-    events = serving.events(model, question, id=f"count_{uuid4().hex}")
+    events = serving.events(model, question, id=f"count_{uuid4().hex}", needs="chat", credits=0)
     tokenized = await serving.only(Tokenized, events)
     return MessageTokenCount(input_tokens=len(tokenized.ids))

@@ -29,9 +29,7 @@ MIN_THINKING_TOKENS = 1024
 _UNSERVED = ("mcp_servers", "container", "context_management")
 
 
-def to_core(
-    body: MessageRequest, *, notices: Notices, tenant: str, priority: int = 0
-) -> GenerateRequest:
+def to_core(body: MessageRequest, *, notices: Notices, tenant: str) -> GenerateRequest:
     """The canonical request; what is left out of it is noted.
 
     Raises InvalidRequest, and CapabilityMissing for what the user shows that is not text.
@@ -42,7 +40,6 @@ def to_core(
         max_tokens=body.max_tokens,
         stop=tuple(body.stop_sequences or ()),
         tenant=tenant,
-        priority=priority,
     )
 
 

@@ -30,7 +30,7 @@ from mlx_gui.core.generation import (
 
 
 def to_core(
-    body: OllamaChatRequest, *, tenant: str, priority: int = 0, notices: Notices | None = None
+    body: OllamaChatRequest, *, tenant: str, notices: Notices | None = None
 ) -> GenerateRequest:
     """The canonical request. Pictures that the user does not show now are noted in `notices`.
 
@@ -43,7 +43,6 @@ def to_core(
         max_tokens=end.max_tokens,
         stop=end.stop,
         tenant=tenant,
-        priority=priority,
         tools=tuple(
             _tool(tool, where=f"tools[{index}]") for index, tool in enumerate(body.tools or ())
         ),

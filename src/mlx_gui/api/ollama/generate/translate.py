@@ -22,7 +22,7 @@ _GO_TEMPLATE = re.compile(
 )
 
 
-def to_core(body: OllamaGenerateRequest, *, tenant: str, priority: int = 0) -> GenerateRequest:
+def to_core(body: OllamaGenerateRequest, *, tenant: str) -> GenerateRequest:
     """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
     _refuse_unserved(body)
     end = limits(body.options)
@@ -38,7 +38,6 @@ def to_core(body: OllamaGenerateRequest, *, tenant: str, priority: int = 0) -> G
         max_tokens=end.max_tokens,
         stop=end.stop,
         tenant=tenant,
-        priority=priority,
         grammar=grammar(body),
         # Whoever writes the whole prompt gets the whole answer, unless thoughts are asked apart.
         reasoning=Reasoning(raw=True) if plain and not body.think else reasoning(body),

@@ -31,10 +31,10 @@ async def create_chat_completion(body: ChatCompletionRequest, serving: InjectedS
     model = await serving.model(body.model)
     head, form = new_head("chatcmpl", model.id), form_of(body)
     who, notices = serving.who, serving.notices
-    core = await serving.translated(
-        partial(to_core, body, notices=notices, tenant=who.tenant, priority=serving.priority)
+    core = await serving.translated(partial(to_core, body, notices=notices, tenant=who.tenant))
+    events = serving.events(
+        model, core, id=head.id, needs="chat", credits=core.n, priority=body.priority
     )
-    events = serving.events(model, core, id=head.id)
     if body.stream:
         frames = encoded(events, ChunkEncoder(head, form).encode)
         return serving.stream(frames, error_frame=error_frames)

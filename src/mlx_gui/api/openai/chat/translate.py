@@ -14,9 +14,7 @@ from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Reasoning
 
 
-def to_core(
-    body: ChatCompletionRequest, *, notices: Notices, tenant: str, priority: int = 0
-) -> GenerateRequest:
+def to_core(body: ChatCompletionRequest, *, notices: Notices, tenant: str) -> GenerateRequest:
     """The canonical request; what is left out of it is noted.
 
     Raises InvalidRequest, and CapabilityMissing for what the user shows now that is not text.
@@ -43,7 +41,6 @@ def to_core(
     raw = body.reasoning_format == "raw"
     request = msgspec.structs.replace(
         prompt,
-        priority=priority,
         reasoning=msgspec.structs.replace(prompt.reasoning, raw=raw),
         top_logprobs=(body.top_logprobs or 0) if body.logprobs else None,
     )

@@ -12,6 +12,7 @@ from mlx_gui.api.openai.completions.wire import Completion, CompletionRequest
 from mlx_gui.api.openai.translate import AnswerHead, error_frames, includes_usage, new_head
 from mlx_gui.api.serving import InjectedServing
 from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.core.ask import needs_of
 from mlx_gui.wire.errors import ErrorEnvelope
 
 PROMPTS_AT_ONCE = 16
@@ -37,11 +38,16 @@ async def create_completion(body: CompletionRequest, serving: InjectedServing) -
     """
     model = await serving.model(body.model)
     head, logprobs = new_head("cmpl", model.id), body.logprobs is not None
-    prompts = await serving.translated(
-        partial(to_core, body, tenant=serving.who.tenant, priority=serving.priority)
-    )
+    prompts = await serving.translated(partial(to_core, body, tenant=serving.who.tenant))
     streams = [
-        serving.events(model, prompt, id=f"{head.id}-{number}")
+        serving.events(
+            model,
+            prompt,
+            id=f"{head.id}-{number}",
+            needs=needs_of(prompt),
+            credits=prompt.n,
+            priority=body.priority,
+        )
         for number, prompt in enumerate(prompts)
     ]
     at_once = min(PROMPTS_AT_ONCE, serving.services.config.max_queue)

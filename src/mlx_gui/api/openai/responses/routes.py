@@ -57,7 +57,6 @@ async def create_response(
             offered=offered,
             notices=notices,
             tenant=responses.tenant,
-            priority=serving.priority,
         )
 
     offered, core = await serving.translated(ask, also=len(talk.earlier))
@@ -72,7 +71,7 @@ async def create_response(
         left_out=notices.left_out(),
     )
     answer = ResponseAnswer(begun, key=key, origins=offered.origins)
-    events = serving.events(model, core, id=begun["id"])
+    events = serving.events(model, core, id=begun["id"], needs="chat", priority=body.priority)
 
     async def end(answer: ResponseAnswer) -> dict[str, Any]:
         response = answer.complete(now_s=time.time())
@@ -111,7 +110,8 @@ async def count_input_tokens(
         )
 
     core = await serving.translated(ask, also=len(talk.earlier))
-    events = serving.events(model, TokenizeRequest(core), id=f"count-{uuid4().hex}")
+    question, id = TokenizeRequest(core), f"count-{uuid4().hex}"
+    events = serving.events(model, question, id=id, needs="chat", credits=0)
     tokenized = await serving.only(Tokenized, events)
     return ResponseInputTokens(input_tokens=len(tokenized.ids))
 

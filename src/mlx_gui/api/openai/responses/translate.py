@@ -40,7 +40,6 @@ def to_core(
     offered: Offered,
     notices: Notices,
     tenant: str,
-    priority: int = 0,
 ) -> GenerateRequest:
     """The canonical request. `earlier` items come before the request's `own`.
 
@@ -60,7 +59,6 @@ def to_core(
         )
     return msgspec.structs.replace(
         to_prompt(body, earlier, own, offered=offered, notices=notices, tenant=tenant),
-        priority=priority if body.priority is None else body.priority,
         sampling=sampling(body),
         max_tokens=body.max_output_tokens,
         stop=tuple(body.stop or ()),

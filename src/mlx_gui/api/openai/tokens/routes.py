@@ -15,6 +15,7 @@ from mlx_gui.api.openai.tokens.wire import (
 from mlx_gui.api.present_models import context_tokens
 from mlx_gui.api.serving import InjectedServing
 from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.core.ask import needs_of
 from mlx_gui.core.generation import Detokenized, DetokenizeRequest, Tokenized
 from mlx_gui.wire.errors import ErrorEnvelope
 
@@ -37,7 +38,8 @@ async def tokenize(body: TokenizeBody, serving: InjectedServing) -> TokenizeAnsw
     question = await serving.translated(
         partial(tokenize_request, body, notices=serving.notices, tenant=serving.who.tenant)
     )
-    events = serving.events(model, question, id=f"tok-{uuid4().hex}")
+    needs = needs_of(question.request)
+    events = serving.events(model, question, id=f"tok-{uuid4().hex}", needs=needs, credits=0)
     tokenized = await serving.only(Tokenized, events)
     return tokenize_answer(body, tokenized, context_tokens(serving.services, model))
 
@@ -47,5 +49,6 @@ async def detokenize(body: DetokenizeBody, serving: InjectedServing) -> Detokeni
     """The text that token ids stand for, special tokens included. Loads the model."""
     model = await serving.model(body.model)
     question = DetokenizeRequest(tuple(body.tokens))
-    events = serving.events(model, question, id=f"detok-{uuid4().hex}")
+    id = f"detok-{uuid4().hex}"
+    events = serving.events(model, question, id=id, needs="completion", credits=0)
     return DetokenizeAnswer(prompt=(await serving.only(Detokenized, events)).text)
