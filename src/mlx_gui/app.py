@@ -29,9 +29,11 @@ from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
 from mlx_gui.control.measured import Measurements
 from mlx_gui.control.memory import MemorySampler, process_private_bytes
 from mlx_gui.control.model_settings import ModelSettingsOwner
+from mlx_gui.control.observing import Observers
 from mlx_gui.control.planner import ModelPlanner
 from mlx_gui.control.planning import FAKE_ENGINE, Plan
 from mlx_gui.control.recycling import recycle_reason
+from mlx_gui.control.request_log import RequestLog
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.samples import SampleRecorder
@@ -101,7 +103,11 @@ class Application:
         self.local_token = secrets.token_urlsafe(32)
         boot_id = secrets.token_hex(8)
         self.run_loop = RunLoop(
-            _residency_settings(config), effects=self._effects, boot_id=boot_id, bus=self.bus
+            _residency_settings(config),
+            effects=self._effects,
+            boot_id=boot_id,
+            bus=self.bus,
+            observer=Observers((RequestLog(),)),
         )
         self.services = Services(
             config=config,

@@ -40,11 +40,14 @@ class Observed:
     def worker_measured(self, worker: WorkerProcess) -> None:
         pass
 
-    def request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
-        self.ended.append((request_id, finished))
+    def request_begun(self, worker: WorkerProcess, ask: Ask) -> None:
+        pass
 
-    def request_returned(self, worker: WorkerProcess, request_id: str, error: ErrorInfo) -> None:
-        self.ended.append((request_id, False))
+    def request_ended(self, worker: WorkerProcess, answer_id: str, last: Usage | Failed) -> None:
+        self.ended.append((answer_id, isinstance(last, Usage)))
+
+    def request_returned(self, worker: WorkerProcess, answer_id: str, error: ErrorInfo) -> None:
+        self.ended.append((answer_id, False))
 
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         self.error = error

@@ -2,15 +2,11 @@
 
 from collections.abc import AsyncGenerator
 
-import structlog
-
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.generation import Failed, GenerationEvent, Usage
 from mlx_gui.core.model import Model
-
-log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Dispatch:
@@ -29,30 +25,15 @@ class Dispatch:
         cancels the request: its sequences leave the engine within one step. `keep_alive_s` is how
         long the model stays loaded afterwards; None leaves that as it is.
         """
-        await self._device.ensure()
         ended = False
         try:
-            mailbox = await self._run_loop.submit(model, ask, keep_alive_s=keep_alive_s)
+            mailbox = await self._run_loop.submit(
+                model, ask, before=self._device.ensure, keep_alive_s=keep_alive_s
+            )
             while not ended:
                 event = await mailbox.get()
                 ended = isinstance(event, Usage | Failed)
-                if isinstance(event, Usage):
-                    _log(model, event)
                 yield event
         finally:
             if not ended:
                 self._run_loop.abandon(ask.id)
-
-
-def _log(model: Model, usage: Usage) -> None:
-    """One line for each answer: where its time went, and why no more of its prompt was cached."""
-    log.info(
-        "answer_finished",
-        model=model.id,
-        prompt_tokens=usage.prompt_tokens,
-        cached_tokens=usage.cached_tokens,
-        cache_miss=usage.cache_miss,
-        completion_tokens=usage.completion_tokens,
-        prefill_ms=round(usage.prefill_ms, 1),
-        decode_ms=round(usage.decode_ms, 1),
-    )

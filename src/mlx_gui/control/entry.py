@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.observing import RequestObserver
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.control.queue import FairQueue
@@ -13,7 +14,7 @@ from mlx_gui.control.residency import NEVER_S, Resident, Wanted
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
-from mlx_gui.core.ask import Ask
+from mlx_gui.core.ask import Ask, RequestEnd, end_of
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, Queued
 from mlx_gui.core.model import Model
@@ -29,20 +30,21 @@ _LOADS_WORTH_A_TURN = 2
 
 @dataclass(slots=True)
 class Submission:
-    """A request on its way to a worker.
+    """A request on its way to a worker, until its end.
 
-    `returned` says that its worker died and another is to answer it, `abandoned` that nobody reads
-    its answer any more. One whose prompt was `too_long` waits for a context of `room_tokens`.
+    `returned` says that its worker died and another is to answer it. One whose prompt was
+    `too_long` waits for a context of `room_tokens`. `ended` says that its end has been told.
     """
 
     ask: Ask
     model: Model
     mailbox: Mailbox
+    observer: RequestObserver
     enqueued_s: float
     keep_alive_s: float | None = None
     position: int = 0
     returned: bool = False
-    abandoned: bool = False
+    ended: bool = False
     too_long: ErrorInfo | None = None
     room_tokens: int = 0
     timer: asyncio.TimerHandle | None = None
@@ -51,6 +53,31 @@ class Submission:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+
+    def fail(self, error: ErrorInfo, *, given_up: bool = False) -> None:
+        """Answer with `error`, which is its end; nobody reads it if it was given up."""
+        last = Failed(error)
+        self.mailbox.put(last)
+        self.end(end_of(last, given_up=given_up))
+
+    def end(self, end: RequestEnd) -> None:
+        """Tell its end, unless that was done."""
+        self.stop_timer()
+        if not self.ended:
+            self.ended = True
+            self.observer.ended(self.ask, end)
+
+
+@dataclass(slots=True)
+class Lease:
+    """The hold of a request on a worker. `given_up` says that nobody reads its answer any more."""
+
+    submission: Submission
+    given_up: bool = False
+
+    @property
+    def ask(self) -> Ask:
+        return self.submission.ask
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +113,7 @@ class Entry:
     plan: Plan | None = None
     worker: WorkerProcess | None = None
     queue: FairQueue[Submission] = field(default_factory=FairQueue[Submission])
-    leases: dict[str, Submission] = field(default_factory=dict[str, Submission])
+    leases: dict[str, Lease] = field(default_factory=dict[str, Lease])
     load_waiters: list[LoadWaiter] = field(default_factory=list[LoadWaiter])
     unload_waiters: list[asyncio.Future[UnloadOutcome]] = field(
         default_factory=list[asyncio.Future[UnloadOutcome]]
@@ -170,12 +197,12 @@ class Entry:
         first = next((s for s in self.queue.in_order(now_s) if self._answers(s)), None)
         if first is None or self.worker is None or self.worker.ready is None:
             return None
-        free = self.worker.ready.credits - sum(map(self.credits, self.leases.values()))
+        free = self.worker.ready.credits - sum(self.credits(each) for each in self.leases.values())
         return first if self.credits(first) <= free else None
 
-    def credits(self, submission: Submission) -> int:
-        """The credits of a ready worker that `submission` occupies."""
-        wanted = submission.ask.credits
+    def credits(self, holder: Submission | Lease) -> int:
+        """The credits of a ready worker that it occupies."""
+        wanted = holder.ask.credits
         ready = None if self.worker is None else self.worker.ready
         return wanted if ready is None else min(wanted, ready.credits)
 
@@ -237,16 +264,14 @@ class Entry:
         for submission in [each for each in self.queue if each.too_long is not None]:
             assert submission.too_long is not None, "only those were chosen"
             self.queue.remove(submission)
-            submission.stop_timer()
-            submission.mailbox.put(Failed(submission.too_long))
+            submission.fail(submission.too_long)
 
     def fail_waiting(self, error: MlxGuiError) -> None:
         """Answer everybody who waits for this model with `error`."""
         waiters, self.load_waiters = self.load_waiters, []
         self.kept = False
         for submission in self.queue.clear():
-            submission.stop_timer()
-            submission.mailbox.put(Failed(error.info()))
+            submission.fail(error.info())
         for waiter in waiters:
             reject(waiter.outcome, error)
 

@@ -25,6 +25,7 @@ from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve
 from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, Residents
 from mlx_gui.control.views import LoadOutcome, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.core.ask import RequestEnd, end_of
 from mlx_gui.core.errors import (
     Conflict,
     ContextTooLong,
@@ -37,7 +38,7 @@ from mlx_gui.core.errors import (
     WorkerFailed,
     WorkerOutOfMemory,
 )
-from mlx_gui.core.generation import Failed, Loading
+from mlx_gui.core.generation import Failed, Loading, Usage
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
 from mlx_gui.model_settings import ModelSettings
@@ -68,6 +69,15 @@ class Events:
         """Who waits to hear what came back, by the worker that has ended."""
 
     def on_submit(self, submission: Submission) -> None:
+        try:
+            self._accept(submission)
+        except MlxGuiError as error:
+            # Not by whoever submitted it: that one may be gone by now.
+            submission.fail(error.info())
+            raise
+
+    def _accept(self, submission: Submission) -> None:
+        """Put it into its queue. Raises what waiting would not mend."""
         self._refuse_when_stopping()
         entry = self._residents.entry(submission.model)
         self._residents.refuse_hopeless(entry)
@@ -83,13 +93,14 @@ class Events:
 
     def on_abandon(self, answer_id: str) -> None:
         for entry in self._residents.entries.values():
-            if (leased := entry.leases.get(answer_id)) is not None:
-                leased.abandoned = True
+            if (lease := entry.leases.get(answer_id)) is not None:
+                lease.given_up = True
                 if entry.worker is not None:
                     entry.worker.cancel(answer_id)
                 return
             if (submission := entry.queue.find(answer_id)) is not None:
                 self._leave_queue(entry, submission)
+                submission.end(RequestEnd("cancelled"))
                 return
 
     def on_plan(
@@ -222,7 +233,7 @@ class Events:
             return
         error = self._waited_too_long("request", entry)
         self._leave_queue(entry, submission)
-        submission.mailbox.put(Failed(error.info()))
+        submission.fail(error.info())
 
     def _on_load_wait_over(self, entry: Entry, waiter: LoadWaiter) -> None:
         """A load that has begun by now is bounded by its own limit."""
@@ -279,32 +290,38 @@ class Events:
         self._residents.touch(entry)
         self._bus.publish("memory")
 
-    def on_request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
+    def on_request_ended(self, worker: WorkerProcess, answer_id: str, last: Usage | Failed) -> None:
         entry = self._residents.entry_of(worker)
         if entry is None:
             return
-        entry.leases.pop(request_id, None)
-        if finished:
+        if (lease := entry.leases.pop(answer_id, None)) is not None:
+            lease.submission.end(end_of(last, given_up=lease.given_up))
+        if isinstance(last, Usage):
             entry.failures_in_a_row = 0
         if not entry.leases:
             worker.measure()
         self._residents.touch(entry)
         self._residents.when_idle(entry)
 
-    def on_request_returned(self, worker: WorkerProcess, request_id: str, error: ErrorInfo) -> None:
+    def on_request_returned(self, worker: WorkerProcess, answer_id: str, error: ErrorInfo) -> None:
         """Nothing of it was answered, so that another worker may take it, once for each reason."""
         entry = self._residents.entry_of(worker)
-        submission = None if entry is None else entry.leases.pop(request_id, None)
-        if entry is None or submission is None:
+        lease = None if entry is None else entry.leases.pop(answer_id, None)
+        if entry is None or lease is None:
             return
-        given_up = submission.abandoned or self._residents.stopping
-        if given_up or not self._may_try_again(entry, submission, error):
-            submission.mailbox.put(Failed(error))
+        submission = lease.submission
+        hopeless = lease.given_up or self._residents.stopping
+        if hopeless or not self._may_try_again(entry, submission, error):
+            submission.fail(error, given_up=lease.given_up)
         else:
             self._bound_wait(submission)
             entry.queue.put_back(submission)
             log.info(
-                "request_returned", request_id=request_id, model=entry.model.id, code=error.code
+                "request_returned",
+                request_id=submission.ask.request_id,
+                answer_id=answer_id,
+                model=entry.model.id,
+                code=error.code,
             )
         self._residents.touch(entry)
         self._residents.when_idle(entry)
@@ -325,7 +342,7 @@ class Events:
         entry.keep_alive_s = None
         entry.drained_for = entry.leaves_after_s = None
         self._residents.note_exit(entry)
-        entry.leases.clear()
+        self._end_leases(entry, error)
         if error is not None:
             self._on_failure(entry, worker, error)
         else:
@@ -334,6 +351,13 @@ class Events:
         self._unloads[worker], entry.unload_waiters = entry.unload_waiters, []
         self._residents.changed(entry)
         self._bus.publish("memory")
+
+    def _end_leases(self, entry: Entry, error: MlxGuiError | None) -> None:
+        """The worker has told how its requests ended, unless a fault of ours kept it from that."""
+        error = error or WorkerFailed(f"The worker of {entry.model.id} has ended.")
+        for lease in entry.leases.values():
+            lease.submission.fail(error.info(), given_up=lease.given_up)
+        entry.leases.clear()
 
     def on_worker_weighed(self, worker: WorkerProcess) -> None:
         """What came back of an ended worker is known, or never will be."""

@@ -11,7 +11,7 @@ import structlog
 from mlx_gui.bus import EventBus
 from mlx_gui.control.decisions import DecisionLog
 from mlx_gui.control.effects import Effects, ResidencySettings
-from mlx_gui.control.entry import Entry, Submission, loop_time_s
+from mlx_gui.control.entry import Entry, Lease, Submission, loop_time_s
 from mlx_gui.control.load_plan import explain
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.planning import Plan
@@ -169,8 +169,9 @@ class Residents:
         submission.stop_timer()
         entry.stop_expiry()
         entry.keep_alive(submission.keep_alive_s)
-        entry.leases[submission.ask.id] = submission
+        entry.leases[submission.ask.id] = Lease(submission)
         entry.worker.answer(submission.ask, submission.mailbox)
+        submission.observer.granted(submission.ask)
         self.changed(entry)
 
     def _refuse(self, entry: Entry, error: MlxGuiError) -> None:

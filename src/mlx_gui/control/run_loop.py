@@ -6,7 +6,7 @@ loads and asks idle models to leave.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -18,12 +18,14 @@ from mlx_gui.control.entry import LoadWaiter, Submission, loop_time_s, reject, r
 from mlx_gui.control.events import Events
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.observing import RequestObserver
 from mlx_gui.control.plans import Wish
 from mlx_gui.control.residents import Residents
 from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
-from mlx_gui.core.ask import Ask
+from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, NotReady
+from mlx_gui.core.generation import Failed, Usage
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
 from mlx_gui.ipc.messages import Pong
@@ -42,9 +44,11 @@ class RunLoop:
         effects: Callable[[WorkerObserver], Effects],
         boot_id: str,
         bus: EventBus,
+        observer: RequestObserver,
     ) -> None:
         self._settings = settings
         self._bus = bus
+        self._observer = observer
         self._residents = Residents(
             settings, effects(self), boot_id=boot_id, bus=bus, post=self._post
         )
@@ -54,20 +58,36 @@ class RunLoop:
 
     # --- what others ask for -------------------------------------------------------------------
 
-    async def submit(self, model: Model, ask: Ask, *, keep_alive_s: float | None = None) -> Mailbox:
-        """The mailbox in which the request's events will arrive.
+    async def submit(
+        self,
+        model: Model,
+        ask: Ask,
+        *,
+        before: Callable[[], Awaitable[object]] | None = None,
+        keep_alive_s: float | None = None,
+    ) -> Mailbox:
+        """The mailbox in which the request's events will arrive, once `before` is over.
 
         From its lease on the model stays loaded for `keep_alive_s` after each use, in place of the
         setting, until another request names another time or the worker ends. Less than 0 is for
         ever, None no wish.
         Raises ModelUnsupported, QueueFull, LoadFailed, InsufficientMemory or ShuttingDown when the
-        request is refused at once.
+        request is refused at once, and what `before` raises.
         """
         mailbox = Mailbox(
             stall_s=self._settings.client_stall_s, on_stall=partial(self.abandon, ask.id)
         )
-        submission = Submission(ask, model, mailbox, loop_time_s(), keep_alive_s)
-        await self._ask(self._events.on_submit, submission)
+        submission = Submission(
+            ask, model, mailbox, self._observer, loop_time_s(), keep_alive_s=keep_alive_s
+        )
+        self._observer.submitted(ask, model.id)
+        try:
+            if before is not None:
+                await _before(before(), submission)
+            await self._ask(self._events.on_submit, submission)
+        except MlxGuiError as error:
+            submission.fail(error.info())
+            raise
         return mailbox
 
     def abandon(self, answer_id: str) -> None:
@@ -217,8 +237,9 @@ class RunLoop:
         for entry in self._residents.entries.values():
             self._residents.stop_worker(entry, "unload", "the server stops")
         await asyncio.gather(*(worker.wait() for worker in workers))
+        await self._ask(_nothing_more)
 
-    # --- WorkerObserver: called by workers, posts only ------------------------------------------
+    # --- WorkerObserver: called by workers, decides nothing -------------------------------------
 
     def worker_progressed(self, worker: WorkerProcess) -> None:
         self._post(self._events.on_progress, worker)
@@ -230,11 +251,14 @@ class RunLoop:
         self._bus.publish("model", worker.spec.model_id)
         self._bus.publish("memory")
 
-    def request_ended(self, worker: WorkerProcess, request_id: str, finished: bool) -> None:
-        self._post(self._events.on_request_ended, worker, request_id, finished)
+    def request_begun(self, worker: WorkerProcess, ask: Ask) -> None:
+        self._observer.begun(ask)
 
-    def request_returned(self, worker: WorkerProcess, request_id: str, error: ErrorInfo) -> None:
-        self._post(self._events.on_request_returned, worker, request_id, error)
+    def request_ended(self, worker: WorkerProcess, answer_id: str, last: Usage | Failed) -> None:
+        self._post(self._events.on_request_ended, worker, answer_id, last)
+
+    def request_returned(self, worker: WorkerProcess, answer_id: str, error: ErrorInfo) -> None:
+        self._post(self._events.on_request_returned, worker, answer_id, error)
 
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
         self._post(self._events.on_worker_exited, worker, error)
@@ -267,3 +291,16 @@ class RunLoop:
 
         self._inbox.put_nowait(handle)
         await handled
+
+
+async def _before(work: Awaitable[object], submission: Submission) -> None:
+    """Wait for `work`; whoever gives up meanwhile has not been in any queue."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        submission.end(RequestEnd("cancelled"))
+        raise
+
+
+def _nothing_more() -> None:
+    """Behind it in the inbox is nothing of what the workers told."""

@@ -27,6 +27,7 @@ from mlx_gui.core.generation import (
     Failed,
     GenerationEvent,
     Prefill,
+    Prepared,
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
@@ -50,6 +51,8 @@ from mlx_gui.ipc.messages import (
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 _NAMES_KEPT = 1_000
+_NO_ANSWER = (Prepared, Prefill, Done, Usage, Failed)
+"""The events of a worker that are no part of an answer."""
 _STOP_ASK_S = 5.0
 _STOP_TERMINATE_S = 3.0
 
@@ -62,12 +65,26 @@ class WorkerObserver(Protocol):
     def worker_progressed(self, worker: "WorkerProcess") -> None: ...
     def worker_ready(self, worker: "WorkerProcess") -> None: ...
     def worker_measured(self, worker: "WorkerProcess") -> None: ...
-    def request_ended(self, worker: "WorkerProcess", request_id: str, finished: bool) -> None: ...
+    def request_begun(self, worker: "WorkerProcess", ask: Ask) -> None: ...
+    def request_ended(
+        self, worker: "WorkerProcess", answer_id: str, last: Usage | Failed
+    ) -> None: ...
     def request_returned(
-        self, worker: "WorkerProcess", request_id: str, error: ErrorInfo
+        self, worker: "WorkerProcess", answer_id: str, error: ErrorInfo
     ) -> None: ...
     def worker_exited(self, worker: "WorkerProcess", error: MlxGuiError | None) -> None: ...
     def worker_weighed(self, worker: "WorkerProcess") -> None: ...
+
+
+@dataclass(slots=True)
+class OpenRequest:
+    """A request that the worker has. `answered` says that something came back of it, `begun` that
+    some of its answer did."""
+
+    ask: Ask
+    mailbox: Mailbox
+    answered: bool = False
+    begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +130,7 @@ class WorkerProcess:
         self._stuck: str | None = None
         """The request whose preparation stood still."""
         self._start_error: ErrorInfo | None = None
-        self._mailboxes: dict[str, Mailbox] = {}
-        self._unanswered: set[str] = set()
-        """The requests of which nothing came back yet."""
+        self._open: dict[str, OpenRequest] = {}
         self._logged_as: dict[str, str] = {}
         """How the log names the latest requests: what is printed about one may come behind it."""
         self._pings: dict[int, asyncio.Future[Pong]] = {}
@@ -132,18 +147,17 @@ class WorkerProcess:
     def answer(self, ask: Ask, mailbox: Mailbox) -> None:
         """Start a request on a ready worker; its events go to `mailbox`."""
         assert self._child is not None, "only a ready worker is given requests"
-        self._mailboxes[ask.id] = mailbox
-        self._unanswered.add(ask.id)
+        self._open[ask.id] = OpenRequest(ask, mailbox)
         if ask.request_id:
             self._logged_as[ask.id] = ask.request_id
             if len(self._logged_as) > _NAMES_KEPT:
                 del self._logged_as[next(iter(self._logged_as))]
         self._child.send(StartRequest(ask.id, ask.request))
 
-    def cancel(self, request_id: str) -> None:
+    def cancel(self, answer_id: str) -> None:
         """Ask the worker to drop a request; its lease ends when the worker says so."""
-        if request_id in self._mailboxes and self._child is not None:
-            self._child.send(Cancel(request_id))
+        if answer_id in self._open and self._child is not None:
+            self._child.send(Cancel(answer_id))
 
     def measure(self) -> None:
         """Ask what the worker holds now; `worker_measured` follows."""
@@ -295,10 +309,10 @@ class WorkerProcess:
             child.forget_oom_kills()
             if self._liveness is None:
                 continue
-            if self._unanswered:
+            if not all(each.answered for each in self._open.values()):
                 # Whatever the MLX thread says, these may wait for the preparation.
                 self.measure()
-            match self._liveness.look(loop.time(), busy=bool(self._mailboxes)):
+            match self._liveness.look(loop.time(), busy=bool(self._open)):
                 case "ask":
                     self.measure()
                 case "hung":
@@ -347,23 +361,25 @@ class WorkerProcess:
         if self._liveness is not None:
             self._liveness.heard(asyncio.get_running_loop().time())
 
-    def _deliver(self, request_id: str, events: tuple[GenerationEvent, ...]) -> None:
-        mailbox = self._mailboxes.get(request_id)
-        if mailbox is None:
+    def _deliver(self, answer_id: str, events: tuple[GenerationEvent, ...]) -> None:
+        request = self._open.get(answer_id)
+        if request is None:
             return
-        if request_id in self._unanswered:
-            self._unanswered.discard(request_id)
+        if not request.answered:
+            request.answered = True
             if isinstance(first := events[0], Failed) and first.error.code == ContextTooLong.code:
-                del self._mailboxes[request_id]
-                self._observer.request_returned(self, request_id, first.error)
+                del self._open[answer_id]
+                self._observer.request_returned(self, answer_id, first.error)
                 return
         for event in events:
-            mailbox.put(event)
-        if mailbox.closed:
-            del self._mailboxes[request_id]
-            finished = isinstance(events[-1], Usage)
-            self.served += finished
-            self._observer.request_ended(self, request_id, finished)
+            request.mailbox.put(event)
+        if not request.begun and any(not isinstance(each, _NO_ANSWER) for each in events):
+            request.begun = True
+            self._observer.request_begun(self, request.ask)
+        if isinstance(last := events[-1], Usage | Failed):
+            del self._open[answer_id]
+            self.served += isinstance(last, Usage)
+            self._observer.request_ended(self, answer_id, last)
 
     def _explain_exit(self, fault: BaseException | None) -> MlxGuiError | None:
         """The error of an exit that nobody asked for; None otherwise. `fault` is our own."""
@@ -415,13 +431,14 @@ class WorkerProcess:
         """After an end that nobody asked for, those of which nothing came back are returned."""
         asked = error is None
         error = error or WorkerFailed(f"{self.spec.model_id} was unloaded while it was answering.")
-        open_requests, self._mailboxes = self._mailboxes, {}
-        for request_id, mailbox in open_requests.items():
-            if request_id in self._unanswered and request_id != self._stuck and not asked:
-                self._observer.request_returned(self, request_id, error.info())
+        open_requests, self._open = self._open, {}
+        for answer_id, request in open_requests.items():
+            if not request.answered and answer_id != self._stuck and not asked:
+                self._observer.request_returned(self, answer_id, error.info())
                 continue
-            mailbox.put(Failed(error.info()))
-            self._observer.request_ended(self, request_id, False)
+            last = Failed(error.info())
+            request.mailbox.put(last)
+            self._observer.request_ended(self, answer_id, last)
         for answer in self._pings.values():
             if not answer.done():
                 answer.set_exception(error)

@@ -25,6 +25,7 @@ from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
+from mlx_gui.control.observing import Observers
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.control.run_loop import RunLoop
@@ -200,6 +201,7 @@ def services(
         ),
         boot_id="boot",
         bus=bus,
+        observer=Observers(()),
     )
     sampler = MemorySampler(partial(bus.publish, "memory"))
     limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)

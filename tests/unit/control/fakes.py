@@ -5,7 +5,7 @@ from typing import Any
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
-from mlx_gui.core.ask import Ask
+from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ContextTooLong, ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
 from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage, WorkerRequest
 from mlx_gui.core.model import KVLayout, LoadSpec, MemoryNeed, MemoryUse, Model, ModelFacts
@@ -14,6 +14,8 @@ from mlx_gui.ipc.messages import LoadProgress, Pong, Ready
 
 FACTS = ModelFacts("text", "fake", ("chat",), 4096, 1, 1, 1, KVLayout(1))
 REQUEST = GenerateRequest(())
+USAGE, DROPPED = Usage(1, 1), Usage(1, 0)
+"""Of an answer, and of one that was cancelled."""
 
 
 def asked(id: str, request: WorkerRequest = REQUEST, **more: Any) -> Ask:
@@ -29,6 +31,47 @@ def need(total_bytes: int) -> MemoryNeed:
     return MemoryNeed(total_bytes, 0, 0, total_bytes)
 
 
+class Told:
+    """An observer that remembers, in order, what it is told of each request."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[str | RequestEnd]] = {}
+        self.wrong: list[str] = []
+        """What must not happen; the run loop goes on whatever an observer raises."""
+
+    @property
+    def unended(self) -> list[str]:
+        return [id for id in self.of if self.end(id) is None]
+
+    def submitted(self, ask: Ask, model_id: str) -> None:
+        if ask.id in self.of:
+            self.wrong.append(f"{ask.id} is submitted twice")
+        self.of[ask.id] = ["submitted"]
+
+    def granted(self, ask: Ask) -> None:
+        self._tell(ask, "granted")
+
+    def begun(self, ask: Ask) -> None:
+        self._tell(ask, "begun")
+
+    def ended(self, ask: Ask, end: RequestEnd) -> None:
+        self._tell(ask, end)
+
+    def end(self, id: str) -> RequestEnd | None:
+        """How the request ended; None while it has not."""
+        last = self.of[id][-1]
+        return last if isinstance(last, RequestEnd) else None
+
+    def steps(self, id: str) -> list[str]:
+        """What came of the request before its end."""
+        return [each for each in self.of[id] if isinstance(each, str)]
+
+    def _tell(self, ask: Ask, what: str | RequestEnd) -> None:
+        if self.end(ask.id) is not None:
+            self.wrong.append(f"{what} of {ask.id} after its end")
+        self.of[ask.id].append(what)
+
+
 class ScriptedWorker:
     """What `WorkerProcess` is to the run loop; the test says when things happen."""
 
@@ -41,6 +84,7 @@ class ScriptedWorker:
         self.exit: ChildExit | None = None
         self.pid = None
         self.running: dict[str, Mailbox] = {}
+        self.asks: dict[str, Ask] = {}
         self.answered: set[str] = set()
         self.deaf = False
         """It takes no notice of a cancel."""
@@ -57,8 +101,8 @@ class ScriptedWorker:
 
     def say(self, request_id: str) -> None:
         """Something of the answer comes."""
-        self.answered.add(request_id)
         self.running[request_id].put(Delta(0, "text"))
+        self._begin(request_id)
 
     def find_too_long(self, request_id: str, prompt_tokens: int) -> None:
         """The prompt does not fit, which is the first that is said of it."""
@@ -71,9 +115,10 @@ class ScriptedWorker:
 
     def finish(self, request_id: str) -> None:
         mailbox = self.running.pop(request_id)
-        for event in (Delta(0, "text"), Done(0, "stop"), Usage(1, 1)):
+        for event in (Delta(0, "text"), Done(0, "stop"), USAGE):
             mailbox.put(event)
-        self._observer.request_ended(self, request_id, True)  # pyright: ignore[reportArgumentType]
+        self._begin(request_id)
+        self._observer.request_ended(self, request_id, USAGE)  # pyright: ignore[reportArgumentType]
 
     def end(self, error: MlxGuiError | None = None) -> None:
         """The process is gone; with `error` nobody had asked for that."""
@@ -83,8 +128,9 @@ class ScriptedWorker:
             if error is not None and request_id not in self.answered:
                 self._observer.request_returned(self, request_id, told.info())  # pyright: ignore[reportArgumentType]
                 continue
-            mailbox.put(Failed(told.info()))
-            self._observer.request_ended(self, request_id, False)  # pyright: ignore[reportArgumentType]
+            last = Failed(told.info())
+            mailbox.put(last)
+            self._observer.request_ended(self, request_id, last)  # pyright: ignore[reportArgumentType]
         self.running.clear()
         self._observer.worker_exited(self, error)  # pyright: ignore[reportArgumentType]
         if error is None:
@@ -95,16 +141,21 @@ class ScriptedWorker:
         name = self.spec.model_id
         self.end(LoadFailed(name) if self.ready is None else WorkerFailed(name))
 
+    def _begin(self, request_id: str) -> None:
+        if request_id not in self.answered:
+            self.answered.add(request_id)
+            self._observer.request_begun(self, self.asks[request_id])  # pyright: ignore[reportArgumentType]
+
     # --- what the run loop calls ---
 
     def answer(self, ask: Ask, mailbox: Mailbox) -> None:
-        self.running[ask.id] = mailbox
+        self.running[ask.id], self.asks[ask.id] = mailbox, ask
 
     def cancel(self, request_id: str) -> None:
         if not self.deaf and (mailbox := self.running.pop(request_id, None)) is not None:
             mailbox.put(Done(0, "cancelled"))
-            mailbox.put(Usage(1, 0))
-            self._observer.request_ended(self, request_id, True)  # pyright: ignore[reportArgumentType]
+            mailbox.put(DROPPED)
+            self._observer.request_ended(self, request_id, DROPPED)  # pyright: ignore[reportArgumentType]
 
     def measure(self) -> None:
         pass

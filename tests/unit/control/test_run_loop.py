@@ -37,7 +37,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.model_settings import ModelSettings
-from tests.unit.control.fakes import ScriptedWorker, asked, error_of, model, need
+from tests.unit.control.fakes import ScriptedWorker, Told, asked, error_of, model, need
 
 DEADLINE_S = 30
 
@@ -60,6 +60,7 @@ class Stage:
         self.spare = False
         self.unplannable: set[str] = set()
         """Models of which the reading that a plan needs fails."""
+        self.told = Told()
         self.missing = 0
         """So often a folder was found gone."""
         values: dict[str, Any] = {
@@ -75,6 +76,7 @@ class Stage:
             effects=self._effects,
             boot_id="boot",
             bus=EventBus(),
+            observer=self.told,
         )
 
     # --- the planner ---
@@ -165,6 +167,7 @@ def play(scenario: Callable[[Stage], Awaitable[None]], **options: Any) -> None:
         task = asyncio.create_task(stage.loop.run())
         try:
             await asyncio.wait_for(scenario(stage), DEADLINE_S)
+            assert stage.told.wrong == []
         finally:
             task.cancel()
 
@@ -679,6 +682,7 @@ def test_in_any_order_of_events_every_request_ends_exactly_once(seed: int, actio
         snapshot = stage.loop.snapshot()
         assert snapshot.queue == ()
         assert all(view.active == 0 for view in snapshot.models.values())
+        assert stage.told.unended == []
         await asyncio.gather(*crowd.waiting, return_exceptions=True)
 
     play(scenario, turn_s=0.002, back_off_s=0.001)
