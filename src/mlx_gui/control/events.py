@@ -26,6 +26,7 @@ from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, Residents
 from mlx_gui.control.views import LoadOutcome, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.ask import RequestEnd, end_of
+from mlx_gui.core.capabilities import check_capability
 from mlx_gui.core.errors import (
     Conflict,
     ContextTooLong,
@@ -79,6 +80,7 @@ class Events:
     def _accept(self, submission: Submission) -> None:
         """Put it into its queue. Raises what waiting would not mend."""
         self._refuse_when_stopping()
+        check_capability(submission.model, submission.ask.needs)
         entry = self._residents.entry(submission.model)
         self._residents.refuse_hopeless(entry)
         if entry.queue.full_for(submission.ask.tenant, self._settings.max_queue):

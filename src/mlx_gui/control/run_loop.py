@@ -71,8 +71,8 @@ class RunLoop:
         From its lease on the model stays loaded for `keep_alive_s` after each use, in place of the
         setting, until another request names another time or the worker ends. Less than 0 is for
         ever, None no wish.
-        Raises ModelUnsupported, QueueFull, LoadFailed, InsufficientMemory or ShuttingDown when the
-        request is refused at once, and what `before` raises.
+        Raises CapabilityMissing, ModelUnsupported, QueueFull, LoadFailed, InsufficientMemory or
+        ShuttingDown when the request is refused at once, and what `before` raises.
         """
         mailbox = Mailbox(
             stall_s=self._settings.client_stall_s, on_stall=partial(self.abandon, ask.id)

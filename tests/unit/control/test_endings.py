@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.core.ask import RequestEnd
+from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import (
+    CapabilityMissing,
     LoadFailed,
     MlxGuiError,
     NotReady,
@@ -16,7 +17,7 @@ from mlx_gui.core.errors import (
     WorkerOutOfMemory,
 )
 from mlx_gui.core.generation import Usage
-from tests.unit.control.fakes import DROPPED, USAGE, asked, model
+from tests.unit.control.fakes import DROPPED, REQUEST, USAGE, asked, model
 from tests.unit.control.test_run_loop import Stage, play, terminal
 
 
@@ -159,6 +160,21 @@ def test_a_request_that_is_turned_away_at_once_has_an_end(
         assert outcome(stage) == (["submitted"], how, error.code)
 
     play(scenario, max_queue=1, back_off_s=0)
+
+
+def test_what_a_model_lacks_is_refused_before_anything_is_loaded_or_leaves() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.loaded("b")
+        await stage.loaded("c")
+        ask = Ask("1", REQUEST, "fill_in_the_middle")
+        with pytest.raises(CapabilityMissing):
+            await stage.loop.submit(model("a"), ask)
+        await stage.settle()
+        assert outcome(stage) == (["submitted"], "refused", "capability_missing")
+        assert [worker.phase for worker in stage.workers] == ["ready", "ready"]
+        assert set(stage.loop.snapshot().models) == {"b", "c"}
+
+    play(scenario)
 
 
 def test_a_fault_of_ours_in_taking_up_a_request_is_its_end() -> None:

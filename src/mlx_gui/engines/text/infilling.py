@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
 
-from mlx_gui.core.errors import CapabilityMissing
+from mlx_gui.core.capabilities import cannot_fill
 from mlx_gui.core.fill_tokens import fill_tokens_of
 from mlx_gui.core.generation import GenerateRequest
 from mlx_gui.engines.text.control_tokens import ControlTokens
@@ -48,13 +48,7 @@ class Infilling:
         """
         tokens = self._tokens
         if tokens is None:
-            raise CapabilityMissing(
-                f"{self._model_id} does not support insert: its vocabulary has no tokens to fill "
-                "in the middle.",
-                hint="Leave `suffix` out, or choose a model with the capability "
-                "fill_in_the_middle, like Qwen2.5-Coder.",
-                param="suffix",
-            )
+            raise cannot_fill(self._model_id)
         prefix = [self._id(tokens.before), *self._text(request, before)]
         read = self._bare_text if tokens.bare_suffix else self._text
         suffix = [self._id(tokens.behind), *read(request, behind)]
