@@ -25,9 +25,10 @@ from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve
 from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, Residents
 from mlx_gui.control.views import LoadOutcome, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
-from mlx_gui.core.ask import RequestEnd, end_of
+from mlx_gui.core.ask import end_of
 from mlx_gui.core.capabilities import check_capability
 from mlx_gui.core.errors import (
+    Cancelled,
     Conflict,
     ContextTooLong,
     ErrorInfo,
@@ -102,7 +103,7 @@ class Events:
                 return
             if (submission := entry.queue.find(answer_id)) is not None:
                 self._leave_queue(entry, submission)
-                submission.end(RequestEnd("cancelled"))
+                submission.fail(Cancelled("The request was cancelled.").info())
                 return
 
     def on_plan(

@@ -23,8 +23,8 @@ from mlx_gui.control.plans import Wish
 from mlx_gui.control.residents import Residents
 from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
-from mlx_gui.core.ask import Ask, RequestEnd
-from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, NotReady
+from mlx_gui.core.ask import Ask
+from mlx_gui.core.errors import Cancelled, ErrorInfo, InternalError, MlxGuiError, NotReady
 from mlx_gui.core.generation import Failed, Usage
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
@@ -91,7 +91,7 @@ class RunLoop:
         return mailbox
 
     def abandon(self, answer_id: str) -> None:
-        """Nobody reads the events of this answer any more."""
+        """Nobody wants this answer any more. Who reads it all the same is told that it ended."""
         self._post(self._events.on_abandon, answer_id)
 
     async def plan(
@@ -298,7 +298,7 @@ async def _before(work: Awaitable[object], submission: Submission) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        submission.end(RequestEnd("cancelled"))
+        submission.fail(Cancelled("The request was cancelled.").info())
         raise
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOP_LOGPROBS, AtMost, Between, Strict
+from mlx_gui.api.fields import MAX_MEMBERS, MAX_TOP_LOGPROBS, AtMost, Between, Strict, text_or_list
 from mlx_gui.api.openai.custom import Syntax
 from mlx_gui.api.openai.wire import CompletionUsage, GenerationFields, TokenCount, ToolName
 from mlx_gui.core.generation import Effort
@@ -15,12 +15,8 @@ _CHOICES = ("none", "auto", "required")
 _LEGACY_CHOICES = ("none", "auto")
 
 
-def _as_parts(value: object) -> object:
-    if isinstance(value, str):
-        return [{"type": "text", "text": value}]
-    if value is None or isinstance(value, list):
-        return value  # pyright: ignore[reportUnknownVariableType]
-    raise PydanticCustomError("content_type", "Input should be a string or a list of parts")
+def _text_part(text: str) -> object:
+    return {"type": "text", "text": text}
 
 
 def _as_choice(value: object) -> object:
@@ -63,7 +59,10 @@ class ContentPart(Strict):
 
 
 _Parts = Annotated[list[ContentPart], AtMost(MAX_MEMBERS)]
-Content = Annotated[_Parts, BeforeValidator(_as_parts, json_schema_input_type=str | _Parts)]
+Content = Annotated[
+    _Parts,
+    BeforeValidator(text_or_list(_text_part, of="parts"), json_schema_input_type=str | _Parts),
+]
 
 
 class CalledFunction(Strict):

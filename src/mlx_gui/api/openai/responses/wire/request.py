@@ -12,6 +12,7 @@ from mlx_gui.api.fields import (
     AtMost,
     Between,
     Strict,
+    text_or_list,
     type_in,
 )
 from mlx_gui.api.openai.custom import Syntax
@@ -32,12 +33,8 @@ Include = Literal[
 ]
 
 
-def _as_parts(value: object) -> object:
-    if isinstance(value, str):
-        return [{"type": "input_text", "text": value}]
-    if value is None or isinstance(value, list):
-        return value  # pyright: ignore[reportUnknownVariableType]
-    raise PydanticCustomError("content_type", "Input should be a string or a list of parts")
+def _text_part(text: str) -> object:
+    return {"type": "input_text", "text": text}
 
 
 def _as_items(value: object) -> object:
@@ -88,7 +85,10 @@ class ContentPart(Strict):
 
 
 _Parts = Annotated[list[ContentPart], AtMost(MAX_MEMBERS)]
-Content = Annotated[_Parts, BeforeValidator(_as_parts, json_schema_input_type=str | _Parts)]
+Content = Annotated[
+    _Parts,
+    BeforeValidator(text_or_list(_text_part, of="parts"), json_schema_input_type=str | _Parts),
+]
 
 
 class Item(Strict):
