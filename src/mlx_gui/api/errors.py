@@ -18,7 +18,6 @@ from mlx_gui.core.errors import (
     MethodNotAllowed,
     MlxGuiError,
     NotFound,
-    PayloadTooLarge,
     StoreUnavailable,
 )
 from mlx_gui.store.errors import StoreError
@@ -92,10 +91,6 @@ def _from_http(request: Request, error: HTTPException) -> MlxGuiError:
         allowed = (error.headers or {}).get("allow", "")
         return MethodNotAllowed(
             f"{path} does not take {request.method}.", hint=f"It takes {allowed}."
-        )
-    if error.status_code == 413:
-        return PayloadTooLarge(
-            "The body is larger than this server takes.", hint="Raise max_body_bytes or send less."
         )
     if error.status_code < 500:
         return InvalidRequest(error.detail)

@@ -1,7 +1,9 @@
 """The table of API families, and what puts them onto the application."""
 
+from collections.abc import Iterable
+
 from fastapi import FastAPI
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.routing import BaseRoute
 
 from mlx_gui.api.anthropic.errors import error_body as anthropic_error_body
 from mlx_gui.api.anthropic.messages import routes as messages
@@ -70,6 +72,12 @@ FAMILIES = (
 )
 
 
+def routes_of(families: Iterable[Family]) -> tuple[BaseRoute, ...]:
+    """All routes of `families`, in the order in which they match."""
+    routers = (router for family in families for router in family.routers)
+    return tuple(route for router in routers for route in router.routes)
+
+
 def install(app: FastAPI, services: Services) -> None:
     """Add every family's routes to `app`, and before them what no request passes without."""
     app.state.services = services
@@ -84,7 +92,6 @@ def install(app: FastAPI, services: Services) -> None:
     describe(app)
     # The last one added is the first to see a request.
     app.add_middleware(AnyReadingMethod)
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=services.config.max_body_bytes)
-    app.add_middleware(Guard, config=services.config, errors=errors)
+    app.add_middleware(Guard, config=services.config, errors=errors, routes=routes_of(FAMILIES))
     app.add_middleware(Border, errors=errors)
     app.add_middleware(OnePath)

@@ -1,32 +1,42 @@
 """What no request passes without: addressed to us, not sent by a foreign page, not too large."""
 
 import ipaddress
+from collections.abc import Iterable
 
 from starlette.datastructures import Headers
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlx_gui.api.connection import refusal_of
 from mlx_gui.api.errors import ErrorResponses
+from mlx_gui.api.intake import Intakes, check_declared, counted, has_body
 from mlx_gui.api.preflight import is_preflight, permission
 from mlx_gui.api.visitor import Visitor, Visitors, authority, note_visitor
 from mlx_gui.config import Config
-from mlx_gui.core.errors import Forbidden, MlxGuiError, PayloadTooLarge, UnsupportedMedia
+from mlx_gui.core.errors import Forbidden, MlxGuiError
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
-_JSON_ONLY_PREFIX = "/v1/"
 
 
 class Guard:
-    """ASGI middleware before all routes; it also answers what browsers ask before a request.
+    """ASGI middleware before all `routes`; it also answers what browsers ask before a request.
 
     Websockets are refused: nothing here speaks them.
     """
 
-    def __init__(self, app: ASGIApp, *, config: Config, errors: ErrorResponses) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        config: Config,
+        errors: ErrorResponses,
+        routes: Iterable[BaseRoute],
+    ) -> None:
         self.app = app
+        self._config = config
         self._errors = errors
-        self._max_body_bytes = config.max_body_bytes
+        self._intakes = Intakes(routes)
         self._hosts = {"localhost", config.host.lower(), *map(str.lower, config.allowed_hosts)}
         self._any_address = config.host in _WILDCARDS
         self._visitors = Visitors(config.allowed_origins)
@@ -43,6 +53,7 @@ class Guard:
                     raise unread
                 visitor = self.check(scope["method"], scope["path"], headers)
                 note_visitor(scope, visitor)
+                receive = self._bounded(scope, headers, receive)
                 preflight = is_preflight(scope["method"], headers)
                 answer = permission(headers) if preflight else self.app
             except MlxGuiError as refusal:
@@ -54,7 +65,9 @@ class Guard:
         self._check_host(headers)
         visitor = self._visitors.of(headers)
         _check_visitor(visitor, method)
-        self._check_body(path, headers)
+        if has_body(headers):
+            intake = self._intakes.of(method, path)
+            check_declared(intake, headers, path=path, config=self._config)
         return visitor
 
     def _check_host(self, headers: Headers) -> None:
@@ -76,28 +89,13 @@ class Guard:
             return False
         return address.is_loopback or self._any_address
 
-    def _check_body(self, path: str, headers: Headers) -> None:
-        """Chunked bodies have no length here; those are counted as they arrive."""
-        length = int(headers.get("content-length", 0))
-        if length > self._max_body_bytes:
-            raise PayloadTooLarge(
-                f"The body has {length} bytes; this server takes {self._max_body_bytes}.",
-                hint="Raise max_body_bytes or send less.",
-            )
-        has_body = length > 0 or "transfer-encoding" in headers
-        encoding = headers.get("content-encoding", "identity").strip().lower()
-        if has_body and encoding != "identity":
-            raise UnsupportedMedia(
-                f"{path} takes no body that is compressed ({encoding}).",
-                hint="Send it as it is, without the header `Content-Encoding`.",
-            )
-        if has_body and path.startswith(_JSON_ONLY_PREFIX):
-            sent = headers.get("content-type", "").split(";")[0].strip().lower()
-            if sent != "application/json":
-                raise UnsupportedMedia(
-                    f"{path} takes application/json, not {sent or 'a body without a type'}.",
-                    hint="Send the header `Content-Type: application/json`.",
-                )
+    def _bounded(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
+        """The same `receive`; a body that tells no length is counted as it arrives."""
+        if "transfer-encoding" not in headers:
+            return receive
+        path = scope["path"]
+        intake = self._intakes.of(scope["method"], path)
+        return counted(receive, intake, path=path, config=self._config)
 
 
 def _check_visitor(visitor: Visitor, method: str) -> None:

@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect
 
 from mlx_gui.api.bodies import aside_of, check_shape, decode, is_large, note_large
+from mlx_gui.api.intake import JSON, UNREAD, Intake
 from mlx_gui.core.errors import Cancelled, InvalidRequest
 
 _Make = Callable[[Any], tuple[Any, list[dict[str, Any]]]]
@@ -36,6 +37,11 @@ class StrictJsonRoute(APIRoute):
 
     A large one is parsed and validated aside.
     """
+
+    @property
+    def intake(self) -> Intake:
+        """What it takes of bodies."""
+        return UNREAD if self.body_field is None else JSON
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

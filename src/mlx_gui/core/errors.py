@@ -192,7 +192,7 @@ class PlanChanged(Conflict):
 
 
 class PayloadTooLarge(MlxGuiError):
-    """The body is larger than `max_body_bytes`."""
+    """The body is larger than its endpoint takes."""
 
     code = "payload_too_large"
     status = 413

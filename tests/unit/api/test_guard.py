@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.types import Message
 
 from mlx_gui.api.errors import ErrorResponses
-from mlx_gui.api.families import FAMILIES
+from mlx_gui.api.families import FAMILIES, routes_of
 from mlx_gui.api.guard import Guard
 from mlx_gui.core.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from tests.unit.api.parts import config
@@ -22,7 +22,12 @@ def guard(tmp_path: Path, **settings: object) -> Guard:
     async def unreachable(*_: object) -> None:
         raise AssertionError
 
-    return Guard(unreachable, config=config(tmp_path, **settings), errors=ErrorResponses(FAMILIES))
+    return Guard(
+        unreachable,
+        config=config(tmp_path, **settings),
+        errors=ErrorResponses(FAMILIES),
+        routes=routes_of(FAMILIES),
+    )
 
 
 @pytest.mark.parametrize(

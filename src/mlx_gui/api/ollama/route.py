@@ -7,6 +7,7 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.datastructures import MutableHeaders
 
+from mlx_gui.api.intake import ANYTHING, Intake
 from mlx_gui.api.validation import StrictJsonRoute
 
 NDJSON = "application/x-ndjson"
@@ -17,6 +18,11 @@ class AnyTypeJsonRoute(StrictJsonRoute):
 
     Ollama does so too, and `curl -d` declares a form.
     """
+
+    @property
+    def intake(self) -> Intake:
+        """What it takes of bodies."""
+        return ANYTHING
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
