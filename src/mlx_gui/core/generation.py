@@ -141,7 +141,16 @@ class Sampling(msgspec.Struct, frozen=True):
     seed: int | None = None
 
 
-class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
+class WorkerRequest:
+    """What a worker is asked to do under a lease: a tagged struct of the kind that answers it.
+
+    `kinds/registry.py:KINDS` knows them all, so that messages can carry any of them.
+    """
+
+    __slots__ = ()
+
+
+class GenerateRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="generate"):
     """What a model is asked to continue.
 
     Either `messages`, which the model's chat template turns into a prompt, or `prompt`: text, or
@@ -188,7 +197,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, tag="generate"):
         return self.echo and self.top_logprobs is not None
 
 
-class TokenizeRequest(msgspec.Struct, frozen=True, tag="tokenize"):
+class TokenizeRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="tokenize"):
     """What `request` reads as tokens. Answered by `Tokenized`, then Usage.
 
     `special` says whether a raw prompt gets the special tokens that begin a text.
@@ -198,7 +207,7 @@ class TokenizeRequest(msgspec.Struct, frozen=True, tag="tokenize"):
     special: bool = True
 
 
-class DetokenizeRequest(msgspec.Struct, frozen=True, tag="detokenize"):
+class DetokenizeRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="detokenize"):
     """The text of token ids. Answered by `Detokenized`, then Usage."""
 
     ids: tuple[int, ...]
@@ -348,10 +357,6 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     """The stream's last member when it ends by an error."""
 
     error: ErrorInfo
-
-
-WorkerRequest = GenerateRequest | TokenizeRequest | DetokenizeRequest
-"""What a worker is asked to do under a lease."""
 
 
 GenerationEvent = (

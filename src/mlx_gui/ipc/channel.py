@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from mlx_gui.ipc.messages import FromChild, Part, ToChild
+from mlx_gui.kinds.registry import read_carried
 
 MAX_FRAME_BYTES = 1024 * 1024
 MAX_MESSAGE_BYTES = 1024 * 1024 * 1024
@@ -57,7 +58,7 @@ class FrameReader(Generic[Message]):
     """Turns received bytes, cut anywhere, back into messages of one type."""
 
     def __init__(self, message_type: type[Message]) -> None:
-        self._decoder = msgspec.msgpack.Decoder(message_type)
+        self._decoder = msgspec.msgpack.Decoder(message_type, dec_hook=read_carried)
         self._buffer = bytearray()
         self._transfers: dict[int, list[bytes]] = {}
         self._transfer_bytes = 0

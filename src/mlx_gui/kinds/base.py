@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mlx_gui.core.device import Backend, DeviceFacts
+from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
 
 
@@ -22,6 +23,8 @@ class ModelKind(Protocol):
     name: Kind
     engine: str
     """Import path of the engine module, `mlx_gui.engines.text.engine`."""
+    requests: tuple[type[WorkerRequest], ...]
+    """What a model of this kind is asked; tagged structs."""
 
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
         """Facts from the files of `folder`, or None when the folder is not of this kind."""

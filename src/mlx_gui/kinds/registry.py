@@ -1,7 +1,11 @@
-"""All kinds, and which of them a folder is."""
+"""All kinds, which of them a folder is, and whose request a message carries."""
 
 from pathlib import Path
+from typing import Any, Union
 
+import msgspec
+
+from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Kind
 from mlx_gui.kinds.base import ModelKind, Recognised
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
@@ -9,11 +13,25 @@ from mlx_gui.kinds.text import TextKind
 from mlx_gui.kinds.unserved import unserved_kind
 
 KINDS: tuple[ModelKind, ...] = (TextKind(),)
+"""The one table of them."""
+
+_CARRIED: dict[type, Any] = {
+    WorkerRequest: Union[tuple(each for kind in KINDS for each in kind.requests)],  # noqa: UP007
+}
+"""All that the kinds have, by the class that stands for it in a message."""
 
 
 def kind_of(name: Kind) -> ModelKind:
     """The kind that facts name."""
     return next(kind for kind in KINDS if kind.name == name)
+
+
+def read_carried(wanted: type, value: object) -> object:
+    """What a message carries in the place of a `WorkerRequest`, as the kind that it is of has it.
+
+    A decoding hook of msgspec's; raises its ValidationError for what no kind knows.
+    """
+    return msgspec.convert(value, _CARRIED[wanted])
 
 
 def recognise(folder: Path) -> Recognised:

@@ -5,6 +5,12 @@ from pathlib import Path
 
 from mlx_gui.core.device import Backend, DeviceFacts
 from mlx_gui.core.fill_tokens import names_fill_tokens
+from mlx_gui.core.generation import (
+    DetokenizeRequest,
+    GenerateRequest,
+    TokenizeRequest,
+    WorkerRequest,
+)
 from mlx_gui.core.markers import knows_thoughts, knows_tools
 from mlx_gui.core.model import Capability, Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
 from mlx_gui.kinds.architecture import (
@@ -48,6 +54,11 @@ class TextKind:
 
     name: Kind = "text"
     engine = "mlx_gui.engines.text.engine"
+    requests: tuple[type[WorkerRequest], ...] = (
+        GenerateRequest,
+        TokenizeRequest,
+        DetokenizeRequest,
+    )
 
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
         """Claims whatever names a model_type: which of them can be loaded is mlx-lm's to say."""

@@ -9,7 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlx_gui.core.generation import Delta, GenerateRequest, Message, TextPart, Usage
+from mlx_gui.core.generation import (
+    Delta,
+    DetokenizeRequest,
+    GenerateRequest,
+    ImagePart,
+    Message,
+    Sampling,
+    TextPart,
+    TokenizeRequest,
+    Usage,
+    WorkerRequest,
+)
 from mlx_gui.ipc.channel import (
     MAX_FRAME_BYTES,
     BlockingChannel,
@@ -66,6 +77,29 @@ def test_any_bytes_decode_or_are_a_protocol_error(data: bytes) -> None:
     reader = FrameReader[FromChild](FromChild)
     with contextlib.suppress(ProtocolError):
         list(reader.feed(data))
+
+
+def test_a_request_arrives_with_bytes_and_numbers_for_keys_as_it_was_sent() -> None:
+    request = GenerateRequest(
+        (Message("user", (TextPart("What is this?"), ImagePart(b"\x89PNG"))),),
+        Sampling(logit_bias={7: -1.5}),
+    )
+    sent = [
+        StartRequest("r", each)
+        for each in (request, TokenizeRequest(request), DetokenizeRequest((1, 2)))
+    ]
+    reader = FrameReader[ToChild](ToChild)
+    frames = [frame for each in sent for frame in FrameWriter().frames(each)]
+    assert [each for frame in frames for each in reader.feed(frame)] == sent
+
+
+def test_a_request_that_no_kind_knows_is_a_protocol_error() -> None:
+    class Unknown(WorkerRequest, msgspec.Struct, frozen=True, tag="unknown"):
+        pass
+
+    (frame,) = FrameWriter().frames(StartRequest("r", Unknown()))
+    with pytest.raises(ProtocolError, match="unknown"):
+        list(FrameReader[ToChild](ToChild).feed(frame))
 
 
 def test_parts_out_of_order_are_refused() -> None:
