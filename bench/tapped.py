@@ -32,7 +32,7 @@ def tap_engines(notes: Path) -> None:
 
     def prepare_and_tap(blas: str, cache_dir: Path) -> object:
         facts = prepare_process(blas, cache_dir)
-        from mlx_gui.engines.fake import FakeEngine
+        from mlx_gui.engines.fake.text import FakeEngine
         from mlx_gui.engines.text.engine import TextEngine
 
         for engine in (FakeEngine, TextEngine):

@@ -31,7 +31,7 @@ from mlx_gui.control.memory import MemorySampler, process_private_bytes
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.observing import Observers
 from mlx_gui.control.planner import ModelPlanner
-from mlx_gui.control.planning import FAKE_ENGINE, Plan
+from mlx_gui.control.planning import Plan
 from mlx_gui.control.recycling import recycle_reason
 from mlx_gui.control.request_log import RequestLog
 from mlx_gui.control.run_loop import RunLoop
@@ -44,7 +44,7 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.core.worker_env import worker_environment
-from mlx_gui.kinds.registry import kind_of
+from mlx_gui.kinds.registry import engine_of
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
@@ -97,7 +97,7 @@ class Application:
         self.measurements = Measurements(store)
         self.spare = WarmSpare(
             self.worker_settings,
-            engine=FAKE_ENGINE if config.engine == "fake" else kind_of("text").engine,
+            engine=engine_of("text", fake=config.engine == "fake"),
             on_change=partial(self.bus.publish, "manager"),
         )
         self.local_token = secrets.token_urlsafe(32)

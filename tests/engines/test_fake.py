@@ -16,7 +16,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import PreparedRequest
-from mlx_gui.engines.fake import create
+from mlx_gui.engines.fake.text import create
 
 CALL = {"name": "look", "arguments": {"at": "sky"}}
 NEXT = {"name": "look", "arguments": {"at": "sea"}}
@@ -40,7 +40,7 @@ def answer(*messages: Message) -> tuple[str, list[str]]:
     """The text of the answer, and the names of its calls."""
     engine = create()
     engine.load(
-        LoadSpec("fake/echo", "", "text", "mlx_gui.engines.fake", "stored", 4096, 1),
+        LoadSpec("fake/echo", "", "text", "mlx_gui.engines.fake.text", "stored", 4096, 1),
         lambda _stage, _done, _total: None,
     )
     prepared = engine.prepare("id", GenerateRequest(messages=messages))

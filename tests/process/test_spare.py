@@ -26,7 +26,7 @@ from tests.process.workers import (
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
 
-FAKE = "mlx_gui.engines.fake"
+FAKE = "mlx_gui.engines.fake.text"
 TEXT = "mlx_gui.engines.text.engine"
 OWNER = """
 import asyncio, sys

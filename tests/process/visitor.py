@@ -13,7 +13,7 @@ from tests.support.server import Server, running_server
 
 
 def script(**fields: Any) -> str:
-    """A user message that scripts the fake engine; see `engines.fake`."""
+    """A user message that scripts the fake engine; see `engines.fake.text`."""
     return json.dumps({"fake": fields})
 
 

@@ -64,7 +64,7 @@ def settings(folder: Path, **more: Any) -> WorkerSettings:
 
 
 def fake_spec(name: str = "echo") -> LoadSpec:
-    return LoadSpec(f"fake/{name}", "", "text", "mlx_gui.engines.fake", "stored", 4096, 2)
+    return LoadSpec(f"fake/{name}", "", "text", "mlx_gui.engines.fake.text", "stored", 4096, 2)
 
 
 def text_spec(folder: Path, **more: Any) -> LoadSpec:
@@ -91,5 +91,5 @@ async def answer(worker: WorkerProcess, request: GenerateRequest) -> list[Genera
 
 
 def scripted(text: str) -> GenerateRequest:
-    """A request whose message is `text`; see `engines.fake` for scripts."""
+    """A request whose message is `text`; see `engines.fake.text` for scripts."""
     return ask(text)

@@ -9,7 +9,7 @@ _AGENTS_CONTEXT_TOKENS = 131_072
 
 
 def scripted_models() -> tuple[Model, ...]:
-    """One model for each script of `engines.fake`."""
+    """One model for each script of `engines.fake.text`."""
     return (
         *(_model(name, _CONTEXT_TOKENS) for name in _NAMES),
         _model("agent", _AGENTS_CONTEXT_TOKENS),

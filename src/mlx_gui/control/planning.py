@@ -20,11 +20,10 @@ from mlx_gui.core.model import (
     WeightForm,
 )
 from mlx_gui.core.units import format_bytes
-from mlx_gui.kinds.registry import kind_of
+from mlx_gui.kinds.registry import engine_of, kind_of
 from mlx_gui.model_settings import ModelSettings
 from mlx_gui.store.measurements import Measurement
 
-FAKE_ENGINE = "mlx_gui.engines.fake"
 _CONTEXT_STEP_TOKENS = 256
 _LEAST_CONTEXT_TOKENS = 1024
 """A context is not cut below this: the model is refused with the figures instead."""
@@ -329,7 +328,7 @@ def _wanted(
         model_id=model.id,
         path=model.path,
         kind=sizing.facts.kind,
-        engine=FAKE_ENGINE if config.engine == "fake" else sizing.kind.engine,
+        engine=engine_of(sizing.facts.kind, fake=config.engine == "fake"),
         weight_form="stored",
         context=_USUAL_CONTEXT_TOKENS,
         slots=settings.slots,

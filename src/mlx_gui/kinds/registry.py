@@ -26,6 +26,11 @@ def kind_of(name: Kind) -> ModelKind:
     return next(kind for kind in KINDS if kind.name == name)
 
 
+def engine_of(name: Kind, *, fake: bool) -> str:
+    """Import path of the engine module for the kind `name`; with `fake`, of its scripted double."""
+    return f"mlx_gui.engines.fake.{name}" if fake else kind_of(name).engine
+
+
 def read_carried(wanted: type, value: object) -> object:
     """What a message carries in the place of a `WorkerRequest`, as the kind that it is of has it.
 

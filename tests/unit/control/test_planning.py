@@ -293,7 +293,7 @@ def test_a_draft_that_cannot_be_used_is_refused_with_the_reason(
 def test_scripted_models_run_on_the_fake_engine(tmp_path: Path) -> None:
     config = resolve(flags={"data_dir": str(tmp_path), "engine": "fake"}, environment={})
     plan = plan_load(MODEL, machine(), config, settings=resolve_model(config, {}))
-    assert plan.spec.engine == "mlx_gui.engines.fake"
+    assert plan.spec.engine == "mlx_gui.engines.fake.text"
 
 
 def test_a_context_may_be_another_for_one_load() -> None:

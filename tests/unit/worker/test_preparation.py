@@ -17,7 +17,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import PreparedRequest, StillWanted, always_wanted
-from mlx_gui.engines.fake import FakeEngine
+from mlx_gui.engines.fake.text import FakeEngine
 from mlx_gui.ipc.channel import BlockingChannel, FrameReader
 from mlx_gui.ipc.messages import Cancel, FromChild, Output, StartRequest
 from mlx_gui.worker.preparation import Preparing, prepare_requests

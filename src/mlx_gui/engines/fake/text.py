@@ -1,4 +1,4 @@
-"""The fake engine: scripted answers without any model, behind the same protocol as real ones.
+"""The fake engine for text: scripted answers without a model, behind the protocol of real ones.
 
 Deterministic apart from its delays. A token is a word with the space before it. How it behaves
 comes from the model's name (`fake/echo`, `fake/slow`, `fake/slow-load`, `fake/broken`,
@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.core.errors import ContextTooLong, InvalidRequest, LoadFailed, WorkerFailed
+from mlx_gui.core.errors import ContextTooLong, InvalidRequest, WorkerFailed
 from mlx_gui.core.generation import (
     CallStarted,
     Channel,
@@ -58,11 +58,10 @@ from mlx_gui.engines.base import (
     always_wanted,
     cannot_answer,
 )
+from mlx_gui.engines.fake.loading import SCRIPTED_MEMORY, scripted_load, scripted_name
 from mlx_gui.engines.text.stops import StopText
 
 _VOCABULARY = 50_000
-_LOAD_STEPS = 20
-_WEIGHTS_BYTES = 50_000_000
 _SCRIPT_START = '{"fake":'
 
 
@@ -164,17 +163,8 @@ class FakeEngine:
         self._spec: LoadSpec | None = None
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
-        name = spec.model_id.rpartition("/")[2]
-        if name == "broken":
-            raise LoadFailed(
-                f"Loading {spec.model_id} failed: its weights are broken.",
-                hint="This fake model always fails to load.",
-            )
-        self._script = _MODEL_SCRIPTS.get(name, Script())
-        for done in range(_LOAD_STEPS + 1):
-            report("weights", _WEIGHTS_BYTES * done // _LOAD_STEPS, _WEIGHTS_BYTES)
-            if name == "slow-load":
-                time.sleep(0.1)
+        scripted_load(spec, report)
+        self._script = _MODEL_SCRIPTS.get(scripted_name(spec), Script())
         self._spec = spec
         return Loaded()
 
@@ -272,7 +262,7 @@ class FakeEngine:
         return 0
 
     def memory(self) -> MemoryUse:
-        return MemoryUse(_WEIGHTS_BYTES, 0, _WEIGHTS_BYTES, _WEIGHTS_BYTES)
+        return SCRIPTED_MEMORY
 
     def close(self) -> None:
         self._running.clear()
