@@ -1,4 +1,4 @@
-"""The settings of one model: a table of rows, and the frozen ModelSettings that comes out of it.
+"""The settings of one model: the table of their rows, and what comes out of it.
 
 What is not set for a model is the server's setting of the same meaning where there is one, else
 the row's default; None leaves the choice to the model's own files.
@@ -6,12 +6,12 @@ the row's default; None leaves the choice to the model's own files.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mlx_gui.config import Config
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.settings import (
-    ContextTokens,
+    ModelSettings,
     ModelSource,
     Setting,
     Unfit,
@@ -180,34 +180,6 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
     ),
 )
 _ROWS = {row.name: row for row in MODEL_SETTINGS}
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSettings:
-    """All settings of one model. `sources` tells for each name where its value came from."""
-
-    context_tokens: ContextTokens
-    slots: int
-    keep_alive_s: int
-    pinned: bool
-    priority: int
-    preload: bool
-    temperature: float | None
-    top_p: float | None
-    top_k: int | None
-    min_p: float | None
-    repetition_penalty: float | None
-    chat_template: str | None
-    template_arguments: dict[str, Any]
-    tool_prompt: Literal["generic", "refuse"]
-    truncate: bool
-    reasoning: Literal["on", "off", "model"]
-    draft_model: str | None
-    draft_tokens: int
-    kv_bits: Literal[0, 4, 8]
-    prefix_cache_bytes: int
-    memory_limit_bytes: int
-    sources: Mapping[str, ModelSource]
 
 
 def resolve_model(config: Config, own: Mapping[str, Value]) -> ModelSettings:

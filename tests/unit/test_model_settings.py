@@ -7,7 +7,8 @@ import pytest
 
 from mlx_gui.config import SETTINGS, resolve
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.model_settings import MODEL_SETTINGS, ModelSettings, checked, resolve_model
+from mlx_gui.core.settings import ModelSettings
+from mlx_gui.model_settings import MODEL_SETTINGS, checked, resolve_model
 
 CONFIG = resolve(flags={"data_dir": "/nowhere", "keep_alive_s": "7"}, environment={})
 DEEP: dict[str, object] = {}

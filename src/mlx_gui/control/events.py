@@ -43,7 +43,7 @@ from mlx_gui.core.errors import (
 from mlx_gui.core.generation import Failed, Loading, Usage
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
-from mlx_gui.model_settings import ModelSettings
+from mlx_gui.core.settings import ModelSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

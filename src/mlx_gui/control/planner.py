@@ -18,7 +18,7 @@ from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError, NotReady
 from mlx_gui.core.model import LoadSpec, Model
-from mlx_gui.model_settings import ModelSettings
+from mlx_gui.core.settings import ModelSettings
 from mlx_gui.store.measurements import Measurement
 
 Basis = tuple[Model, ModelSettings, Model | None, Machine]

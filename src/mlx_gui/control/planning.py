@@ -19,9 +19,9 @@ from mlx_gui.core.model import (
     TextOptions,
     WeightForm,
 )
+from mlx_gui.core.settings import ModelSettings
 from mlx_gui.core.units import format_bytes
 from mlx_gui.kinds.registry import engine_of, kind_of
-from mlx_gui.model_settings import ModelSettings
 from mlx_gui.store.measurements import Measurement
 
 _CONTEXT_STEP_TOKENS = 256

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from mlx_gui.control.planning import Footprint, Plan
 from mlx_gui.core.model import Model
-from mlx_gui.model_settings import ModelSettings
+from mlx_gui.core.settings import ModelSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from mlx_gui.control.worker_process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
-from mlx_gui.model_settings import ModelSettings
+from mlx_gui.core.settings import ModelSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -55,6 +55,37 @@ class Setting:
         return suffix if suffix in ("bytes", "s", "days", "tokens") else ""
 
 
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """All settings of one model; `model_settings.py` has their rows.
+
+    `sources` tells for each name where its value came from.
+    """
+
+    context_tokens: ContextTokens
+    slots: int
+    keep_alive_s: int
+    pinned: bool
+    priority: int
+    preload: bool
+    temperature: float | None
+    top_p: float | None
+    top_k: int | None
+    min_p: float | None
+    repetition_penalty: float | None
+    chat_template: str | None
+    template_arguments: dict[str, Any]
+    tool_prompt: Literal["generic", "refuse"]
+    truncate: bool
+    reasoning: Literal["on", "off", "model"]
+    draft_model: str | None
+    draft_tokens: int
+    kv_bits: Literal[0, 4, 8]
+    prefix_cache_bytes: int
+    memory_limit_bytes: int
+    sources: Mapping[str, ModelSource]
+
+
 def advice(key: str, known: Collection[str]) -> str:
     """What to write instead of the unknown `key`."""
     import difflib  # only a refusal needs it

@@ -43,7 +43,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import KVLayout, Model, ModelFacts
-from mlx_gui.model_settings import ModelSettings
+from mlx_gui.core.settings import ModelSettings
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
 

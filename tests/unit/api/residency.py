@@ -14,7 +14,7 @@ from mlx_gui.control.views import LoadOutcome, ResidencySnapshot, ResidentView, 
 from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model
 from mlx_gui.core.plan import Eviction, Kept, LoadPlan, PolicyDecision
-from mlx_gui.model_settings import ModelSettings
+from mlx_gui.core.settings import ModelSettings
 from tests.unit.api.parts import MODEL
 
 SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", 4096, 4)

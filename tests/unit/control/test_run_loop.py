@@ -36,7 +36,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, Model
-from mlx_gui.model_settings import ModelSettings
+from mlx_gui.core.settings import ModelSettings
 from tests.unit.control.fakes import ScriptedWorker, Told, asked, error_of, model, need
 
 DEADLINE_S = 30

@@ -7,8 +7,8 @@ from mlx_gui.control.pins import check_pins
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
-from mlx_gui.core.settings import Value
-from mlx_gui.model_settings import MODEL_SETTINGS, ModelSetting, ModelSettings
+from mlx_gui.core.settings import ModelSettings, Value
+from mlx_gui.model_settings import MODEL_SETTINGS, ModelSetting
 
 
 async def check_change(
