@@ -1,6 +1,8 @@
 """What holds for all tests."""
 
 import os
+import ssl
+from functools import cache
 
 from hypothesis import HealthCheck, settings
 
@@ -9,3 +11,6 @@ settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCh
 # CI judges a change by the same examples every time; at the desk each run looks at new ones.
 settings.register_profile("ci", settings.get_profile("desk"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
+
+# Each HTTP client reads all authorities of the system, for 25 ms, and no test speaks TLS.
+ssl.create_default_context = cache(ssl.create_default_context)
