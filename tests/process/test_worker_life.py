@@ -30,6 +30,8 @@ from tests.process.workers import (
 )
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.usefixtures("known_machine")
+
 Work = Callable[[WorkerProcess, Observed], Awaitable[None]]
 
 

@@ -1,18 +1,22 @@
 """The real server in a process of its own, as a user starts it."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import msgspec
 
 from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
+from mlx_gui.store.database import DATABASE_FILE
 from tests.support.waiting import wait_until
 
 START_DEADLINE_S = 90.0
@@ -45,14 +49,46 @@ def running_server(
 ) -> Iterator[Server]:
     """A ready server on a free port, its data under `folder`; `settings` are by their names.
 
-    At the end it must stop cleanly, unless the test has ended it. Its log is printed, so that it
-    is shown where a test fails.
+    It finds what an earlier one has learnt of this machine. At the end it must stop cleanly, unless
+    the test has ended it. Its log is printed, so that it is shown where a test fails.
     """
-    data_dir, log = folder / "data", folder / "server.log"
+    data_dir = folder / "data"
+    if not data_dir.exists():
+        shutil.copytree(first_start(), data_dir)
+    with _started(
+        data_dir, folder / "server.log", {"engine": engine, **(settings or {})}
+    ) as server:
+        yield server
+
+
+def first_start() -> Path:
+    """What the first server on a machine leaves, in a data directory not to be written to.
+
+    It made the database, asked a child what the machine is, and tried and built the BLAS, which
+    takes longer than most tests.
+    """
+    return Path(_first_start().name)
+
+
+@cache
+def _first_start() -> TemporaryDirectory[str]:
+    """Kept for as long as this process lives."""
+    kept = TemporaryDirectory(prefix="mlx-gui-first-start-")
+    with TemporaryDirectory(prefix="mlx-gui-first-start-") as folder:
+        data_dir, log = Path(folder, "data"), Path(folder, "server.log")
+        with _started(data_dir, log, {"engine": "mlx", "model_dirs": folder}):
+            pass
+        shutil.copy(data_dir / DATABASE_FILE, kept.name)
+        shutil.copytree(data_dir / "cache", Path(kept.name, "cache"))
+    return kept
+
+
+@contextmanager
+def _started(data_dir: Path, log: Path, settings: Mapping[str, object]) -> Iterator[Server]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "mlx_gui", "start"],
-            env=_environment(data_dir, {"engine": engine, "port": 0, **(settings or {})}),
+            env=_environment(data_dir, {"port": 0, **settings}),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
