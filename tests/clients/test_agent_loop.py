@@ -1,9 +1,8 @@
 """An agent framework's loop of model, tool, model: with scripted calls, and with a real model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from openai import AsyncOpenAI
@@ -13,8 +12,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 from tests.process.visitor import script
-from tests.support.server import Server, running_server
-from tests.zoo.cache import checkpoint
+from tests.support.server import Server
 
 CALLING = "tiny/Qwen3-tiny-trained"
 QUESTION = "What is the weather in Paris?"
@@ -51,16 +49,6 @@ async def agent_of(
             },
             retries=0,
         )
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("agent")
-    models = folder / "models"
-    (models / CALLING).parent.mkdir(parents=True)
-    (models / CALLING).symlink_to(checkpoint(Path(CALLING).name))
-    with running_server(folder, engine="mlx", settings={"model_dirs": models}) as server:
-        yield server
 
 
 def steps(messages: list[ModelMessage]) -> list[tuple[str, object]]:

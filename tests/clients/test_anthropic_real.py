@@ -7,8 +7,7 @@ import pytest
 from anthropic import Anthropic
 from anthropic.types import MessageParam
 
-from tests.support.server import running_server
-from tests.zoo.cache import checkpoint
+from tests.support.server import Server
 
 NAME = "Qwen3-tiny-trained"
 HELLO: list[MessageParam] = [{"role": "user", "content": "Hello"}]
@@ -16,15 +15,8 @@ GREEDY: Any = {"temperature": 0}
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Anthropic]:
-    folder = tmp_path_factory.mktemp("real")
-    (folder / "models").mkdir()
-    (folder / "models" / NAME).symlink_to(checkpoint(NAME))
-    settings = {"model_dirs": folder / "models", "max_context_tokens": 256}
-    with (
-        running_server(folder, engine="mlx", settings=settings) as server,
-        Anthropic(base_url=server.address, api_key="none", max_retries=0) as client,
-    ):
+def client(real: Server) -> Iterator[Anthropic]:
+    with Anthropic(base_url=real.address, api_key="none", max_retries=0) as client:
         yield client
 
 

@@ -6,17 +6,13 @@ nothing here.
 """
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 from openai.types.responses import ResponseStreamEvent
 from pydantic import TypeAdapter
 
-from tests.support.server import Server, running_server
-from tests.zoo.cache import checkpoint
+from tests.support.server import Server
 
 MODEL = "tiny/Qwen3-tiny-trained"
 DEADLINE_S = 120
@@ -81,16 +77,6 @@ BEGINNING: list[dict[str, object]] = [
         "content": [{"type": "input_text", "text": "What is the weather in Paris?"}],
     },
 ]
-
-
-@pytest.fixture(scope="module")
-def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("codex")
-    models = folder / "models"
-    (models / MODEL).parent.mkdir(parents=True)
-    (models / MODEL).symlink_to(checkpoint(Path(MODEL).name))
-    with running_server(folder, engine="mlx", settings={"model_dirs": models}) as server:
-        yield server
 
 
 def asked(server: Server, talk: list[dict[str, object]]) -> tuple[httpx.Headers, dict[str, Any]]:

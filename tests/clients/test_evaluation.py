@@ -9,7 +9,7 @@ import httpx
 import pytest
 from tokenizers import Tokenizer
 
-from tests.support.server import Server, running_server
+from tests.support.server import Server
 from tests.zoo.cache import checkpoint
 
 MODEL = "tiny/SmolLM2-tiny-trained"
@@ -17,19 +17,9 @@ CONTEXT = "What is the capital of France?"
 CHOICES = [" Paris.", " The fox", " 2+2 is four, and that is all there is to say about it."]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("evaluation")
-    models = folder / "models"
-    (models / MODEL).parent.mkdir(parents=True)
-    (models / MODEL).symlink_to(checkpoint(Path(MODEL).name))
-    with running_server(folder, engine="mlx", settings={"model_dirs": models}) as server:
-        yield server
-
-
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    with server.client() as client:
+def client(real: Server) -> Iterator[httpx.Client]:
+    with real.client() as client:
         yield client
 
 

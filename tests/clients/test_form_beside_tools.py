@@ -1,15 +1,13 @@
 """A form of the answer together with tools, in every family, asked of a real tiny model."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.server import Server, running_server
-from tests.zoo.cache import checkpoint
+from tests.support.server import Server
 
 MODEL = "tiny/Qwen3-tiny-trained"
 SCHEMA = {
@@ -31,16 +29,6 @@ FUNCTION = {
 
 Answer = tuple[str, list[tuple[str, Any]]]
 """The text, and the calls with their arguments."""
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("form")
-    models = folder / "models"
-    (models / MODEL).parent.mkdir(parents=True)
-    (models / MODEL).symlink_to(checkpoint(Path(MODEL).name))
-    with running_server(folder, engine="mlx", settings={"model_dirs": models}) as server:
-        yield server
 
 
 def answered(client: httpx.Client, path: str, **fields: object) -> dict[str, Any]:
@@ -118,9 +106,9 @@ def ollama(client: httpx.Client, question: str) -> Answer:
 
 @pytest.mark.parametrize("ask", [chat, responses, messages, ollama])
 def test_a_model_calls_or_answers_in_form(
-    server: Server, ask: Callable[[httpx.Client, str], Answer]
+    real: Server, ask: Callable[[httpx.Client, str], Answer]
 ) -> None:
-    with server.client() as client:
+    with real.client() as client:
         assert ask(client, "What is the weather in Paris?") == (
             "",
             [("get_weather", {"city": "Paris"})],
@@ -130,9 +118,9 @@ def test_a_model_calls_or_answers_in_form(
     assert json.loads(said).keys() == {"answer"}
 
 
-def test_earlier_arguments_that_are_no_json_reach_the_model(server: Server) -> None:
+def test_earlier_arguments_that_are_no_json_reach_the_model(real: Server) -> None:
     call = {"id": "c", "type": "function", "function": {**FUNCTION, "arguments": '{"city": "Par'}}
-    with server.client() as client:
+    with real.client() as client:
         body = answered(
             client,
             "/v1/tokenize",

@@ -6,29 +6,16 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.server import Server, running_server
-from tests.zoo.cache import checkpoint
+from tests.support.server import Server
 
 FILLS, CANNOT = "Qwen3-tiny", "SmolLM2-tiny"
 BEFORE = "def add(a, b):\n    return "
 BEHIND = "\n\nprint(add(1, 2))\n"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("infilling")
-    models = folder / "models" / "tiny"
-    models.mkdir(parents=True)
-    for name in (FILLS, CANNOT):
-        (models / name).symlink_to(checkpoint(name))
-    settings = {"model_dirs": folder / "models"}
-    with running_server(folder, engine="mlx", settings=settings) as server:
-        yield server
-
-
 @pytest.fixture
-def client(server: Server) -> Iterator[httpx.Client]:
-    with server.client() as client:
+def client(real: Server) -> Iterator[httpx.Client]:
+    with real.client() as client:
         yield client
 
 

@@ -8,6 +8,7 @@ from tests.support.server import Server
 
 HELLO = [{"role": "user", "content": "Hello"}]
 NAMES = ("fake/echo", "echo", "Fake/ECHO", "Echo", "echo:latest", "FAKE/Echo:Latest")
+ENCODED = ("fake%2Fecho", "FAKE%2fEcho%3Alatest", "%66ake/echo", "echo%3alatest")
 BODIES: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": HELLO},
     "/v1/completions": {"prompt": "Hello"},
@@ -29,9 +30,7 @@ def test_a_body_may_name_a_model_in_any_way(server: Server, path: str, name: str
     assert answer.status_code == 200, answer.text
 
 
-@pytest.mark.parametrize(
-    "name", [*NAMES, "fake%2Fecho", "FAKE%2fEcho%3Alatest", "%66ake/echo", "echo%3alatest"]
-)
+@pytest.mark.parametrize("name", NAMES + ENCODED)
 def test_an_address_may_name_a_model_in_any_way(server: Server, name: str) -> None:
     path = f"/v1/models/{name}"
     with server.client() as client:
@@ -42,7 +41,13 @@ def test_an_address_may_name_a_model_in_any_way(server: Server, name: str) -> No
         assert client.get(f"{path}/health").json()["model"] == "fake/echo"
         assert client.get(f"{path}/settings").status_code == 200
         assert client.post(f"{path}/plan", json={}).status_code == 200
-        assert client.post(f"{path}/unload", params={"when": "idle"}).status_code == 200
+
+
+def test_an_unload_may_name_a_model_in_any_way(server: Server) -> None:
+    with server.client() as client:
+        for name in NAMES + ENCODED:
+            answer = client.post(f"/v1/models/{name}/unload", params={"when": "idle"})
+            assert answer.json()["model"]["id"] == "fake/echo", name
 
 
 @pytest.mark.parametrize("path", BODIES)

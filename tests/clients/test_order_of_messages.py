@@ -6,23 +6,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.server import running_server
-from tests.zoo.cache import checkpoint
+from tests.support.server import Server
 
 NAME = "gemma-3-text-tiny"
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
 
 
 @pytest.fixture(scope="module")
-def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    folder = tmp_path_factory.mktemp("order")
-    (folder / "models").mkdir()
-    (folder / "models" / NAME).symlink_to(checkpoint(NAME))
-    settings = {"model_dirs": folder / "models", "max_context_tokens": 256}
-    with (
-        running_server(folder, engine="mlx", settings=settings) as server,
-        server.client() as client,
-    ):
+def client(real: Server) -> Iterator[httpx.Client]:
+    with real.client() as client:
         yield client
 
 

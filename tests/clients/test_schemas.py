@@ -3,14 +3,12 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.server import Server, running_server
-from tests.zoo.cache import checkpoint
+from tests.support.server import Server
 
 MODEL = "tiny/Qwen3-tiny-trained"
 HEADER = "x-mlx-gui-not-enforced"
@@ -30,18 +28,8 @@ ODD = {"type": "object", "properties": {"a": {"not": {}}}}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("schemas")
-    models = folder / "models"
-    (models / MODEL).parent.mkdir(parents=True)
-    (models / MODEL).symlink_to(checkpoint(Path(MODEL).name))
-    with running_server(folder, engine="mlx", settings={"model_dirs": models}) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[httpx.Client]:
-    with server.client() as client:
+def client(real: Server) -> Iterator[httpx.Client]:
+    with real.client() as client:
         yield client
 
 
