@@ -186,6 +186,7 @@ class Application:
             await self.device.ensure()
         except (StoreError, MlxGuiError) as error:
             log.error("device_unknown", reason=error.message)
+        self.bus.publish("system")
         try:
             await self.model_settings.recall()
             await self.measurements.recall()

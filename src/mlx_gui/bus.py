@@ -2,19 +2,20 @@
 
 A publisher says that an object changed; a subscriber gets each changed object once, however often
 it changed meanwhile, and renders its present state itself. So a slow reader costs one mark an
-object and always ends with the newest state.
+object and always ends with the newest state. Of a sequence, such as records, the mark says that
+there is more of it; whoever follows asks for what comes after the last that it knows.
 """
 
 import asyncio
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-Topic = Literal["model", "models", "memory", "manager"]
+Topic = Literal["models", "memory", "manager", "system"]
 
 
 class Mark(NamedTuple):
-    """`key` of `topic` changed; `models` means that the list itself did."""
+    """`key` of `topic` changed; without a key the whole, such as the list of models."""
 
     topic: Topic
     key: str = ""
@@ -27,14 +28,16 @@ class EventBus:
         self._subscriptions: set[Subscription] = set()
 
     def publish(self, topic: Topic, key: str = "") -> None:
-        """Mark `key` as changed for every subscriber; never waits."""
+        """Mark `key` as changed for every subscriber of `topic`; never waits."""
+        mark = Mark(topic, key)
         for subscription in self._subscriptions:
-            subscription.mark(Mark(topic, key))
+            if topic in subscription.topics:
+                subscription.mark(mark)
 
     @contextmanager
-    def subscribe(self) -> Generator["Subscription"]:
-        """A subscription that ends with the block."""
-        subscription = Subscription()
+    def subscribe(self, topics: Collection[Topic]) -> Generator["Subscription"]:
+        """A subscription to `topics` that ends with the block."""
+        subscription = Subscription(topics)
         self._subscriptions.add(subscription)
         try:
             yield subscription
@@ -45,11 +48,13 @@ class EventBus:
 class Subscription:
     """The marks that one reader has not seen yet, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, topics: Collection[Topic]) -> None:
+        self.topics = frozenset(topics)
         self._marks: dict[Mark, None] = {}
         self._arrived = asyncio.Event()
 
     def mark(self, mark: Mark) -> None:
+        """Have the reader look at that object once more."""
         self._marks[mark] = None
         self._arrived.set()
 

@@ -50,6 +50,12 @@ describe("the state after events", () => {
     expect(state.manager).toEqual(told);
   });
 
+  it("has how the models stand from the first snapshot on", () => {
+    const { data } = snapshot("a") as StreamEvent & { event: "snapshot" };
+    const state = after({ event: "snapshot", data: { ...data, manager: manager() } });
+    expect(state.manager).toEqual(manager());
+  });
+
   it("does not change the state it came from", () => {
     const before = after(snapshot("a"));
     reduce(before, { event: "model", data: model("a", { state: "busy" }) });

@@ -57,19 +57,22 @@ def requires(scope: AccessScope) -> Any:
     """A dependency that gives the principal, which has `scope`. Raises Forbidden."""
 
     async def authorize(who: Annotated[Principal, Depends(authenticate)]) -> Principal:
-        if scope not in who.scopes and who.page is not None:
-            raise Forbidden(
-                f"A page of {who.page} may infer and read here, but not change anything.",
-                hint="Use the server's own interface or command line, or add the page's origin to "
-                "the setting allowed_origins.",
-            )
-        if scope not in who.scopes:
-            raise Forbidden(
-                f"The key {who.id} lacks the scope {scope}.", hint="Use a key that has it."
-            )
+        demand(who, scope)
         return who
 
     return Depends(authorize)
+
+
+def demand(who: Principal, scope: AccessScope) -> None:
+    """Raises Forbidden unless `who` has `scope`."""
+    if scope not in who.scopes and who.page is not None:
+        raise Forbidden(
+            f"A page of {who.page} may infer and read here, but not change anything.",
+            hint="Use the server's own interface or command line, or add the page's origin to "
+            "the setting allowed_origins.",
+        )
+    if scope not in who.scopes:
+        raise Forbidden(f"The key {who.id} lacks the scope {scope}.", hint="Use a key that has it.")
 
 
 def _is_local(request: Request, trusted_proxies: Sequence[str]) -> bool:

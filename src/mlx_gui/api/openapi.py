@@ -18,6 +18,7 @@ from mlx_gui.wire.status import (
     MemoryStatus,
     RemovedModel,
     SnapshotEvent,
+    SystemStatus,
 )
 
 _REFERENCE = "#/components/schemas/{model}"
@@ -29,7 +30,15 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     (
         "/v1/events",
         "get",
-        (HelloEvent, SnapshotEvent, ModelObject, RemovedModel, MemoryStatus, ManagerStatus),
+        (
+            HelloEvent,
+            SnapshotEvent,
+            ModelObject,
+            RemovedModel,
+            MemoryStatus,
+            ManagerStatus,
+            SystemStatus,
+        ),
     ),
 )
 """Path, method and the JSON of each event's data."""

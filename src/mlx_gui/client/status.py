@@ -19,7 +19,15 @@ from mlx_gui.wire.status import (
     SystemStatus,
 )
 
-Event = HelloEvent | SnapshotEvent | ModelObject | RemovedModel | MemoryStatus | ManagerStatus
+Event = (
+    HelloEvent
+    | SnapshotEvent
+    | ModelObject
+    | RemovedModel
+    | MemoryStatus
+    | ManagerStatus
+    | SystemStatus
+)
 
 _EVENTS: Mapping[str, type[Event]] = {
     "hello": HelloEvent,
@@ -28,6 +36,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "model_removed": RemovedModel,
     "memory": MemoryStatus,
     "manager": ManagerStatus,
+    "system": SystemStatus,
 }
 
 

@@ -441,7 +441,7 @@ class Residents:
 
     def changed(self, entry: Entry) -> None:
         """Tell whoever shows `entry`."""
-        self._bus.publish("model", entry.model.id)
+        self._bus.publish("models", entry.model.id)
         self._bus.publish("manager")
 
     def _keep_alive_s(self, entry: Entry) -> float:

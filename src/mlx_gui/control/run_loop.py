@@ -248,7 +248,7 @@ class RunLoop:
         self._post(self._events.on_ready, worker)
 
     def worker_measured(self, worker: WorkerProcess) -> None:
-        self._bus.publish("model", worker.spec.model_id)
+        self._bus.publish("models", worker.spec.model_id)
         self._bus.publish("memory")
 
     def request_begun(self, worker: WorkerProcess, ask: Ask) -> None:

@@ -256,10 +256,16 @@ class HelloEvent(BaseModel):
 
 
 class SnapshotEvent(BaseModel):
-    """Second event of `/v1/events`: everything the interface shows, once."""
+    """Second event of `/v1/events`: all that was asked for, once.
 
-    models: list[ModelObject]
-    memory: MemoryStatus
+    What was not asked for is null; `system` also where a disk does not answer. It is told then as
+    soon as it does.
+    """
+
+    models: list[ModelObject] | None = None
+    memory: MemoryStatus | None = None
+    manager: ManagerStatus | None = None
+    system: SystemStatus | None = None
 
 
 class RemovedModel(BaseModel):

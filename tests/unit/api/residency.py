@@ -106,7 +106,7 @@ class ScriptedRunLoop:
     ) -> LoadOutcome:
         self.asked.append(("load", model.id, keep_alive_s, context_tokens, plan_token))
         # Somebody else's doing with the model is told before the run loop has come to this.
-        self.bus.publish("model", model.id)
+        self.bus.publish("models", model.id)
         for _ in range(5):
             await asyncio.sleep(0)
         self._refuse(model)
@@ -114,7 +114,7 @@ class ScriptedRunLoop:
             on_accepted()
         if self.loaded is not None:
             await asyncio.to_thread(self.loaded.wait)
-        self.bus.publish("model", model.id)
+        self.bus.publish("models", model.id)
         return LoadOutcome(already_loaded=False, duration_ms=5.0)
 
     async def unload(

@@ -1,7 +1,8 @@
 """Status and events of a server on which nothing is loaded."""
 
 import json
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,18 @@ import httpx
 import msgspec
 import pytest
 
+from mlx_gui.api.manage.status.translate import folder_statuses
 from mlx_gui.version import __version__
 from mlx_gui.wire.models import ModelHealth, ModelList, ModelObject
 from mlx_gui.wire.status import (
+    FolderStatus,
     HelloEvent,
     ManagerStatus,
     MemoryStatus,
     SnapshotEvent,
     SystemStatus,
 )
-from tests.unit.api.parts import MODEL, Shelf, application, config, services, serving
+from tests.unit.api.parts import DEADLINE_S, MODEL, Shelf, application, config, services, serving
 
 TWO = msgspec.structs.replace(MODEL, id="org/two")
 BROKEN = msgspec.structs.replace(MODEL, id="org/broken", problem="Its weights are missing.")
@@ -121,7 +124,13 @@ def test_events_begin_with_everything_and_go_on_with_what_changed(server: httpx.
     assert HelloEvent.model_validate(hello[2]).boot_id == "boot"
     assert snapshot[0] == "snapshot"
     shown = SnapshotEvent.model_validate(snapshot[2])
-    assert [model.id for model in shown.models] == ["org/one", "org/broken"]
+    assert [model.id for model in shown.models or ()] == ["org/one", "org/broken"]
+    assert shown.manager == ManagerStatus.model_validate(snapshot[2]["manager"])
+    assert shown.manager.max_loaded_models == 3
+    assert shown.system is not None
+    assert shown.system.versions["mlx-gui"] == __version__
+    assert shown.memory is not None
+    assert shown.memory.total_bytes > 0
     assert [name for name, _, _ in changes] == [
         "model_removed",
         "model",
@@ -134,3 +143,53 @@ def test_events_begin_with_everything_and_go_on_with_what_changed(server: httpx.
     MemoryStatus.model_validate(changes[3][2])
     ids = [hello[1], snapshot[1], *(event_id for _, event_id, _ in changes)]
     assert ids == [f"boot-{number}" for number in range(1, 8)]
+
+
+def test_whoever_follows_one_topic_is_told_of_that_alone(server: httpx.Client) -> None:
+    with server.stream("GET", "/v1/events?topics=manager,memory") as answer:
+        stream = events(answer.iter_lines())
+        assert next(stream)[0] == "hello"
+        shown = SnapshotEvent.model_validate(next(stream)[2])
+        server.post("/v1/models/rescan")
+        changes = [next(stream)[0] for _ in range(2)]
+
+    assert (shown.models, shown.system) == (None, None)
+    assert shown.manager is not None
+    assert shown.memory is not None
+    assert changes == ["memory", "manager"]
+
+
+@pytest.mark.parametrize("topics", ["weather", "models,weather", ""])
+def test_a_topic_that_is_not_known_is_refused_with_the_list(
+    server: httpx.Client, topics: str
+) -> None:
+    answer = server.get("/v1/events", params={"topics": topics})
+
+    assert answer.status_code == 400
+    error = answer.json()["error"]
+    assert error["param"] == "topics"
+    assert "There is no topic" in error["message"]
+    assert "models, memory, manager, system" in answer.text
+
+
+def test_a_disk_that_sleeps_holds_up_nothing_and_is_told_when_it_wakes(
+    server: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awake = threading.Event()
+
+    def sleepy(data_dir: Path, model_dirs: Iterable[Path]) -> list[FolderStatus]:
+        assert awake.wait(DEADLINE_S)
+        return folder_statuses(data_dir, model_dirs)
+
+    monkeypatch.setattr("mlx_gui.api.manage.present.folder_statuses", sleepy)
+    with server.stream("GET", "/v1/events") as answer:
+        stream = events(answer.iter_lines())
+        assert next(stream)[0] == "hello"
+        shown = SnapshotEvent.model_validate(next(stream)[2])
+        awake.set()
+        name, _, data = next(stream)
+
+    assert shown.system is None
+    assert shown.models is not None
+    assert name == "system"
+    assert SystemStatus.model_validate(data).folders

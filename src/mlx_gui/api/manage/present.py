@@ -1,10 +1,65 @@
 """The state of this very moment, as JSON models."""
 
-from mlx_gui.api.manage.status.translate import manager_status, memory_status
+import asyncio
+import os
+import platform
+import socket
+import time
+
+import psutil
+
+from mlx_gui.api.manage.status.translate import (
+    device_status,
+    disk_status,
+    folder_statuses,
+    machine_status,
+    manager_status,
+    memory_status,
+    reachable_addresses,
+)
+from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.services import Services
-from mlx_gui.control.memory import process_private_bytes
+from mlx_gui.control.memory import process_private_bytes, process_rss_bytes
+from mlx_gui.version import __version__
 from mlx_gui.wire.safe_mode import SafeModeBody
-from mlx_gui.wire.status import ManagerStatus, MemoryStatus, SpareBody
+from mlx_gui.wire.status import (
+    ManagerStatus,
+    MemoryStatus,
+    ServerStatus,
+    SpareBody,
+    SystemStatus,
+)
+
+
+async def present_system(services: Services) -> SystemStatus:
+    """Server, machine, disks and versions; waits for disks that sleep."""
+    config, facts = services.config, services.device.facts
+    server = ServerStatus(
+        version=__version__,
+        boot_id=services.boot_id,
+        pid=os.getpid(),
+        started_at=utc_time(services.started_at),
+        uptime_s=round(time.time() - services.started_at, 1),
+        address=services.address(),
+        addresses=reachable_addresses(services.address(), config.host, _interfaces()),
+        data_dir=str(config.data_dir),
+        model_dirs=[str(folder) for folder in config.model_dirs],
+        rss_bytes=process_rss_bytes(os.getpid()),
+    )
+    folders = await asyncio.to_thread(folder_statuses, config.data_dir, config.model_dirs)
+    return SystemStatus(
+        server=server,
+        machine=machine_status(services.machine),
+        device=device_status(facts) if facts else None,
+        memory=present_memory(services),
+        disk=await asyncio.to_thread(disk_status, str(config.data_dir)),
+        folders=folders,
+        versions={
+            "mlx-gui": __version__,
+            "python": platform.python_version(),
+            **(facts.versions if facts else {}),
+        },
+    )
 
 
 def present_memory(services: Services) -> MemoryStatus:
@@ -33,3 +88,17 @@ def present_manager(services: Services) -> ManagerStatus:
             and SpareBody(pid=spare.pid, ready=spare.warm, held_bytes=spare.held_bytes()),
         }
     )
+
+
+def _interfaces() -> list[str]:
+    """The addresses of this machine that others could use; none where the system does not tell."""
+    try:
+        interfaces = psutil.net_if_addrs()
+    except OSError:
+        return []
+    return [
+        each.address
+        for addresses in interfaces.values()
+        for each in addresses
+        if each.family in (socket.AF_INET, socket.AF_INET6) and "%" not in each.address
+    ]

@@ -32,8 +32,6 @@ export class PlanChanged extends ApiError {
 export const UNREACHABLE = "unreachable";
 
 export const api = {
-  system: () => call("get", "/v1/system/status"),
-  manager: () => call("get", "/v1/manager/status"),
   leaveSafeMode: () => call("post", "/v1/manager/leave-safe-mode"),
   /** What loading would do; `context` in tokens, without one that of the settings. */
   plan: (id: string, context: number | null) =>

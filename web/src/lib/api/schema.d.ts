@@ -301,9 +301,10 @@ export interface paths {
         };
         /**
          * Follow models, memory and queue as they change
-         * @description Server-sent events: `hello`, `snapshot`, then `model`, `model_removed`, `memory`, `manager`.
+         * @description Server-sent events: `hello`, `snapshot`, then each topic's own as something changes.
          *
-         *     Whoever reconnects gets a fresh snapshot. The stream ends when the server stops.
+         *     The snapshot has what was asked for. Whoever reconnects gets a fresh one. The stream ends when
+         *     the server stops.
          */
         get: operations["stream_events"];
         put?: never;
@@ -4576,12 +4577,23 @@ export interface components {
         };
         /**
          * SnapshotEvent
-         * @description Second event of `/v1/events`: everything the interface shows, once.
+         * @description Second event of `/v1/events`: all that was asked for, once.
+         *
+         *     What was not asked for is null; `system` also where a disk does not answer. It is told then as
+         *     soon as it does.
          */
         SnapshotEvent: {
-            /** Models */
-            models: components["schemas"]["ModelObject"][];
-            memory: components["schemas"]["MemoryStatus"];
+            /**
+             * Models
+             * @default null
+             */
+            models: components["schemas"]["ModelObject"][] | null;
+            /** @default null */
+            memory: components["schemas"]["MemoryStatus"] | null;
+            /** @default null */
+            manager: components["schemas"]["ManagerStatus"] | null;
+            /** @default null */
+            system: components["schemas"]["SystemStatus"] | null;
         };
     };
     responses: never;
@@ -5168,7 +5180,10 @@ export interface operations {
     };
     stream_events: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`. By default `models`, `memory`, `manager`, `system`. */
+                topics?: string | null;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5181,7 +5196,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["HelloEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["ModelObject"] | components["schemas"]["RemovedModel"] | components["schemas"]["MemoryStatus"] | components["schemas"]["ManagerStatus"];
+                    "text/event-stream": components["schemas"]["HelloEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["ModelObject"] | components["schemas"]["RemovedModel"] | components["schemas"]["MemoryStatus"] | components["schemas"]["ManagerStatus"] | components["schemas"]["SystemStatus"];
                 };
             };
             /** @description Client Error */

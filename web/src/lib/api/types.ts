@@ -16,5 +16,6 @@ export type WaitingModel = Schemas["WaitingModel"];
 export type ModelSetting = Schemas["ModelSettingBody"];
 export type SystemStatus = Schemas["SystemStatus"];
 export type Hello = Schemas["HelloEvent"];
-export type Snapshot = Schemas["SnapshotEvent"] & { models: Model[] };
+/** Of the topics that are told without asking; the system comes later where a disk sleeps. */
+export type Snapshot = { models: Model[]; memory: Memory; manager?: Manager; system?: SystemStatus | null };
 export type RemovedModel = Schemas["RemovedModel"];

@@ -1,7 +1,6 @@
-import { api } from "../api/client";
 import type { LinkStatus } from "../api/events";
 import { SharedLink } from "../api/shared-link";
-import type { LoadedModel, Model, SystemStatus, UnloadedModel, WaitingModel } from "../api/types";
+import type { LoadedModel, Model, UnloadedModel, WaitingModel } from "../api/types";
 import { assignSeries } from "../series";
 import { NOTHING_YET, parseEvent, reduce, type LiveState } from "./reduce";
 
@@ -12,7 +11,6 @@ const GRACE_MS = 2_000;
 class Live {
   #state = $state.raw<LiveState>(NOTHING_YET);
   #link = $state.raw<LinkStatus>({ state: "connecting" });
-  #system = $state.raw<SystemStatus | null>(null);
   #graceOver = $state(false);
   /** A model that is about to be loaded: it has its colour already. */
   #expected = $state<string | null>(null);
@@ -49,8 +47,8 @@ class Live {
     return this.#state.manager;
   }
 
-  get system(): SystemStatus | null {
-    return this.#system;
+  get system(): LiveState["system"] {
+    return this.#state.system;
   }
 
   /** Changes with every start of the server; null before it was told. */
@@ -121,21 +119,6 @@ class Live {
     clearTimeout(this.#grace);
     this.#graceOver = false;
     if (status.state === "lost") this.#grace = setTimeout(() => (this.#graceOver = true), GRACE_MS);
-    if (status.state === "connected") void this.#readRest();
-  }
-
-  /** What the stream does not begin with: the system, and how the models stand. */
-  async #readRest(): Promise<void> {
-    const before = this.#state.manager;
-    const [system, manager] = await Promise.all([
-      api.system().catch(() => this.#system),
-      api.manager().catch(() => before),
-    ]);
-    this.#system = system;
-    // An event that came meanwhile is newer.
-    if (manager && this.#state.manager === before) {
-      this.#state = { ...this.#state, manager: manager as NonNullable<LiveState["manager"]> };
-    }
   }
 }
 

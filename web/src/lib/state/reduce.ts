@@ -1,4 +1,4 @@
-import type { Hello, Manager, Memory, Model, RemovedModel, Snapshot } from "../api/types";
+import type { Hello, Manager, Memory, Model, RemovedModel, Snapshot, SystemStatus } from "../api/types";
 
 export type StreamEvent =
   | { event: "hello"; data: Hello }
@@ -6,7 +6,8 @@ export type StreamEvent =
   | { event: "model"; data: Model }
   | { event: "model_removed"; data: RemovedModel }
   | { event: "memory"; data: Memory }
-  | { event: "manager"; data: Manager };
+  | { event: "manager"; data: Manager }
+  | { event: "system"; data: SystemStatus };
 
 /** What the server last told. Null means that it has not told yet. */
 export interface LiveState {
@@ -14,24 +15,40 @@ export interface LiveState {
   readonly models: readonly Model[] | null;
   readonly memory: Memory | null;
   readonly manager: Manager | null;
+  readonly system: SystemStatus | null;
 }
 
-export const NOTHING_YET: LiveState = { hello: null, models: null, memory: null, manager: null };
+export const NOTHING_YET: LiveState = {
+  hello: null,
+  models: null,
+  memory: null,
+  manager: null,
+  system: null,
+};
 
 /**
  * The state after `event`. A snapshot replaces everything, so a gap in the stream or a restarted
- * server leaves nothing stale; changes that come before the first snapshot are dropped.
+ * server leaves nothing stale; what it does not know yet stays as it was. Changes of models that
+ * come before the first snapshot are dropped.
  */
 export function reduce(state: LiveState, { event, data }: StreamEvent): LiveState {
   switch (event) {
     case "hello":
       return { ...state, hello: data };
     case "snapshot":
-      return { ...state, models: data.models, memory: data.memory };
+      return {
+        ...state,
+        models: data.models,
+        memory: data.memory,
+        manager: data.manager ?? state.manager,
+        system: data.system ?? state.system,
+      };
     case "memory":
       return { ...state, memory: data };
     case "manager":
       return { ...state, manager: data };
+    case "system":
+      return { ...state, system: data };
     case "model":
       return state.models ? { ...state, models: replaced(state.models, data) } : state;
     case "model_removed":
@@ -52,6 +69,7 @@ const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "model_removed",
   "memory",
   "manager",
+  "system",
 ]);
 
 /** A frame's content as an event; null for events that this build does not know. */

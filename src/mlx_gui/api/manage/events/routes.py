@@ -2,33 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Sequence
 from itertools import count
+from typing import Annotated
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from mlx_gui.api.auth import requires
-from mlx_gui.api.manage.present import present_manager, present_memory
+from mlx_gui.api.auth import Principal, demand, requires
+from mlx_gui.api.manage.events.topics import TOPICS, TopicRow, wanted
 from mlx_gui.api.model_view import utc_time
-from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.sse import EventStreamResponse, frame
-from mlx_gui.bus import Mark
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.version import __version__
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.models import ErrorBody
-from mlx_gui.wire.status import HelloEvent, RemovedModel, SnapshotEvent
+from mlx_gui.wire.status import HelloEvent, SnapshotEvent
 
 HEARTBEAT_S = 15.0
 SHORTEST_INTERVAL_S = 0.25
 
-router = APIRouter(
-    tags=["Server"],
-    dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}},
-)
+router = APIRouter(tags=["Server"], responses={"4XX": {"model": ErrorEnvelope}})
 
 
 @router.get(
@@ -38,13 +33,30 @@ router = APIRouter(
     response_class=Response,
     status_code=200,
 )
-async def stream_events(services: InjectedServices) -> Response:
-    """Server-sent events: `hello`, `snapshot`, then `model`, `model_removed`, `memory`, `manager`.
+async def stream_events(
+    services: InjectedServices,
+    who: Annotated[Principal, requires("models:read")],
+    topics: Annotated[
+        str | None,
+        Query(
+            description="What to follow, separated by commas: "
+            + ", ".join(f"`{row.name}`" for row in TOPICS)
+            + ". By default "
+            + ", ".join(f"`{row.name}`" for row in TOPICS if row.usual)
+            + "."
+        ),
+    ] = None,
+) -> Response:
+    """Server-sent events: `hello`, `snapshot`, then each topic's own as something changes.
 
-    Whoever reconnects gets a fresh snapshot. The stream ends when the server stops.
+    The snapshot has what was asked for. Whoever reconnects gets a fresh one. The stream ends when
+    the server stops.
     """
+    rows = wanted(topics)
+    for row in rows:
+        demand(who, row.scope)
     return EventStreamResponse(
-        _Feed(services).frames(),
+        _Feed(services, rows).frames(),
         error_frame=_error_frame,
         stall_s=services.config.client_stall_s,
         keep_alive_s=HEARTBEAT_S,
@@ -52,20 +64,27 @@ async def stream_events(services: InjectedServices) -> Response:
 
 
 class _Feed:
-    """What one subscriber has been told."""
+    """What one subscriber is told."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, rows: Sequence[TopicRow]) -> None:
         self._services = services
-        self._known: set[str] = set()
+        self._rows = rows
         self._numbers = count(1)
 
     async def frames(self) -> AsyncGenerator[bytes]:
         """One batch of frames at a time; changes within an interval come as one."""
-        with self._services.bus.subscribe() as changes:
-            yield self._hello() + self._snapshot()
+        with self._services.bus.subscribe([row.name for row in self._rows]) as changes:
+            topics = {row.name: row.render(self._services, changes) for row in self._rows}
+            yield self._hello()
+            known = {name: await renderer.now() for name, renderer in topics.items()}
+            yield self._frame("snapshot", SnapshotEvent.model_validate(known))
             while not self._services.run_loop.snapshot().stopping:
-                marks = await changes.next()
-                yield b"".join(self._render(mark) for mark in marks)
+                told = [
+                    self._frame(event, body)
+                    for mark in await changes.next()
+                    for event, body in await topics[mark.topic].changed(mark.key)
+                ]
+                yield b"".join(told)
                 await asyncio.sleep(SHORTEST_INTERVAL_S)
 
     def _hello(self) -> bytes:
@@ -76,39 +95,6 @@ class _Feed:
             now=utc_time(time.time()),
         )
         return self._frame("hello", hello)
-
-    def _snapshot(self) -> bytes:
-        models = present_models(self._services, self._services.library.models()).data
-        self._known = {model.id for model in models}
-        return self._frame(
-            "snapshot", SnapshotEvent(models=models, memory=present_memory(self._services))
-        )
-
-    def _render(self, mark: Mark) -> bytes:
-        match mark.topic:
-            case "model":
-                return self._models([mark.key])
-            case "models":
-                here = {model.id for model in self._services.library.models()}
-                return self._models(sorted(here | self._known))
-            case "memory":
-                return self._frame("memory", present_memory(self._services))
-            case "manager":
-                return self._frame("manager", present_manager(self._services))
-
-    def _models(self, ids: Iterable[str]) -> bytes:
-        """The present state of these models, or that they are gone."""
-        here = {model.id: model for model in self._services.library.models()}
-        frames: list[bytes] = []
-        for model_id in ids:
-            if model_id in here:
-                self._known.add(model_id)
-                shown = present_model(self._services, here[model_id])
-                frames.append(self._frame("model", shown))
-            elif model_id in self._known:
-                self._known.discard(model_id)
-                frames.append(self._frame("model_removed", RemovedModel(id=model_id)))
-        return b"".join(frames)
 
     def _frame(self, event: str, body: BaseModel) -> bytes:
         number = f"{self._services.boot_id}-{next(self._numbers)}"

@@ -50,7 +50,7 @@ async def change_model_settings(
 
     await services.model_settings.change(model, changes, check=check)
     services.run_loop.settings_changed()
-    services.bus.publish("model", model.id)
+    services.bus.publish("models", model.id)
     return _shown(services, model)
 
 

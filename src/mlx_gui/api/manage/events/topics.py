@@ -1,0 +1,140 @@
+"""The topics of `/v1/events`: who may follow each, and how one reader is told of it."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from pydantic import BaseModel
+
+from mlx_gui.api.auth import AccessScope
+from mlx_gui.api.manage.present import present_manager, present_memory, present_system
+from mlx_gui.api.present_models import present_model, present_models
+from mlx_gui.api.services import Services
+from mlx_gui.bus import Mark, Subscription, Topic
+from mlx_gui.core.errors import InvalidRequest
+from mlx_gui.core.model import Model
+from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.status import RemovedModel, SystemStatus
+
+SYSTEM_WAIT_S = 1.0
+
+Event = tuple[str, BaseModel]
+"""Its name and its data."""
+
+
+class Renderer(Protocol):
+    """A topic as one reader sees it; keeps what that reader was told where that matters."""
+
+    async def now(self) -> object:
+        """What the snapshot says under the topic's name; None where it is not known yet."""
+        ...
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        """What is to be told about the mark `key`."""
+        ...
+
+
+class _Models:
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._services = services
+        self._known: set[str] = set()
+
+    async def now(self) -> list[ModelObject]:
+        models = present_models(self._services, self._services.library.models()).data
+        self._known = {model.id for model in models}
+        return models
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        here = {model.id: model for model in self._services.library.models()}
+        return [
+            event
+            for model_id in ([key] if key else sorted(here.keys() | self._known))
+            for event in self._told(model_id, here.get(model_id))
+        ]
+
+    def _told(self, model_id: str, model: Model | None) -> Iterable[Event]:
+        """The present state of the model, or that it is gone."""
+        if model is not None:
+            self._known.add(model_id)
+            yield "model", present_model(self._services, model)
+        elif model_id in self._known:
+            self._known.discard(model_id)
+            yield "model_removed", RemovedModel(id=model_id)
+
+
+class _Whole:
+    """A topic of one object, which is told as a whole."""
+
+    def __init__(
+        self, services: Services, _: Subscription, *, event: str, present: Callable[..., BaseModel]
+    ) -> None:
+        self._event = event
+        self._present = partial(present, services)
+
+    async def now(self) -> BaseModel:
+        return self._present()
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        return [(self._event, self._present())]
+
+
+class _System:
+    """Asks disks, which may sleep: what is not there soon is told when it comes."""
+
+    def __init__(self, services: Services, changes: Subscription) -> None:
+        self._services = services
+        self._changes = changes
+        self._reading: asyncio.Task[SystemStatus] | None = None
+
+    async def now(self) -> SystemStatus | None:
+        reading, self._reading = self._reading, None
+        if reading is None:
+            reading = asyncio.create_task(present_system(self._services), name="system")
+        try:
+            return await asyncio.wait_for(asyncio.shield(reading), SYSTEM_WAIT_S)
+        except TimeoutError:
+            reading.add_done_callback(lambda _: self._changes.mark(Mark("system")))
+            self._reading = reading
+            return None
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        system = await self.now()
+        return [] if system is None else [("system", system)]
+
+
+@dataclass(frozen=True, slots=True)
+class TopicRow:
+    """A topic, the scope that it takes, and how its renderer is made.
+
+    What is `usual` is told to whoever names no topics.
+    """
+
+    name: Topic
+    scope: AccessScope
+    render: Callable[[Services, Subscription], Renderer]
+    usual: bool = True
+
+
+TOPICS: tuple[TopicRow, ...] = (
+    TopicRow("models", "models:read", _Models),
+    TopicRow("memory", "models:read", partial(_Whole, event="memory", present=present_memory)),
+    TopicRow("manager", "models:read", partial(_Whole, event="manager", present=present_manager)),
+    TopicRow("system", "models:read", _System),
+)
+
+
+def wanted(topics: str | None) -> tuple[TopicRow, ...]:
+    """The rows of `topics`, separated by commas, in the table's order. Raises InvalidRequest."""
+    if topics is None:
+        return tuple(row for row in TOPICS if row.usual)
+    names = {name.strip() for name in topics.split(",")}
+    known = [row.name for row in TOPICS]
+    for name in sorted(names.difference(known)):
+        raise InvalidRequest(
+            f"There is no topic {name!r}.",
+            hint=f"The topics are {', '.join(known)}.",
+            param="topics",
+        )
+    return tuple(row for row in TOPICS if row.name in names)
