@@ -37,6 +37,7 @@ from mlx_gui.control.request_log import RequestLog
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.samples import SampleRecorder
+from mlx_gui.control.server_settings import ServerSettings
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.control.supervision import Background, finished
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
@@ -64,13 +65,16 @@ _SPARE_AFTER_S = 3.0
 class Application:
     """One server's parts. `start` sets them going, `drain` and `close` end them in order."""
 
-    def __init__(self, config: Config, store: Store, *, address: str, safe_mode: SafeMode) -> None:
-        self._config = config
+    def __init__(
+        self, settings: ServerSettings, store: Store, *, address: str, safe_mode: SafeMode
+    ) -> None:
+        config = settings.config
+        self.settings = settings
         self._store = store
         self._background = Background()
         self.bus = EventBus()
         self.safe_mode = safe_mode
-        self.worker_settings = worker_settings(config)
+        self._worker_settings = settings.view(worker_settings)
         self.device = DeviceProbe(
             self.worker_settings, recall=self._recall_device, remember=self._remember_device
         )
@@ -78,39 +82,39 @@ class Application:
             partial(self.bus.publish, "memory"),
             on_pressure=lambda level: self.run_loop.pressure_is(level),
             worker_pids=lambda: self.run_loop.worker_pids(),
-            reserve_bytes=config.memory_reserve_bytes,
+            reserve_bytes=lambda: self._config.memory_reserve_bytes,
         )
         self.budget = BudgetSource(
             self.sampler.now,
-            BudgetLimits(config.memory_limit_bytes, config.memory_reserve_bytes),
+            settings.view(_budget_limits),
             device=lambda: self.device.facts,
         )
         self.samples = SampleStore(config.data_dir)
         self.library = Library(
             store=store,
-            model_dirs=() if config.engine == "fake" else config.model_dirs,
+            model_dirs=settings.view(_model_dirs),
             builtin=scripted_models() if config.engine == "fake" else (),
             supported=self._supported_model_types,
             on_change=self._on_models_changed,
         )
-        self.model_settings = ModelSettingsOwner(store, config)
+        self.model_settings = ModelSettingsOwner(store, lambda: self._config)
         self.measurements = Measurements(store)
         self.spare = WarmSpare(
-            self.worker_settings,
+            self._worker_settings,
             engine=engine_of("text", fake=config.engine == "fake"),
             on_change=partial(self.bus.publish, "manager"),
         )
         self.local_token = secrets.token_urlsafe(32)
         boot_id = secrets.token_hex(8)
         self.run_loop = RunLoop(
-            _residency_settings(config),
+            settings.view(_residency_settings),
             effects=self._effects,
             boot_id=boot_id,
             bus=self.bus,
             observer=Observers((RequestLog(),)),
         )
         self.services = Services(
-            config=config,
+            settings=settings,
             store=store,
             library=self.library,
             run_loop=self.run_loop,
@@ -133,9 +137,20 @@ class Application:
             ui_build=ui_build,
         )
         self._recorder = SampleRecorder(
-            self.samples, take=self._sample, retention_days=config.samples_retention_days
+            self.samples,
+            take=self._sample,
+            retention_days=lambda: self._config.samples_retention_days,
         )
         self.asgi = build_asgi(self.services)
+
+    @property
+    def worker_settings(self) -> WorkerSettings:
+        """What a child starts with now."""
+        return self._worker_settings()
+
+    @property
+    def _config(self) -> Config:
+        return self.settings.config
 
     def start(self) -> None:
         """Begin to serve; what takes time (probe, scan) goes on in the background."""
@@ -209,10 +224,10 @@ class Application:
 
     async def _forget_old_responses(self) -> None:
         """At the start and once a day from then on."""
-        kept = timedelta(days=self._config.responses_retention_days)
-        # Times are to the second: where nothing is kept, those of this second go as well.
-        kept -= timedelta(seconds=1)
         while True:
+            kept = timedelta(days=self._config.responses_retention_days)
+            # Times are to the second: where nothing is kept, those of this second go as well.
+            kept -= timedelta(seconds=1)
             before = (datetime.now(UTC) - kept).isoformat(timespec="seconds")
             try:
                 gone = await self._store.write(
@@ -362,6 +377,14 @@ def worker_settings(config: Config) -> WorkerSettings:
         hang_timeout_s=config.hang_timeout_s,
         memory_limit_bytes=config.worker_memory_limit_bytes,
     )
+
+
+def _budget_limits(config: Config) -> BudgetLimits:
+    return BudgetLimits(config.memory_limit_bytes, config.memory_reserve_bytes)
+
+
+def _model_dirs(config: Config) -> tuple[Path, ...]:
+    return () if config.engine == "fake" else config.model_dirs
 
 
 def _residency_settings(config: Config) -> ResidencySettings:

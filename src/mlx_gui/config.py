@@ -308,16 +308,49 @@ class Config:
     sources: Mapping[str, Source]
 
 
-def resolve(
-    *,
-    flags: Mapping[str, object],
-    environment: Mapping[str, str] | None = None,
-    overrides: Mapping[str, object] | None = None,
-) -> Config:
-    """Every setting with its source; raises SettingsError for the first that cannot stand.
+@dataclass(frozen=True, slots=True)
+class SettingSources:
+    """What was said of settings in each place but the interface, all of it checked."""
+
+    data_dir: Path
+    file: Mapping[str, Value]
+    environment: Mapping[str, Value]
+    flags: Mapping[str, Value]
+    variables: Mapping[str, str]
+
+    def config(self, overrides: Mapping[str, object]) -> Config:
+        """Every setting with its source, where `overrides` are the interface's.
+
+        Raises SettingsError for the first that cannot stand.
+        """
+        layers: tuple[tuple[Source, Mapping[str, Value]], ...] = (
+            ("default", {row.name: row.default for row in SETTINGS if row.default is not None}),
+            ("file", self.file),
+            ("interface", _checked(overrides, source="interface", place="in the interface")),
+            ("environment", self.environment),
+            ("command line", self.flags),
+        )
+        values: dict[str, Any] = {}
+        sources: dict[str, Source] = dict.fromkeys((row.name for row in SETTINGS), "default")
+        for source, found in layers:
+            values.update(found)
+            sources.update(dict.fromkeys(found, source))
+
+        values["data_dir"] = self.data_dir
+        if "model_dirs" in values:
+            values["model_dirs"] = tuple(map(_folder, values["model_dirs"]))
+        else:
+            values["model_dirs"] = (self.data_dir / MODELS_FOLDER, _hub_cache(self.variables))
+        return Config(**values, sources=sources)
+
+
+def read_sources(
+    *, flags: Mapping[str, object], environment: Mapping[str, str] | None = None
+) -> SettingSources:
+    """What command line, environment and file say. Raises SettingsError for what cannot stand.
 
     `flags` are by setting name, as text or typed, None where a flag was not given; `environment`
-    is the process's own when None; `overrides` are the interface's, out of the store.
+    is the process's own when None.
     """
     variables = os.environ if environment is None else environment
     ours = settings_among(variables, _VARIABLES)
@@ -327,26 +360,21 @@ def resolve(
 
     chosen = from_flags.get("data_dir", from_environment.get("data_dir"))
     data_dir = platformdirs.user_data_path("mlx-gui") if chosen is None else _folder(str(chosen))
-    path = data_dir / CONFIG_FILE
-    layers: tuple[tuple[Source, Mapping[str, Value]], ...] = (
-        ("default", {row.name: row.default for row in SETTINGS if row.default is not None}),
-        ("file", _checked(_file(path), source="file", place=f"in {path}")),
-        ("interface", _checked(overrides or {}, source="interface", place="in the interface")),
-        ("environment", from_environment),
-        ("command line", from_flags),
+    sources = SettingSources(
+        data_dir, _from_file(data_dir), from_environment, from_flags, dict(variables)
     )
-    values: dict[str, Any] = {}
-    sources: dict[str, Source] = dict.fromkeys((row.name for row in SETTINGS), "default")
-    for source, found in layers:
-        values.update(found)
-        sources.update(dict.fromkeys(found, source))
+    sources.config({})
+    return sources
 
-    values["data_dir"] = data_dir
-    if "model_dirs" in values:
-        values["model_dirs"] = tuple(map(_folder, values["model_dirs"]))
-    else:
-        values["model_dirs"] = (data_dir / MODELS_FOLDER, _hub_cache(variables))
-    return Config(**values, sources=sources)
+
+def resolve(
+    *,
+    flags: Mapping[str, object],
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+) -> Config:
+    """What `read_sources` finds, with the `overrides` of the interface, as a Config."""
+    return read_sources(flags=flags, environment=environment).config(overrides or {})
 
 
 def misspelled_variables() -> list[str]:
@@ -355,6 +383,11 @@ def misspelled_variables() -> list[str]:
     They keep no server from starting: who runs it may not have set them.
     """
     return misspelled(os.environ, _VARIABLES)
+
+
+def _from_file(data_dir: Path) -> dict[str, Value]:
+    path = data_dir / CONFIG_FILE
+    return _checked(_file(path), source="file", place=f"in {path}")
 
 
 def _file(path: Path) -> dict[str, object]:

@@ -21,9 +21,10 @@ import uvloop
 
 from mlx_gui.api.connection import connections
 from mlx_gui.app import Application, worker_settings
-from mlx_gui.config import Config, misspelled_variables, resolve
+from mlx_gui.config import Config, SettingSources, misspelled_variables, read_sources
 from mlx_gui.control.device import probe_once
 from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.server_settings import ServerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.runtime import Runtime
@@ -51,11 +52,11 @@ def run(flags: Mapping[str, object], *, starter: bool = False, open_browser: boo
     `flags` are settings of the command line by name. With `starter`, the embedded starter model is
     installed first, with progress on the terminal. Raises SettingsError.
     """
-    config = resolve(flags=flags)
+    sources = read_sources(flags=flags)
     _allow_open_files()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(_run(config, flags, starter=starter, open_browser=open_browser))
+            return runner.run(_run(sources, starter=starter, open_browser=open_browser))
     except (StoreError, MlxGuiError) as error:
         _complain(error.message, error.hint)
         return 1
@@ -66,23 +67,23 @@ def probe_device(config: Config) -> DeviceFacts:
     return asyncio.run(probe_once(worker_settings(config)))
 
 
-async def _run(
-    config: Config, flags: Mapping[str, object], *, starter: bool, open_browser: bool
-) -> int:
-    with hold(config.data_dir):
-        store = Store.open(config.data_dir)
+async def _run(sources: SettingSources, *, starter: bool, open_browser: bool) -> int:
+    with hold(sources.data_dir):
+        store = Store.open(sources.data_dir)
         try:
-            if changed := await store.read(overrides):
-                config = resolve(flags=flags, overrides=changed)
-            configure(config.log_level)
+            settings = ServerSettings(sources, await store.read(overrides))
+            configure(settings.config.log_level)
             for sentence in misspelled_variables():
                 log.warning("variable_ignored", reason=sentence)
-            return await _serve(config, store, starter=starter, open_browser=open_browser)
+            return await _serve(settings, store, starter=starter, open_browser=open_browser)
         finally:
             store.close()
 
 
-async def _serve(config: Config, store: Store, *, starter: bool, open_browser: bool) -> int:
+async def _serve(
+    settings: ServerSettings, store: Store, *, starter: bool, open_browser: bool
+) -> int:
+    config = settings.config
     try:
         sock = _listen(config.host, config.port)
     except OSError as error:
@@ -97,11 +98,11 @@ async def _serve(config: Config, store: Store, *, starter: bool, open_browser: b
     )
     if safe_mode.active:
         log.warning("safe_mode", reason=safe_mode.reason)
-    application = Application(config, store, address=address, safe_mode=safe_mode)
+    application = Application(settings, store, address=address, safe_mode=safe_mode)
     model_id = await _install_starter(application) if starter else None
     begin_run(config.data_dir)
     application.start()
-    server = _Server(application, config)
+    server = _Server(application, settings)
     runtime = Runtime(address, os.getpid(), __version__, application.local_token)
     publish(config.data_dir, runtime)
     log.info("listening", address=address, data_dir=str(config.data_dir))
@@ -155,11 +156,11 @@ async def _install_starter(application: Application) -> str:
 class _Server(uvicorn.Server):
     """uvicorn, with the drain of `Application` before its own shutdown."""
 
-    def __init__(self, application: Application, config: Config) -> None:
+    def __init__(self, application: Application, settings: ServerSettings) -> None:
         super().__init__(
             uvicorn.Config(
                 application.asgi,
-                http=connections(config.client_stall_s),
+                http=connections(lambda: settings.config.client_stall_s),
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -172,7 +173,7 @@ class _Server(uvicorn.Server):
             )
         )
         self._application = application
-        self._grace_s = config.shutdown_grace_s
+        self._settings = settings
         self._ending: asyncio.Task[None] | None = None
 
     @contextmanager
@@ -189,15 +190,16 @@ class _Server(uvicorn.Server):
 
     def _on_signal(self, number: int) -> None:
         if self._ending is None:
-            log.info("stopping", signal=signal.Signals(number).name, grace_s=self._grace_s)
-            self._ending = asyncio.create_task(self._end())
+            grace_s = self._settings.config.shutdown_grace_s
+            log.info("stopping", signal=signal.Signals(number).name, grace_s=grace_s)
+            self._ending = asyncio.create_task(self._end(grace_s))
         else:
             self._ending.cancel()
             self.force_exit = self.should_exit = True
 
-    async def _end(self) -> None:
+    async def _end(self, grace_s: float) -> None:
         try:
-            await self._application.drain(self._grace_s)
+            await self._application.drain(grace_s)
         finally:
             self.should_exit = True
 

@@ -13,8 +13,9 @@ import psutil
 import pytest
 
 from mlx_gui.app import Application
-from mlx_gui.config import resolve
+from mlx_gui.config import read_sources
 from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.server_settings import ServerSettings
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, Message, TextPart, Usage
@@ -48,12 +49,12 @@ async def _crowd(folder: Path, requests: int) -> dict[str, str]:
         "data_dir": str(folder), "engine": "fake", "max_loaded_models": 2, "time_slice_s": 1.0,
         "port": 0, "warm_spare": False,
     }  # fmt: skip
-    config = resolve(flags=settings, environment={})
+    owner = ServerSettings(read_sources(flags=settings, environment={}), {})
     dice = random.Random(3)
-    with hold(config.data_dir):
-        store = Store.open(config.data_dir)
+    with hold(folder):
+        store = Store.open(folder)
         application = Application(
-            config, store, address="http://127.0.0.1:0", safe_mode=SafeMode(0, _nothing)
+            owner, store, address="http://127.0.0.1:0", safe_mode=SafeMode(0, _nothing)
         )
         application.start()
         endings: dict[str, str] = {}

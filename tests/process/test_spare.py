@@ -37,7 +37,7 @@ from mlx_gui.control.spare import WarmSpare
 from tests.process.workers import settings
 
 async def own():
-    spare = WarmSpare(settings(Path(sys.argv[1])), engine=sys.argv[2])
+    spare = WarmSpare(lambda: settings(Path(sys.argv[1])), engine=sys.argv[2])
     spare.ensure(allowed=True)
     if sys.argv[3] == "warm":
         await spare.wait_warm()
@@ -56,7 +56,7 @@ def with_spare(
     """Does `work` with a spare that is warm, and ends whatever is left of it."""
 
     async def run() -> None:
-        spare = WarmSpare(settings(folder), engine=engine)
+        spare = WarmSpare(lambda: settings(folder), engine=engine)
         spare.ensure(allowed=True)
         async with asyncio.timeout(DEADLINE_S):
             await spare.wait_warm()
@@ -171,7 +171,7 @@ def test_a_model_that_a_spare_cannot_load_has_failed(name: str, tmp_path: Path) 
         observed = Observed()
         worker = WorkerProcess(
             fake_spec("slow-load" if name == "dies" else name),
-            settings(tmp_path),
+            lambda: settings(tmp_path),
             observed,
             child=child,
         )
@@ -189,7 +189,7 @@ def test_whoever_shows_the_spare_hears_that_it_comes_is_warm_and_goes(tmp_path: 
 
     async def run() -> None:
         spare = WarmSpare(
-            settings(tmp_path),
+            lambda: settings(tmp_path),
             engine=FAKE,
             on_change=lambda: heard.append((spare.pid is not None, spare.warm)),
         )

@@ -6,6 +6,7 @@ its socket for ever; one that never ends its headers would fill the memory.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, ClassVar, Never, cast
 from urllib.parse import unquote
@@ -36,15 +37,20 @@ _ABORT_S = 1.0
 """The loop ends an aborted connection in its next turn; a pipelined one is never told."""
 
 
+def _usual_stall_s() -> float:
+    """Where nobody has set it."""
+    return 30.0
+
+
 class Connection(HttpToolsProtocol):
-    """uvicorn's connection, ended when the rest of a request does not come for `stall_s`.
+    """uvicorn's connection, ended when the rest of a request does not come for `stall_s()`.
 
     Each request may abort the connection that it came by. One that is no HTTP, or larger than any
     client sends, is not read any further: the application gets it without what it holds, and the
     refusal to answer it with (`refusal_of`).
     """
 
-    stall_s: ClassVar[float] = 30.0
+    stall_s: ClassVar[Callable[[], float]] = staticmethod(_usual_stall_s)
     _arriving = True
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
@@ -198,7 +204,7 @@ class Connection(HttpToolsProtocol):
         """For more, if there is more to come."""
         self._rest()
         if self._arriving and not self.transport.is_closing():
-            self._timer = self.loop.call_later(self.stall_s, self._on_stall)
+            self._timer = self.loop.call_later(self.stall_s(), self._on_stall)
 
     def _rest(self) -> None:
         if self._timer is not None:
@@ -214,9 +220,9 @@ class Connection(HttpToolsProtocol):
             self.transport.abort()
 
 
-def connections(stall_s: float) -> type[Connection]:
+def connections(stall_s: Callable[[], float]) -> type[Connection]:
     """Connections that wait so long for the rest of a request."""
-    return type("Connection", (Connection,), {"stall_s": stall_s})
+    return type("Connection", (Connection,), {"stall_s": staticmethod(stall_s)})
 
 
 def refusal_of(scope: Scope) -> MlxGuiError | None:

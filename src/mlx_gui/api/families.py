@@ -11,7 +11,7 @@ from mlx_gui.api.bodies import Aside
 from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
-from mlx_gui.api.guard import Guard
+from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.plan import routes as plan
@@ -92,6 +92,11 @@ def install(app: FastAPI, services: Services) -> None:
     describe(app)
     # The last one added is the first to see a request.
     app.add_middleware(AnyReadingMethod)
-    app.add_middleware(Guard, config=services.config, errors=errors, routes=routes_of(FAMILIES))
+    app.add_middleware(
+        Guard,
+        rules=services.settings.view(rules),
+        errors=errors,
+        routes=routes_of(FAMILIES),
+    )
     app.add_middleware(Border, errors=errors)
     app.add_middleware(OnePath)

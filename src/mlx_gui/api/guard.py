@@ -1,7 +1,8 @@
 """What no request passes without: addressed to us, not sent by a foreign page, not too large."""
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.routing import BaseRoute
@@ -19,6 +20,26 @@ _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WILDCARDS = frozenset({"0.0.0.0", "::"})
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the guard has to know of the settings; how large bodies may be says `config`."""
+
+    config: Config
+    hosts: frozenset[str]
+    any_address: bool
+    visitors: Visitors
+
+
+def rules(config: Config) -> Rules:
+    """The part of `config` that the guard holds requests to."""
+    return Rules(
+        config=config,
+        hosts=frozenset({"localhost", config.host.lower(), *map(str.lower, config.allowed_hosts)}),
+        any_address=config.host in _WILDCARDS,
+        visitors=Visitors(config.allowed_origins),
+    )
+
+
 class Guard:
     """ASGI middleware before all `routes`; it also answers what browsers ask before a request.
 
@@ -29,17 +50,14 @@ class Guard:
         self,
         app: ASGIApp,
         *,
-        config: Config,
+        rules: Callable[[], Rules],
         errors: ErrorResponses,
         routes: Iterable[BaseRoute],
     ) -> None:
         self.app = app
-        self._config = config
         self._errors = errors
         self._intakes = Intakes(routes)
-        self._hosts = {"localhost", config.host.lower(), *map(str.lower, config.allowed_hosts)}
-        self._any_address = config.host in _WILDCARDS
-        self._visitors = Visitors(config.allowed_origins)
+        self._rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -63,11 +81,11 @@ class Guard:
     def check(self, method: str, path: str, headers: Headers) -> Visitor:
         """Who asks. Raises Forbidden, InvalidRequest, PayloadTooLarge or UnsupportedMedia."""
         self._check_host(headers)
-        visitor = self._visitors.of(headers)
+        visitor = self._rules().visitors.of(headers)
         _check_visitor(visitor, method)
         if has_body(headers):
             intake = self._intakes.of(method, path)
-            check_declared(intake, headers, path=path, config=self._config)
+            check_declared(intake, headers, path=path, config=self._rules().config)
         return visitor
 
     def _check_host(self, headers: Headers) -> None:
@@ -81,13 +99,13 @@ class Guard:
             )
 
     def _is_ours(self, host: str) -> bool:
-        if host in self._hosts:
+        if host in self._rules().hosts:
             return True
         try:
             address = ipaddress.ip_address(host)
         except ValueError:
             return False
-        return address.is_loopback or self._any_address
+        return address.is_loopback or self._rules().any_address
 
     def _bounded(self, scope: Scope, headers: Headers, receive: Receive) -> Receive:
         """The same `receive`; a body that tells no length is counted as it arrives."""
@@ -95,7 +113,7 @@ class Guard:
             return receive
         path = scope["path"]
         intake = self._intakes.of(scope["method"], path)
-        return counted(receive, intake, path=path, config=self._config)
+        return counted(receive, intake, path=path, config=self._rules().config)
 
 
 def _check_visitor(visitor: Visitor, method: str) -> None:

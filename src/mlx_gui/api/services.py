@@ -17,6 +17,7 @@ from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.server_settings import ServerSettings
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
@@ -26,7 +27,7 @@ from mlx_gui.store.samples import SampleStore
 class Services:
     """One instance a server, built by the composition root. `started_at` is Unix time."""
 
-    config: Config
+    settings: ServerSettings
     store: Store
     library: Library
     run_loop: RunLoop
@@ -47,6 +48,11 @@ class Services:
     preload: Callable[[], None]
     ui_build: Callable[[], str | None]
     local_token: str
+
+    @property
+    def config(self) -> Config:
+        """What the settings of the server are now."""
+        return self.settings.config
 
 
 async def services(request: Request) -> Services:

@@ -40,7 +40,7 @@ class Library:
         self,
         *,
         store: Store,
-        model_dirs: tuple[Path, ...],
+        model_dirs: Callable[[], tuple[Path, ...]],
         supported: Callable[[], tuple[str, ...]],
         on_change: Callable[[], None],
         builtin: tuple[Model, ...] = (),
@@ -129,7 +129,7 @@ class Library:
     async def rescan(self) -> tuple[Model, ...]:
         """What lies in the folders now."""
         async with self._scanning:
-            result = await asyncio.to_thread(scan, self._model_dirs)
+            result = await asyncio.to_thread(scan, self._model_dirs())
             for note in result.notes:
                 log.warning("left out of the model list", reason=note)
             found_folders = (*result.models, *result.adapters)

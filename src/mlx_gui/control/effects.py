@@ -1,4 +1,4 @@
-"""What the run loop is told at its start: the limits it keeps to, and all that it does and asks."""
+"""What the run loop is told: the limits it keeps to, and all that it does and asks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

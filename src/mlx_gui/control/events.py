@@ -56,7 +56,7 @@ class Events:
 
     def __init__(
         self,
-        settings: ResidencySettings,
+        settings: Callable[[], ResidencySettings],
         residents: Residents,
         *,
         bus: EventBus,
@@ -84,7 +84,7 @@ class Events:
         check_capability(submission.model, submission.ask.needs)
         entry = self._residents.entry(submission.model)
         self._residents.refuse_hopeless(entry)
-        if entry.queue.full_for(submission.ask.tenant, self._settings.max_queue):
+        if entry.queue.full_for(submission.ask.tenant, self._settings().max_queue):
             raise QueueFull(
                 f"{len(entry.queue)} requests wait for {entry.model.id} already.",
                 hint="Try again later, or raise max_queue.",
@@ -136,7 +136,7 @@ class Events:
             return
         entry.load_waiters.append(waiter)
         timer = asyncio.get_running_loop().call_later(
-            self._settings.queue_timeout_s, self._post, self._on_load_wait_over, entry, waiter
+            self._settings().queue_timeout_s, self._post, self._on_load_wait_over, entry, waiter
         )
         waiter.outcome.add_done_callback(lambda _: timer.cancel())
         self._residents.changed(entry)
@@ -227,7 +227,7 @@ class Events:
     def _bound_wait(self, submission: Submission) -> None:
         """Let `submission` wait for so long, from now on."""
         submission.timer = asyncio.get_running_loop().call_later(
-            self._settings.queue_timeout_s, self._post, self._on_queue_timeout, submission
+            self._settings().queue_timeout_s, self._post, self._on_queue_timeout, submission
         )
 
     def _on_queue_timeout(self, submission: Submission) -> None:
@@ -250,7 +250,7 @@ class Events:
         self._residents.changed(entry)
 
     def _waited_too_long(self, what: str, entry: Entry) -> QueueTimeout:
-        waited_s = self._settings.queue_timeout_s
+        waited_s = self._settings().queue_timeout_s
         why = f" It waited because {entry.waits_because}." if entry.waits_because else ""
         return QueueTimeout(
             f"The {what} waited {waited_s:g} s for {entry.model.id}.{why}",

@@ -30,6 +30,11 @@ def _no_workers() -> Mapping[str, int]:
     return {}
 
 
+def _none_wanted() -> int:
+    """The reserve where nobody has set one."""
+    return 0
+
+
 class MemorySampler:
     """The only thing that polls. `latest` is never older than its interval while it runs.
 
@@ -46,12 +51,12 @@ class MemorySampler:
         reader: MachineReader | None = None,
         on_pressure: Callable[[Pressure], None] = _ignore,
         worker_pids: Callable[[], Mapping[str, int]] = _no_workers,
-        reserve_bytes: int = 0,
+        reserve_bytes: Callable[[], int] = _none_wanted,
     ) -> None:
         self.reader = reader or machine_reader()
         self.latest = self.reader.read()
         self.pressure: Pressure = pressure_level(
-            self.latest, "normal", reserve_wanted_bytes=reserve_bytes
+            self.latest, "normal", reserve_wanted_bytes=reserve_bytes()
         )
         self.worker_bytes: Mapping[str, int] = {}
         self._on_change = on_change
@@ -80,7 +85,7 @@ class MemorySampler:
             return
         before, self.pressure = (
             self.pressure,
-            pressure_level(self.latest, self.pressure, reserve_wanted_bytes=self._reserve_bytes),
+            pressure_level(self.latest, self.pressure, reserve_wanted_bytes=self._reserve_bytes()),
         )
         if before != self.pressure:
             available_bytes = self.latest.available_bytes

@@ -23,9 +23,9 @@ class ModelSettingsOwner:
     A base model's settings hold for it with an adapter too, whose own settings win.
     """
 
-    def __init__(self, store: Store, config: Config) -> None:
+    def __init__(self, store: Store, server: Callable[[], Config]) -> None:
         self._store = store
-        self._config = config
+        self._server = server
         self._own: dict[str, dict[str, Value]] = {}
         self._changing = asyncio.Lock()
 
@@ -53,7 +53,7 @@ class ModelSettingsOwner:
             return _merged(kept, changes) if model_id == (changed or model.id) else kept
 
         base = with_adapter(own(model.base)) if model.base is not None else {}
-        return resolve_model(self._config, {**base, **own(model.id)})
+        return resolve_model(self._server(), {**base, **own(model.id)})
 
     async def change(
         self,

@@ -50,7 +50,7 @@ class Residents:
 
     def __init__(
         self,
-        settings: ResidencySettings,
+        settings: Callable[[], ResidencySettings],
         effects: Effects,
         *,
         boot_id: str,
@@ -156,7 +156,7 @@ class Residents:
         entry.worker = self._effects.start_worker(plan.spec)
         self.reconsider_spare()
         entry.load_timer = asyncio.get_running_loop().call_later(
-            self._settings.load_timeout_s, self._post, self._on_load_timeout, entry.worker
+            self._settings().load_timeout_s, self._post, self._on_load_timeout, entry.worker
         )
         waiting = len(entry.queue) + len(entry.load_waiters)
         reason = f"{waiting} waiting for it" if waiting else "it is kept loaded"
@@ -211,7 +211,7 @@ class Residents:
     def residents(self) -> tuple[Resident, ...]:
         """Everything that has a worker, as the policy sees it."""
         return tuple(
-            entry.as_resident(self._settings.turn_s)
+            entry.as_resident(self._settings().turn_s)
             for entry in self.entries.values()
             if entry.worker is not None and entry.plan is not None
         )
@@ -223,8 +223,8 @@ class Residents:
         return Limits(
             budget.now_bytes,
             budget.static_bytes,
-            self._settings.max_models,
-            self._settings.turn_s,
+            self._settings().max_models,
+            self._settings().turn_s,
             because=budget.static_reason,
             loads_paused="is not loaded while the system is short of memory" if short else "",
             settled_s=self._last_exit_s + SETTLED_S,
@@ -391,7 +391,7 @@ class Residents:
     def back_off(self, entry: Entry) -> None:
         """After a failure: the first successor starts at once, later ones ever later."""
         failures = entry.failures_in_a_row
-        delay_s = self._settings.back_off_s * 2 ** (failures - 2) if failures >= 2 else 0
+        delay_s = self._settings().back_off_s * 2 ** (failures - 2) if failures >= 2 else 0
         entry.not_before_s = loop_time_s() + min(delay_s, _LONGEST_BACK_OFF_S)
 
     # --- idle models -------------------------------------------------------------------------
@@ -449,14 +449,14 @@ class Residents:
         for each in (entry.keep_alive_s, entry.standing.keep_alive_s):
             if each is not None:
                 return each
-        return self._settings.keep_alive_s
+        return self._settings().keep_alive_s
 
     def _on_load_timeout(self, worker: WorkerProcess) -> None:
         entry = self.entry_of(worker)
         if entry is None or worker.ready is not None:
             return
         error = LoadTimeout(
-            f"Loading {entry.model.id} took more than {self._settings.load_timeout_s:g} s.",
+            f"Loading {entry.model.id} took more than {self._settings().load_timeout_s:g} s.",
             hint="Raise load_timeout_s if the disk is slow.",
             retry_after_s=5,
         )

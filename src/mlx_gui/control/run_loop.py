@@ -39,7 +39,7 @@ class RunLoop:
 
     def __init__(
         self,
-        settings: ResidencySettings,
+        settings: Callable[[], ResidencySettings],
         *,
         effects: Callable[[WorkerObserver], Effects],
         boot_id: str,
@@ -75,7 +75,7 @@ class RunLoop:
         ShuttingDown when the request is refused at once, and what `before` raises.
         """
         mailbox = Mailbox(
-            stall_s=self._settings.client_stall_s, on_stall=partial(self.abandon, ask.id)
+            stall_s=self._settings().client_stall_s, on_stall=partial(self.abandon, ask.id)
         )
         submission = Submission(
             ask, model, mailbox, self._observer, loop_time_s(), keep_alive_s=keep_alive_s

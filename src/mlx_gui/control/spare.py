@@ -36,7 +36,11 @@ class WarmSpare:
     """
 
     def __init__(
-        self, settings: WorkerSettings, *, engine: str, on_change: Callable[[], None] = _ignore
+        self,
+        settings: Callable[[], WorkerSettings],
+        *,
+        engine: str,
+        on_change: Callable[[], None] = _ignore,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -130,7 +134,7 @@ class WarmSpare:
             await lost.wait()
 
     async def _follow_fate(self, fate: "asyncio.Future[Fate]") -> None:
-        settings = self._settings
+        settings = self._settings()
         first = Prewarm(
             PROTOCOL_VERSION,
             self._engine,

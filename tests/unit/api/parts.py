@@ -18,7 +18,7 @@ from mlx_gui.api.families import install
 from mlx_gui.api.services import Services
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.names import meant_in_any_reading
-from mlx_gui.config import Config, resolve
+from mlx_gui.config import Config, read_sources, resolve
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.effects import Effects, ResidencySettings
@@ -30,6 +30,7 @@ from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.server_settings import ServerSettings
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ModelNotFound
@@ -176,6 +177,17 @@ def config(data_dir: Path, **settings: object) -> Config:
     return resolve(flags={"data_dir": str(data_dir), **settings}, environment={})
 
 
+def settings_owner(settings: Config) -> ServerSettings:
+    """Whoever holds `settings`, of which those of `config` are flags."""
+    given = {
+        name: getattr(settings, name)
+        for name, source in settings.sources.items()
+        if source == "command line"
+    }
+    sources = read_sources(flags=given | {"data_dir": str(settings.data_dir)}, environment={})
+    return ServerSettings(sources, {})
+
+
 def services(
     settings: Config,
     *,
@@ -187,9 +199,10 @@ def services(
 
     Only what stores something needs the `store`.
     """
+    owner = settings_owner(settings)
     bus = EventBus()
     run_loop = RunLoop(
-        ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
+        lambda: ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
         effects=lambda _: Effects(
             planner=_Unplanned(),
             budget=_never,
@@ -206,15 +219,15 @@ def services(
     sampler = MemorySampler(partial(bus.publish, "memory"))
     limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)
     return Services(
-        config=settings,
+        settings=owner,
         store=cast(Store, store),
         library=cast(Any, shelf or Shelf(MODEL)),
         run_loop=run_loop,
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
-        model_settings=ModelSettingsOwner(store or cast(Store, None), settings),
+        model_settings=ModelSettingsOwner(store or cast(Store, None), lambda: owner.config),
         bus=bus,
         sampler=sampler,
-        budget=BudgetSource(sampler.reader.read, limits, device=lambda: None),
+        budget=BudgetSource(sampler.reader.read, lambda: limits, device=lambda: None),
         machine=sampler.reader.identify(),
         samples=SampleStore(settings.data_dir),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),

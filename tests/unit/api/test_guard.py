@@ -10,7 +10,7 @@ from starlette.types import Message
 
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.families import FAMILIES, routes_of
-from mlx_gui.api.guard import Guard
+from mlx_gui.api.guard import Guard, rules
 from mlx_gui.core.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from tests.unit.api.parts import config
 
@@ -22,9 +22,10 @@ def guard(tmp_path: Path, **settings: object) -> Guard:
     async def unreachable(*_: object) -> None:
         raise AssertionError
 
+    held_to = rules(config(tmp_path, **settings))
     return Guard(
         unreachable,
-        config=config(tmp_path, **settings),
+        rules=lambda: held_to,
         errors=ErrorResponses(FAMILIES),
         routes=routes_of(FAMILIES),
     )

@@ -29,7 +29,10 @@ def models_dir(tmp_path: Path) -> Path:
 
 def scanned(store: Store, models_dir: Path) -> Library:
     made = Library(
-        store=store, model_dirs=(models_dir,), supported=lambda: (), on_change=lambda: None
+        store=store,
+        model_dirs=lambda: (models_dir,),
+        supported=lambda: (),
+        on_change=lambda: None,
     )
     asyncio.run(made.rescan())
     return made

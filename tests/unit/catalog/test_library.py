@@ -30,7 +30,7 @@ def models_dir(tmp_path: Path) -> Path:
 def library(store: Store, *model_dirs: Path, supported=(), changes=None, builtin=()) -> Library:
     return Library(
         store=store,
-        model_dirs=model_dirs,
+        model_dirs=lambda: model_dirs,
         supported=lambda: supported,
         on_change=lambda: None if changes is None else changes.append(None),
         builtin=builtin,

@@ -30,10 +30,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_what_was_set_is_found_by_the_next_server(store: Store, config: Config) -> None:
     async def scenario() -> None:
-        owner = ModelSettingsOwner(store, config)
+        owner = ModelSettingsOwner(store, lambda: config)
         await owner.change(ONE, {"temperature": 0.5, "slots": 2})
         await owner.change(ONE, {"slots": None})
-        again = ModelSettingsOwner(store, config)
+        again = ModelSettingsOwner(store, lambda: config)
         assert again.of(ONE).temperature is None
         await again.recall()
         for each in (owner, again):
@@ -47,7 +47,7 @@ def test_settings_of_the_base_hold_with_an_adapter_unless_it_has_its_own(
     store: Store, config: Config
 ) -> None:
     async def scenario() -> None:
-        owner = ModelSettingsOwner(store, config)
+        owner = ModelSettingsOwner(store, lambda: config)
         await owner.change(ONE, {"temperature": 0.5, "slots": 2})
         await owner.change(ADAPTED, {"slots": 3})
         assert (owner.of(ADAPTED).temperature, owner.of(ADAPTED).slots) == (0.5, 3)
@@ -59,7 +59,7 @@ def test_settings_of_the_base_hold_with_an_adapter_unless_it_has_its_own(
 
 
 def test_changes_can_be_looked_at_before_they_are_made(store: Store, config: Config) -> None:
-    owner = ModelSettingsOwner(store, config)
+    owner = ModelSettingsOwner(store, lambda: config)
     assert owner.after({"slots": 5}, model=ONE).slots == 5
     assert owner.of(ONE).slots == 32
 
@@ -72,7 +72,7 @@ def test_what_another_version_stored_is_left_out(store: Store, config: Config) -
 
     async def scenario() -> None:
         await store.write(lambda connection: connection.exec_driver_sql(rows))
-        owner = ModelSettingsOwner(store, config)
+        owner = ModelSettingsOwner(store, lambda: config)
         await owner.recall()
         assert (owner.of(ONE).slots, owner.of(ONE).temperature) == (32, 1.0)
 
@@ -81,7 +81,7 @@ def test_what_another_version_stored_is_left_out(store: Store, config: Config) -
 
 def test_an_adapter_is_not_pinned_or_preloaded_with_its_base(store: Store, config: Config) -> None:
     async def scenario() -> None:
-        owner = ModelSettingsOwner(store, config)
+        owner = ModelSettingsOwner(store, lambda: config)
         await owner.change(ONE, {"pinned": True, "preload": True, "priority": 3})
         adapted = owner.of(ADAPTED)
         assert (adapted.pinned, adapted.preload, adapted.priority) == (False, False, 3)

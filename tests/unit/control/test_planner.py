@@ -32,7 +32,7 @@ class Desk:
         config = resolve(flags={"data_dir": str(folder)}, environment={})
         self.device: DeviceFacts | None = DEVICE
         self.budget_bytes = 8 * GIB
-        self.settings = ModelSettingsOwner(store, config)
+        self.settings = ModelSettingsOwner(store, lambda: config)
         self.measurements = Measurements(store)
         self.planner = ModelPlanner(
             config=config,

@@ -71,8 +71,9 @@ class Stage:
             "client_stall_s": 1000.0,
             **limits,
         }
+        self.limits = ResidencySettings(max_models=max_models, **values)
         self.loop = RunLoop(
-            ResidencySettings(max_models=max_models, **values),
+            lambda: self.limits,
             effects=self._effects,
             boot_id="boot",
             bus=EventBus(),

@@ -34,7 +34,7 @@ def kept(store: SampleStore) -> list[int]:
 def test_old_samples_go_at_the_start(store: SampleStore) -> None:
     for at_s in (NOW_S - 8 * DAY_S, NOW_S - 6 * DAY_S):
         asyncio.run(store.add(sample(at_s)))
-    recorder = SampleRecorder(store, take=lambda: sample(NOW_S), retention_days=7)
+    recorder = SampleRecorder(store, take=lambda: sample(NOW_S), retention_days=lambda: 7)
 
     asyncio.run(recorder.record())
 
@@ -47,7 +47,7 @@ def test_a_file_that_cannot_be_written_is_told_once_and_tried_on(
     in_the_way = tmp_path / SAMPLES_FILE
     in_the_way.mkdir()
     moments = iter(range(NOW_S, NOW_S + 100, 10))
-    recorder = SampleRecorder(store, take=lambda: sample(next(moments)), retention_days=7)
+    recorder = SampleRecorder(store, take=lambda: sample(next(moments)), retention_days=lambda: 7)
 
     with capture_logs() as logs:
         for _ in range(3):
@@ -67,7 +67,7 @@ def test_a_full_disk_is_told_once_and_later_samples_are_kept(store: SampleStore)
     large = {"x" * 100_000: ModelParts(1, 1, 1, 1)}
     moments = iter(range(NOW_S, NOW_S + 100, 10))
     recorder = SampleRecorder(
-        store, take=lambda: replace(sample(next(moments)), models=large), retention_days=7
+        store, take=lambda: replace(sample(next(moments)), models=large), retention_days=lambda: 7
     )
 
     bound_pages(1)
@@ -88,6 +88,6 @@ def test_nothing_is_recorded_where_nothing_is_to_be_kept(
     def never() -> Sample:
         raise AssertionError("nothing is to be kept")
 
-    asyncio.run(SampleRecorder(store, take=never, retention_days=0).run())
+    asyncio.run(SampleRecorder(store, take=never, retention_days=lambda: 0).record())
 
     assert not (tmp_path / SAMPLES_FILE).exists()

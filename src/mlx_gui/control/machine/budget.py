@@ -62,7 +62,7 @@ class BudgetSource:
     def __init__(
         self,
         read: Callable[[], MemoryReading],
-        limits: BudgetLimits,
+        limits: Callable[[], BudgetLimits],
         *,
         device: Callable[[], DeviceFacts | None],
         clock: Callable[[], float] = time.monotonic,
@@ -90,7 +90,7 @@ class BudgetSource:
         return budget(
             reading,
             device=self._device(),
-            limits=self._limits,
+            limits=self._limits(),
             models_used_bytes=models_used_bytes,
         )
 

@@ -143,7 +143,10 @@ def test_a_source_reads_again_only_after_a_while() -> None:
     readings = [replace(READING, available_bytes=n * GB) for n in (20, 19)]
     now_s = [5.0]
     source = BudgetSource(
-        lambda: readings.pop(0), NO_LIMITS, device=lambda: None, clock=lambda: now_s[0]
+        lambda: readings.pop(0),
+        lambda: NO_LIMITS,
+        device=lambda: None,
+        clock=lambda: now_s[0],
     )
 
     assert source.current(0).now_bytes == 18 * GB
@@ -155,7 +158,9 @@ def test_a_source_reads_again_only_after_a_while() -> None:
 
 def test_a_source_hears_of_the_device_as_soon_as_it_is_known() -> None:
     known: list[DeviceFacts] = []
-    source = BudgetSource(lambda: READING, NO_LIMITS, device=lambda: known[0] if known else None)
+    source = BudgetSource(
+        lambda: READING, lambda: NO_LIMITS, device=lambda: known[0] if known else None
+    )
     before = source.current(8 * GB).static_bytes
     known.append(device("metal", 20 * GB))
 
