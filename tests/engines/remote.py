@@ -6,12 +6,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from mlx_gui.core.ask import LOCAL_TENANT
 from mlx_gui.core.generation import (
     Delta,
     Detokenized,
@@ -131,9 +132,9 @@ class RemoteEngine:
     def prepare(self, request_id: str, request: GenerateRequest) -> PreparedRequest:
         return self.child.call(_method, "prepare", request_id, request)
 
-    def admit(self, request_id: str, request: GenerateRequest) -> None:
+    def admit(self, request_id: str, request: GenerateRequest, tenant: str = LOCAL_TENANT) -> None:
         # A compiled grammar cannot leave the process.
-        self.child.call(_admit, request_id, request)
+        self.child.call(_admit, request_id, request, tenant)
 
     def step(self) -> list[StepEvents]:
         return self.child.call(_method, "step")
@@ -151,9 +152,9 @@ class RemoteEngine:
             gather(replies, self.step())
         return replies
 
-    def answer(self, request: GenerateRequest) -> Reply:
+    def answer(self, request: GenerateRequest, *, tenant: str = LOCAL_TENANT) -> Reply:
         """The reply to one request, alone."""
-        self.admit("alone", request)
+        self.admit("alone", request, tenant)
         return self.drain()["alone"]
 
     def answers(self, requests: Sequence[GenerateRequest]) -> list[Reply]:
@@ -197,8 +198,9 @@ def _load(spec: LoadSpec) -> tuple[list[tuple[str, int, int]], Loaded]:
     return progress, loaded
 
 
-def _admit(request_id: str, request: GenerateRequest) -> None:
-    _engines[0].admit(_engines[0].prepare(request_id, request))
+def _admit(request_id: str, request: GenerateRequest, tenant: str) -> None:
+    prepared = _engines[0].prepare(request_id, request)
+    _engines[0].admit(replace(prepared, tenant=tenant))
 
 
 def _method(name: str, *arguments: Any) -> Any:

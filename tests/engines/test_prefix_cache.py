@@ -70,11 +70,11 @@ def test_a_prompt_that_is_wholly_cached_is_answered(qwen: RemoteEngine) -> None:
 
 
 def test_tenants_share_nothing(qwen: RemoteEngine) -> None:
-    qwen.answer(greedy(LONG, tenant="one"))
-    other = qwen.answer(greedy(LONG, tenant="two"))
+    qwen.answer(greedy(LONG), tenant="one")
+    other = qwen.answer(greedy(LONG), tenant="two")
     assert other.usage.cached_tokens == 0
     assert other.usage.cache_miss == "nothing that begins alike"
-    assert qwen.answer(greedy(LONG, tenant="one")).usage.cached_tokens > 0
+    assert qwen.answer(greedy(LONG), tenant="one").usage.cached_tokens > 0
 
 
 def test_the_first_difference_is_named(qwen: RemoteEngine) -> None:
@@ -89,10 +89,10 @@ def test_what_was_evicted_is_named(engine: RemoteEngine) -> None:
     engine.answer(greedy(LONG))
     held_bytes = engine.memory().prefix_bytes
     load(engine, checkpoint("Qwen3-tiny"), prefix_cache_bytes=held_bytes + held_bytes // 2)
-    engine.answer(greedy(LONG, tenant="one"))
-    engine.answer(greedy(LONG, tenant="two"))
+    engine.answer(greedy(LONG), tenant="one")
+    engine.answer(greedy(LONG), tenant="two")
     assert engine.memory().prefix_bytes <= held_bytes + held_bytes // 2
-    assert engine.answer(greedy(LONG, tenant="one")).usage.cache_miss == "evicted"
+    assert engine.answer(greedy(LONG), tenant="one").usage.cache_miss == "evicted"
 
 
 def test_a_window_that_has_rotated_cannot_be_trimmed(engine: RemoteEngine) -> None:

@@ -152,7 +152,7 @@ class WorkerProcess:
             self._logged_as[ask.id] = ask.request_id
             if len(self._logged_as) > _NAMES_KEPT:
                 del self._logged_as[next(iter(self._logged_as))]
-        self._child.send(StartRequest(ask.id, ask.request))
+        self._child.send(StartRequest(ask.id, ask.request, ask.tenant))
 
     def cancel(self, answer_id: str) -> None:
         """Ask the worker to drop a request; its lease ends when the worker says so."""

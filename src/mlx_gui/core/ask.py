@@ -12,9 +12,10 @@ from mlx_gui.core.errors import (
     ShuttingDown,
     from_info,
 )
-from mlx_gui.core.generation import LOCAL_TENANT, Failed, GenerateRequest, Usage, WorkerRequest
+from mlx_gui.core.generation import Failed, GenerateRequest, Usage, WorkerRequest
 from mlx_gui.core.model import Capability
 
+LOCAL_TENANT = "local"
 Outcome = Literal["finished", "cancelled", "refused", "failed"]
 """How a request ended: answered; given up by its client; not taken up, for a fault of its own or
 for want of room or time; broken off by a fault of ours."""
@@ -27,8 +28,9 @@ class Ask:
     """One request to one model, from the route to the engine and back.
 
     `id` is the answer's, unique, `request_id` what `x-request-id` says. `endpoint` is the route's
-    path and `client` what the client calls itself. `credits` are the sequences that it occupies. A
-    model that lacks what it `needs` refuses it before anything is loaded or evicted.
+    path and `client` what the client calls itself. `credits` are the sequences that it occupies.
+    Requests of one `tenant` share queue turns and caches. A model that lacks what it `needs`
+    refuses it before anything is loaded or evicted.
     """
 
     id: str

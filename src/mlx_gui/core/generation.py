@@ -14,7 +14,6 @@ Role = Literal["system", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "cancelled", "error"]
 Channel = Literal["content", "reasoning", "tool_call"]
 GrammarKind = Literal["json_object", "json_schema", "regex", "lark"]
-LOCAL_TENANT = "local"
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
@@ -163,8 +162,6 @@ class GenerateRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="generate"
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     n: int = 1
-    tenant: str = LOCAL_TENANT
-    """Whose earlier requests the prefix cache may know this one by."""
     prompt: str | tuple[int, ...] | None = None
     suffix: str = ""
     """What follows the answer to a `prompt` of text: the gap between them is filled."""

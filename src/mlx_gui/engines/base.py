@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from mlx_gui.core.ask import LOCAL_TENANT
 from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.core.generation import GenerationEvent, Prepared, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
@@ -31,12 +32,14 @@ def always_wanted() -> None:
 class PreparedRequest:
     """A request that passed every check: what `admit` takes.
 
-    `payload` is the engine's own, `told` the first event of the request.
+    `payload` is the engine's own, `told` the first event of the request. Whose it is says the
+    worker, for caches that tell tenants apart.
     """
 
     request_id: str
     payload: Any
     told: Prepared
+    tenant: str = LOCAL_TENANT
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from typing import Literal
 
 import msgspec
 
+from mlx_gui.core.ask import LOCAL_TENANT
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.generation import GenerationEvent, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
@@ -59,10 +60,14 @@ class StartErrand(msgspec.Struct, frozen=True, tag="start_errand"):
 
 
 class StartRequest(msgspec.Struct, frozen=True, tag="start_request"):
-    """Answer a request of any kind; its events come back under `request_id`."""
+    """Answer a request of any kind; its events come back under `request_id`.
+
+    Caches may know it by earlier requests of the same `tenant`, and of no other.
+    """
 
     request_id: str
     request: WorkerRequest
+    tenant: str = LOCAL_TENANT
 
 
 class Cancel(msgspec.Struct, frozen=True, tag="cancel"):

@@ -4,6 +4,7 @@ import queue
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -88,7 +89,7 @@ def prepare_requests(
             done = guarded(channel, request_id, partial(_prepare, engine, message, check))
         if isinstance(done, PreparedRequest):
             tell(request_id, done.told)
-            inbox.put(done)
+            inbox.put(replace(done, tenant=message.tenant))
         elif done is not None:
             tell(request_id, *done)
         done_with_one()

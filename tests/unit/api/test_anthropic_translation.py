@@ -79,7 +79,7 @@ def core_of(**fields: object) -> GenerateRequest:
         "messages": [{"role": "user", "content": "Hi"}],
         **fields,
     }
-    return to_core(MessageRequest.model_validate(body), notices=Notices(), tenant="local")
+    return to_core(MessageRequest.model_validate(body), notices=Notices())
 
 
 def golden_events(name: str) -> list[GenerationEvent]:
@@ -172,7 +172,7 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
     expected = (GOLDEN / "requests" / f"{name}.core.json").read_bytes()
 
-    core = to_core(MessageRequest.model_validate(body), notices=Notices(), tenant="team-a")
+    core = to_core(MessageRequest.model_validate(body), notices=Notices())
 
     assert msgspec.json.decode(msgspec.json.encode(core)) == msgspec.json.decode(expected)
 
@@ -181,14 +181,11 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
 def test_what_is_counted_is_the_prompt_that_would_be_answered(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
 
-    asked = to_core(MessageRequest.model_validate(body), notices=Notices(), tenant="team-a")
-    counted = to_count(
-        MessageCountRequest.model_validate(body), notices=Notices(), tenant="team-a"
-    ).request
+    asked = to_core(MessageRequest.model_validate(body), notices=Notices())
+    counted = to_count(MessageCountRequest.model_validate(body), notices=Notices()).request
 
     for field in ("messages", "tools", "tool_choice", "grammar", "reasoning", "continue_final"):
         assert getattr(counted, field) == getattr(asked, field)
-    assert counted.tenant == "team-a"
 
 
 @pytest.mark.parametrize("name", ANSWERS)

@@ -50,7 +50,7 @@ SCHEMA_TEXT = '{"type":"object","properties":{"a":{"type":"integer"}}}'
 
 def core_of(**fields: object) -> GenerateRequest:
     body = ChatCompletionRequest.model_validate({**ASKED, **fields})
-    return to_core(body, notices=Notices(), tenant="local")
+    return to_core(body, notices=Notices())
 
 
 def golden_events(name: str) -> list[GenerationEvent]:
@@ -70,7 +70,7 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
     expected = (GOLDEN / "requests" / f"{name}.core.json").read_bytes()
 
-    core = to_core(ChatCompletionRequest.model_validate(body), notices=Notices(), tenant="team-a")
+    core = to_core(ChatCompletionRequest.model_validate(body), notices=Notices())
 
     assert core == msgspec.json.decode(expected, type=GenerateRequest)
     assert msgspec.msgpack.encode(core)

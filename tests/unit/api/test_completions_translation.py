@@ -52,7 +52,7 @@ def test_a_request_becomes_a_canonical_one_for_each_prompt(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
     expected = (GOLDEN / "requests" / f"{name}.core.json").read_bytes()
 
-    core = to_core(CompletionRequest.model_validate(body), tenant="team-a")
+    core = to_core(CompletionRequest.model_validate(body))
 
     assert core == msgspec.json.decode(expected, type=tuple[GenerateRequest, ...])
 

@@ -56,11 +56,11 @@ ANSWERS = [
 
 
 def chat_core(body: object) -> GenerateRequest:
-    return chat.to_core(OllamaChatRequest.model_validate(body), tenant="team-a")
+    return chat.to_core(OllamaChatRequest.model_validate(body))
 
 
 def generate_core(body: object) -> GenerateRequest:
-    return generate.to_core(OllamaGenerateRequest.model_validate(body), tenant="team-a")
+    return generate.to_core(OllamaGenerateRequest.model_validate(body))
 
 
 def events(name: str) -> list[GenerationEvent]:

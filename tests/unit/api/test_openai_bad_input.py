@@ -455,7 +455,7 @@ def refusal(
 ) -> InvalidRequest | None:
     """Why `body` is refused. One that is taken must survive the way to a worker."""
     try:
-        core = translate(wire.model_validate(body), tenant="local")
+        core = translate(wire.model_validate(body))
     except ValidationError as error:
         return invalid_request([{**each, "loc": ("body", *each["loc"])} for each in error.errors()])
     except InvalidRequest as error:

@@ -54,13 +54,13 @@ def request(name: str) -> ResponseRequest:
 
 def core_of(**fields: object) -> GenerateRequest:
     body = ResponseRequest.model_validate({"model": "org/one", "input": "Hi", **fields})
-    return translated(body, tenant="local")
+    return translated(body)
 
 
-def translated(body: ResponseRequest, *, tenant: str) -> GenerateRequest:
+def translated(body: ResponseRequest) -> GenerateRequest:
     notices = Notices()
     offered = offer(body.tools or (), notices)
-    return to_core(body, [], body.input, offered=offered, notices=notices, tenant=tenant)
+    return to_core(body, [], body.input, offered=offered, notices=notices)
 
 
 def messages_of(items: Sequence[Item]) -> list[Message]:
@@ -99,7 +99,7 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
     expected = (GOLDEN / "requests" / f"{name}.core.json").read_bytes()
     body = request(name)
 
-    core = translated(body, tenant="team-a")
+    core = translated(body)
 
     assert core == msgspec.json.decode(expected, type=GenerateRequest)
 

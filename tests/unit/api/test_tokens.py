@@ -81,7 +81,7 @@ def test_a_conversation_becomes_the_tokens_that_a_chat_would_read(
     assert ask(address, "tokenize", **conversation).status_code == 200
 
     chat = ChatCompletionRequest.model_validate({"model": "org/one", **conversation})
-    assert asked(dispatch) == TokenizeRequest(to_core(chat, notices=Notices(), tenant="local"))
+    assert asked(dispatch) == TokenizeRequest(to_core(chat, notices=Notices()))
 
 
 def test_tokens_become_a_text(address: str, dispatch: ScriptedDispatch) -> None:

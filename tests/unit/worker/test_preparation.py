@@ -67,8 +67,8 @@ class Thread:
             daemon=True,
         ).start()
 
-    def ask(self, request_id: str) -> None:
-        self._to_prepare.put(StartRequest(request_id, REQUEST))
+    def ask(self, request_id: str, **more: str) -> None:
+        self._to_prepare.put(StartRequest(request_id, REQUEST, **more))
 
     def cancel(self, request_id: str) -> None:
         self.preparing.cancel(request_id)
@@ -136,3 +136,12 @@ def test_a_ping_hears_what_is_being_prepared_and_for_how_long() -> None:
         assert pong.preparing_s >= 0
         engine.go_on.release()
         thread.told()
+
+
+def test_what_is_admitted_says_whose_it_is() -> None:
+    engine = Watched()
+    engine.go_on.release()
+    with prepared_by(engine) as thread:
+        thread.ask("one", tenant="ann")
+        admitted = thread.inbox.get(timeout=DEADLINE_S)
+        assert (admitted.request_id, admitted.tenant) == ("one", "ann")

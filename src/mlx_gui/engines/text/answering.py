@@ -79,6 +79,7 @@ class Answering:
         self.keys: dict[int, int] = {}
         self._prompt: Prompt = prepared.payload
         self._request = self._prompt.request
+        self._tenant = prepared.tenant
         self._surroundings = surroundings
         self._prefixes = prefixes
         self._sequences = [self._sequence(index) for index in range(self._request.n)]
@@ -112,7 +113,7 @@ class Answering:
         if fed.state is not None:
             reached = len(fed.state.tokens)
             if reached in self._kept_boundaries():
-                self._prefixes.put(self._request.tenant, fed.state)
+                self._prefixes.put(self._tenant, fed.state)
             if reached == self._last:
                 self._branch(fed.state)
         echoed = self._scored()
@@ -151,7 +152,7 @@ class Answering:
     def keep(self, key: int, state: State) -> None:
         """Take what is left of a sequence into the prefix cache; of the others it is a copy."""
         if self.keys[key] == 0:
-            self._prefixes.put(self._request.tenant, state)
+            self._prefixes.put(self._tenant, state)
 
     def cancelled(self) -> list[GenerationEvent]:
         """The events that end what nobody waits for."""
@@ -181,7 +182,7 @@ class Answering:
         """What of the prompt need not be read again."""
         if self._scorer is not None:
             return Found(None, "the prompt is scored")
-        return self._prefixes.find(self._request.tenant, list(self._prompt.ids))
+        return self._prefixes.find(self._tenant, list(self._prompt.ids))
 
     def _scored(self) -> list[GenerationEvent]:
         """The events of what was scored of the prompt, with which each answer begins."""

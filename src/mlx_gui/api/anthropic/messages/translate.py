@@ -29,7 +29,7 @@ MIN_THINKING_TOKENS = 1024
 _UNSERVED = ("mcp_servers", "container", "context_management")
 
 
-def to_core(body: MessageRequest, *, notices: Notices, tenant: str) -> GenerateRequest:
+def to_core(body: MessageRequest, *, notices: Notices) -> GenerateRequest:
     """The canonical request; what is left out of it is noted.
 
     Raises InvalidRequest, and CapabilityMissing for what the user shows that is not text.
@@ -39,14 +39,13 @@ def to_core(body: MessageRequest, *, notices: Notices, tenant: str) -> GenerateR
         sampling=Sampling(temperature=body.temperature, top_p=body.top_p, top_k=body.top_k),
         max_tokens=body.max_tokens,
         stop=tuple(body.stop_sequences or ()),
-        tenant=tenant,
     )
 
 
-def to_count(body: MessageCountRequest, *, notices: Notices, tenant: str) -> TokenizeRequest:
+def to_count(body: MessageCountRequest, *, notices: Notices) -> TokenizeRequest:
     """The question how many tokens the prompt of `body` has. Raises as `to_core` does."""
     conversation = _conversation(body, notices, max_tokens=None)
-    return TokenizeRequest(msgspec.structs.replace(conversation, tenant=tenant))
+    return TokenizeRequest(conversation)
 
 
 def _conversation(

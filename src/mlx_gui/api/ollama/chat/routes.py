@@ -26,7 +26,6 @@ router = APIRouter(
 )
 async def chat(body: OllamaChatRequest, serving: InjectedServing) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    who, notices = serving.who, serving.notices
-    core = await serving.translated(partial(to_core, body, tenant=who.tenant, notices=notices))
+    core = await serving.translated(partial(to_core, body, notices=serving.notices))
     asked = core if body.messages else None
     return await answer(serving, body, asked=asked, own_fields=message_body)

@@ -29,9 +29,7 @@ from mlx_gui.core.generation import (
 )
 
 
-def to_core(
-    body: OllamaChatRequest, *, tenant: str, notices: Notices | None = None
-) -> GenerateRequest:
+def to_core(body: OllamaChatRequest, *, notices: Notices | None = None) -> GenerateRequest:
     """The canonical request. Pictures that the user does not show now are noted in `notices`.
 
     Raises InvalidRequest, and CapabilityMissing for pictures that the user does show now.
@@ -42,7 +40,6 @@ def to_core(
         sampling=sampling(body.options),
         max_tokens=end.max_tokens,
         stop=end.stop,
-        tenant=tenant,
         tools=tuple(
             _tool(tool, where=f"tools[{index}]") for index, tool in enumerate(body.tools or ())
         ),

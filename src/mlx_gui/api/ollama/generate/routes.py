@@ -26,7 +26,7 @@ router = APIRouter(
 )
 async def generate(body: OllamaGenerateRequest, serving: InjectedServing) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = await serving.translated(partial(to_core, body, tenant=serving.who.tenant))
+    core = await serving.translated(partial(to_core, body))
     if body.suffix and body.system:
         serving.notices.leave_out(["system"])
     asked = core if body.prompt or body.suffix else None

@@ -22,7 +22,7 @@ _GO_TEMPLATE = re.compile(
 )
 
 
-def to_core(body: OllamaGenerateRequest, *, tenant: str) -> GenerateRequest:
+def to_core(body: OllamaGenerateRequest) -> GenerateRequest:
     """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
     _refuse_unserved(body)
     end = limits(body.options)
@@ -37,7 +37,6 @@ def to_core(body: OllamaGenerateRequest, *, tenant: str) -> GenerateRequest:
         sampling=sampling(body.options),
         max_tokens=end.max_tokens,
         stop=end.stop,
-        tenant=tenant,
         grammar=grammar(body),
         # Whoever writes the whole prompt gets the whole answer, unless thoughts are asked apart.
         reasoning=Reasoning(raw=True) if plain and not body.think else reasoning(body),

@@ -14,7 +14,7 @@ from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Reasoning
 
 
-def to_core(body: ChatCompletionRequest, *, notices: Notices, tenant: str) -> GenerateRequest:
+def to_core(body: ChatCompletionRequest, *, notices: Notices) -> GenerateRequest:
     """The canonical request; what is left out of it is noted.
 
     Raises InvalidRequest, and CapabilityMissing for what the user shows now that is not text.
@@ -37,7 +37,7 @@ def to_core(body: ChatCompletionRequest, *, notices: Notices, tenant: str) -> Ge
             hint="Leave `modalities` out.",
             param="modalities",
         )
-    prompt = prompt_of(body, body.messages, notices=notices, tenant=tenant)
+    prompt = prompt_of(body, body.messages, notices=notices)
     raw = body.reasoning_format == "raw"
     request = msgspec.structs.replace(
         prompt,
@@ -49,7 +49,7 @@ def to_core(body: ChatCompletionRequest, *, notices: Notices, tenant: str) -> Ge
 
 
 def prompt_of(
-    body: PromptFields, messages: Sequence[ChatMessage], *, notices: Notices, tenant: str
+    body: PromptFields, messages: Sequence[ChatMessage], *, notices: Notices
 ) -> GenerateRequest:
     """A request that has what its prompt is made of, and nothing about its answer yet."""
     if body.continue_final_message and messages[-1].role != "assistant":
@@ -63,7 +63,6 @@ def prompt_of(
     template_arguments = body.chat_template_kwargs or {}
     return GenerateRequest(
         messages=Conversation(notices).messages(messages),
-        tenant=tenant,
         tools=tools,
         tool_choice=choice,
         reasoning=_reasoning(body, template_arguments),

@@ -38,7 +38,7 @@ async def create_completion(body: CompletionRequest, serving: InjectedServing) -
     """
     model = await serving.model(body.model)
     head, logprobs = new_head("cmpl", model.id), body.logprobs is not None
-    prompts = await serving.translated(partial(to_core, body, tenant=serving.who.tenant))
+    prompts = await serving.translated(partial(to_core, body))
     streams = [
         serving.events(
             model,

@@ -40,12 +40,11 @@ MAX_SCORED = 2**20
 them is answered, where their tokens are scored."""
 
 
-def to_core(body: CompletionRequest, *, tenant: str) -> tuple[GenerateRequest, ...]:
+def to_core(body: CompletionRequest) -> tuple[GenerateRequest, ...]:
     """A canonical request for each prompt. Raises InvalidRequest."""
     _check(body)
     # Nothing is taken out of a raw answer: it may be cut anywhere and be of any form.
     plain = GenerateRequest(
-        tenant=tenant,
         echo=body.echo or False,
         reasoning=Reasoning(raw=True),
         top_logprobs=body.logprobs,

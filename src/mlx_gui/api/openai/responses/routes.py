@@ -56,7 +56,6 @@ async def create_response(
             talk.own,
             offered=offered,
             notices=notices,
-            tenant=responses.tenant,
         )
 
     offered, core = await serving.translated(ask, also=len(talk.earlier))
@@ -106,7 +105,6 @@ async def count_input_tokens(
             talk.own,
             offered=offer(body.tools or (), notices),
             notices=notices,
-            tenant=responses.tenant,
         )
 
     core = await serving.translated(ask, also=len(talk.earlier))

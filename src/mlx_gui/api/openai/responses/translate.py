@@ -39,7 +39,6 @@ def to_core(
     *,
     offered: Offered,
     notices: Notices,
-    tenant: str,
 ) -> GenerateRequest:
     """The canonical request. `earlier` items come before the request's `own`.
 
@@ -58,7 +57,7 @@ def to_core(
             param="stream_options",
         )
     return msgspec.structs.replace(
-        to_prompt(body, earlier, own, offered=offered, notices=notices, tenant=tenant),
+        to_prompt(body, earlier, own, offered=offered, notices=notices),
         sampling=sampling(body),
         max_tokens=body.max_output_tokens,
         stop=tuple(body.stop or ()),
@@ -74,7 +73,6 @@ def to_prompt(
     *,
     offered: Offered,
     notices: Notices,
-    tenant: str,
 ) -> GenerateRequest:
     """The part of the canonical request that becomes tokens. Raises like `to_core`."""
     tools, choice = tools_and_choice(offered, body.tool_choice, parallel=body.parallel_tool_calls)
@@ -85,7 +83,6 @@ def to_prompt(
         messages.insert(0, Message("system", (TextPart(body.instructions),)))
     return GenerateRequest(
         messages=tuple(messages),
-        tenant=tenant,
         tools=tools,
         tool_choice=choice,
         reasoning=reasoning(effort, enabled=body.enable_thinking, budget=body.thinking_budget),

@@ -7,7 +7,7 @@ from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Tokenized, TokenizeRequest
 
 
-def tokenize_request(body: TokenizeBody, *, notices: Notices, tenant: str) -> TokenizeRequest:
+def tokenize_request(body: TokenizeBody, *, notices: Notices) -> TokenizeRequest:
     """The canonical request. Raises InvalidRequest unless there is one kind of prompt."""
     if (body.prompt is None) == (body.messages is None):
         both = body.prompt is not None
@@ -19,8 +19,8 @@ def tokenize_request(body: TokenizeBody, *, notices: Notices, tenant: str) -> To
             param="messages" if both else "prompt",
         )
     if body.messages is not None:
-        return TokenizeRequest(prompt_of(body, body.messages, notices=notices, tenant=tenant))
-    raw = GenerateRequest(prompt=body.prompt, tenant=tenant)
+        return TokenizeRequest(prompt_of(body, body.messages, notices=notices))
+    raw = GenerateRequest(prompt=body.prompt)
     return TokenizeRequest(raw, special=body.add_special_tokens is not False)
 
 
