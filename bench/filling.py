@@ -80,7 +80,7 @@ async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
 def _row_tokens(spec: LoadSpec, rows: int) -> int:
     """The length at which so many sequences fill the pool, with what their caches can spare."""
     spare = CACHE_STEP_TOKENS - 1
-    return min(spec.context, (spec.kv_pool_tokens + spare) // rows - spare)
+    return min(spec.text.context, (spec.text.kv_pool_tokens + spare) // rows - spare)
 
 
 def _requests(

@@ -74,10 +74,10 @@ def _filled(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[Plan,
     facts = recognise(folder).facts
     assert facts is not None
     model = Model(folder.name, str(folder), facts, None, 0, "")
-    machine = Machine(DeviceFacts("cpu", "", 0, None, {}, ()), budget_bytes)
+    machine = Machine(DeviceFacts("cpu", "", 0, None, {}, {}), budget_bytes)
     plan = plan_load(model, machine, _CONFIG, settings=resolve_model(_CONFIG, own))
     with tempfile.TemporaryDirectory() as cache_dir:
-        vocabulary = facts.vocabulary_size or 1
+        vocabulary = (facts.text and facts.text.vocabulary_size) or 1
         return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=Path(cache_dir)))
 
 

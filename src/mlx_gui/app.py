@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import sys
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -43,7 +44,7 @@ from mlx_gui.control.supervision import Background, finished
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
-from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.model import Kind, LoadSpec, Model
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
 from mlx_gui.store.database import Store
@@ -254,8 +255,8 @@ class Application:
         except MlxGuiError:
             return False
 
-    def _supported_model_types(self) -> tuple[str, ...]:
-        return self.device.facts.text_model_types if self.device.facts is not None else ()
+    def _supported_model_types(self) -> Mapping[Kind, tuple[str, ...]]:
+        return self.device.facts.model_types if self.device.facts is not None else {}
 
     def _preload(self) -> None:
         """Load what the settings of the server or of a model want in memory from the start."""

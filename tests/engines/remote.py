@@ -26,9 +26,10 @@ from mlx_gui.core.generation import (
     TokenizeRequest,
     Usage,
 )
-from mlx_gui.core.model import Loaded, LoadSpec
+from mlx_gui.core.model import Loaded, LoadSpec, TextOptions
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.base import PreparedRequest, StepEvents
+from tests.support.models import changed_spec
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 300
@@ -103,18 +104,15 @@ class RemoteEngine:
     def load(self, folder: Path, **settings: Any) -> "RemoteEngine":
         """Load `folder` in place of what was loaded; `settings` go into the LoadSpec."""
         spec = LoadSpec(
-            **{
-                "model_id": f"test/{folder.name}",
-                "path": str(folder),
-                "kind": "text",
-                "engine": "mlx_gui.engines.text.engine",
-                "weight_form": "float32",
-                "context": 512,
-                "slots": 4,
-                "kv_pool_tokens": 4 * 512,
-                **settings,
-            }
+            f"test/{folder.name}",
+            str(folder),
+            "text",
+            "mlx_gui.engines.text.engine",
+            "float32",
+            TextOptions(),
         )
+        usual = {"context": 512, "slots": 4, "kv_pool_tokens": 4 * 512}
+        spec = changed_spec(spec, **{**usual, **settings})
         self.progress, self._loaded = self.child.call(_load, spec)
         return self
 

@@ -21,7 +21,7 @@ def test_the_probe_describes_this_machine() -> None:
     assert facts.memory_bytes == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert {"mlx", "mlx-lm", "python"} <= set(facts.versions)
     assert (facts.blas is not None) == (facts.backend == "cpu")
-    assert facts.text_model_types == supported_model_types()
+    assert facts.model_types == {"text": supported_model_types()}
 
 
 def is_imported(module: str) -> bool:

@@ -14,7 +14,7 @@ from mlx_gui.core.generation import (
     ToolCallPart,
     ToolResultPart,
 )
-from mlx_gui.core.model import LoadSpec
+from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.fake.text import create
 
@@ -40,7 +40,9 @@ def answer(*messages: Message) -> tuple[str, list[str]]:
     """The text of the answer, and the names of its calls."""
     engine = create()
     engine.load(
-        LoadSpec("fake/echo", "", "text", "mlx_gui.engines.fake.text", "stored", 4096, 1),
+        LoadSpec(
+            "fake/echo", "", "text", "mlx_gui.engines.fake.text", "stored", TextOptions(4096, 1)
+        ),
         lambda _stage, _done, _total: None,
     )
     prepared = engine.prepare("id", GenerateRequest(messages=messages))

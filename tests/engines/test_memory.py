@@ -58,12 +58,14 @@ def test_a_real_model_takes_what_was_planned_in_every_form(budget_bytes: int) ->
 def filled(folder: Path, *, budget_bytes: int = BUDGET_BYTES, **own: Any) -> tuple[Plan, Filled]:
     facts = recognise(folder).facts
     assert facts is not None
-    assert facts.vocabulary_size is not None
+    assert facts.text is not None
+    vocabulary = facts.text.vocabulary_size
+    assert vocabulary is not None
     model = Model(folder.name, str(folder), facts, None, 0, "2026-01-01T00:00:00+00:00")
-    device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, ())
+    device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, {})
     settings = resolve_model(CONFIG, own)
     plan = plan_load(model, Machine(device, budget_bytes), CONFIG, settings=settings)
-    return plan, asyncio.run(fill(plan, vocabulary=facts.vocabulary_size, cache_dir=CACHE))
+    return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=CACHE))
 
 
 def check(plan: Plan, found: Filled) -> None:

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -21,13 +20,14 @@ def test_a_load_after_warming_imports_only_its_architecture(name: str) -> None:
 
 
 def _imported_by_a_load(folder: Path) -> list[str]:
-    from mlx_gui.core.model import LoadSpec
+    from mlx_gui.core.model import LoadSpec, TextOptions
     from mlx_gui.engines.text import engine
 
     engine.warm()
     before = set(sys.modules)
-    options: dict[str, Any] = {"weight_form": "float32", "context": 64, "slots": 1}
     loaded = engine.create()
-    spec = LoadSpec(folder.name, str(folder), "text", engine.__name__, **options)
+    spec = LoadSpec(
+        folder.name, str(folder), "text", engine.__name__, "float32", TextOptions(64, 1)
+    )
     loaded.load(spec, lambda *_: None)
     return sorted(set(sys.modules) - before)

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mlx_gui.control.mailbox import Mailbox
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.worker_process import WorkerProcess, WorkerSettings
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
-from mlx_gui.core.model import LoadSpec
+from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.core.worker_env import worker_environment
 from tests.engines.remote import ask
 
@@ -64,19 +66,21 @@ def settings(folder: Path, **more: Any) -> WorkerSettings:
 
 
 def fake_spec(name: str = "echo") -> LoadSpec:
-    return LoadSpec(f"fake/{name}", "", "text", "mlx_gui.engines.fake.text", "stored", 4096, 2)
+    return LoadSpec(
+        f"fake/{name}", "", "text", "mlx_gui.engines.fake.text", "stored", TextOptions(4096, 2)
+    )
 
 
 def text_spec(folder: Path, **more: Any) -> LoadSpec:
     """A real model, as the planner might load it."""
-    values: dict[str, Any] = {"weight_form": "float32", "context": 512, "slots": 2, **more}
+    options = TextOptions(**{"context": 512, "slots": 2, **more})
     return LoadSpec(
         f"test/{folder.name}",
         str(folder),
         "text",
         "mlx_gui.engines.text.engine",
-        kv_pool_tokens=values["slots"] * values["context"],
-        **values,
+        "float32",
+        msgspec.structs.replace(options, kv_pool_tokens=options.slots * options.context),
     )
 
 

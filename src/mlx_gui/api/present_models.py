@@ -35,6 +35,4 @@ def context_tokens(services: Services, model: Model) -> int | None:
 def _held_tokens(services: Services, model: Model, resident: ResidentView | None) -> int | None:
     if resident is not None and resident.spec is not None:
         return resident.spec.context
-    if model.facts is None:
-        return None
     return longest_context(model, services.model_settings.of(model))

@@ -14,7 +14,8 @@ from mlx_gui.catalog.adapters import Adapter, adapted, base_of
 from mlx_gui.catalog.names import READINGS, Reading, meant
 from mlx_gui.catalog.scan import FoundModel, ScanResult, scan
 from mlx_gui.core.errors import ModelNotFound, NotReady
-from mlx_gui.core.model import Model
+from mlx_gui.core.model import Kind, Model
+from mlx_gui.kinds.registry import kind_of
 from mlx_gui.store.database import Store
 from mlx_gui.store.models import record_found
 
@@ -31,9 +32,9 @@ _MOST_PARTS = 32
 class Library:
     """What the last scan of the model folders found.
 
-    `supported` names the architectures that the installed mlx-lm can load; as long as it names
-    none, because the device was not probed yet, all pass. `builtin` models lie in no folder.
-    `on_change` is called after each scan.
+    `supported` names the architectures that the installed libraries can load, by kind. Where it
+    names none, as for every kind before the device was probed, all pass. `builtin` models lie in no
+    folder. `on_change` is called after each scan.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Library:
         *,
         store: Store,
         model_dirs: Callable[[], tuple[Path, ...]],
-        supported: Callable[[], tuple[str, ...]],
+        supported: Callable[[], Mapping[Kind, tuple[str, ...]]],
         on_change: Callable[[], None],
         builtin: tuple[Model, ...] = (),
     ) -> None:
@@ -194,12 +195,18 @@ def _advice(name: str, models: tuple[Model, ...]) -> str:
     return "No models are installed. Put a model's folder into one of `model_dirs` and rescan."
 
 
-def _model(found: FoundModel, supported: tuple[str, ...], *, discovered_at: str) -> Model:
+def _model(
+    found: FoundModel, supported: Mapping[Kind, tuple[str, ...]], *, discovered_at: str
+) -> Model:
     facts, problem = found.recognised.facts, found.recognised.problem
-    if problem is None and facts and supported and facts.model_type not in supported:
-        problem = (
-            f"The architecture '{facts.model_type}' is not supported by mlx-lm {version('mlx-lm')}."
-        )
+    if problem is None and facts is not None:
+        known = supported.get(facts.kind)
+        if known and facts.model_type not in known:
+            library = kind_of(facts.kind).library
+            problem = (
+                f"The architecture '{facts.model_type}' is not supported by {library} "
+                f"{version(library)}."
+            )
     return Model(
         id=found.name,
         path=str(found.folder),

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from mlx_gui.catalog.adapters import Adapter, is_adapter, read_adapter
 from mlx_gui.kinds.base import Recognised
-from mlx_gui.kinds.checkpoint import INDEX_FILE
-from mlx_gui.kinds.registry import recognise
+from mlx_gui.kinds.registry import has_weights, recognise
 
 MAX_DEPTH = 3
 MAX_ENTRIES = 200_000
@@ -79,9 +78,7 @@ class _Listing:
         return is_adapter(self.files)
 
     def is_model(self) -> bool:
-        return "config.json" in self.files and any(
-            name.endswith(".safetensors") or name == INDEX_FILE for name in self.files
-        )
+        return "config.json" in self.files and has_weights(self.files)
 
 
 def _model_folders(

@@ -1,6 +1,6 @@
 """The models of the fake engine: nothing on disk, every behaviour that tests and pages need."""
 
-from mlx_gui.core.model import KVLayout, Model, ModelFacts
+from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
 
 _NAMES = ("echo", "second", "slow", "slow-load", "broken", "crash")
 _CONTEXT_TOKENS = 4096
@@ -21,12 +21,10 @@ def _model(name: str, context_tokens: int) -> Model:
         kind="text",
         model_type="fake",
         capabilities=("chat", "completion", "tools", "thinking"),
-        context_length=context_tokens,
         parameter_count=12_500_000,
         stored_bytes=50_000_000,
         largest_tensor_parameters=1_000_000,
-        kv=KVLayout(1024),
-        has_chat_template=True,
+        own=TextFacts(context_tokens, KVLayout(1024), has_chat_template=True),
     )
     return Model(
         id=f"fake/{name}",

@@ -104,7 +104,7 @@ def _judged(
     of_budget = f"of {format_bytes(limits.budget_bytes)}"
     if problem is not None:
         return "no", problem
-    if plan.spec.context < plan.wanted_context:
+    if (plan.spec.context or 0) < plan.wanted_context:
         return "tight", (
             f"{needs} with a context of {plan.spec.context} tokens; {plan.wanted_context} do not "
             "fit."

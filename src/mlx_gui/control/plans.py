@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlx_gui.control.planning import Footprint, Plan
+from mlx_gui.control.planning import Plan
 from mlx_gui.core.model import Model
 from mlx_gui.core.settings import ModelSettings
+from mlx_gui.kinds.base import Footprint
 
 
 @dataclass(frozen=True, slots=True)

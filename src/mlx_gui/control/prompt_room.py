@@ -51,4 +51,4 @@ def _fits(residents: Residents, entry: Entry, room_tokens: int, *, prompt_tokens
     others = [each for each in residents.residents() if each.model_id != entry.model.id]
     wanted = Wanted(entry.model.id, plan.need)
     refused = refusal(wanted, pinned_of(others), residents.limits()) is not None
-    return plan.auto and plan.spec.context > prompt_tokens and not refused
+    return plan.auto and (plan.spec.context or 0) > prompt_tokens and not refused

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from mlx_gui.core.model import Kind
+
 Backend = Literal["metal", "cuda", "cpu"]
 
 
@@ -54,7 +56,8 @@ class DeviceFacts(msgspec.Struct, frozen=True):
     """What the control plane must know of the device but never asks MLX for itself.
 
     `working_set_bytes` is the recommended maximum on Metal and the total VRAM on CUDA, else None.
-    `text_model_types` are the architectures that the installed mlx-lm can load.
+    `model_types` are the architectures that the installed libraries can load, for each kind that
+    has any to name.
     """
 
     backend: Backend
@@ -62,5 +65,5 @@ class DeviceFacts(msgspec.Struct, frozen=True):
     memory_bytes: int
     working_set_bytes: int | None
     versions: dict[str, str]
-    text_model_types: tuple[str, ...]
+    model_types: dict[Kind, tuple[str, ...]]
     blas: BlasFacts | None = None

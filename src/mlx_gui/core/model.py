@@ -7,7 +7,8 @@ import msgspec
 
 from mlx_gui.core.generation import Reasoning, Sampling
 
-Kind = Literal["text"]
+Kind = str
+"""The name of a row of `kinds/registry.py:KINDS`, like `text`."""
 Capability = Literal["chat", "completion", "tools", "thinking", "fill_in_the_middle"]
 WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""
@@ -38,27 +39,22 @@ class KVLayout(msgspec.Struct, frozen=True):
     """Whether the caches of several sequences can be put together."""
 
 
-class ModelFacts(msgspec.Struct, frozen=True):
-    """What the files of a model folder say, read without loading anything.
+class KindFacts:
+    """What the files of a model say that means something for its kind alone."""
 
-    `parameter_count` counts the unpacked parameters, `stored_bytes` the tensors on disk,
-    `float16_bytes` those of them that are 16-bit floats, scales and biases included,
-    `largest_tensor_parameters` the unpacked parameters of the largest one.
+    __slots__ = ()
+
+
+class TextFacts(KindFacts, msgspec.Struct, frozen=True):
+    """What the files of a text model say.
+
     `activations_per_token` counts the values that one layer holds for a token while a prompt is
     read, `attended_values` those that it makes then of each token of the context, beside its KV.
     """
 
-    kind: Kind
-    model_type: str
-    capabilities: tuple[Capability, ...]
     context_length: int | None
-    parameter_count: int
-    stored_bytes: int
-    largest_tensor_parameters: int
     kv: KVLayout
-    quantization: str | None = None
     has_chat_template: bool = False
-    float16_bytes: int = 0
     activations_per_token: int = 0
     vocabulary_size: int | None = None
     attention_heads: int = 0
@@ -66,6 +62,36 @@ class ModelFacts(msgspec.Struct, frozen=True):
     attended_values: int = 0
     tokenizer_bytes: int = 0
     """The size of tokenizer.json."""
+
+
+class ModelFacts(msgspec.Struct, frozen=True):
+    """What the files of a model folder say, read without loading anything.
+
+    `parameter_count` counts the unpacked parameters, `stored_bytes` the tensors on disk,
+    `float16_bytes` those of them that are 16-bit floats, scales and biases included,
+    `largest_tensor_parameters` the unpacked parameters of the largest one. `own` is what only the
+    kind has.
+    """
+
+    kind: Kind
+    model_type: str
+    capabilities: tuple[Capability, ...]
+    parameter_count: int
+    stored_bytes: int
+    largest_tensor_parameters: int
+    own: KindFacts
+    quantization: str | None = None
+    float16_bytes: int = 0
+
+    @property
+    def text(self) -> TextFacts | None:
+        """What only a text model has; None for one of another kind."""
+        return self.own if isinstance(self.own, TextFacts) else None
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens that a text model was made for; None where that means nothing or nobody says."""
+        return None if self.text is None else self.text.context_length
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -89,14 +115,36 @@ class Model(msgspec.Struct, frozen=True):
     """What the adapter's weights take in 32 bits."""
 
 
-class TextOptions(msgspec.Struct, frozen=True):
+class KindOptions:
+    """How a model of one kind is loaded and asked: a tagged struct of that kind.
+
+    `slots` of them are answered together: sequences of a text model, requests of others.
+    `kinds/registry.py:KINDS` knows them all, so that messages can carry any of them.
+    """
+
+    __slots__ = ()
+    slots: int
+
+    def sized_by(self) -> tuple[object, ...]:
+        """What of them the size of a freshly loaded worker depends on; must encode as JSON."""
+        return ()
+
+
+class TextOptions(KindOptions, msgspec.Struct, frozen=True, tag="text"):
     """How a text model is loaded and asked; what a request leaves open, these decide.
 
-    `adapter` and `draft` are folders. `kv_bits` holds the KV cache quantized. `template` is a Jinja
+    `context` bounds prompt plus answer in tokens, `slots` the sequences decoded together,
+    `kv_pool_tokens` what these may hold together (no less than one context), and
+    `prefix_cache_bytes` the KV of earlier requests that is kept for reuse. `adapter` and `draft`
+    are folders. `kv_bits` holds the KV cache quantized. `template` is a Jinja
     chat template in place of the model's own. `tool_prompt` says what becomes of tools where the
     template knows none. With `truncate` the oldest turns of too long a conversation are dropped.
     """
 
+    context: int = 0
+    slots: int = 1
+    kv_pool_tokens: int = 0
+    prefix_cache_bytes: int = 0
     adapter: str | None = None
     draft: str | None = None
     draft_tokens: int = 3
@@ -108,34 +156,40 @@ class TextOptions(msgspec.Struct, frozen=True):
     sampling: Sampling = Sampling()
     reasoning: Reasoning = Reasoning()
 
+    def sized_by(self) -> tuple[object, ...]:
+        """Pools, slots and what requests are answered with are left out: a correction may change
+        the pools, and must find the same measurement again."""
+        return self.adapter, self.draft
+
 
 class LoadSpec(msgspec.Struct, frozen=True):
-    """What exactly is resident. Two requests share a worker exactly if their specs are equal.
-
-    `context` bounds prompt plus answer in tokens, `slots` the sequences decoded together,
-    `kv_pool_tokens` what these may hold together (no less than one context), and
-    `prefix_cache_bytes` the KV of earlier requests that is kept for reuse.
-    """
+    """What exactly is resident. Two requests share a worker exactly if their specs are equal."""
 
     model_id: str
     path: str
     kind: Kind
     engine: str
     weight_form: WeightForm
-    context: int
-    slots: int
-    kv_pool_tokens: int = 0
-    prefix_cache_bytes: int = 0
-    text: TextOptions = TextOptions()
+    options: KindOptions
+
+    @property
+    def text(self) -> TextOptions:
+        """The options of a text model, which this must be."""
+        assert isinstance(self.options, TextOptions), f"{self.model_id} is of kind {self.kind}"
+        return self.options
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of prompt and answer together; None where that means nothing."""
+        return self.options.context if isinstance(self.options, TextOptions) else None
 
     def key(self) -> str:
         """A short stable digest of what a freshly loaded worker's size depends on.
 
-        Measurements are stored under it. Pools, slots and what requests are answered with are left
-        out: a correction may change the pools, and must find the same measurement again.
+        Measurements are stored under it.
         """
         parts = (self.path, self.kind, self.engine, self.weight_form)
-        sized = (*parts, self.text.adapter, self.text.draft)
+        sized = (*parts, *self.options.sized_by())
         return hashlib.sha256(msgspec.json.encode(sized)).hexdigest()[:16]
 
 

@@ -3,6 +3,7 @@
 Nothing here imports MLX at the top: `prepare_process` must run before anything does.
 """
 
+import importlib
 import os
 import platform
 import sys
@@ -10,8 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from mlx_gui.core.device import LIMITS, Backend, BlasFacts, DeviceFacts
+from mlx_gui.core.model import Kind
 from mlx_gui.engines.cpu.blas import cpu_name, open_blas
-from mlx_gui.engines.text.architectures import supported_model_types
+from mlx_gui.kinds.registry import KINDS
 
 _CUDA_PACKAGES = ("mlx-cuda-12", "mlx-cuda-13")
 _REPORTED_PACKAGES = ("mlx", "mlx-lm", "transformers", "tokenizers")
@@ -68,9 +70,17 @@ def probe(blas: str, cache_dir: Path) -> DeviceFacts:
             "python": platform.python_version(),
             **{package: version(package) for package in _REPORTED_PACKAGES},
         },
-        text_model_types=supported_model_types(),
+        model_types=_model_types(),
         blas=blas_facts if current == "cpu" else None,
     )
+
+
+def _model_types() -> dict[Kind, tuple[str, ...]]:
+    return {
+        kind.name: importlib.import_module(kind.architectures).supported_model_types()
+        for kind in KINDS
+        if kind.architectures
+    }
 
 
 def _has_any(packages: tuple[str, ...]) -> bool:

@@ -1,12 +1,17 @@
 """What a model kind says of itself: how its files look, what it can do, what it needs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
-from mlx_gui.core.device import Backend, DeviceFacts
+from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.generation import WorkerRequest
-from mlx_gui.core.model import Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
+from mlx_gui.core.model import Kind, KindOptions, LoadSpec, MemoryNeed, Model, ModelFacts
+from mlx_gui.core.settings import ModelSettings
+
+Footprint = Literal["full", "small"]
+"""`small` is what is left of a load after its model ran out of memory: no more than it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,44 @@ class Recognised:
     problem: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadAsked:
+    """The load that a kind is to plan.
+
+    `engine` is the import path of the engine that will load it, `room_bytes` what it may take at
+    most. `corrected` tells what is known of a spec's need besides the kind's own estimate.
+    `context_tokens`, `footprint` and `room_tokens` are the wish for this load
+    (`control/plans.py:Wish`), which a kind follows as far as it means something for it.
+    """
+
+    model: Model
+    facts: ModelFacts
+    device: DeviceFacts
+    engine: str
+    room_bytes: int
+    settings: ModelSettings
+    corrected: Callable[[LoadSpec, MemoryNeed], MemoryNeed]
+    draft: Model | None = None
+    context_tokens: int | None = None
+    footprint: Footprint = "full"
+    room_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlanned:
+    """What a load makes resident, and the memory it needs, which may be more than there is.
+
+    `wanted_context` is the context that was asked for or chosen, before it was made to fit, 0 for a
+    kind that knows none; `auto` says that nobody has set it, `context_because` why it is that.
+    """
+
+    spec: LoadSpec
+    need: MemoryNeed
+    wanted_context: int = 0
+    auto: bool = False
+    context_because: str = ""
+
+
 class ModelKind(Protocol):
     """One file under `kinds/`. Nothing here loads a model or imports MLX."""
 
@@ -25,23 +68,22 @@ class ModelKind(Protocol):
     """Import path of the engine module, `mlx_gui.engines.text.engine`."""
     requests: tuple[type[WorkerRequest], ...]
     """What a model of this kind is asked; tagged structs."""
+    options: type[KindOptions]
+    """What a LoadSpec of this kind holds; a tagged struct."""
+    library: str
+    """The distribution that loads it, whose version is told where that lacks an architecture."""
+    architectures: str
+    """Import path of a module whose `supported_model_types()` says what that library can load.
+
+    The probe calls it; empty where all that is recognised can be loaded.
+    """
+    weight_files: tuple[str, ...]
+    """Patterns of file names: a folder with one of them may be a model of this kind."""
 
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
         """Facts from the files of `folder`, or None when the folder is not of this kind."""
         ...
 
-    def weight_forms(self, facts: ModelFacts, device: DeviceFacts) -> tuple[WeightForm, ...]:
-        """The forms that `device` can hold weights in, the fastest first and the last smallest."""
-        ...
-
-    def need(
-        self,
-        facts: ModelFacts,
-        spec: LoadSpec,
-        *,
-        adapter_bytes: int = 0,
-        draft: ModelFacts | None = None,
-        backend: Backend = "cpu",
-    ) -> MemoryNeed:
-        """Bytes that `spec` takes on `backend`, its adapter and its draft model included."""
+    def plan(self, asked: LoadAsked) -> LoadPlanned:
+        """What a load makes resident, as much of what is asked for as fits into its room."""
         ...

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mlx_gui.core.device import LIMITS, Backend, scored_tokens
-from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts
+from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts, TextFacts, TextOptions
 
 PROCESS_BYTES: Mapping[Backend, int] = MappingProxyType(
     {"cpu": 93_000_000, "metal": 115_000_000, "cuda": 115_000_000}
@@ -56,6 +56,15 @@ class _Resident:
     backend: Backend
 
     @property
+    def options(self) -> TextOptions:
+        return self.spec.text
+
+    @property
+    def text(self) -> TextFacts:
+        assert self.facts.text is not None, "these formulas are of text models"
+        return self.facts.text
+
+    @property
     def value_bytes(self) -> int:
         # Without any 16-bit float in the file the model computes in 32 bits as it is.
         widened = self.spec.weight_form != "stored"
@@ -63,15 +72,15 @@ class _Resident:
 
     @property
     def pool_tokens(self) -> int:
-        return max(self.spec.kv_pool_tokens, self.spec.context)
+        return max(self.options.kv_pool_tokens, self.options.context)
 
     @property
     def rows(self) -> int:
         """Sequences that may be in memory together."""
-        options = self.spec.text
-        if options.draft is not None or options.kv_bits is not None or not self.facts.kv.batched:
+        options = self.options
+        if options.draft is not None or options.kv_bits is not None or not self.text.kv.batched:
             return 1
-        return max(min(self.spec.slots, self.pool_tokens // CACHE_STEP_TOKENS), 1)
+        return max(min(options.slots, self.pool_tokens // CACHE_STEP_TOKENS), 1)
 
 
 def text_need(
@@ -84,7 +93,7 @@ def text_need(
 ) -> MemoryNeed:
     """What `spec` takes. A draft model is loaded after the model and has a KV cache of its own."""
     own = _Resident(facts, spec, backend)
-    process_bytes = PROCESS_BYTES[backend] + TOKENIZER_COPIES * facts.tokenizer_bytes
+    process_bytes = PROCESS_BYTES[backend] + TOKENIZER_COPIES * own.text.tokenizer_bytes
     weights_bytes = _weights_bytes(own) + adapter_bytes
     peak_bytes = weights_bytes + _unpacking_bytes(own)
     kv_bytes, working_bytes = _kv_bytes(own), _working_bytes(own)
@@ -101,7 +110,7 @@ def text_need(
         kv_bytes=kv_bytes,
         overhead_bytes=process_bytes + working_bytes + cached_bytes,
         load_peak_bytes=process_bytes + peak_bytes,
-        prefix_bytes=spec.prefix_cache_bytes,
+        prefix_bytes=spec.text.prefix_cache_bytes,
         process_bytes=process_bytes,
         cached_bytes=cached_bytes,
     )
@@ -138,7 +147,7 @@ def _unpacking_bytes(model: _Resident) -> int:
 
 def _kv_bytes(model: _Resident) -> int:
     """The caches of all sequences at their fullest."""
-    kv, rows = model.facts.kv, model.rows
+    kv, rows = model.text.kv, model.rows
     room_tokens = model.pool_tokens + CACHE_STEP_TOKENS - 1
     values_bytes = room_tokens * kv.bytes_per_token * _group_bits(model) // (8 * 2 * KV_GROUP)
     chunk_tokens = LIMITS[model.backend].prefill_tokens
@@ -151,7 +160,7 @@ def _kv_bytes(model: _Resident) -> int:
 
 def _group_bits(model: _Resident) -> int:
     """What a group of values takes in the KV cache, with scale and bias if it is quantized."""
-    bits = model.spec.text.kv_bits
+    bits = model.options.kv_bits
     if bits is None:
         return KV_GROUP * 8 * model.value_bytes
     return KV_GROUP * bits + 2 * 8 * model.value_bytes
@@ -164,7 +173,7 @@ def _working_bytes(model: _Resident) -> int:
     """What MLX takes for a moment, at most: for prompts, for tokens, or to regroup rows."""
     regrouping_bytes = 0
     if model.rows > 1:
-        regrouping_bytes = CACHES_COPIED * _kv_bytes(model) // model.facts.kv.layers
+        regrouping_bytes = CACHES_COPIED * _kv_bytes(model) // model.text.kv.layers
     limits = LIMITS[model.backend]
     crowd_tokens = limits.prefill_tokens * min(model.rows, limits.crowd)
     return max(
@@ -177,7 +186,7 @@ def _working_bytes(model: _Resident) -> int:
 
 def _scoring_bytes(model: _Resident) -> int:
     """Reading one prompt with the logits of all its tokens."""
-    vocabulary = model.facts.vocabulary_size
+    vocabulary = model.text.vocabulary_size
     if vocabulary is None:
         return 0
     tokens = scored_tokens(model.backend, vocabulary)
@@ -185,13 +194,13 @@ def _scoring_bytes(model: _Resident) -> int:
 
 
 def _reading_bytes(model: _Resident, tokens: int) -> int:
-    facts, context = model.facts, model.spec.context
-    values = tokens * LAYERS_ALIVE * facts.activations_per_token + context * facts.attended_values
-    fused = model.backend != "cpu" and facts.head_size in _FUSED_HEADS
-    if not fused or facts.attended_values:
-        values += SCORES_ALIVE * tokens * facts.attention_heads * context
+    text, context = model.text, model.options.context
+    values = tokens * LAYERS_ALIVE * text.activations_per_token + context * text.attended_values
+    fused = model.backend != "cpu" and text.head_size in _FUSED_HEADS
+    if not fused or text.attended_values:
+        values += SCORES_ALIVE * tokens * text.attention_heads * context
     return values * model.value_bytes
 
 
 def _writing_bytes(model: _Resident) -> int:
-    return LOGITS_ALIVE * model.rows * (model.facts.vocabulary_size or 0) * 4
+    return LOGITS_ALIVE * model.rows * (model.text.vocabulary_size or 0) * 4

@@ -1,12 +1,15 @@
-"""All kinds, which of them a folder is, and whose request a message carries."""
+"""All kinds, which of them a folder is, and what a message may carry of theirs."""
 
+import re
+from collections.abc import Iterable
+from fnmatch import translate
 from pathlib import Path
 from typing import Any, Union
 
 import msgspec
 
 from mlx_gui.core.generation import WorkerRequest
-from mlx_gui.core.model import Kind
+from mlx_gui.core.model import Kind, KindOptions
 from mlx_gui.kinds.base import ModelKind, Recognised
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
 from mlx_gui.kinds.text import TextKind
@@ -17,8 +20,13 @@ KINDS: tuple[ModelKind, ...] = (TextKind(),)
 
 _CARRIED: dict[type, Any] = {
     WorkerRequest: Union[tuple(each for kind in KINDS for each in kind.requests)],  # noqa: UP007
+    KindOptions: Union[tuple(kind.options for kind in KINDS)],  # noqa: UP007
 }
 """All that the kinds have, by the class that stands for it in a message."""
+
+_WEIGHT_FILE = re.compile(
+    "|".join(translate(pattern) for kind in KINDS for pattern in kind.weight_files)
+).match
 
 
 def kind_of(name: Kind) -> ModelKind:
@@ -32,11 +40,16 @@ def engine_of(name: Kind, *, fake: bool) -> str:
 
 
 def read_carried(wanted: type, value: object) -> object:
-    """What a message carries in the place of a `WorkerRequest`, as the kind that it is of has it.
+    """What a message carries where a request or options stand, as the kind that has them knows it.
 
     A decoding hook of msgspec's; raises its ValidationError for what no kind knows.
     """
     return msgspec.convert(value, _CARRIED[wanted])
+
+
+def has_weights(files: Iterable[str]) -> bool:
+    """Whether one of the names is that of a kind's weights."""
+    return any(_WEIGHT_FILE(name) for name in files)
 
 
 def recognise(folder: Path) -> Recognised:
@@ -45,9 +58,9 @@ def recognise(folder: Path) -> Recognised:
         config = read_json_object(folder / "config.json")
     except DamagedFile as damage:
         return Recognised(None, str(damage))
-    if unserved := unserved_kind(folder, config):
-        return Recognised(None, f"mlx-gui serves text models so far; this is {unserved}.")
     for kind in KINDS:
         if recognised := kind.recognise(folder, config):
             return recognised
+    if unserved := unserved_kind(folder, config):
+        return Recognised(None, f"mlx-gui serves text models so far; this is {unserved}.")
     return Recognised(None, "Its config.json names no model_type, so nobody can tell what it is.")

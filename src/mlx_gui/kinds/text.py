@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-from mlx_gui.core.device import Backend, DeviceFacts
 from mlx_gui.core.fill_tokens import names_fill_tokens
 from mlx_gui.core.generation import (
     DetokenizeRequest,
@@ -12,7 +11,7 @@ from mlx_gui.core.generation import (
     WorkerRequest,
 )
 from mlx_gui.core.markers import knows_thoughts, knows_tools
-from mlx_gui.core.model import Capability, Kind, LoadSpec, MemoryNeed, ModelFacts, WeightForm
+from mlx_gui.core.model import Capability, Kind, KindOptions, ModelFacts, TextFacts, TextOptions
 from mlx_gui.kinds.architecture import (
     activations_per_token,
     attended_values,
@@ -22,8 +21,9 @@ from mlx_gui.kinds.architecture import (
     language_part,
     vocabulary_size,
 )
-from mlx_gui.kinds.base import Recognised
+from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.checkpoint import (
+    INDEX_FILE,
     DamagedFile,
     Tensor,
     read_json_object,
@@ -31,8 +31,9 @@ from mlx_gui.kinds.checkpoint import (
     read_text,
 )
 from mlx_gui.kinds.kv_layout import kv_layout
-from mlx_gui.kinds.memory import text_need
 from mlx_gui.kinds.quantization import parameter_counts, read_quantization
+from mlx_gui.kinds.text_plan import plan_text
+from mlx_gui.kinds.unserved import unserved_kind
 
 _UNREAD_PARTS = (
     "audio_tower.",
@@ -59,11 +60,18 @@ class TextKind:
         TokenizeRequest,
         DetokenizeRequest,
     )
+    options: type[KindOptions] = TextOptions
+    library = "mlx-lm"
+    architectures = "mlx_gui.engines.text.architectures"
+    weight_files: tuple[str, ...] = ("*.safetensors", INDEX_FILE)
 
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
-        """Claims whatever names a model_type: which of them can be loaded is mlx-lm's to say."""
+        """Claims whatever names a model_type and is not known to be something else.
+
+        Which of them can be loaded is mlx-lm's to say.
+        """
         model_type = config.get("model_type")
-        if not isinstance(model_type, str):
+        if not isinstance(model_type, str) or unserved_kind(folder, config):
             return None
         try:
             tensors = [each for each in read_tensors(folder) if _is_read(each, model_type)]
@@ -79,40 +87,27 @@ class TextKind:
             kind="text",
             model_type=model_type,
             capabilities=_capabilities(template, fills_gaps=fills_gaps),
-            context_length=context_length(config),
             parameter_count=sum(parameters),
             stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
             largest_tensor_parameters=max(parameters, default=0),
-            kv=kv_layout(config),
+            own=TextFacts(
+                context_length=context_length(config),
+                kv=kv_layout(config),
+                has_chat_template=bool(template),
+                activations_per_token=activations_per_token(config),
+                vocabulary_size=vocabulary_size(config),
+                attention_heads=attention_heads(part),
+                head_size=head_size(part),
+                attended_values=attended_values(config),
+                tokenizer_bytes=_file_bytes(folder / "tokenizer.json"),
+            ),
             quantization=None if quantization is None else str(quantization),
-            has_chat_template=bool(template),
             float16_bytes=sum(tensor.stored_bytes for tensor in halves),
-            activations_per_token=activations_per_token(config),
-            vocabulary_size=vocabulary_size(config),
-            attention_heads=attention_heads(part),
-            head_size=head_size(part),
-            attended_values=attended_values(config),
-            tokenizer_bytes=_file_bytes(folder / "tokenizer.json"),
         )
         return Recognised(facts, _problem(folder, config))
 
-    def weight_forms(self, facts: ModelFacts, device: DeviceFacts) -> tuple[WeightForm, ...]:
-        """The forms that `device` can hold weights in, the fastest first and the last smallest."""
-        if device.backend != "cpu":
-            return ("stored",)
-        return ("float32", "stored" if facts.quantization is None else "float32-scales")
-
-    def need(
-        self,
-        facts: ModelFacts,
-        spec: LoadSpec,
-        *,
-        adapter_bytes: int = 0,
-        draft: ModelFacts | None = None,
-        backend: Backend = "cpu",
-    ) -> MemoryNeed:
-        """Bytes that `spec` takes; its slots share one KV pool."""
-        return text_need(facts, spec, adapter_bytes=adapter_bytes, draft=draft, backend=backend)
+    def plan(self, asked: LoadAsked) -> LoadPlanned:
+        return plan_text(asked)
 
 
 def _is_read(tensor: Tensor, model_type: str) -> bool:

@@ -43,7 +43,7 @@ from mlx_gui.core.generation import (
     Prepared,
     Usage,
 )
-from mlx_gui.core.model import KVLayout, Model, ModelFacts
+from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
 from mlx_gui.core.settings import ModelSettings
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
@@ -59,11 +59,10 @@ MODEL = Model(
         kind="text",
         model_type="llama",
         capabilities=("chat",),
-        context_length=4096,
         parameter_count=135_000_000,
         stored_bytes=270_000_000,
         largest_tensor_parameters=28_000_000,
-        kv=KVLayout(23_040),
+        own=TextFacts(4096, KVLayout(23_040)),
     ),
     problem=None,
     disk_bytes=271_000_000,

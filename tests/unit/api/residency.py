@@ -12,12 +12,12 @@ from mlx_gui.bus import EventBus
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import LoadOutcome, ResidencySnapshot, ResidentView, UnloadOutcome
 from mlx_gui.core.errors import Conflict, MlxGuiError
-from mlx_gui.core.model import LoadSpec, MemoryNeed, Model
+from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, TextOptions
 from mlx_gui.core.plan import Eviction, Kept, LoadPlan, PolicyDecision
 from mlx_gui.core.settings import ModelSettings
 from tests.unit.api.parts import MODEL
 
-SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", 4096, 4)
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", TextOptions(4096, 4))
 NEED = MemoryNeed(600, 100, 50, 900, prefix_bytes=25)
 PLAN = LoadPlan(
     model_id="org/one",

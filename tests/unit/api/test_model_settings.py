@@ -11,15 +11,16 @@ import pytest
 from mlx_gui.model_settings import MODEL_SETTINGS
 from mlx_gui.store.database import Store
 from mlx_gui.wire.model_settings import ModelSettingsBody
+from tests.support.models import changed_facts
 from tests.unit.api.parts import MODEL, Shelf, application, config, services, serving
 
 FACTS = MODEL.facts
 assert FACTS is not None
 SMALL = msgspec.structs.replace(
-    MODEL, id="org/small", facts=msgspec.structs.replace(FACTS, vocabulary_size=10)
+    MODEL, id="org/small", facts=changed_facts(FACTS, vocabulary_size=10)
 )
 LARGE = msgspec.structs.replace(
-    MODEL, id="org/large", facts=msgspec.structs.replace(FACTS, vocabulary_size=11)
+    MODEL, id="org/large", facts=changed_facts(FACTS, vocabulary_size=11)
 )
 ADAPTED = msgspec.structs.replace(MODEL, id="org/one+me/tune", base="org/one", adapter="/tune")
 PATH = "/v1/models/org/one/settings"

@@ -18,13 +18,13 @@ from mlx_gui.control.machine.budget import BudgetLimits, budget
 from mlx_gui.control.machine.reading import Container, MemoryReading
 from mlx_gui.control.views import QueuedView, ResidencySnapshot, ResidentView
 from mlx_gui.core.errors import ErrorInfo
-from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse
+from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, TextOptions
 from mlx_gui.wire.models import MemoryUseBody
 from mlx_gui.wire.status import MemoryStatus
 from tests.unit.api.parts import MODEL
 
 NOTHING = ResidencySnapshot({}, (), stopping=False)
-SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", 4096, 4)
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", TextOptions(4096, 4))
 READY = ResidentView(
     model_id="org/one",
     state="busy",

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from mlx_gui.core.model import Model
+from tests.support.models import changed_facts
 from tests.unit.api.parts import MODEL, Shelf, application, config, services, serving
 
 assert MODEL.facts is not None
-THINKING = msgspec.structs.replace(MODEL, id="org/two", facts=msgspec.structs.replace(
+THINKING = msgspec.structs.replace(MODEL, id="org/two", facts=changed_facts(
     MODEL.facts, capabilities=("chat", "tools", "thinking"), context_length=131_072))  # fmt: skip
 RAW = msgspec.structs.replace(
     MODEL, id="org/raw", facts=msgspec.structs.replace(MODEL.facts, capabilities=("completion",))

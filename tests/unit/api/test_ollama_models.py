@@ -11,13 +11,14 @@ from mlx_gui.api.ollama.models.disk import chat_template, modified_s
 from mlx_gui.api.ollama.models.translate import NEVER, card, digest, listed, running
 from mlx_gui.api.ollama.models.wire import OllamaModelDetails
 from mlx_gui.control.views import ResidentView
-from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model
+from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model, TextOptions
+from tests.support.models import changed_facts
 from tests.unit.api.parts import MODEL
 
 MODIFIED_S = 1_700_000_000.5
 MODIFIED_AT = "2023-11-14T22:13:20.500Z"
 NOW_S = 1_800_000_000.0
-SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", 2048, 8)
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", TextOptions(2048, 8))
 RESIDENT = ResidentView(
     model_id="org/one",
     state="ready",
@@ -38,7 +39,7 @@ RESIDENT = ResidentView(
 
 def facts(**changes: object) -> Model:
     assert MODEL.facts is not None
-    return msgspec.structs.replace(MODEL, facts=msgspec.structs.replace(MODEL.facts, **changes))
+    return msgspec.structs.replace(MODEL, facts=changed_facts(MODEL.facts, **changes))
 
 
 def test_an_installed_model_is_listed_with_its_size_and_what_it_is() -> None:

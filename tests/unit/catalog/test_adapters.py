@@ -31,7 +31,7 @@ def scanned(store: Store, models_dir: Path) -> Library:
     made = Library(
         store=store,
         model_dirs=lambda: (models_dir,),
-        supported=lambda: (),
+        supported=dict,
         on_change=lambda: None,
     )
     asyncio.run(made.rescan())

@@ -27,11 +27,11 @@ def models_dir(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def library(store: Store, *model_dirs: Path, supported=(), changes=None, builtin=()) -> Library:
+def library(store: Store, *model_dirs: Path, supported=None, changes=None, builtin=()) -> Library:
     return Library(
         store=store,
         model_dirs=lambda: model_dirs,
-        supported=lambda: supported,
+        supported=lambda: supported or {},
         on_change=lambda: None if changes is None else changes.append(None),
         builtin=builtin,
     )
@@ -85,7 +85,7 @@ def test_several_scans_at_once_all_answer(store: Store, models_dir: Path) -> Non
 def test_an_architecture_that_mlx_lm_lacks_is_named(store: Store, models_dir: Path) -> None:
     write_model(models_dir / "known")
     write_model(models_dir / "unknown", config={**LLAMA, "model_type": "foo"})
-    made = scanned(store, models_dir, supported=("llama", "qwen3"))
+    made = scanned(store, models_dir, supported={"text": ("llama", "qwen3")})
     assert made.resolve("known").problem is None
     unknown = made.resolve("unknown")
     assert unknown.facts is not None

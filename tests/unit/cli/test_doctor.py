@@ -27,7 +27,7 @@ CPU = DeviceFacts(
     memory_bytes=16_000_000_000,
     working_set_bytes=None,
     versions={"mlx": "0.32.4"},
-    text_model_types=("llama",),
+    model_types={"text": ("llama",)},
     blas=BlasFacts(library="libopenblas.so.0", shim="shim.so"),
 )
 METAL = DeviceFacts(
@@ -36,7 +36,7 @@ METAL = DeviceFacts(
     memory_bytes=64_000_000_000,
     working_set_bytes=48_000_000_000,
     versions={},
-    text_model_types=(),
+    model_types={},
 )
 WELL = Machine(
     system="Linux",
@@ -77,7 +77,7 @@ def test_a_mac_with_metal_is_not_asked_for_a_matrix_library() -> None:
     assert "BLAS" not in found
 
 
-BARE_CPU = replace(WELL, device=DeviceFacts("cpu", "Some CPU", 1, None, {}, ()))
+BARE_CPU = replace(WELL, device=DeviceFacts("cpu", "Some CPU", 1, None, {}, {}))
 REFUSED_BLAS = DeviceFacts(
     "cpu", "Some CPU", 1, None, {}, (), BlasFacts(None, None, "it computes wrongly here")
 )

@@ -8,11 +8,19 @@ from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
 from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ContextTooLong, ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
 from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage, WorkerRequest
-from mlx_gui.core.model import KVLayout, LoadSpec, MemoryNeed, MemoryUse, Model, ModelFacts
+from mlx_gui.core.model import (
+    KVLayout,
+    LoadSpec,
+    MemoryNeed,
+    MemoryUse,
+    Model,
+    ModelFacts,
+    TextFacts,
+)
 from mlx_gui.ipc.child import ChildExit
 from mlx_gui.ipc.messages import LoadProgress, Pong, Ready
 
-FACTS = ModelFacts("text", "fake", ("chat",), 4096, 1, 1, 1, KVLayout(1))
+FACTS = ModelFacts("text", "fake", ("chat",), 1, 1, 1, TextFacts(4096, KVLayout(1)))
 REQUEST = GenerateRequest(())
 USAGE, DROPPED = Usage(1, 1), Usage(1, 0)
 """Of an answer, and of one that was cancelled."""
@@ -96,7 +104,7 @@ class ScriptedWorker:
     def become_ready(self, *, load_ms: float = 1.0) -> None:
         self.phase = "ready"
         self.memory = MemoryUse(0, 0, 0, 0)
-        self.ready = Ready(self.spec.slots, self.memory, load_ms)
+        self.ready = Ready(self.spec.text.slots, self.memory, load_ms)
         self._observer.worker_ready(self)  # pyright: ignore[reportArgumentType]
 
     def say(self, request_id: str) -> None:

@@ -10,8 +10,9 @@ from mlx_gui.control.measured import Measurements, corrected
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, TextOptions
 from mlx_gui.store.database import Store
 from mlx_gui.store.measurements import Measurement
+from tests.support.models import changed_spec
 
-SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", 8192, 8)
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", TextOptions(8192, 8))
 USE = MemoryUse(500, 0, 0, 700, load_peak_bytes=600, peak_rss_bytes=900)
 NEED = MemoryNeed(
     weights_bytes=400,
@@ -44,15 +45,15 @@ def test_what_was_noted_is_there_at_once_and_after_a_restart(tmp_path: Path) -> 
     ("changes", "same"),
     [
         ({"context": 1, "slots": 1, "kv_pool_tokens": 1, "prefix_cache_bytes": 1}, True),
-        ({"text": TextOptions(tool_prompt="refuse", kv_bits=8)}, True),
+        ({"tool_prompt": "refuse", "kv_bits": 8}, True),
         ({"weight_form": "stored"}, False),
         ({"path": "/elsewhere"}, False),
-        ({"text": TextOptions(adapter="/adapter")}, False),
-        ({"text": TextOptions(draft="/draft")}, False),
+        ({"adapter": "/adapter"}, False),
+        ({"draft": "/draft"}, False),
     ],
 )
 def test_a_key_is_of_what_a_fresh_worker_depends_on(changes: dict[str, object], same: bool) -> None:
-    assert (msgspec.structs.replace(SPEC, **changes).key() == SPEC.key()) is same
+    assert (changed_spec(SPEC, **changes).key() == SPEC.key()) is same
 
 
 def test_weights_process_and_load_peak_are_as_measured_and_caches_as_planned() -> None:

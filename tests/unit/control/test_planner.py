@@ -22,7 +22,7 @@ from mlx_gui.store.database import Store
 from mlx_gui.store.measurements import Measurement
 from tests.unit.control.test_planning import GIB, MODEL
 
-DEVICE = DeviceFacts("cpu", "some", 16 * GIB, None, {}, ())
+DEVICE = DeviceFacts("cpu", "some", 16 * GIB, None, {}, {})
 
 
 class Desk:
@@ -68,7 +68,7 @@ def test_a_plan_is_the_same_until_something_changes(desk: Desk) -> None:
     assert desk.planner.plan(MODEL, Wish()) is plan
     assert desk.planner.plan(MODEL, Wish(context_tokens=1024)).spec.context == 1024
     desk.change(slots=3)
-    assert desk.planner.plan(MODEL, Wish()).spec.slots == 3
+    assert desk.planner.plan(MODEL, Wish()).spec.text.slots == 3
     desk.budget_bytes = GIB
     assert desk.planner.plan(MODEL, Wish()).need.total_bytes <= GIB
 

@@ -19,9 +19,18 @@ from mlx_gui.control.planning import (
 from mlx_gui.core.device import Backend, DeviceFacts
 from mlx_gui.core.errors import ModelNotFound, ModelTooLarge, ModelUnsupported
 from mlx_gui.core.generation import Reasoning, Sampling
-from mlx_gui.core.model import KVLayout, LoadSpec, MemoryUse, Model, ModelFacts, TextOptions
+from mlx_gui.core.model import (
+    KVLayout,
+    LoadSpec,
+    MemoryUse,
+    Model,
+    ModelFacts,
+    TextFacts,
+    TextOptions,
+)
 from mlx_gui.model_settings import resolve_model
 from mlx_gui.store.measurements import Measurement
+from tests.support.models import changed_facts
 
 GIB = 2**30
 USUAL = 8192
@@ -29,20 +38,18 @@ FACTS = ModelFacts(
     kind="text",
     model_type="llama",
     capabilities=("chat",),
-    context_length=32_768,
     parameter_count=100_000_000,
     stored_bytes=200_000_000,
     largest_tensor_parameters=10_000_000,
-    kv=KVLayout(20_000, layers=20),
+    own=TextFacts(32_768, KVLayout(20_000, layers=20), vocabulary_size=1000),
     float16_bytes=200_000_000,
-    vocabulary_size=1000,
 )
 MODEL = Model("org/one", "/models/org/one", FACTS, None, 0, "2026-01-01T00:00:00+00:00")
 CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
 
 
 def machine(budget_bytes: int = 8 * GIB, backend: Backend = "cpu") -> Machine:
-    return Machine(DeviceFacts(backend, "some", 16 * GIB, None, {}, ()), budget_bytes)
+    return Machine(DeviceFacts(backend, "some", 16 * GIB, None, {}, {}), budget_bytes)
 
 
 def planned(
@@ -53,16 +60,19 @@ def planned(
 
 
 def small(**changes: Any) -> Model:
-    facts = msgspec.structs.replace(FACTS, **{"stored_bytes": 10_000_000, **changes})
+    facts = changed_facts(FACTS, **{"stored_bytes": 10_000_000, **changes})
     return msgspec.structs.replace(MODEL, id="org/small", path="/models/org/small", facts=facts)
 
 
 def test_what_nobody_set_is_as_the_server_has_it() -> None:
     plan = planned()
-    assert (plan.spec.context, plan.spec.slots) == (plan.wanted_context, 32)
-    assert plan.spec.text == TextOptions()
+    assert (plan.spec.context, plan.spec.text.slots) == (plan.wanted_context, 32)
+    options = plan.spec.text
+    assert options == TextOptions(
+        options.context, 32, options.kv_pool_tokens, options.prefix_cache_bytes
+    )
     assert plan.spec.weight_form == "float32"
-    assert plan.spec.prefix_cache_bytes == plan.need.prefix_bytes == 512 * 2**20
+    assert plan.spec.text.prefix_cache_bytes == plan.need.prefix_bytes == 512 * 2**20
 
 
 def test_what_is_set_for_the_model_is_in_its_spec() -> None:
@@ -79,9 +89,13 @@ def test_what_is_set_for_the_model_is_in_its_spec() -> None:
         kv_bits=8,
         prefix_cache_bytes=1000,
     )
-    assert (plan.spec.context, plan.spec.slots, plan.wanted_context) == (1000, 3, 1000)
-    assert plan.spec.prefix_cache_bytes == 1000
+    assert (plan.spec.context, plan.spec.text.slots, plan.wanted_context) == (1000, 3, 1000)
+    assert plan.spec.text.prefix_cache_bytes == 1000
     assert plan.spec.text == TextOptions(
+        context=1000,
+        slots=3,
+        kv_pool_tokens=1000,
+        prefix_cache_bytes=1000,
         kv_bits=8,
         template="{{ messages }}",
         template_arguments={"a": 1},
@@ -102,9 +116,7 @@ def test_a_context_longer_than_the_models_own_is_cut_to_it() -> None:
     assert planned(context_tokens=100_000).spec.context == 32_768
 
 
-LONG = msgspec.structs.replace(
-    MODEL, facts=msgspec.structs.replace(FACTS, context_length=1_000_000)
-)
+LONG = msgspec.structs.replace(MODEL, facts=changed_facts(FACTS, context_length=1_000_000))
 
 
 def test_a_context_that_nobody_set_is_what_an_eighth_of_the_budget_holds() -> None:
@@ -148,7 +160,7 @@ def test_a_context_that_nobody_set_costs_no_more_than_the_pool_would_take_anyway
 def test_a_context_that_nobody_set_is_bounded_by_the_model_and_by_what_is_usual(
     context_length: int | None, context: int, because: str
 ) -> None:
-    facts = msgspec.structs.replace(FACTS, context_length=context_length)
+    facts = changed_facts(FACTS, context_length=context_length)
     model = msgspec.structs.replace(MODEL, facts=facts)
     plan = planned(machine(512 * GIB), model=model)
     assert (plan.spec.context, plan.context_because) == (context, because)
@@ -187,7 +199,7 @@ def test_the_context_is_what_fits_into_the_budget() -> None:
     plan = planned(machine(budget_bytes, "metal"), **bare)
     assert 3072 <= plan.spec.context < 8192
     assert plan.need.total_bytes <= budget_bytes
-    step_bytes = 256 * FACTS.kv.bytes_per_token
+    step_bytes = 256 * FACTS.text.kv.bytes_per_token
     assert plan.need.total_bytes > budget_bytes - 2 * step_bytes
 
 
@@ -201,7 +213,7 @@ def test_a_context_is_not_cut_to_nothing_but_the_figures_are_told() -> None:
 
 
 def test_a_prefix_cache_reserves_at_most_twice_the_context_and_what_the_budget_leaves() -> None:
-    tiny = msgspec.structs.replace(MODEL, facts=msgspec.structs.replace(FACTS, kv=KVLayout(2)))
+    tiny = msgspec.structs.replace(MODEL, facts=changed_facts(FACTS, kv=KVLayout(2)))
     plan = planned(model=tiny, slots=1, context_tokens=USUAL)
     assert plan.need.prefix_bytes == 2 * plan.need.kv_bytes
     assert planned(model=tiny, context_tokens=USUAL).need.prefix_bytes == plan.need.prefix_bytes
@@ -213,14 +225,14 @@ def test_a_prefix_cache_reserves_at_most_twice_the_context_and_what_the_budget_l
 def test_slots_share_a_pool_of_an_eighth_of_the_budget_but_no_less_than_a_context() -> None:
     usual = {"context_tokens": USUAL}
     one = planned(slots=1, **usual)
-    assert one.spec.kv_pool_tokens == one.spec.context == 8192
+    assert one.spec.text.kv_pool_tokens == one.spec.context == 8192
     roomy = planned(machine(64 * GIB), **usual)
-    assert roomy.spec.kv_pool_tokens > 4 * 8192
+    assert roomy.spec.text.kv_pool_tokens > 4 * 8192
     assert 7.9 * GIB < roomy.need.kv_bytes <= 8 * GIB + 256 * 40_000
     few = planned(machine(64 * GIB), slots=2, **usual)
-    assert few.spec.kv_pool_tokens == 2 * (8192 + 255) - 255
-    assert planned(machine(2 * GIB), **usual).spec.kv_pool_tokens == 8192
-    assert planned(machine(64 * GIB), kv_bits=8, **usual).spec.kv_pool_tokens == 8192
+    assert few.spec.text.kv_pool_tokens == 2 * (8192 + 255) - 255
+    assert planned(machine(2 * GIB), **usual).spec.text.kv_pool_tokens == 8192
+    assert planned(machine(64 * GIB), kv_bits=8, **usual).spec.text.kv_pool_tokens == 8192
 
 
 def test_an_adapter_and_its_weights_are_in_the_plan() -> None:
@@ -313,7 +325,7 @@ def test_a_small_footprint_has_one_context_of_half_the_length_and_keeps_no_promp
     settings = resolve_model(CONFIG, {"context_tokens": wanted})
     footprint: Footprint = "small"
     plan = plan_load(MODEL, machine(64 * GIB), CONFIG, settings=settings, footprint=footprint)
-    assert plan.spec.context == plan.spec.kv_pool_tokens == context
+    assert plan.spec.context == plan.spec.text.kv_pool_tokens == context
     assert plan.need.prefix_bytes == 0
 
 

@@ -35,7 +35,7 @@ from mlx_gui.core.generation import (
     Queued,
     Usage,
 )
-from mlx_gui.core.model import LoadSpec, Model
+from mlx_gui.core.model import LoadSpec, Model, TextOptions
 from mlx_gui.core.settings import ModelSettings
 from tests.unit.control.fakes import ScriptedWorker, Told, asked, error_of, model, need
 
@@ -93,7 +93,7 @@ class Stage:
             size = self.sizes_of_contexts.get(context, size)
         if wish.footprint == "small":
             size, context = size // 2, context // 2
-        spec = LoadSpec(wanted.id, "", "text", "fake", "stored", context, self.slots)
+        spec = LoadSpec(wanted.id, "", "text", "fake", "stored", TextOptions(context, self.slots))
         auto = self.longest is not None and not wish.context_tokens
         return Plan(spec, need(size), wanted_context=context, auto=auto)
 

@@ -21,6 +21,7 @@ from mlx_gui.core.generation import (
     Usage,
     WorkerRequest,
 )
+from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.ipc.channel import (
     MAX_FRAME_BYTES,
     BlockingChannel,
@@ -29,12 +30,14 @@ from mlx_gui.ipc.channel import (
     ProtocolError,
 )
 from mlx_gui.ipc.messages import (
+    PROTOCOL_VERSION,
     Cancel,
     FromChild,
     Output,
     Part,
     RequestEvents,
     StartRequest,
+    StartWorker,
     ToChild,
 )
 
@@ -91,6 +94,13 @@ def test_a_request_arrives_with_bytes_and_numbers_for_keys_as_it_was_sent() -> N
     reader = FrameReader[ToChild](ToChild)
     frames = [frame for each in sent for frame in FrameWriter().frames(each)]
     assert [each for frame in frames for each in reader.feed(frame)] == sent
+
+
+def test_the_options_of_a_load_arrive_as_those_of_their_kind() -> None:
+    spec = LoadSpec("one", "/one", "text", "engine", "stored", TextOptions(64, 2, kv_bits=8))
+    sent = StartWorker(PROTOCOL_VERSION, spec, "auto", "/cache")
+    (frame,) = FrameWriter().frames(sent)
+    assert list(FrameReader[ToChild](ToChild).feed(frame)) == [sent]
 
 
 def test_a_request_that_no_kind_knows_is_a_protocol_error() -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
 import pytest
 
 from mlx_gui.core.device import LIMITS, Backend
@@ -13,6 +12,7 @@ from mlx_gui.core.model import (
     MemoryNeed,
     ModelFacts,
     SlidingWindow,
+    TextFacts,
     TextOptions,
     WeightForm,
 )
@@ -28,6 +28,7 @@ from mlx_gui.kinds.memory import (
     text_need,
 )
 from mlx_gui.kinds.registry import recognise
+from tests.support.models import changed_facts, changed_spec
 from tests.unit.kinds.folders import LLAMA, PACKED, write_model
 
 QUANTIZED = {
@@ -38,19 +39,18 @@ FACTS = ModelFacts(
     kind="text",
     model_type="llama",
     capabilities=("chat",),
-    context_length=4096,
     parameter_count=1_000_000,
     stored_bytes=2_000_000,
     largest_tensor_parameters=100_000,
-    kv=KVLayout(1000, layers=10),
+    own=TextFacts(4096, KVLayout(1000, layers=10)),
     float16_bytes=2_000_000,
 )
 SPARE = CACHE_STEP_TOKENS - 1
 
 
 def spec(**changes: Any) -> LoadSpec:
-    plain = LoadSpec("one", "/one", "text", "engine", "stored", 1000, 8)
-    return msgspec.structs.replace(plain, **changes)
+    plain = LoadSpec("one", "/one", "text", "engine", "stored", TextOptions(1000, 8))
+    return changed_spec(plain, **changes)
 
 
 def need(
@@ -67,7 +67,7 @@ def need(
 
 
 def facts(**changes: Any) -> ModelFacts:
-    return msgspec.structs.replace(FACTS, **changes)
+    return changed_facts(FACTS, **changes)
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,13 @@ def test_a_quantized_kv_cache_takes_its_bits_and_a_scale_and_bias_for_each_group
     kv_bits: Literal[4, 8], per_value: float
 ) -> None:
     values = (1000 + SPARE) * 500
-    options = TextOptions(kv_bits=kv_bits)
-    assert need(weight_form="float32", text=options).kv_bytes == int(values * per_value / 8)
-    assert need(text=options).kv_bytes == int(values * (kv_bits + 0.5) / 8)
+    assert need(weight_form="float32", kv_bits=kv_bits).kv_bytes == int(values * per_value / 8)
+    assert need(kv_bits=kv_bits).kv_bytes == int(values * (kv_bits + 0.5) / 8)
 
 
 def test_adapter_draft_and_prefix_cache_are_part_of_the_need() -> None:
     draft = facts(parameter_count=300_000, kv=KVLayout(500, layers=5))
-    options = TextOptions(draft="/draft")
+    options = TextOptions(1000, 8, draft="/draft")
     alone, drafting = need(text=options), need(draft, text=options)
     whole = need(
         draft=draft, adapter_bytes=1000, text=options, prefix_cache_bytes=7, weight_form="stored"
@@ -174,7 +173,7 @@ def test_reading_takes_activations_and_on_a_processor_the_scores_of_all_heads() 
     fused = need(plain, slots=1, backend="metal")
     tokens = LIMITS["metal"].prefill_tokens
     assert fused.cached_bytes == 2 * tokens * LAYERS_ALIVE * 500
-    odd = need(msgspec.structs.replace(plain, head_size=96), slots=1, backend="metal")
+    odd = need(changed_facts(plain, head_size=96), slots=1, backend="metal")
     assert odd.cached_bytes == 2 * tokens * (LAYERS_ALIVE * 500 + SCORES_ALIVE * 4 * 1000)
 
 

@@ -7,8 +7,16 @@ import pytest
 
 from mlx_gui.core.device import Backend, DeviceFacts
 from mlx_gui.core.fill_tokens import FILL_TOKENS, FillTokens
-from mlx_gui.core.model import KVLayout, LoadSpec, ModelFacts, WeightForm
+from mlx_gui.core.model import (
+    KVLayout,
+    LoadSpec,
+    ModelFacts,
+    TextFacts,
+    TextOptions,
+    WeightForm,
+)
 from mlx_gui.kinds.registry import KINDS, kind_of, recognise
+from mlx_gui.kinds.text_plan import text_facts, weight_forms
 from tests.unit.kinds.folders import DENSE, LLAMA, PACKED, write_model
 
 TEXT = kind_of("text")
@@ -30,11 +38,11 @@ def facts_of(folder: Path) -> ModelFacts:
 
 
 def spec(weight_form: WeightForm, *, context: int = 1000) -> LoadSpec:
-    return LoadSpec("one", "/one", "text", TEXT.engine, weight_form, context, 8)
+    return LoadSpec("one", "/one", "text", TEXT.engine, weight_form, TextOptions(context, 8))
 
 
 def device(backend: Backend) -> DeviceFacts:
-    return DeviceFacts(backend, "some", 8_000_000_000, None, {}, ())
+    return DeviceFacts(backend, "some", 8_000_000_000, None, {}, {})
 
 
 def test_each_kind_has_a_name_of_its_own() -> None:
@@ -46,18 +54,20 @@ def test_facts_of_a_dense_model(tmp_path: Path) -> None:
         kind="text",
         model_type="llama",
         capabilities=("chat", "completion"),
-        context_length=4096,
         parameter_count=6464,
         stored_bytes=12_928,
         largest_tensor_parameters=6400,
-        kv=KVLayout(2 * 2 * 2 * 16 * 2, layers=2),
+        own=TextFacts(
+            context_length=4096,
+            kv=KVLayout(2 * 2 * 2 * 16 * 2, layers=2),
+            has_chat_template=True,
+            activations_per_token=64 + 3 * 128,
+            attention_heads=4,
+            head_size=16,
+            tokenizer_bytes=2,
+        ),
         quantization=None,
-        has_chat_template=True,
         float16_bytes=12_928,
-        activations_per_token=64 + 3 * 128,
-        attention_heads=4,
-        head_size=16,
-        tokenizer_bytes=2,
     )
 
 
@@ -89,7 +99,7 @@ def test_a_model_can_chat_if_it_has_a_template(
     (tmp_path / "chat_template.jinja").unlink()
     (tmp_path / name).write_text(content, encoding="utf-8")
     facts = facts_of(tmp_path)
-    assert facts.has_chat_template is has_template
+    assert text_facts(facts).has_chat_template is has_template
     assert facts.capabilities == (("chat", "completion") if has_template else ("completion",))
 
 
@@ -190,7 +200,7 @@ def test_the_weight_forms_of_a_device_come_fastest_first(
         write_model(tmp_path, config=QUANTIZED, tensors=PACKED)
     else:
         write_model(tmp_path)
-    assert TEXT.weight_forms(facts_of(tmp_path), device(backend)) == expected
+    assert weight_forms(facts_of(tmp_path), device(backend)) == expected
 
 
 @pytest.mark.parametrize(
@@ -205,4 +215,6 @@ def test_the_weight_forms_of_a_device_come_fastest_first(
 def test_the_vocabulary_is_what_the_config_says(
     tmp_path: Path, config: dict[str, object], size: int | None
 ) -> None:
-    assert facts_of(write_model(tmp_path, config=LLAMA | config)).vocabulary_size == size
+    assert (
+        text_facts(facts_of(write_model(tmp_path, config=LLAMA | config))).vocabulary_size == size
+    )

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from sqlalchemy import Connection, update
 
 from mlx_gui.core.device import BlasFacts, DeviceFacts
-from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.core.model import LoadSpec, MemoryUse, TextOptions
 from mlx_gui.store.connections import engine
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.measurements import Measurement, all_measurements, record_measurement
@@ -23,10 +24,10 @@ FACTS = DeviceFacts(
     memory_bytes=8_000_000_000,
     working_set_bytes=None,
     versions={"mlx": "0.32.4"},
-    text_model_types=("llama", "qwen3"),
+    model_types={"text": ("llama", "qwen3")},
     blas=BlasFacts("libopenblas.so.0", None),
 )
-SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", 8192, 8)
+SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "float32", TextOptions(8192, 8))
 
 
 @pytest.fixture
@@ -105,3 +106,13 @@ def test_facts_of_an_older_shape_are_probed_again(connection: Connection) -> Non
     remember_device(connection, "one", facts=FACTS, now="now")
     connection.execute(update(devices).values(facts='{"backend": "abacus"}'))
     assert recall_device(connection, "one") is None
+
+
+def test_what_an_earlier_version_found_of_the_device_is_asked_anew(connection: Connection) -> None:
+    remember_device(connection, "one", facts=FACTS, now="now")
+    earlier = msgspec.to_builtins(FACTS)
+    earlier["text_model_types"] = earlier.pop("model_types")["text"]
+    connection.execute(update(devices).values(facts=msgspec.json.encode(earlier).decode()))
+    assert recall_device(connection, "one") is None
+    remember_device(connection, "one", facts=FACTS, now="later")
+    assert recall_device(connection, "one") == FACTS

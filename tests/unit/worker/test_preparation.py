@@ -15,7 +15,7 @@ from mlx_gui.core.generation import (
     Prepared,
     WorkerRequest,
 )
-from mlx_gui.core.model import LoadSpec
+from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import PreparedRequest, StillWanted, always_wanted
 from mlx_gui.engines.fake.text import FakeEngine
 from mlx_gui.ipc.channel import BlockingChannel, FrameReader
@@ -37,7 +37,7 @@ class Watched(FakeEngine):
         super().__init__()
         self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.go_on = threading.Semaphore(0)
-        self.load(LoadSpec("fake/echo", "", "text", "", "stored", 4096, 2), _report)
+        self.load(LoadSpec("fake/echo", "", "text", "", "stored", TextOptions(4096, 2)), _report)
 
     def prepare(
         self,

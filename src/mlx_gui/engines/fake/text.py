@@ -199,7 +199,7 @@ class FakeEngine:
                     param="context",
                 )
         prompt_tokens = sum(len(text.split()) + 1 for text in texts) + len(request.earlier)
-        context = self._loaded().context
+        context = self._loaded().text.context
         if prompt_tokens >= context:
             raise ContextTooLong(
                 f"The prompt has {prompt_tokens} tokens, the context holds {context}.",
@@ -222,7 +222,7 @@ class FakeEngine:
     def admit(self, prepared: PreparedRequest) -> None:
         asked: _Asked = prepared.payload
         request = asked.request
-        room = self._loaded().context - asked.prompt_tokens
+        room = self._loaded().text.context - asked.prompt_tokens
         self._running[prepared.request_id] = _Running(
             asked,
             [
@@ -256,7 +256,7 @@ class FakeEngine:
         return bool(self._running)
 
     def credits(self) -> int:
-        return self._loaded().slots
+        return self._loaded().text.slots
 
     def reclaim(self, wanted_bytes: int) -> int:
         return 0

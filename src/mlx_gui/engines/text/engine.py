@@ -97,7 +97,7 @@ class TextEngine:
             preparation=Preparation(loaded, spec),
             surroundings=Surroundings.of(loaded),
             decoder=_decoder(loaded, spec),
-            prefixes=PrefixCache(spec.prefix_cache_bytes),
+            prefixes=PrefixCache(spec.text.prefix_cache_bytes),
         )
         # From here on the counter is of what answers take.
         self._load_peak_bytes = mx.get_peak_memory()
@@ -166,7 +166,7 @@ class TextEngine:
         resident = self._model()
         if resident.loaded.serial_because is not None:
             return 1
-        return min(resident.spec.slots, _pool_tokens(resident.spec) // SMALLEST_ROW)
+        return min(resident.spec.text.slots, _pool_tokens(resident.spec) // SMALLEST_ROW)
 
     def reclaim(self, wanted_bytes: int) -> int:
         freed_bytes = self._model().prefixes.reclaim(wanted_bytes)
@@ -269,7 +269,7 @@ class TextEngine:
 
 
 def _pool_tokens(spec: LoadSpec) -> int:
-    return max(spec.kv_pool_tokens, spec.context)
+    return max(spec.text.kv_pool_tokens, spec.text.context)
 
 
 def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
@@ -278,7 +278,7 @@ def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
         return BatchDecoder(
             loaded.model,
             loaded.head,
-            slots=spec.slots,
+            slots=spec.text.slots,
             prefill_tokens=limits.prefill_tokens,
             crowd=limits.crowd,
             pool_tokens=_pool_tokens(spec),

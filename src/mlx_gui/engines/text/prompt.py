@@ -125,7 +125,7 @@ class Preparation:
             "messages" if request.prompt is None else "prompt",
             answer_tokens=min(1, 1 if request.max_tokens is None else request.max_tokens),
         )
-        room = self._spec.context - len(prompt.ids)
+        room = self._spec.text.context - len(prompt.ids)
         choice = resolve(request.sampling, self._spec.text.sampling, self._generation_config)
         check_logit_bias(choice.logit_bias, self._vocabulary)
         thinking = self._thinking(request, prompt)
@@ -267,9 +267,9 @@ class Preparation:
 
     def _prompt_room(self, request: GenerateRequest) -> int:
         """Tokens that a prompt may have which leaves some to the answer."""
-        share = self._spec.context // _ANSWER_SHARE
+        share = self._spec.text.context // _ANSWER_SHARE
         wanted = share if request.max_tokens is None else request.max_tokens
-        return self._spec.context - min(wanted, share) - 1
+        return self._spec.text.context - min(wanted, share) - 1
 
     def _fits(self, request: GenerateRequest, messages: Sequence[Message]) -> bool:
         conversation = self._chat.render(request, messages)
@@ -286,7 +286,7 @@ class Preparation:
         """About how many, where the context has surely no room for `text`."""
         self._still_wanted()
         return tokens_if_too_long(
-            text, self._spec.context, encode=partial(self._encode, special=False)
+            text, self._spec.text.context, encode=partial(self._encode, special=False)
         )
 
     def _check_characters(self, text: str) -> None:
@@ -373,12 +373,12 @@ class Preparation:
         if not ids:
             raise InvalidRequest("The prompt is empty.", hint="Send some text.", param=param)
         self._check_ids(ids)
-        context = self._spec.context
+        context = self._spec.text.context
         if len(ids) + answer_tokens > context:
             raise self._too_long(len(ids))
 
     def _too_long(self, tokens: int, about: str = "") -> ContextTooLong:
-        context = self._spec.context
+        context = self._spec.text.context
         return ContextTooLong(
             f"The prompt has {about}{tokens} tokens, the context holds {context}.",
             hint="Shorten the conversation or load the model with a longer context.",

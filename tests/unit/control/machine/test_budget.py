@@ -19,7 +19,7 @@ CONTAINED = MemoryReading(
 
 
 def device(backend: Backend, working_set_bytes: int | None = None) -> DeviceFacts:
-    return DeviceFacts(backend, "some", 32 * GB, working_set_bytes, {}, ())
+    return DeviceFacts(backend, "some", 32 * GB, working_set_bytes, {}, {})
 
 
 @pytest.mark.parametrize(

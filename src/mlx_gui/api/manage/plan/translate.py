@@ -22,7 +22,7 @@ def plan_body(plan: LoadPlan, names: Mapping[str, str]) -> PlanBody:
     """`plan`, with the display names of models by their ids."""
     return PlanBody(
         model=plan.model_id,
-        context=plan.spec.context,
+        context=plan.spec.context or 0,
         wanted_context=plan.wanted_context,
         context_because=plan.context_because,
         needs=memory_need(plan.need),

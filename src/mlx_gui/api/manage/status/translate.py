@@ -214,7 +214,7 @@ def _loaded_model(view: ResidentView) -> LoadedModel:
         state=view.state,
         pid=view.pid,
         memory=memory_use(view),
-        slots=spec.slots if spec else 0,
+        slots=spec.options.slots if spec else 0,
         active=view.active,
         queued=view.queued,
         loads=view.loads,

@@ -51,7 +51,7 @@ def running(
         details=details(model),
         expires_at=_expires_at(resident, keep_alive_s, now_s),
         size_vram=size_bytes if on_gpu else 0,
-        context_length=resident.spec.context if resident.spec else 0,
+        context_length=(resident.spec.context or 0) if resident.spec else 0,
     )
 
 
