@@ -53,6 +53,7 @@ from mlx_gui.store.errors import StoreError
 from mlx_gui.store.measurements import Measurement
 from mlx_gui.store.responses import forget_old_responses
 from mlx_gui.store.samples import Sample, SampleStore
+from mlx_gui.store.uploads import Uploads
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import mount as mount_interface
 from mlx_gui.web.static_files import ui_build
@@ -91,6 +92,7 @@ class Application:
             device=lambda: self.device.facts,
         )
         self.samples = SampleStore(config.data_dir)
+        self.uploads = Uploads(Path(self.worker_settings.cache_dir))
         self.library = Library(
             store=store,
             model_dirs=settings.view(_model_dirs),
@@ -126,6 +128,7 @@ class Application:
             budget=self.budget,
             machine=self.sampler.reader.identify(),
             samples=self.samples,
+            uploads=self.uploads,
             device=self.device,
             safe_mode=self.safe_mode,
             spare=self.spare,
@@ -172,6 +175,7 @@ class Application:
     async def close(self) -> None:
         """End the background tasks."""
         await self._background.close()
+        await finished("uploads", self.uploads.close())
         await finished("samples", asyncio.to_thread(self.samples.close))
 
     async def install_starter(self, progress: Progress) -> str:

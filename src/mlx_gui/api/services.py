@@ -21,6 +21,7 @@ from mlx_gui.control.server_settings import ServerSettings
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
+from mlx_gui.store.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Services:
     budget: BudgetSource
     machine: MachineIdentity
     samples: SampleStore
+    uploads: Uploads
     device: DeviceProbe
     safe_mode: SafeMode
     spare: WarmSpare

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mlx_gui.core.blob import Content
 from mlx_gui.core.errors import ErrorInfo
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -26,7 +27,7 @@ class TextPart(msgspec.Struct, frozen=True, tag="text"):
 class ImagePart(msgspec.Struct, frozen=True, tag="image"):
     """An encoded picture (PNG, JPEG, …) as fetched or uploaded, not yet decoded."""
 
-    data: bytes
+    data: Content
 
 
 class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning"):

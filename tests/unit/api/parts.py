@@ -47,6 +47,7 @@ from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
 from mlx_gui.core.settings import ModelSettings
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
+from mlx_gui.store.uploads import Uploads
 
 DEADLINE_S = 20
 
@@ -229,6 +230,7 @@ def services(
         budget=BudgetSource(sampler.reader.read, lambda: limits, device=lambda: None),
         machine=sampler.reader.identify(),
         samples=SampleStore(settings.data_dir),
+        uploads=Uploads(settings.data_dir / "cache"),
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
         safe_mode=SafeMode(0, lambda: None),
         spare=WarmSpare(cast(Any, None), engine="none"),
