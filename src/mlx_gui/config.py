@@ -197,7 +197,18 @@ SETTINGS: tuple[Setting, ...] = (
         bounds=(0, 3600),
     ),
     Setting(
-        "max_body_bytes", "integer", 16 * 1024 * 1024, "Largest request body.", bounds=(1024, 2**40)
+        "max_body_bytes",
+        "integer",
+        16 * 1024 * 1024,
+        "Largest request body that is not a form with files.",
+        bounds=(1024, 2**40),
+    ),
+    Setting(
+        "max_upload_bytes",
+        "integer",
+        1024 * 1024 * 1024,
+        "Largest form with files. They lie on the disk until their request has ended.",
+        bounds=(1024, 2**40),
     ),
     Setting(
         "allowed_hosts",
@@ -296,6 +307,7 @@ class Config:
     stream_commit_s: float
     shutdown_grace_s: float
     max_body_bytes: int
+    max_upload_bytes: int
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]

@@ -12,6 +12,8 @@ import structlog
 from structlog.typing import Processor
 
 _QUIET_LIBRARIES = ("uvicorn", "httpx", "httpcore", "asyncio", "alembic", "filelock")
+_SILENT_LIBRARIES = ("python_multipart",)
+"""What they warn of is a client's mistake, and answered to it."""
 
 
 def configure(level: str, *, stream: TextIO = sys.stderr) -> None:
@@ -29,6 +31,8 @@ def configure(level: str, *, stream: TextIO = sys.stderr) -> None:
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    for name in _SILENT_LIBRARIES:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -15,9 +15,10 @@ from starlette.types import Message, Receive
 from mlx_gui.config import Config
 from mlx_gui.core.errors import PayloadTooLarge, UnsupportedMedia
 
-Limit = Literal["max_body_bytes"]
+Limit = Literal["max_body_bytes", "max_upload_bytes"]
 """The settings that bound bodies."""
 
+FORM_TYPE = "multipart/form-data"
 _UNREAD_BYTES = 64 * 1024
 """Of a body that nobody reads; clients send a few empty braces where there is nothing to say."""
 _SHOWN_CHARACTERS = 60
@@ -39,6 +40,7 @@ class Intake:
 
 
 JSON = Intake(("application/json",), "max_body_bytes")
+FORM = Intake((FORM_TYPE,), "max_upload_bytes")
 UNREAD = Intake(("application/json",), None)
 ANYTHING = Intake(None, "max_body_bytes")
 """Where there is no route, or one that refuses whatever it is sent, that is what will be said."""
