@@ -71,16 +71,18 @@ def settings_page() -> Iterator[str]:
     yield "# Settings\n"
     yield "Each setting has one row, from which its variable, flag and `config.toml` key come."
     yield "A later source wins: default, file, interface, environment, command line."
-    yield "`mlx-gui config` shows what holds. Lists are arrays in the file; in a variable or flag"
-    yield "their members are set apart by a comma, folders by the separator of `PATH`. A variable"
-    yield "`MLX_GUI_…` that is none of these is ignored, and named in the server's log.\n"
-    yield "| Name | Type | Default | Values | Variable | Flag | What it does |"
-    yield "|---|---|---|---|---|---|---|"
+    yield "`mlx-gui config` shows what holds, and changes it while the server runs: at once, for a"
+    yield "model from its next load on, or from the next start on. Lists are arrays in the file; in"
+    yield "a variable or flag their members are set apart by a comma, folders by the separator of"
+    yield "`PATH`. A variable `MLX_GUI_…` that is none of these is ignored, and named in the log.\n"
+    yield "| Name | Type | Default | Values | Variable | Flag | A change holds | What it does |"
+    yield "|---|---|---|---|---|---|---|---|"
     for row in SETTINGS:
-        flag = f"--{row.name.replace('_', '-')}"
+        later = "load" if row.reload else "start" if row.restart else None
+        holds = "at once" if later is None else f"from the next {later} on"
         cells = (
             f"`{row.name}`", row.type, _default(row), _values(row), f"`{row.environment_name}`",
-            f"`{flag}`", row.help,
+            f"`{row.flag}`", holds, row.help,
         )  # fmt: skip
         yield f"| {' | '.join(cells)} |"
     yield "\n## Settings of a model\n"

@@ -16,7 +16,7 @@ from mlx_gui.api.families import install
 from mlx_gui.api.manage.present import present_memory
 from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import Services
-from mlx_gui.bus import EventBus
+from mlx_gui.bus import EventBus, Topic
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.package_file import Progress
 from mlx_gui.catalog.scripted import scripted_models
@@ -47,6 +47,7 @@ from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Kind, LoadSpec, Model
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
+from mlx_gui.logging import set_level
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
@@ -62,6 +63,7 @@ log = structlog.get_logger(__name__)
 
 _DAY_S = 86_400
 _SPARE_AFTER_S = 3.0
+_SHOWING_SETTINGS: tuple[Topic, ...] = ("settings", "manager", "memory")
 
 
 class Application:
@@ -146,6 +148,7 @@ class Application:
             retention_days=lambda: self._config.samples_retention_days,
         )
         self.asgi = build_asgi(self.services)
+        settings.listen(self._on_settings_changed)
 
     @property
     def worker_settings(self) -> WorkerSettings:
@@ -162,7 +165,7 @@ class Application:
         self._background.keep("memory", self.sampler.run)
         self._background.keep("samples", self._recorder.run)
         self._background.keep("boot", self._boot)
-        self._background.keep("retention", self._forget_old_responses)
+        self._background.keep("retention", self._keep_forgetting)
 
     async def drain(self, grace_s: float) -> None:
         """Refuse what is new and end every worker, running answers first if they are quick.
@@ -227,25 +230,49 @@ class Application:
         except (StoreError, MlxGuiError) as error:
             log.error("models_unknown", reason=error.message)
 
-    async def _forget_old_responses(self) -> None:
+    async def _keep_forgetting(self) -> None:
         """At the start and once a day from then on."""
         while True:
-            kept = timedelta(days=self._config.responses_retention_days)
-            # Times are to the second: where nothing is kept, those of this second go as well.
-            kept -= timedelta(seconds=1)
-            before = (datetime.now(UTC) - kept).isoformat(timespec="seconds")
-            try:
-                gone = await self._store.write(
-                    lambda connection, before=before: forget_old_responses(
-                        connection, before=before
-                    )
-                )
-            except (StoreError, MlxGuiError) as error:
-                log.error("old_responses_kept", reason=error.message)
-            else:
-                if gone:
-                    log.info("old_responses_removed", count=gone)
+            await self._forget_old_responses()
             await asyncio.sleep(_DAY_S)
+
+    async def _forget_old_responses(self) -> None:
+        kept = timedelta(days=self._config.responses_retention_days)
+        # Times are to the second: where nothing is kept, those of this second go as well.
+        kept -= timedelta(seconds=1)
+        before = (datetime.now(UTC) - kept).isoformat(timespec="seconds")
+        try:
+            gone = await self._store.write(
+                lambda connection: forget_old_responses(connection, before=before)
+            )
+        except (StoreError, MlxGuiError) as error:
+            log.error("old_responses_kept", reason=error.message)
+        else:
+            if gone:
+                log.info("old_responses_removed", count=gone)
+
+    def _on_settings_changed(self, before: Config, after: Config) -> None:
+        """Whoever acts by a setting only now and then acts by the new one now."""
+
+        def changed(*names: str) -> bool:
+            return any(getattr(before, name) != getattr(after, name) for name in names)
+
+        if changed("log_level"):
+            set_level(after.log_level)
+        if changed("model_dirs"):
+            self._background.once("rescan", self._search_again())
+        if changed("responses_retention_days"):
+            self._background.once("retention", self._forget_old_responses())
+        if changed("warm_spare", "worker_memory_limit_bytes"):
+            self._background.once("spare", self._replace_spare())
+        self.run_loop.settings_changed()
+        for topic in _SHOWING_SETTINGS:
+            self.bus.publish(topic)
+
+    async def _replace_spare(self) -> None:
+        """It was begun by what was set before; another may follow it."""
+        await self.spare.close()
+        self.run_loop.settings_changed()
 
     def _on_models_changed(self) -> None:
         """Tell of the list, and have those leave that are not in any folder now."""

@@ -8,7 +8,7 @@ the rows.
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,16 +19,16 @@ from mlx_gui.core.origin import listed_origin
 from mlx_gui.core.settings import (
     ContextTokens,
     Setting,
+    Source,
     Unfit,
     Value,
     advice,
     fitted,
     from_text,
-    shown,
+    refused,
 )
 from mlx_gui.core.variables import misspelled, settings_among
 
-Source = Literal["default", "file", "interface", "environment", "command line"]
 MODELS_FOLDER = "models"
 CONFIG_FILE = "config.toml"
 
@@ -38,10 +38,22 @@ class SettingsError(ValueError):
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("host", "text", "127.0.0.1", "Address to listen on."),
-    Setting("port", "integer", 8000, "Port to listen on; 0 takes a free one.", bounds=(0, 65535)),
+    Setting("host", "text", "127.0.0.1", "Address to listen on.", restart=True),
     Setting(
-        "data_dir", "text", None, "Folder of the database, models and caches.", in_data_dir=False
+        "port",
+        "integer",
+        8000,
+        "Port to listen on; 0 takes a free one.",
+        bounds=(0, 65535),
+        restart=True,
+    ),
+    Setting(
+        "data_dir",
+        "text",
+        None,
+        "Folder of the database, models and caches.",
+        in_data_dir=False,
+        restart=True,
     ),
     Setting(
         "model_dirs",
@@ -82,13 +94,9 @@ SETTINGS: tuple[Setting, ...] = (
         "into memory together.",
         bounds=(1, 3600),
     ),
-    Setting("preload", "list", (), "Models that are loaded when the server starts."),
+    Setting("preload", "list", (), "Models that are loaded when the server starts.", restart=True),
     Setting(
-        "slots",
-        "integer",
-        32,
-        "Sequences a model decodes together.",
-        bounds=(1, 256),
+        "slots", "integer", 32, "Sequences a model decodes together.", bounds=(1, 256), reload=True
     ),
     Setting(
         "max_context_tokens",
@@ -98,6 +106,7 @@ SETTINGS: tuple[Setting, ...] = (
         "for each model what it was made for, up to 65,536, within an eighth of the budget.",
         bounds=(16, 10_000_000),
         words=("auto",),
+        reload=True,
     ),
     Setting(
         "prefix_cache_bytes",
@@ -106,6 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Memory in which a model keeps the prompts of earlier requests, to read them only once; "
         "0 keeps none. A model reserves at most twice what its context takes.",
         bounds=(0, 2**50),
+        reload=True,
     ),
     Setting(
         "kv_bits",
@@ -115,6 +125,7 @@ SETTINGS: tuple[Setting, ...] = (
         "answers one request at a time.",
         bounds=(0, 8),
         choices=("0", "4", "8"),
+        reload=True,
     ),
     Setting(
         "tool_prompt",
@@ -123,19 +134,26 @@ SETTINGS: tuple[Setting, ...] = (
         "What becomes of tools where a model's template knows none: `generic` describes them in "
         "the prompt, `refuse` answers with an error.",
         choices=("generic", "refuse"),
+        reload=True,
     ),
     Setting(
         "truncate",
         "switch",
         False,
         "Drop the oldest turns of a conversation that is longer than the context.",
+        reload=True,
     ),
     Setting(
         "max_queue", "integer", 256, "Requests that may wait for one model.", bounds=(1, 100_000)
     ),
     Setting("queue_timeout_s", "number", 300.0, "Longest wait in the queue.", bounds=(0.1, 86_400)),
     Setting(
-        "load_timeout_s", "number", 600.0, "Longest time a load may take.", bounds=(0.1, 86_400)
+        "load_timeout_s",
+        "number",
+        600.0,
+        "Longest time a load may take.",
+        bounds=(0.1, 86_400),
+        reload=True,
     ),
     Setting(
         "health_timeout_s",
@@ -151,6 +169,7 @@ SETTINGS: tuple[Setting, ...] = (
         "Time after which a worker that does not answer is ended and replaced; longer than the "
         "longest step of a slow machine.",
         bounds=(1, 3600),
+        reload=True,
     ),
     Setting(
         "worker_memory_limit_bytes",
@@ -159,6 +178,7 @@ SETTINGS: tuple[Setting, ...] = (
         "What one worker may allocate, held by the system and whatever was planned; 0 is no limit. "
         "On Linux only.",
         bounds=(0, 2**50),
+        reload=True,
     ),
     Setting(
         "recycle_requests",
@@ -261,6 +281,7 @@ SETTINGS: tuple[Setting, ...] = (
         "text",
         "auto",
         "CPU matrix library of workers: `auto`, `off`, or the path of a CBLAS library.",
+        restart=True,
     ),
     Setting(
         "engine",
@@ -268,10 +289,10 @@ SETTINGS: tuple[Setting, ...] = (
         "mlx",
         "`mlx`, or `fake`: scripted answers without any model, for tests and interface work.",
         choices=("mlx", "fake"),
+        restart=True,
     ),
 )
-
-
+ROWS = {row.name: row for row in SETTINGS}
 _VARIABLES = tuple(row.environment_name for row in SETTINGS)
 
 
@@ -329,6 +350,16 @@ class SettingSources:
     environment: Mapping[str, Value]
     flags: Mapping[str, Value]
     variables: Mapping[str, str]
+
+    def fixed_by(self, name: str) -> Source | None:
+        """What wins over the interface in the setting `name`; None where nothing does."""
+        if name in self.flags:
+            return "command line"
+        return "environment" if name in self.environment else None
+
+    def read_again(self) -> "SettingSources":
+        """The same with the file as it is now. Raises SettingsError."""
+        return replace(self, file=_from_file(self.data_dir))
 
     def config(self, overrides: Mapping[str, object]) -> Config:
         """Every setting with its source, where `overrides` are the interface's.
@@ -448,6 +479,6 @@ def _checked(found: Mapping[str, object], *, source: Source, place: str) -> dict
             values[row.name] = fitted(row, from_text(row, raw) if textual else raw)
         except Unfit as unfit:
             raise SettingsError(
-                f"{key} {place} is {shown(raw)}, but must be {unfit}. {row.help}"
+                f"{key} {place} is {refused(row, raw)}, but must be {unfit}. {row.help}"
             ) from None
     return values

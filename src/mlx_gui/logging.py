@@ -28,11 +28,10 @@ def configure(level: str, *, stream: TextIO = sys.stderr) -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
-    for name in _QUIET_LIBRARIES:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+    logging.basicConfig(handlers=[handler], force=True)
     for name in _SILENT_LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    set_level(level)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -43,6 +42,13 @@ def configure(level: str, *, stream: TextIO = sys.stderr) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def set_level(level: str) -> None:
+    """Log from `level` on; libraries that talk much from warnings on, if not from later."""
+    logging.root.setLevel(level.upper())
+    for name in _QUIET_LIBRARIES:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
 
 
 def _shared_processors() -> list[Processor]:

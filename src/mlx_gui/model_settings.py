@@ -5,21 +5,12 @@ the row's default; None leaves the choice to the model's own files.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlx_gui.config import Config
-from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.settings import (
-    ModelSettings,
-    ModelSource,
-    Setting,
-    Unfit,
-    Value,
-    advice,
-    fitted,
-    shown,
-)
+from mlx_gui.core import setting_changes
+from mlx_gui.core.settings import ModelSettings, ModelSource, Setting, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +22,7 @@ class ModelSetting(Setting):
 
     server: str = ""
     alone: bool = False
+    restart: bool = field(default=True, kw_only=True)
 
 
 MODEL_SETTINGS: tuple[ModelSetting, ...] = (
@@ -199,24 +191,7 @@ def inherited(row: ModelSetting, config: Config) -> Value | None:
 
 def checked(changes: Mapping[str, object]) -> dict[str, Value | None]:
     """The values of `changes` by name; None, which resets one, stays. Raises InvalidRequest."""
-    values: dict[str, Value | None] = {}
-    for name, raw in changes.items():
-        row = _ROWS.get(name)
-        if row is None:
-            raise InvalidRequest(
-                f"{shown(name)} is not a setting of a model.",
-                hint=advice(name, _ROWS),
-                param=f"settings.{name}"[:80],
-            )
-        try:
-            values[name] = None if raw is None else fitted(row, raw)
-        except Unfit as unfit:
-            raise InvalidRequest(
-                f"{name} is {shown(raw)}, but must be {unfit}.",
-                hint=f"{row.help} null resets it.",
-                param=f"settings.{name}",
-            ) from None
-    return values
+    return setting_changes.checked(_ROWS, changes, of="a model")
 
 
 def with_adapter(own: Mapping[str, Value]) -> dict[str, Value]:

@@ -29,7 +29,7 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.runtime import Runtime
 from mlx_gui.greeting import greeting
-from mlx_gui.logging import configure
+from mlx_gui.logging import configure, set_level
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
@@ -71,8 +71,9 @@ async def _run(sources: SettingSources, *, starter: bool, open_browser: bool) ->
     with hold(sources.data_dir):
         store = Store.open(sources.data_dir)
         try:
-            settings = ServerSettings(sources, await store.read(overrides))
-            configure(settings.config.log_level)
+            configure(sources.config({}).log_level)
+            settings = ServerSettings(sources, store, await store.read(overrides))
+            set_level(settings.config.log_level)
             for sentence in misspelled_variables():
                 log.warning("variable_ignored", reason=sentence)
             return await _serve(settings, store, starter=starter, open_browser=open_browser)
@@ -83,14 +84,9 @@ async def _run(sources: SettingSources, *, starter: bool, open_browser: bool) ->
 async def _serve(
     settings: ServerSettings, store: Store, *, starter: bool, open_browser: bool
 ) -> int:
+    sock = _listen_as_set(settings)
     config = settings.config
-    try:
-        sock = _listen(config.host, config.port)
-    except OSError as error:
-        _complain(
-            f"Cannot listen on {config.host}:{config.port}: {error.strerror}.",
-            "Choose another port with --port, or stop the program that uses it.",
-        )
+    if sock is None:
         return 1
     address = _address(sock)
     safe_mode = SafeMode(
@@ -213,6 +209,26 @@ def _allow_open_files() -> None:
         # A system may allow less than it says; then it stays as it is.
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _listen_as_set(settings: ServerSettings) -> socket.socket | None:
+    """None when that cannot be, which the terminal says.
+
+    A host or port of the interface that cannot be listened on must not keep the interface away.
+    """
+    while True:
+        config = settings.config
+        try:
+            return _listen(config.host, config.port)
+        except (OSError, UnicodeError) as error:
+            reason = getattr(error, "strerror", None) or error
+            problem = f"Cannot listen on {config.host}:{config.port}: {reason}."
+        if "interface" not in (config.sources["host"], config.sources["port"]):
+            _complain(problem, "Choose another port with --port, or stop the program that uses it.")
+            return None
+        settings.begin_without(
+            ("host", "port"), because=f"{problem} host and port in the interface are ignored."
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -49,12 +49,15 @@ async def _crowd(folder: Path, requests: int) -> dict[str, str]:
         "data_dir": str(folder), "engine": "fake", "max_loaded_models": 2, "time_slice_s": 1.0,
         "port": 0, "warm_spare": False,
     }  # fmt: skip
-    owner = ServerSettings(read_sources(flags=settings, environment={}), {})
+    sources = read_sources(flags=settings, environment={})
     dice = random.Random(3)
     with hold(folder):
         store = Store.open(folder)
         application = Application(
-            owner, store, address="http://127.0.0.1:0", safe_mode=SafeMode(0, _nothing)
+            ServerSettings(sources, store, {}),
+            store,
+            address="http://127.0.0.1:0",
+            safe_mode=SafeMode(0, _nothing),
         )
         application.start()
         endings: dict[str, str] = {}

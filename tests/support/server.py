@@ -49,8 +49,9 @@ def running_server(
 ) -> Iterator[Server]:
     """A ready server on a free port, its data under `folder`; `settings` are by their names.
 
-    It finds what an earlier one has learnt of this machine. At the end it must stop cleanly, unless
-    the test has ended it. Its log is printed, so that it is shown where a test fails.
+    None leaves one to the server. It finds what an earlier one has learnt of this machine. At the
+    end it must stop cleanly, unless the test has ended it. Its log is printed, so that it is shown
+    where a test fails.
     """
     data_dir = folder / "data"
     if not data_dir.exists():
@@ -112,7 +113,11 @@ def _environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, st
     }
     # A spare would double the processes of every test.
     settings = {"warm_spare": False, **settings}
-    ours = {f"MLX_GUI_{name.upper()}": str(value) for name, value in settings.items()}
+    ours = {
+        f"MLX_GUI_{name.upper()}": str(value)
+        for name, value in settings.items()
+        if value is not None
+    }
     return {**inherited, **ours, "MLX_GUI_DATA_DIR": str(data_dir)}
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from mlx_gui.logging import configure
+from mlx_gui.logging import configure, set_level
 
 
 class Terminal(io.StringIO):
@@ -94,3 +94,19 @@ def test_debug_shows_all() -> None:
     write_lines()
 
     assert "not_interesting" in out.getvalue()
+
+
+def test_the_level_can_be_changed_between_two_lines() -> None:
+    stream = io.StringIO()
+    configure("info", stream=stream)
+    log = structlog.get_logger("mlx_gui.test")
+    for level in ("info", "error", "debug"):
+        set_level(level)
+        log.info(f"below_{level}")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == [
+        "below_info", "below_debug",
+    ]  # fmt: skip
+    assert logging.getLogger("uvicorn").level == logging.WARNING
+    set_level("error")
+    assert logging.getLogger("uvicorn").level == logging.ERROR
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)

@@ -8,7 +8,7 @@ its socket for ever; one that never ends its headers would fill the memory.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, ClassVar, Never, cast
+from typing import Any, Never, cast
 from urllib.parse import unquote
 
 import httptools
@@ -37,11 +37,6 @@ _ABORT_S = 1.0
 """The loop ends an aborted connection in its next turn; a pipelined one is never told."""
 
 
-def _usual_stall_s() -> float:
-    """Where nobody has set it."""
-    return 30.0
-
-
 class Connection(HttpToolsProtocol):
     """uvicorn's connection, ended when the rest of a request does not come for `stall_s()`.
 
@@ -50,7 +45,6 @@ class Connection(HttpToolsProtocol):
     refusal to answer it with (`refusal_of`).
     """
 
-    stall_s: ClassVar[Callable[[], float]] = staticmethod(_usual_stall_s)
     _arriving = True
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
@@ -61,6 +55,11 @@ class Connection(HttpToolsProtocol):
     _refusal: MlxGuiError | None = None
     _refused = False
     url = b""
+
+    @staticmethod
+    def stall_s() -> float:
+        """How long the rest of a request may take to come; `connections` says otherwise."""
+        return 30.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)

@@ -18,6 +18,7 @@ from mlx_gui.api.manage.plan import routes as plan
 from mlx_gui.api.manage.plan.changed import install_plan_changed
 from mlx_gui.api.manage.safe_mode import routes as safe_mode
 from mlx_gui.api.manage.samples import routes as samples
+from mlx_gui.api.manage.server_settings import routes as server_settings
 from mlx_gui.api.manage.settings import routes as settings
 from mlx_gui.api.manage.status import routes as status
 from mlx_gui.api.ollama import unserved as ollama_unserved
@@ -44,6 +45,7 @@ FAMILIES = (
             residency.router,
             plan.router,
             settings.router,
+            server_settings.router,
             status.router,
             samples.router,
             safe_mode.router,

@@ -29,7 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "why": "Say why a model is in memory, or is not.",
     "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
-    "config": "Show every setting, its value and where it comes from.",
+    "config": "Show and change the settings of the server.",
     "doctor": "Examine this machine and say what to do about what is wrong.",
     "version": "Show the versions of mlx-gui and of what it computes with.",
 }

@@ -6,9 +6,11 @@ from contextlib import contextmanager
 import httpx
 
 from mlx_gui.client.connection import Connection
+from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, reaching
 from mlx_gui.client.sse import parse_sse
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import (
     HealthStatus,
     HelloEvent,
@@ -27,6 +29,7 @@ Event = (
     | MemoryStatus
     | ManagerStatus
     | SystemStatus
+    | ServerSettingsBody
 )
 
 _EVENTS: Mapping[str, type[Event]] = {
@@ -37,6 +40,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "memory": MemoryStatus,
     "manager": ManagerStatus,
     "system": SystemStatus,
+    "settings": ServerSettingsBody,
 }
 
 
@@ -51,6 +55,15 @@ class StatusCalls(Connection):
 
     def manager(self) -> ManagerStatus:
         return self._ask("GET", "/v1/manager/status", ManagerStatus)
+
+    def settings(self) -> ServerSettingsBody:
+        return self._ask("GET", "/v1/settings", ServerSettingsBody)
+
+    def change_settings(self, changes: Mapping[str, object]) -> ServerSettingsBody:
+        """What holds after `changes`, of which None resets a setting."""
+        check_numbers(changes)
+        body = encoded({"settings": changes})
+        return self._ask("PATCH", "/v1/settings", ServerSettingsBody, body=body)
 
     @contextmanager
     def events(self) -> Generator[Iterator[Event]]:

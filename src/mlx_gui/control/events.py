@@ -21,7 +21,7 @@ from mlx_gui.control.load_plan import check_token
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans import Wish
 from mlx_gui.control.prompt_room import make_room
-from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve
+from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve, shed
 from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, Residents
 from mlx_gui.control.views import LoadOutcome, UnloadOutcome
 from mlx_gui.control.worker_process import WorkerProcess
@@ -175,6 +175,7 @@ class Events:
 
     def on_settings_changed(self) -> None:
         self._residents.stand_anew()
+        shed(self._residents)
 
     def on_removed(self, model_ids: tuple[str, ...]) -> None:
         for model_id in model_ids:

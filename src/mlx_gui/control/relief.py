@@ -2,7 +2,7 @@
 
 from mlx_gui.control.entry import Entry, loop_time_s
 from mlx_gui.control.machine.reading import Pressure
-from mlx_gui.control.residency import Resident, evictable
+from mlx_gui.control.residency import Resident, evictable, surplus
 from mlx_gui.control.residents import Residents
 
 RELIEF_INTERVAL_S = 5.0
@@ -32,6 +32,12 @@ def recover(residents: Residents, entry: Entry) -> bool:
     entry.ran_out_s = loop_time_s()
     residents.decisions.note("reload", entry.model.id, reason="it ran out of memory; takes less")
     return True
+
+
+def shed(residents: Residents) -> None:
+    """After a change of settings: idle models leave that the limits leave no room for."""
+    for each in surplus(residents.residents(), residents.limits()):
+        residents.evict(residents.entries[each.model_id], "the limits were lowered")
 
 
 def shrink(residents: Residents, reason: str) -> None:

@@ -261,6 +261,22 @@ def evictable(residents: Iterable[Resident]) -> list[Resident]:
     return sorted(others, key=lambda r: (not r.idle, r.priority, r.last_used_s))
 
 
+def surplus(residents: Sequence[Resident], limits: Limits) -> tuple[Resident, ...]:
+    """The idle ones that there is no room for since the limits are lower.
+
+    Whoever has work stays, and leaves when others need the room.
+    """
+    room = Room.of([each for each in residents if each.state != "leaving"])
+    leavers: list[Resident] = []
+    for each in evictable(residents):
+        fits = room.held_bytes <= limits.most_bytes and room.count <= limits.max_models
+        if fits or not each.idle:
+            break
+        leavers.append(each)
+        room = room.without([each])
+    return tuple(leavers)
+
+
 def choose(
     room_bytes: int, staying: Room, candidates: Sequence[Resident], limits: Limits
 ) -> list[Resident] | None:

@@ -19,7 +19,7 @@ _DAY_S = 86_400
 class SampleRecorder:
     """Writes what `take` returns. A write that fails is no harm: it is logged once, then tried on.
 
-    With 0 `retention_days` nothing is kept.
+    With 0 `retention_days` nothing is kept, and after a change to it nothing of before.
     """
 
     def __init__(
@@ -28,6 +28,7 @@ class SampleRecorder:
         self._store = store
         self._take = take
         self._retention_days = retention_days
+        self._kept_s = retention_days() * _DAY_S
         self._recorded = 0
         self._failing = False
 
@@ -38,15 +39,22 @@ class SampleRecorder:
             await asyncio.sleep(INTERVAL_S)
 
     async def record(self) -> None:
-        """Keep the present moment; the first time and once an hour, drop what is too old."""
-        retention_s = self._retention_days() * _DAY_S
-        if not retention_s:
+        """Keep the present moment, and drop what is too old.
+
+        That is done the first time, once an hour, and when it has been set anew how long they last.
+        """
+        kept_s = self._retention_days() * _DAY_S
+        set_anew = kept_s != self._kept_s
+        if not (kept_s or set_anew):
             return
         sample = self._take()
         try:
-            await self._store.add(sample)
-            if self._recorded % _FORGET_EVERY == 0:
-                await self._store.forget(before_s=sample.at_s - retention_s)
+            if kept_s:
+                await self._store.add(sample)
+            if set_anew or self._recorded % _FORGET_EVERY == 0:
+                # Where nothing is kept, what is of this second goes as well.
+                await self._store.forget(before_s=sample.at_s - kept_s + (not kept_s))
+            self._kept_s = kept_s
         except (StoreError, MlxGuiError) as error:
             if not self._failing:
                 log.error("samples_not_kept", reason=error.message)

@@ -9,6 +9,7 @@ Value = str | int | float | bool | tuple[str, ...] | dict[str, Any]
 ContextTokens = int | Literal["auto"]
 """A length of the context; `auto` leaves it to the planner."""
 
+Source = Literal["default", "file", "interface", "environment", "command line"]
 ModelSource = Literal["default", "server", "model"]
 ENVIRONMENT_PREFIX = "MLX_GUI_"
 LONGEST_TEXT = 1_000_000
@@ -27,7 +28,8 @@ class Setting:
     members are set apart by `separator`. An object is JSON there. `lines` is a text of several
     lines. Instead of a number there may be one of `words`. What is not `in_data_dir` decides where
     that directory is, so neither the file nor the interface, which lie in it, can set it. `restart`
-    says whether a change waits for the next start of the server, or of a model's worker. `plain`
+    says whether a change waits for the next start of the server, or of a model's worker; `reload`,
+    whether it holds for each model from its next load on. What is `secret` is never shown. `plain`
     writes a text, or each member of a list, as the program compares it, and raises Unfit.
     """
 
@@ -41,12 +43,18 @@ class Setting:
     words: tuple[str, ...] = ()
     separator: str = ","
     in_data_dir: bool = True
-    restart: bool = True
+    restart: bool = False
+    reload: bool = False
+    secret: bool = False
     plain: Callable[[str], str] | None = None
 
     @property
     def environment_name(self) -> str:
         return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def flag(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
 
     @property
     def unit(self) -> Literal["bytes", "s", "days", "tokens", ""]:
@@ -99,6 +107,11 @@ def shown(raw: object) -> str:
     """`raw` as a refusal repeats it."""
     text = repr(raw)
     return text if len(text) <= 80 else text[:77] + "..."
+
+
+def refused(row: Setting, raw: object) -> str:
+    """`raw` as a refusal of it repeats it."""
+    return "what was sent" if row.secret else shown(raw)
 
 
 def from_text(row: Setting, raw: object) -> object:

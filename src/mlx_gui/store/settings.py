@@ -1,5 +1,6 @@
 """Settings made in the interface."""
 
+from collections.abc import Mapping
 from typing import cast
 
 import msgspec
@@ -10,9 +11,21 @@ from mlx_gui.store.schema import settings
 
 
 def overrides(connection: Connection) -> dict[str, object]:
-    """Every value by its setting's name, as `config.resolve` takes them."""
+    """Every value by its setting's name, as `config.resolve` takes them; None for what is no JSON.
+
+    None is no value of any setting.
+    """
     rows = connection.execute(select(settings.c.name, settings.c.value)).all()
-    return {row.name: cast(object, msgspec.json.decode(row.value)) for row in rows}
+    return {row.name: _decoded(row.value) for row in rows}
+
+
+def change_overrides(connection: Connection, changes: Mapping[str, object], *, now: str) -> None:
+    """Keeps each value, already checked; None lets file and default decide again."""
+    for name, value in changes.items():
+        if value is None:
+            clear_override(connection, name)
+        else:
+            override(connection, name, value=value, now=now)
 
 
 def override(connection: Connection, name: str, *, value: object, now: str) -> None:
@@ -28,3 +41,10 @@ def override(connection: Connection, name: str, *, value: object, now: str) -> N
 def clear_override(connection: Connection, name: str) -> None:
     """Lets file and default decide again."""
     connection.execute(delete(settings).where(settings.c.name == name))
+
+
+def _decoded(text: str) -> object:
+    try:
+        return cast(object, msgspec.json.decode(text))
+    except (msgspec.DecodeError, RecursionError):
+        return None

@@ -14,6 +14,7 @@ from mlx_gui.wire.models import (
     State,
 )
 from mlx_gui.wire.safe_mode import SafeModeBody
+from mlx_gui.wire.server_settings import ServerSettingsBody
 
 
 class LoadedModel(BaseModel):
@@ -266,6 +267,7 @@ class SnapshotEvent(BaseModel):
     memory: MemoryStatus | None = None
     manager: ManagerStatus | None = None
     system: SystemStatus | None = None
+    settings: ServerSettingsBody | None = None
 
 
 class RemovedModel(BaseModel):

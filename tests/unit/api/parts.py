@@ -177,7 +177,7 @@ def config(data_dir: Path, **settings: object) -> Config:
     return resolve(flags={"data_dir": str(data_dir), **settings}, environment={})
 
 
-def settings_owner(settings: Config) -> ServerSettings:
+def settings_owner(settings: Config, store: Store | None = None) -> ServerSettings:
     """Whoever holds `settings`, of which those of `config` are flags."""
     given = {
         name: getattr(settings, name)
@@ -185,7 +185,7 @@ def settings_owner(settings: Config) -> ServerSettings:
         if source == "command line"
     }
     sources = read_sources(flags=given | {"data_dir": str(settings.data_dir)}, environment={})
-    return ServerSettings(sources, {})
+    return ServerSettings(sources, store or cast(Store, None), {})
 
 
 def services(
@@ -199,7 +199,7 @@ def services(
 
     Only what stores something needs the `store`.
     """
-    owner = settings_owner(settings)
+    owner = settings_owner(settings, store)
     bus = EventBus()
     run_loop = RunLoop(
         lambda: ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),

@@ -19,6 +19,7 @@ from mlx_gui.control.residency import (
     Wait,
     Wanted,
     decide,
+    surplus,
 )
 from mlx_gui.core.model import MemoryNeed
 
@@ -261,3 +262,22 @@ def test_no_decision_breaks_a_limit_or_takes_a_model_from_its_work(
                 assert resident.state == "ready"
                 assert resident.idle or resident.turn_ends_s <= NOW_S
     assert len(told) == len(set(told)), "nobody makes room for two"
+
+
+@pytest.mark.parametrize(
+    ("residents", "within", "leaving"),
+    [
+        ((idle("a"), idle("b")), limits(), ()),
+        ((idle("a", used_s=2), idle("b", used_s=1)), limits(models=1), ("b",)),
+        ((idle("a", 60, used_s=2), idle("b", 60, used_s=1)), limits(), ("b",)),
+        ((idle("a", 60), idle("b", 60)), limits(50), ("a", "b")),
+        ((idle("a", 60), idle("b", 40)), limits(10, most=100), ()),
+        ((idle("a", 60, pinned=True), busy("b", 60), idle("c", 60)), limits(), ("c",)),
+        ((idle("a", 60, priority=1), idle("b", 60, used_s=9)), limits(), ("b",)),
+        ((replace(idle("a", 60), state="leaving"), idle("b", 60)), limits(), ()),
+    ],
+)
+def test_idle_models_are_surplus_where_lower_limits_leave_no_room_for_them(
+    residents: tuple[Resident, ...], within: Limits, leaving: tuple[str, ...]
+) -> None:
+    assert tuple(each.model_id for each in surplus(residents, within)) == leaving

@@ -91,3 +91,27 @@ def test_nothing_is_recorded_where_nothing_is_to_be_kept(
     asyncio.run(SampleRecorder(store, take=never, retention_days=lambda: 0).record())
 
     assert not (tmp_path / SAMPLES_FILE).exists()
+
+
+def test_how_long_samples_last_can_be_set_anew_while_they_are_recorded(store: SampleStore) -> None:
+    for at_s in (NOW_S - 3 * DAY_S, NOW_S - DAY_S // 2):
+        asyncio.run(store.add(sample(at_s)))
+    days, moments = [7], iter(range(NOW_S, NOW_S + 100, 10))
+    recorder = SampleRecorder(
+        store, take=lambda: sample(next(moments)), retention_days=lambda: days[0]
+    )
+    asyncio.run(recorder.record())
+    assert kept(store) == [NOW_S - 3 * DAY_S, NOW_S - DAY_S // 2, NOW_S]
+
+    days[0] = 1
+    asyncio.run(recorder.record())
+    assert kept(store) == [NOW_S - DAY_S // 2, NOW_S, NOW_S + 10]
+
+    days[0] = 0
+    asyncio.run(recorder.record())
+    asyncio.run(recorder.record())
+    assert kept(store) == []
+
+    days[0] = 1
+    asyncio.run(recorder.record())
+    assert kept(store) == [NOW_S + 30]

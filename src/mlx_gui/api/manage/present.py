@@ -8,6 +8,7 @@ import time
 
 import psutil
 
+from mlx_gui.api.manage.server_settings.translate import settings_body
 from mlx_gui.api.manage.status.translate import (
     device_status,
     disk_status,
@@ -19,9 +20,11 @@ from mlx_gui.api.manage.status.translate import (
 )
 from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.services import Services
+from mlx_gui.config import SETTINGS
 from mlx_gui.control.memory import process_private_bytes, process_rss_bytes
 from mlx_gui.version import __version__
 from mlx_gui.wire.safe_mode import SafeModeBody
+from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import (
     ManagerStatus,
     MemoryStatus,
@@ -87,6 +90,19 @@ def present_manager(services: Services) -> ManagerStatus:
             "spare": spare.pid
             and SpareBody(pid=spare.pid, ready=spare.warm, held_bytes=spare.held_bytes()),
         }
+    )
+
+
+async def present_settings(services: Services) -> ServerSettingsBody:
+    """The settings of the server, and what a restart would change."""
+    settings = services.settings
+    later = await asyncio.to_thread(settings.next_start)
+    return settings_body(
+        SETTINGS,
+        settings.config,
+        after_restart=later.config,
+        changeable={row.name for row in SETTINGS if settings.changeable(row)},
+        problems=settings.ignored if later.problem is None else [*settings.ignored, later.problem],
     )
 
 

@@ -170,6 +170,30 @@ export interface paths {
         patch: operations["change_model_settings"];
         trace?: never;
     };
+    "/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the settings of the server
+         * @description Every setting, where its value comes from, and what would hold after a restart.
+         */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the settings of the server
+         * @description What holds now. All changes are made, or none where one is refused.
+         */
+        patch: operations["change_settings"];
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -2949,6 +2973,19 @@ export interface components {
             thinking_tokens: number;
         };
         /**
+         * PendingValue
+         * @description What a setting will be after a restart, and by what.
+         */
+        PendingValue: {
+            /** Value */
+            value: unknown;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "default" | "file" | "interface" | "environment" | "command line";
+        };
+        /**
          * PlanBody
          * @description What loading a model would do. Making it has changed nothing.
          *
@@ -3552,6 +3589,81 @@ export interface components {
             step_s: number;
             /** Points */
             points: components["schemas"]["SamplePoint"][];
+        };
+        /**
+         * ServerSettingBody
+         * @description One setting. Where `value` or `default` is secret it is null.
+         *
+         *     `default` is null too where it follows from the machine. With `restart` a change waits for the
+         *     next start of the server, with `reload` it holds for each model from its next load on, else it
+         *     holds at once. `pending` is null unless a restart would change the value. `changeable` is false
+         *     where environment or command line have set it, or where it decides in which folder changes are
+         *     kept. One of `words` may stand in the place of a number within `bounds`.
+         */
+        ServerSettingBody: {
+            /** Value */
+            value: unknown;
+            /** Default */
+            default: unknown;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "default" | "file" | "interface" | "environment" | "command line";
+            /** Restart */
+            restart: boolean;
+            /** Reload */
+            reload: boolean;
+            pending: components["schemas"]["PendingValue"] | null;
+            /** Changeable */
+            changeable: boolean;
+            /** Secret */
+            secret: boolean;
+            /**
+             * Type
+             * @enum {string}
+             */
+            type: "text" | "lines" | "integer" | "number" | "switch" | "list" | "object";
+            /** Unit */
+            unit: string;
+            /** Bounds */
+            bounds: [
+                number,
+                number
+            ] | null;
+            /** Choices */
+            choices: string[];
+            /** Words */
+            words: string[];
+            /** Help */
+            help: string;
+        };
+        /**
+         * ServerSettingsBody
+         * @description Every setting of the server by its name.
+         *
+         *     `restart_pending` says that a restart would change some. `problems` are sentences about what
+         *     cannot stand: values that were kept and are ignored, and what would end the next start.
+         */
+        ServerSettingsBody: {
+            /** Settings */
+            settings: {
+                [key: string]: components["schemas"]["ServerSettingBody"];
+            };
+            /** Restart Pending */
+            restart_pending: boolean;
+            /** Problems */
+            problems: string[];
+        };
+        /**
+         * ServerSettingsChange
+         * @description Values by name; null resets a setting.
+         */
+        ServerSettingsChange: {
+            /** Settings */
+            settings: {
+                [key: string]: unknown;
+            };
         };
         /**
          * ServerStatus
@@ -4594,6 +4706,8 @@ export interface components {
             manager: components["schemas"]["ManagerStatus"] | null;
             /** @default null */
             system: components["schemas"]["SystemStatus"] | null;
+            /** @default null */
+            settings: components["schemas"]["ServerSettingsBody"] | null;
         };
     };
     responses: never;
@@ -4988,6 +5102,68 @@ export interface operations {
             };
         };
     };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerSettingsBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    change_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ServerSettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerSettingsBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -5181,7 +5357,7 @@ export interface operations {
     stream_events: {
         parameters: {
             query?: {
-                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`. By default `models`, `memory`, `manager`, `system`. */
+                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`. By default `models`, `memory`, `manager`, `system`. */
                 topics?: string | null;
             };
             header?: never;

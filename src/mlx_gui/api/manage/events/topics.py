@@ -9,13 +9,19 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from mlx_gui.api.auth import AccessScope
-from mlx_gui.api.manage.present import present_manager, present_memory, present_system
+from mlx_gui.api.manage.present import (
+    present_manager,
+    present_memory,
+    present_settings,
+    present_system,
+)
 from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import Services
 from mlx_gui.bus import Mark, Subscription, Topic
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import Model
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import RemovedModel, SystemStatus
 
 SYSTEM_WAIT_S = 1.0
@@ -104,6 +110,17 @@ class _System:
         return [] if system is None else [("system", system)]
 
 
+class _Settings:
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._services = services
+
+    async def now(self) -> ServerSettingsBody:
+        return await present_settings(self._services)
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        return [("settings", await self.now())]
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRow:
     """A topic, the scope that it takes, and how its renderer is made.
@@ -122,6 +139,7 @@ TOPICS: tuple[TopicRow, ...] = (
     TopicRow("memory", "models:read", partial(_Whole, event="memory", present=present_memory)),
     TopicRow("manager", "models:read", partial(_Whole, event="manager", present=present_manager)),
     TopicRow("system", "models:read", _System),
+    TopicRow("settings", "admin", _Settings, usual=False),
 )
 
 
