@@ -25,7 +25,7 @@ def check_recursion(schema: object, *, param: str) -> None:
 
     What is no schema at all passes. `param` is where `schema` stands.
     """
-    conditions = _Conditions(schema)
+    conditions = _Conditions(schema, param)
     conditions.of(schema, param)
     conditions.settle()
     for place, reference, condition in conditions.references:
@@ -52,9 +52,10 @@ class _Conditions:
     Only what makes an end impossible counts, so whatever is refused has no finite value.
     """
 
-    def __init__(self, root: object) -> None:
+    def __init__(self, root: object, place: str) -> None:
         self.references: list[tuple[str, str, _Condition]] = []
         self._root = root
+        self._place = place
         # By identity: many places may refer to one schema.
         self._by_schema: dict[int, _Condition] = {}
         self._all: list[_Condition] = []
@@ -98,7 +99,8 @@ class _Conditions:
         reference = schema.get("$ref")
         if isinstance(reference, str):
             target = _resolved(self._root, reference)
-            referred = self.of(target, place)
+            # Not where it is referred to: the places of a long chain would grow with each link.
+            referred = self.of(target, f"{self._place}{reference[1:].replace('/', '.')}")
             self.references.append((f"{place}.$ref", reference, referred))
             parts.append(referred)
         kinds = schema.get("type", "string")

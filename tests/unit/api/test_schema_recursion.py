@@ -55,6 +55,11 @@ def node(inner: object, **more: object) -> Schema:
             "schema.$ref",
             "#/$defs/a~1b",
         ),
+        (
+            {"$ref": "#/$defs/a", "$defs": {"a": {"properties": {"b": LOOP}}, "loop": node(LOOP)}},
+            "schema.$defs.a.properties.b.$ref",
+            "#/$defs/loop",
+        ),
     ],
 )
 def test_recursion_without_a_way_out_is_refused_by_its_reference(
