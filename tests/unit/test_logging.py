@@ -19,11 +19,11 @@ class Terminal(io.StringIO):
 @pytest.fixture(autouse=True)
 def _logging_as_before() -> Iterator[None]:
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
-    level = root.level
+    level, configuration = root.level, structlog.get_config()
     yield
     root.handlers[:] = before
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configuration)
 
 
 SECRET = "what nobody may read"
