@@ -1,4 +1,4 @@
-"""One child a module: importing mlx-lm takes longer than the tests."""
+"""One child for all modules: importing mlx-lm takes longer than their tests."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,8 @@ import pytest
 from tests.engines.remote import RemoteEngine, child
 
 
-@pytest.fixture(scope="module")
+# Not longer than this package: others look at which children the test process has.
+@pytest.fixture(scope="package")
 def engine() -> Iterator[RemoteEngine]:
     with child() as process:
         yield RemoteEngine(process)
