@@ -1,10 +1,12 @@
-"""What single workers find of a machine that a server knows already."""
+"""What tests of real processes share: a server, and what one has learnt of this machine."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.process.visitor import Visitor, visited_server
 from tests.support.server import first_start
 
 
@@ -12,3 +14,17 @@ from tests.support.server import first_start
 def known_machine(tmp_path: Path) -> None:
     """For workers whose cache is `tmp_path`: the BLAS is tried and built already."""
     shutil.copytree(first_start() / "cache", tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
+    with visited_server(tmp_path_factory.mktemp("server")) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def server(usual: Visitor) -> Visitor:
+    """With the default settings and nothing in memory: one server for all tests of a module."""
+    left = usual.client.post("/v1/models/unload-all", params={"when": "idle"}).raise_for_status()
+    assert left.json()["busy"] == []
+    return usual

@@ -1,7 +1,7 @@
 """A prompt that is too long for the context which nobody has set, over HTTP in each family."""
 
 import threading
-from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +25,11 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Visitor]:
-    with visited_server(tmp_path) as visitor:
-        yield visitor
-
-
 def reloads(server: Visitor) -> list[str]:
-    decisions = server.client.get("/v1/manager/decisions", params={"model": AGENT}).json()
-    return [each["reason"] for each in decisions["decisions"] if each["action"] == "reload"]
+    """Why the model was loaded anew, since somebody unloaded it."""
+    newest = server.client.get("/v1/manager/decisions", params={"model": AGENT}).json()
+    later = takewhile(lambda each: each["action"] != "unload", newest["decisions"])
+    return [each["reason"] for each in later if each["action"] == "reload"]
 
 
 @pytest.mark.parametrize("path", FAMILIES)

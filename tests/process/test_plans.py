@@ -84,8 +84,8 @@ def test_a_token_of_another_model_or_of_an_earlier_run_is_refused(tmp_path: Path
 
 
 @pytest.mark.parametrize("path", ["/v1/models/fake/echo/unload", "/v1/models/unload-all"])
-def test_an_unload_when_idle_waits_for_the_running_answers(tmp_path: Path, path: str) -> None:
-    with visited_server(tmp_path) as server, server.stream("fake/echo", ENDLESS) as running:
+def test_an_unload_when_idle_waits_for_the_running_answers(server: Visitor, path: str) -> None:
+    with server.stream("fake/echo", ENDLESS) as running:
         assert "word" in running.text()
         answers: list[httpx.Response] = []
 
@@ -103,8 +103,8 @@ def test_an_unload_when_idle_waits_for_the_running_answers(tmp_path: Path, path:
         assert resident(server) == set()
 
 
-def test_a_model_that_answers_is_left_by_an_unload_of_all(tmp_path: Path) -> None:
-    with visited_server(tmp_path) as server, server.stream("fake/echo", ENDLESS) as running:
+def test_a_model_that_answers_is_left_by_an_unload_of_all(server: Visitor) -> None:
+    with server.stream("fake/echo", ENDLESS) as running:
         assert "word" in running.text()
         assert load(server, "fake/slow").status_code == 200
 
@@ -134,21 +134,20 @@ def reload_pending(server: Visitor, model: str) -> bool:
     return answer.json()["reload_pending"]
 
 
-def test_a_client_that_hangs_up_in_the_middle_of_its_load_leaves_no_wish(tmp_path: Path) -> None:
-    with visited_server(tmp_path) as server:
-        with server.stream("fake/echo", ENDLESS) as running:
-            assert "word" in running.text()
-            before = server.row("fake/echo")
-            with load_begun(server, "fake/echo", context=16):
-                wait_until(lambda: reload_pending(server, "fake/echo"), what="the wish")
-            wait_until(lambda: not reload_pending(server, "fake/echo"), what="the end of the wish")
-            assert server.ask("fake/echo", "Hello").status_code == 200
-            assert "word" in running.text(), "the answer goes on"
-        after = server.row("fake/echo")
-        assert (after["pid"], after["context"]) == (before["pid"], before["context"])
+def test_a_client_that_hangs_up_in_the_middle_of_its_load_leaves_no_wish(server: Visitor) -> None:
+    with server.stream("fake/echo", ENDLESS) as running:
+        assert "word" in running.text()
+        before = server.row("fake/echo")
+        with load_begun(server, "fake/echo", context=16):
+            wait_until(lambda: reload_pending(server, "fake/echo"), what="the wish")
+        wait_until(lambda: not reload_pending(server, "fake/echo"), what="the end of the wish")
+        assert server.ask("fake/echo", "Hello").status_code == 200
+        assert "word" in running.text(), "the answer goes on"
+    after = server.row("fake/echo")
+    assert (after["pid"], after["context"]) == (before["pid"], before["context"])
 
-        with load_begun(server, "fake/slow-load", context=16):
-            wait_until(lambda: "fake/slow-load" in resident(server), what="the load")
-        wait_until(lambda: "fake/slow-load" not in resident(server), what="its end")
-        assert server.ask("fake/slow-load", "Hello").status_code == 200
-        assert server.row("fake/slow-load")["context"] == before["context"]
+    with load_begun(server, "fake/slow-load", context=16):
+        wait_until(lambda: "fake/slow-load" in resident(server), what="the load")
+    wait_until(lambda: "fake/slow-load" not in resident(server), what="its end")
+    assert server.ask("fake/slow-load", "Hello").status_code == 200
+    assert server.row("fake/slow-load")["context"] == before["context"]
