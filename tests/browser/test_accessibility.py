@@ -12,6 +12,17 @@ from tests.support.server import Server
 
 WIDTHS = (1440, 390)
 THEMES: tuple[Theme, ...] = ("light", "dark")
+looks = pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (1440, "light"),
+        (390, "dark"),
+        pytest.param(1440, "dark", marks=pytest.mark.soak),
+        pytest.param(390, "light", marks=pytest.mark.soak),
+    ],
+)
+"""Every width and every theme; each of both by `make soak`."""
+
 PHONE_ONLY = ("drawer",)
 NAME_OF_FOCUSED = "(document.activeElement.ariaLabel ?? document.activeElement.innerText).trim()"
 
@@ -82,8 +93,7 @@ STATES: tuple[Callable[[Page], None], ...] = (
 )
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@looks
 def test_axe_finds_nothing_on_the_models_in_any_state(
     open_page: OpenPage, server: Server, axe_source: str, width: int, theme: Theme
 ) -> None:

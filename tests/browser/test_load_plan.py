@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import axe
 from tests.browser.conftest import OpenContext, OpenPage, Theme
-from tests.browser.test_accessibility import THEMES, WIDTHS
+from tests.browser.test_accessibility import looks
 from tests.browser.visiting import LOADED, NOT_LOADED, load, load_button, pin, row, unload_all
 from tests.support.server import Server, running_server
 
@@ -203,8 +203,7 @@ def test_a_tight_load_offers_the_most_that_fits(open_context: OpenContext, tmp_p
         assert str(context_of(server, "fake/echo")) == most
 
 
-@pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize("width", WIDTHS)
+@looks
 def test_axe_finds_nothing_on_a_plan(
     open_page: OpenPage, server: Server, axe_source: str, width: int, theme: Theme
 ) -> None:
