@@ -15,11 +15,12 @@ run:  ## set up, install the starter model, serve   (PORT=8000 HOST=127.0.0.1 AR
 	@scripts/setup.sh
 	@exec .venv/bin/mlx-gui start --starter $(if $(HOST),--host $(HOST)) $(if $(PORT),--port $(PORT)) $(ARGS)
 
+# Whatever the environment says: with bytecode of the tests, the next run collects them sooner.
 test:  ## everything that CI runs   (ARGS="-k name" for some)
 	@scripts/setup.sh --test
 	@scripts/check.sh
 	@scripts/npm.sh test --silent
-	@.venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:  ## lint, types, layers, documents
 	@scripts/setup.sh --test
