@@ -2349,7 +2349,7 @@ export interface components {
             /** Display Name */
             display_name: string;
             /** Kind */
-            kind: "text" | null;
+            kind: string | null;
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
