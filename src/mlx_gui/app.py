@@ -35,6 +35,7 @@ from mlx_gui.control.planner import ModelPlanner
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.recycling import recycle_reason
 from mlx_gui.control.request_log import RequestLog
+from mlx_gui.control.requests import Requests
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.samples import SampleRecorder
@@ -52,6 +53,7 @@ from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.measurements import Measurement
+from mlx_gui.store.requests import Bounds
 from mlx_gui.store.responses import forget_old_responses
 from mlx_gui.store.samples import Sample, SampleStore
 from mlx_gui.store.uploads import Uploads
@@ -109,6 +111,7 @@ class Application:
             engine=engine_of("text", fake=config.engine == "fake"),
             on_change=partial(self.bus.publish, "manager"),
         )
+        self.requests = self._follow_requests()
         self.local_token = secrets.token_urlsafe(32)
         boot_id = secrets.token_hex(8)
         self.run_loop = RunLoop(
@@ -116,7 +119,7 @@ class Application:
             effects=self._effects,
             boot_id=boot_id,
             bus=self.bus,
-            observer=Observers((RequestLog(),)),
+            observer=Observers((RequestLog(), self.requests.tracker)),
         )
         self.services = Services(
             settings=settings,
@@ -131,6 +134,7 @@ class Application:
             machine=self.sampler.reader.identify(),
             samples=self.samples,
             uploads=self.uploads,
+            requests=self.requests,
             device=self.device,
             safe_mode=self.safe_mode,
             spare=self.spare,
@@ -142,11 +146,7 @@ class Application:
             local_token=self.local_token,
             ui_build=ui_build,
         )
-        self._recorder = SampleRecorder(
-            self.samples,
-            take=self._sample,
-            retention_days=lambda: self._config.samples_retention_days,
-        )
+        self._recorder = self._record_samples()
         self.asgi = build_asgi(self.services)
         settings.listen(self._on_settings_changed)
 
@@ -159,11 +159,27 @@ class Application:
     def _config(self) -> Config:
         return self.settings.config
 
+    def _record_samples(self) -> SampleRecorder:
+        return SampleRecorder(
+            self.samples,
+            take=self._sample,
+            retention_days=lambda: self._config.samples_retention_days,
+        )
+
+    def _follow_requests(self) -> Requests:
+        return Requests.of(
+            self._config.data_dir,
+            bounds=self.settings.view(_record_bounds),
+            last_load=lambda model_id: self.run_loop.last_load(model_id),
+            bus=self.bus,
+        )
+
     def start(self) -> None:
         """Begin to serve; what takes time (probe, scan) goes on in the background."""
         self._background.keep("run-loop", self.run_loop.run)
         self._background.keep("memory", self.sampler.run)
         self._background.keep("samples", self._recorder.run)
+        self._background.keep("requests", self.requests.records.run)
         self._background.keep("boot", self._boot)
         self._background.keep("retention", self._keep_forgetting)
 
@@ -180,6 +196,7 @@ class Application:
         await self._background.close()
         await finished("uploads", self.uploads.close())
         await finished("samples", asyncio.to_thread(self.samples.close))
+        await finished("requests", self.requests.records.close())
 
     async def install_starter(self, progress: Progress) -> str:
         """The id of the embedded starter, which is among the models from now on."""
@@ -413,6 +430,10 @@ def worker_settings(config: Config) -> WorkerSettings:
 
 def _budget_limits(config: Config) -> BudgetLimits:
     return BudgetLimits(config.memory_limit_bytes, config.memory_reserve_bytes)
+
+
+def _record_bounds(config: Config) -> Bounds:
+    return Bounds(config.requests_kept, config.requests_retention_days)
 
 
 def _model_dirs(config: Config) -> tuple[Path, ...]:

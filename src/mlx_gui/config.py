@@ -275,6 +275,20 @@ SETTINGS: tuple[Setting, ...] = (
         "Time that samples of memory and work are kept for charts; 0 keeps none.",
         bounds=(0, 3650),
     ),
+    Setting(
+        "requests_retention_days",
+        "integer",
+        30,
+        "Time that records of requests are kept, without prompts and answers; 0 keeps none.",
+        bounds=(0, 3650),
+    ),
+    Setting(
+        "requests_kept",
+        "integer",
+        100_000,
+        "Records of requests that are kept, and 128 MB of them at most; 0 keeps none.",
+        bounds=(0, 10_000_000),
+    ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
         "blas",
@@ -335,6 +349,8 @@ class Config:
     log_level: str
     responses_retention_days: int
     samples_retention_days: int
+    requests_retention_days: int
+    requests_kept: int
     offline: bool
     blas: str
     engine: str

@@ -15,6 +15,7 @@ from mlx_gui.control.machine.budget import BudgetSource
 from mlx_gui.control.machine.reading import MachineIdentity
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
+from mlx_gui.control.requests import Requests
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.server_settings import ServerSettings
@@ -40,6 +41,7 @@ class Services:
     machine: MachineIdentity
     samples: SampleStore
     uploads: Uploads
+    requests: Requests
     device: DeviceProbe
     safe_mode: SafeMode
     spare: WarmSpare

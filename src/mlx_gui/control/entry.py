@@ -33,7 +33,8 @@ class Submission:
     """A request on its way to a worker, until its end.
 
     `returned` says that its worker died and another is to answer it. One whose prompt was
-    `too_long` waits for a context of `room_tokens`. `ended` says that its end has been told.
+    `too_long` waits for a context of `room_tokens`. `cancelled` is what its reader was told when
+    somebody ended it, and `ended` says that its end has been told.
     """
 
     ask: Ask
@@ -44,6 +45,7 @@ class Submission:
     keep_alive_s: float | None = None
     position: int = 0
     returned: bool = False
+    cancelled: ErrorInfo | None = None
     ended: bool = False
     too_long: ErrorInfo | None = None
     room_tokens: int = 0
@@ -65,6 +67,8 @@ class Submission:
         self.stop_timer()
         if not self.ended:
             self.ended = True
+            if self.cancelled is not None:
+                end = replace(end, outcome="cancelled", error=self.cancelled)
             self.observer.ended(self.ask, end)
 
 
@@ -142,6 +146,8 @@ class Entry:
     expires_s: float = 0.0
     expiry: asyncio.TimerHandle | None = None
     load_timer: asyncio.TimerHandle | None = None
+    load_span: tuple[float, float] | None = None
+    """When the last load began and ended, well or not; NEVER_S while it goes on."""
 
     @property
     def ready(self) -> bool:
@@ -300,6 +306,10 @@ class Entry:
         if self.load_timer is not None:
             self.load_timer.cancel()
             self.load_timer = None
+
+    def end_load(self) -> None:
+        if self.load_span is not None and self.load_span[1] == NEVER_S:
+            self.load_span = (self.load_span[0], loop_time_s())
 
     def state(self) -> ResidentState:
         if self.worker is None:

@@ -36,6 +36,7 @@ from mlx_gui.core.errors import (
     ModelNotFound,
     QueueFull,
     QueueTimeout,
+    RequestCancelled,
     ShuttingDown,
     WorkerFailed,
     WorkerOutOfMemory,
@@ -105,6 +106,19 @@ class Events:
                 self._leave_queue(entry, submission)
                 submission.fail(Cancelled("The request was cancelled.").info())
                 return
+
+    def on_cancel(self, answer_id: str) -> None:
+        """As `on_abandon`, with a word to whoever reads it."""
+        for entry in self._residents.entries.values():
+            lease = entry.leases.get(answer_id)
+            submission = entry.queue.find(answer_id) if lease is None else lease.submission
+            if submission is not None:
+                error = RequestCancelled("Somebody who may has cancelled this request.")
+                submission.cancelled = error.info()
+                submission.mailbox.put(Failed(submission.cancelled))
+                self.on_abandon(answer_id)
+                return
+        raise Conflict(f"The request {answer_id} has ended, or has not begun to wait yet.")
 
     def on_plan(
         self,
@@ -273,6 +287,7 @@ class Events:
         if entry is None or worker.ready is None:
             return
         entry.stop_load_timer()
+        entry.end_load()
         entry.loads += 1
         entry.error = None
         entry.kept = False
@@ -341,6 +356,7 @@ class Events:
         if entry is None:
             return
         entry.stop_load_timer()
+        entry.end_load()
         entry.stop_expiry()
         entry.worker = None
         entry.keep_alive_s = None

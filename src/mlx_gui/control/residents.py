@@ -153,6 +153,7 @@ class Residents:
         entry.drained_for = None
         # Its turn begins when it is ready, not with what an earlier worker left here.
         entry.ready_since_s = NEVER_S
+        entry.load_span = (loop_time_s(), NEVER_S)
         entry.worker = self._effects.start_worker(plan.spec)
         self.reconsider_spare()
         entry.load_timer = asyncio.get_running_loop().call_later(

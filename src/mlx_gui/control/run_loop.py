@@ -94,6 +94,13 @@ class RunLoop:
         """Nobody wants this answer any more. Who reads it all the same is told that it ended."""
         self._post(self._events.on_abandon, answer_id)
 
+    async def cancel(self, answer_id: str) -> None:
+        """End that request; whoever reads its events gets RequestCancelled.
+
+        Raises Conflict when it has ended, or is not in any queue yet.
+        """
+        await self._ask(self._events.on_cancel, answer_id)
+
     async def plan(
         self,
         model: Model,
@@ -182,6 +189,11 @@ class RunLoop:
         """Those that have a worker, also when they are not installed any more."""
         entries = self._residents.entries.values()
         return tuple(entry.model for entry in entries if entry.worker is not None)
+
+    def last_load(self, model_id: str) -> tuple[float, float] | None:
+        """When the model's last load began and ended, in the loop's time; None without any."""
+        entry = self._residents.entries.get(model_id)
+        return None if entry is None else entry.load_span
 
     def worker_pids(self) -> dict[str, int]:
         """The process of every model that has one."""

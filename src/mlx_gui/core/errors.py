@@ -12,7 +12,8 @@
     │   └── ModelNotFound
     ├── MethodNotAllowed 405
     ├── Conflict 409
-    │   └── PlanChanged
+    │   ├── PlanChanged
+    │   └── RequestCancelled
     ├── PayloadTooLarge 413
     ├── AddressTooLong 414
     ├── UnsupportedMedia 415
@@ -189,6 +190,12 @@ class PlanChanged(Conflict):
         super().__init__(message, hint=hint, details=details, retry_after_s=retry_after_s)
         self.plan = plan
         """None where the error was rebuilt from an ErrorInfo."""
+
+
+class RequestCancelled(Conflict):
+    """Somebody who may has ended the request."""
+
+    code = "request_cancelled"
 
 
 class PayloadTooLarge(MlxGuiError):

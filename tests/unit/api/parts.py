@@ -25,9 +25,9 @@ from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.observing import Observers
 from mlx_gui.control.planning import Plan
 from mlx_gui.control.plans import Standing, Wish
+from mlx_gui.control.requests import Requests
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.server_settings import ServerSettings
@@ -46,6 +46,7 @@ from mlx_gui.core.generation import (
 from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
 from mlx_gui.core.settings import ModelSettings
 from mlx_gui.store.database import Store
+from mlx_gui.store.requests import Bounds
 from mlx_gui.store.samples import SampleStore
 from mlx_gui.store.uploads import Uploads
 
@@ -201,6 +202,12 @@ def services(
     """
     owner = settings_owner(settings, store)
     bus = EventBus()
+    requests = Requests.of(
+        settings.data_dir,
+        bounds=lambda: Bounds(owner.config.requests_kept, owner.config.requests_retention_days),
+        last_load=lambda _: None,
+        bus=bus,
+    )
     run_loop = RunLoop(
         lambda: ResidencySettings(3, 8, 10.0, 10.0, 900, settings.client_stall_s),
         effects=lambda _: Effects(
@@ -214,7 +221,7 @@ def services(
         ),
         boot_id="boot",
         bus=bus,
-        observer=Observers(()),
+        observer=requests.tracker,
     )
     sampler = MemorySampler(partial(bus.publish, "memory"))
     limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)
@@ -231,6 +238,7 @@ def services(
         machine=sampler.reader.identify(),
         samples=SampleStore(settings.data_dir),
         uploads=Uploads(settings.data_dir / "cache"),
+        requests=requests,
         device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
         safe_mode=SafeMode(0, lambda: None),
         spare=WarmSpare(cast(Any, None), engine="none"),
