@@ -13,9 +13,11 @@ from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.manage.events import routes as events
+from mlx_gui.api.manage.metrics import routes as metrics
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.plan import routes as plan
 from mlx_gui.api.manage.plan.changed import install_plan_changed
+from mlx_gui.api.manage.requests import routes as requests
 from mlx_gui.api.manage.safe_mode import routes as safe_mode
 from mlx_gui.api.manage.samples import routes as samples
 from mlx_gui.api.manage.server_settings import routes as server_settings
@@ -49,6 +51,8 @@ FAMILIES = (
             status.router,
             samples.router,
             safe_mode.router,
+            requests.router,
+            metrics.router,
             events.router,
         ),
         error_body,

@@ -6,7 +6,7 @@ from typing import overload
 
 from mlx_gui.control.returned import MemoryReturned
 from mlx_gui.control.views import ResidencySnapshot, ResidentView
-from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.errors import ErrorInfo, InvalidRequest
 from mlx_gui.core.model import MemoryNeed, Model
 from mlx_gui.wire.models import (
     ErrorBody,
@@ -154,3 +154,11 @@ def utc_time(unix_s: float | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(unix_s, UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def unix_time(moment: datetime, param: str) -> float:
+    """`moment` as Unix time; without a zone it is UTC. Raises InvalidRequest, with `param`."""
+    unix_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if unix_s < 0:
+        raise InvalidRequest(f"`{param}` should be after 1970, not {moment}.", param=param)
+    return unix_s

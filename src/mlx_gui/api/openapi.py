@@ -12,6 +12,7 @@ from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
 from mlx_gui.api.openai.completions.wire import Completion
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS as RESPONSE_EVENTS
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.status import (
     HelloEvent,
     ManagerStatus,
@@ -38,6 +39,7 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
             MemoryStatus,
             ManagerStatus,
             SystemStatus,
+            RequestsEvent,
         ),
     ),
 )

@@ -10,6 +10,7 @@ from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, reaching
 from mlx_gui.client.sse import parse_sse
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import (
     HealthStatus,
@@ -30,6 +31,7 @@ Event = (
     | ManagerStatus
     | SystemStatus
     | ServerSettingsBody
+    | RequestsEvent
 )
 
 _EVENTS: Mapping[str, type[Event]] = {
@@ -41,6 +43,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "manager": ManagerStatus,
     "system": SystemStatus,
     "settings": ServerSettingsBody,
+    "requests": RequestsEvent,
 }
 
 

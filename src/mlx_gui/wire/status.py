@@ -13,6 +13,7 @@ from mlx_gui.wire.models import (
     ModelObject,
     State,
 )
+from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.safe_mode import SafeModeBody
 from mlx_gui.wire.server_settings import ServerSettingsBody
 
@@ -268,6 +269,7 @@ class SnapshotEvent(BaseModel):
     manager: ManagerStatus | None = None
     system: SystemStatus | None = None
     settings: ServerSettingsBody | None = None
+    requests: RequestsEvent | None = None
 
 
 class RemovedModel(BaseModel):

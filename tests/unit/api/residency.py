@@ -124,6 +124,9 @@ class ScriptedRunLoop:
         self._refuse(model)
         return UnloadOutcome(True, MemoryReturned(300, 1000, 1290))
 
+    async def cancel(self, request_id: str) -> None:
+        self.asked.append(("cancel", request_id))
+
     def decisions(self, model_id: str | None = None) -> tuple[PolicyDecision, ...]:
         return tuple(each for each in self.noted if model_id in (None, each.subject))
 

@@ -316,6 +316,89 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/requests": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Requests under way, and how others went
+         * @description In the order of their ends. Without `after` and `before` the last ones.
+         *
+         *     Whoever follows sends the `seq` of the last one as `after` when `/v1/events?topics=requests`
+         *     tells of more.
+         */
+        get: operations["list_requests"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How one request went
+         * @description By the id of its answer or by its `x-request-id`; of several the newest.
+         */
+        get: operations["get_request"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/requests/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a request under way
+         * @description Its client gets an error. 409 when it has ended already.
+         */
+        post: operations["cancel_request"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/metrics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Figures for Prometheus
+         * @description Requests, tokens and durations since the server started; models, queues and memory now.
+         */
+        get: operations["get_metrics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/events": {
         parameters: {
             query?: never;
@@ -1010,6 +1093,19 @@ export interface components {
             name: string;
             /** Arguments */
             arguments: string;
+        };
+        /**
+         * CancelledRequest
+         * @description A request that ends now, and what it was before.
+         */
+        CancelledRequest: {
+            /** Id */
+            id: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "queued" | "running";
         };
         /**
          * ChatCompletion
@@ -3080,6 +3176,97 @@ export interface components {
             summary?: ("auto" | "concise" | "detailed") | null;
         };
         /**
+         * RequestList
+         * @description Requests in the order of their ends; `running` are those under way, by their arrival.
+         *
+         *     `last` is the number of the newest record of all. `has_more` says that there are more after
+         *     these, or without `after` before them.
+         */
+        RequestList: {
+            /** Data */
+            data: components["schemas"]["RequestObject"][];
+            /** Running */
+            running: components["schemas"]["RequestObject"][];
+            /** Last */
+            last: number;
+            /** Has More */
+            has_more: boolean;
+        };
+        /**
+         * RequestObject
+         * @description A request. `id` is the answer's, `request_id` what `x-request-id` says.
+         *
+         *     `seq` numbers the records in the order of their ends; a request under way has none yet.
+         *     `cache_miss` says why no more of the prompt was in the prefix cache. `slow_because` is a
+         *     sentence where it took long.
+         */
+        RequestObject: {
+            /** Id */
+            id: string;
+            /** Request Id */
+            request_id: string;
+            /** Seq */
+            seq: number | null;
+            /** Status */
+            status: ("queued" | "running") | ("finished" | "cancelled" | "refused" | "failed");
+            /** Endpoint */
+            endpoint: string;
+            /** Model */
+            model: string;
+            /** Tenant */
+            tenant: string;
+            /** Key Id */
+            key_id: string | null;
+            /** Client */
+            client: string;
+            /** Submitted At */
+            submitted_at: string;
+            /** Ended At */
+            ended_at: string | null;
+            phases: components["schemas"]["RequestPhases"];
+            tokens: components["schemas"]["RequestTokens"] | null;
+            /** Cache Miss */
+            cache_miss: string | null;
+            /** Slow Because */
+            slow_because: string | null;
+            error: components["schemas"]["ErrorBody"] | null;
+        };
+        /**
+         * RequestPhases
+         * @description Where its time went, in milliseconds; null for what it did not come to.
+         *
+         *     `load_ms` is what of its wait its model was being loaded, `queued_ms` the rest of that wait.
+         *     `prefill_ms` and `decode_ms` are the engine's own, `first_token_ms` is from the arrival.
+         */
+        RequestPhases: {
+            /** Total Ms */
+            total_ms: number;
+            /** Queued Ms */
+            queued_ms: number;
+            /** Load Ms */
+            load_ms?: number | null;
+            /** First Token Ms */
+            first_token_ms?: number | null;
+            /** Prefill Ms */
+            prefill_ms?: number | null;
+            /** Decode Ms */
+            decode_ms?: number | null;
+        };
+        /**
+         * RequestTokens
+         * @description Its tokens; `cached` are some of the `prompt`, `reasoning` some of the `completion`.
+         */
+        RequestTokens: {
+            /** Prompt */
+            prompt: number;
+            /** Cached */
+            cached: number;
+            /** Completion */
+            completion: number;
+            /** Reasoning */
+            reasoning: number;
+        };
+        /**
          * ResponseCustomCallItem
          * @description A call of a custom tool; its result is sent as a `custom_tool_call_output`.
          */
@@ -4688,6 +4875,20 @@ export interface components {
             id: string;
         };
         /**
+         * RequestsEvent
+         * @description Requests have come, moved on or ended: `GET /v1/requests?after=` has what is new.
+         *
+         *     A `last` that is less than before says that the records were begun anew.
+         */
+        RequestsEvent: {
+            /** Last */
+            last: number;
+            /** Queued */
+            queued: number;
+            /** Running */
+            running: number;
+        };
+        /**
          * SnapshotEvent
          * @description Second event of `/v1/events`: all that was asked for, once.
          *
@@ -4708,6 +4909,8 @@ export interface components {
             system: components["schemas"]["SystemStatus"] | null;
             /** @default null */
             settings: components["schemas"]["ServerSettingsBody"] | null;
+            /** @default null */
+            requests: components["schemas"]["RequestsEvent"] | null;
         };
     };
     responses: never;
@@ -5354,10 +5557,146 @@ export interface operations {
             };
         };
     };
+    list_requests: {
+        parameters: {
+            query?: {
+                /** @description Of the model with this id. */
+                model?: string | null;
+                /** @description That ended so; leaves out those under way. */
+                outcome?: ("finished" | "cancelled" | "refused" | "failed") | null;
+                /** @description Sent to this path, like `/v1/chat/completions`. */
+                endpoint?: string | null;
+                /** @description Of this tenant. */
+                tenant?: string | null;
+                /** @description That ended then or later; without a zone it is UTC. */
+                since?: string | null;
+                /** @description The first ones after this `seq`. */
+                after?: number | null;
+                /** @description The last ones before this `seq`. */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RequestObject"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    cancel_request: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CancelledRequest"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_metrics: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     stream_events: {
         parameters: {
             query?: {
-                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`. By default `models`, `memory`, `manager`, `system`. */
+                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`. By default `models`, `memory`, `manager`, `system`. */
                 topics?: string | null;
             };
             header?: never;
@@ -5372,7 +5711,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["HelloEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["ModelObject"] | components["schemas"]["RemovedModel"] | components["schemas"]["MemoryStatus"] | components["schemas"]["ManagerStatus"] | components["schemas"]["SystemStatus"];
+                    "text/event-stream": components["schemas"]["HelloEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["ModelObject"] | components["schemas"]["RemovedModel"] | components["schemas"]["MemoryStatus"] | components["schemas"]["ManagerStatus"] | components["schemas"]["SystemStatus"] | components["schemas"]["RequestsEvent"];
                 };
             };
             /** @description Client Error */

@@ -21,6 +21,7 @@ from mlx_gui.bus import Mark, Subscription, Topic
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import Model
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import RemovedModel, SystemStatus
 
@@ -121,6 +122,27 @@ class _Settings:
         return [("settings", await self.now())]
 
 
+class _Requests:
+    """A sequence: that there is more, not what."""
+
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._requests = services.requests
+
+    async def now(self) -> RequestsEvent:
+        await self._requests.records.flush()
+        return self._present()
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        return [("requests", self._present())]
+
+    def _present(self) -> RequestsEvent:
+        running = self._requests.tracker.running()
+        queued = sum(each.state == "queued" for each in running)
+        return RequestsEvent(
+            last=self._requests.records.last, queued=queued, running=len(running) - queued
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRow:
     """A topic, the scope that it takes, and how its renderer is made.
@@ -140,6 +162,7 @@ TOPICS: tuple[TopicRow, ...] = (
     TopicRow("manager", "models:read", partial(_Whole, event="manager", present=present_manager)),
     TopicRow("system", "models:read", _System),
     TopicRow("settings", "admin", _Settings, usual=False),
+    TopicRow("requests", "admin", _Requests, usual=False),
 )
 
 

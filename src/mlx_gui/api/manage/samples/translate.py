@@ -3,9 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from mlx_gui.api.model_view import utc_time
+from mlx_gui.api.model_view import unix_time, utc_time
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.store.samples import ModelParts, Sample
 from mlx_gui.wire.samples import ModelSample, SamplePoint, SampleSeries
@@ -34,8 +34,8 @@ def steps_of(
 
     A time without a zone is UTC. Raises InvalidRequest.
     """
-    end_s = now_s if end is None else _unix_s(end, "to")
-    start_s = end_s - _USUAL_RANGE_S if start is None else _unix_s(start, "from")
+    end_s = now_s if end is None else unix_time(end, "to")
+    start_s = end_s - _USUAL_RANGE_S if start is None else unix_time(start, "from")
     if start_s >= end_s:
         raise InvalidRequest(
             f"`from` should be before `to`, which is {utc_time(end_s)}, not {utc_time(start_s)}.",
@@ -87,13 +87,6 @@ def to_sample(memory: MemoryStatus, *, at_s: float, active: int, queued: int) ->
             for segment in memory.segments
         },
     )
-
-
-def _unix_s(moment: datetime, param: str) -> float:
-    unix_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    if unix_s < 0:
-        raise InvalidRequest(f"`{param}` should be after 1970, not {moment}.", param=param)
-    return unix_s
 
 
 def _point(at_s: int, sample: Sample | None) -> SamplePoint:
