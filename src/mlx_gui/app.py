@@ -40,6 +40,7 @@ from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.samples import SampleRecorder
 from mlx_gui.control.server_settings import ServerSettings
+from mlx_gui.control.settings_check import SettingsCheck
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.control.supervision import Background, finished
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
@@ -104,7 +105,9 @@ class Application:
             supported=self._supported_model_types,
             on_change=self._on_models_changed,
         )
-        self.model_settings = ModelSettingsOwner(store, lambda: self._config)
+        self.model_settings = ModelSettingsOwner(
+            store, lambda: self._config, changing=settings.changing
+        )
         self.measurements = Measurements(store)
         self.spare = WarmSpare(
             self._worker_settings,
@@ -128,6 +131,14 @@ class Application:
             run_loop=self.run_loop,
             dispatch=Dispatch(self.run_loop, self.device),
             model_settings=self.model_settings,
+            settings_check=SettingsCheck(
+                self.model_settings,
+                self.library.models,
+                find=self.library.resolve,
+                device=self.device,
+                run_loop=self.run_loop,
+                config=lambda: self._config,
+            ),
             bus=self.bus,
             sampler=self.sampler,
             budget=self.budget,

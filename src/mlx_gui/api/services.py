@@ -19,6 +19,7 @@ from mlx_gui.control.requests import Requests
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.server_settings import ServerSettings
+from mlx_gui.control.settings_check import SettingsCheck
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
@@ -35,6 +36,7 @@ class Services:
     run_loop: RunLoop
     dispatch: Dispatch
     model_settings: ModelSettingsOwner
+    settings_check: SettingsCheck
     bus: EventBus
     sampler: MemorySampler
     budget: BudgetSource

@@ -20,14 +20,17 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 class ModelSettingsOwner:
     """What was set for each model, in memory and, first, in the store.
 
-    A base model's settings hold for it with an adapter too, whose own settings win.
+    A base model's settings hold for it with an adapter too, whose own settings win. `changing` is
+    held during a change, so that nothing else changes beside it.
     """
 
-    def __init__(self, store: Store, server: Callable[[], Config]) -> None:
+    def __init__(
+        self, store: Store, server: Callable[[], Config], *, changing: asyncio.Lock | None = None
+    ) -> None:
         self._store = store
         self._server = server
         self._own: dict[str, dict[str, Value]] = {}
-        self._changing = asyncio.Lock()
+        self._changing = changing or asyncio.Lock()
 
     async def recall(self) -> None:
         """Read what an earlier server was told; what this version does not know is left out."""
@@ -43,6 +46,10 @@ class ModelSettingsOwner:
         """What holds for `model` now."""
         return self.after({}, model=model)
 
+    def under(self, config: Config, *, model: Model) -> ModelSettings:
+        """What would hold for `model` if `config` were the server's."""
+        return resolve_model(config, self._set_for(model, lambda name: self._own.get(name, {})))
+
     def after(
         self, changes: Mapping[str, Value | None], *, model: Model, changed: str | None = None
     ) -> ModelSettings:
@@ -52,8 +59,13 @@ class ModelSettingsOwner:
             kept = self._own.get(model_id, {})
             return _merged(kept, changes) if model_id == (changed or model.id) else kept
 
+        return resolve_model(self._server(), self._set_for(model, own))
+
+    def _set_for(
+        self, model: Model, own: Callable[[str], Mapping[str, Value]]
+    ) -> Mapping[str, Value]:
         base = with_adapter(own(model.base)) if model.base is not None else {}
-        return resolve_model(self._server(), {**base, **own(model.id)})
+        return {**base, **own(model.id)}
 
     async def change(
         self,

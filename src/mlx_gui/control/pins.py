@@ -44,3 +44,36 @@ def check_pins(
             "param": "settings.pinned",
         },
     )
+
+
+def check_pins_below(
+    need_bytes: Mapping[str, int], *, budget_bytes: int | None, max_models: int
+) -> None:
+    """Raises Conflict with the numbers where settings of the server leave the pinned no room.
+
+    With None for `budget_bytes` it is only their number that is judged.
+    """
+    names = ", ".join(sorted(need_bytes))
+    hint = f"Unpin one first: mlx-gui settings {min(need_bytes, default='MODEL')} pinned=off"
+    if len(need_bytes) > max_models:
+        raise Conflict(
+            f"max_loaded_models cannot be {max_models}: pinned are {names}.",
+            hint=hint,
+            details={
+                "pinned": len(need_bytes),
+                "max_loaded_models": max_models,
+                "param": "settings.max_loaded_models",
+            },
+        )
+    total_bytes = sum(need_bytes.values())
+    if budget_bytes is not None and total_bytes > budget_bytes:
+        raise Conflict(
+            f"With these settings the pinned {names} need {format_bytes(total_bytes)}; models may "
+            f"use {format_bytes(budget_bytes)}.",
+            hint=hint,
+            details={
+                "needed_bytes": total_bytes,
+                "budget_bytes": budget_bytes,
+                "param": "settings",
+            },
+        )

@@ -1,7 +1,7 @@
 """The settings of this server as they are now: their one owner."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
@@ -38,7 +38,7 @@ class ServerSettings:
 
     What was `kept` by the interface lies in the store first, then here. What cannot stand there is
     left out and named in `ignored`: it ends no start. A setting that says `restart` keeps the value
-    that it had at the start.
+    that it had at the start. Nothing is changed while `changing` is held.
     """
 
     def __init__(self, sources: SettingSources, store: Store, kept: Mapping[str, object]) -> None:
@@ -47,7 +47,7 @@ class ServerSettings:
         self._store = store
         self._overrides: dict[str, object] = {}
         self._listeners: list[Listener] = []
-        self._changing = asyncio.Lock()
+        self.changing = asyncio.Lock()
         for name, value in kept.items():
             try:
                 sources.config({name: value})
@@ -87,17 +87,23 @@ class ServerSettings:
         except SettingsError as error:
             return NextStart(self._config, str(error))
 
-    async def change(self, changes: Mapping[str, object]) -> None:
+    async def change(
+        self, changes: Mapping[str, object], *, check: Callable[[Config], Awaitable[None]]
+    ) -> None:
         """Keep `changes`, all of them or none; None resets a setting.
 
         Raises InvalidRequest for what no setting can be, Conflict for what environment or command
-        line have set, StoreError and DiskFull: then everything is as it was. Whoever is cancelled
-        meanwhile leaves no change that is kept and does not hold.
+        line have set, StoreError and DiskFull, and what `check` raises of what would hold: then
+        everything is as it was. Whoever is cancelled meanwhile leaves no change that is kept and
+        does not hold.
         """
-        await asyncio.shield(self._change(checked(ROWS, changes, of="the server")))
+        values = checked(ROWS, changes, of="the server")
+        await asyncio.shield(self._change(values, check))
 
-    async def _change(self, changes: Mapping[str, Value | None]) -> None:
-        async with self._changing:
+    async def _change(
+        self, changes: Mapping[str, Value | None], check: Callable[[Config], Awaitable[None]]
+    ) -> None:
+        async with self.changing:
             for name, value in changes.items():
                 self._refuse_fixed(ROWS[name], value)
             overrides = {
@@ -109,12 +115,14 @@ class ServerSettings:
                 wanted = self._sources.config(overrides)
             except SettingsError as error:
                 raise InvalidRequest(str(error), hint="Nothing was changed.") from None
+            held = self._without_restart(wanted)
+            await check(held)
             now = datetime.now(UTC).isoformat(timespec="seconds")
             await self._store.write(
                 lambda connection: change_overrides(connection, changes, now=now)
             )
             self._overrides = overrides
-            before, self._config = self._config, self._without_restart(wanted)
+            before, self._config = self._config, held
             for listener in self._listeners:
                 listener(before, self._config)
 

@@ -31,6 +31,7 @@ from mlx_gui.control.requests import Requests
 from mlx_gui.control.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.server_settings import ServerSettings
+from mlx_gui.control.settings_check import SettingsCheck
 from mlx_gui.control.spare import WarmSpare
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ModelNotFound
@@ -225,13 +226,26 @@ def services(
     )
     sampler = MemorySampler(partial(bus.publish, "memory"))
     limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)
+    shelf = shelf or Shelf(MODEL)
+    model_settings = ModelSettingsOwner(
+        store or cast(Store, None), lambda: owner.config, changing=owner.changing
+    )
+    device = DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing)
     return Services(
         settings=owner,
         store=cast(Store, store),
-        library=cast(Any, shelf or Shelf(MODEL)),
+        library=cast(Any, shelf),
         run_loop=run_loop,
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
-        model_settings=ModelSettingsOwner(store or cast(Store, None), lambda: owner.config),
+        model_settings=model_settings,
+        settings_check=SettingsCheck(
+            model_settings,
+            shelf.models,
+            find=shelf.resolve,
+            device=device,
+            run_loop=run_loop,
+            config=lambda: owner.config,
+        ),
         bus=bus,
         sampler=sampler,
         budget=BudgetSource(sampler.reader.read, lambda: limits, device=lambda: None),
@@ -239,7 +253,7 @@ def services(
         samples=SampleStore(settings.data_dir),
         uploads=Uploads(settings.data_dir / "cache"),
         requests=requests,
-        device=DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing),
+        device=device,
         safe_mode=SafeMode(0, lambda: None),
         spare=WarmSpare(cast(Any, None), engine="none"),
         preload=_do_nothing,

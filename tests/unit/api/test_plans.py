@@ -44,7 +44,9 @@ def server(tmp_path: Path, shelf: Shelf) -> Iterator[tuple[httpx.Client, Scripte
     store = Store.open(tmp_path)
     parts = services(config(tmp_path, max_loaded_models=2), shelf=shelf, store=store)
     run_loop = ScriptedRunLoop(parts.bus)
-    scripted = replace(parts, run_loop=cast(Any, run_loop), device=cast(Any, Examined()))
+    asked = {"run_loop": cast(Any, run_loop), "device": cast(Any, Examined())}
+    check = replace(parts.settings_check, **asked)
+    scripted = replace(parts, settings_check=check, **asked)
     with serving(application(scripted)) as address, httpx.Client(base_url=address) as client:
         yield client, run_loop
     store.close()
@@ -474,6 +476,25 @@ def test_no_more_models_are_pinned_than_may_be_in_memory(client: httpx.Client) -
 
     assert answer.status_code == 409
     assert "2 models may be in memory together" in answer.json()["error"]["message"]
+
+
+def test_settings_of_the_server_leave_room_for_what_is_pinned(
+    client: httpx.Client, run_loop: ScriptedRunLoop
+) -> None:
+    def changed(**settings: Any) -> httpx.Response:
+        return client.patch("/v1/settings", json={"settings": settings})
+
+    assert [pin(client, name).status_code for name in ("one", "two")] == [200, 200]
+    run_loop.need_bytes = lambda settings: settings.slots * 10
+
+    grown, fine = changed(slots=150, max_queue=9), changed(slots=20)
+
+    assert (grown.status_code, fine.status_code) == (409, 200)
+    error = grown.json()["error"]
+    assert error["message"].startswith("With these settings the pinned org/one, org/two need")
+    assert "mlx-gui settings org/one pinned=off" in error["hint"]
+    held = client.get("/v1/settings").json()["settings"]
+    assert (held["slots"]["value"], held["max_queue"]["value"]) == (20, 256)
 
 
 def test_unpinning_makes_room_for_another_pin(client: httpx.Client) -> None:

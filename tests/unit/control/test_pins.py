@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlx_gui.control.pins import check_pins
+from mlx_gui.control.pins import check_pins, check_pins_below
 from mlx_gui.core.errors import Conflict
 
 GB = 1_000_000_000
@@ -41,3 +41,14 @@ def test_pins_beyond_the_budget_are_refused_with_the_numbers(
 def test_more_pins_than_models_in_memory_are_refused() -> None:
     with pytest.raises(Conflict, match="1 models may be in memory together, and pinned are b"):
         check_pins("a", {"a": 1, "b": 1}, budget_bytes=8 * GB, max_models=1)
+
+
+def test_settings_of_the_server_that_leave_the_pinned_no_room_are_refused() -> None:
+    check_pins_below({"a": 5 * GB, "b": 3 * GB}, budget_bytes=8 * GB, max_models=2)
+    check_pins_below({"a": 5 * GB, "b": 9 * GB}, budget_bytes=None, max_models=2)
+    check_pins_below({}, budget_bytes=None, max_models=1)
+
+    with pytest.raises(Conflict, match="max_loaded_models cannot be 1: pinned are a, b"):
+        check_pins_below({"a": 1, "b": 1}, budget_bytes=None, max_models=1)
+    with pytest.raises(Conflict, match=r"the pinned a, b need 9.0 GB; models may use 8.0 GB"):
+        check_pins_below({"a": 5 * GB, "b": 4 * GB}, budget_bytes=8 * GB, max_models=2)

@@ -28,6 +28,14 @@ def owner(store: Store, folder: Path, *, environment: dict[str, str] | None = No
     return ServerSettings(sources, store, asyncio.run(store.read(overrides)))
 
 
+async def changed(settings: ServerSettings, changes: dict[str, object]) -> None:
+    """A change that nothing else speaks against."""
+
+    async def fine(_: Config) -> None: ...
+
+    await settings.change(changes, check=fine)
+
+
 def kept(store: Store) -> dict[str, object]:
     return asyncio.run(store.read(overrides))
 
@@ -36,7 +44,7 @@ def test_a_change_holds_at_once_and_for_the_next_server(store: Store, tmp_path: 
     (tmp_path / "config.toml").write_text("max_queue = 7\nslots = 3\n")
     settings = owner(store, tmp_path)
 
-    asyncio.run(settings.change({"max_queue": 9, "allowed_hosts": ["a.lan"]}))
+    asyncio.run(changed(settings, {"max_queue": 9, "allowed_hosts": ["a.lan"]}))
 
     for each in (settings, owner(store, tmp_path)):
         assert (each.config.max_queue, each.config.slots) == (9, 3)
@@ -48,9 +56,9 @@ def test_a_change_holds_at_once_and_for_the_next_server(store: Store, tmp_path: 
 def test_null_lets_the_file_decide_again(store: Store, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("max_queue = 7\n")
     settings = owner(store, tmp_path)
-    asyncio.run(settings.change({"max_queue": 9}))
+    asyncio.run(changed(settings, {"max_queue": 9}))
 
-    asyncio.run(settings.change({"max_queue": None, "slots": None}))
+    asyncio.run(changed(settings, {"max_queue": None, "slots": None}))
 
     assert (settings.config.max_queue, settings.config.sources["max_queue"]) == (7, "file")
     assert kept(store) == {}
@@ -68,7 +76,7 @@ def test_views_and_listeners_see_each_change(store: Store, tmp_path: Path) -> No
     settings.listen(lambda before, after: heard.append((before.max_queue, after.max_queue)))
     view = settings.view(queue)
     assert (view(), view()) == (256, 256)
-    asyncio.run(settings.change({"max_queue": 9}))
+    asyncio.run(changed(settings, {"max_queue": 9}))
     assert (view(), view()) == (9, 9)
     assert made == [256, 9]
     assert heard == [(256, 9)]
@@ -77,7 +85,7 @@ def test_views_and_listeners_see_each_change(store: Store, tmp_path: Path) -> No
 def test_what_needs_a_restart_waits_for_it(store: Store, tmp_path: Path) -> None:
     settings = owner(store, tmp_path)
 
-    asyncio.run(settings.change({"port": 9000, "max_queue": 9}))
+    asyncio.run(changed(settings, {"port": 9000, "max_queue": 9}))
 
     assert (settings.config.port, settings.config.sources["port"]) == (8000, "default")
     later = settings.next_start().config
@@ -103,7 +111,7 @@ def test_nonsense_is_refused_with_help_and_nothing_changes(
     settings = owner(store, tmp_path)
     before = settings.config
     with pytest.raises(InvalidRequest) as caught:
-        asyncio.run(settings.change({"slots": 5, **changes}))
+        asyncio.run(changed(settings, {"slots": 5, **changes}))
     assert [part for part in said if part not in caught.value.message] == []
     assert caught.value.hint
     assert settings.config is before
@@ -115,16 +123,16 @@ def test_what_environment_or_command_line_set_is_refused(store: Store, tmp_path:
     for name, where in (("max_queue", "MLX_GUI_MAX_QUEUE (environment)"), ("slots", "--slots")):
         for value in (9, None):
             with pytest.raises(Conflict) as caught:
-                asyncio.run(settings.change({name: value, "truncate": True}))
+                asyncio.run(changed(settings, {name: value, "truncate": True}))
             assert where in caught.value.message
     assert (settings.config.max_queue, settings.config.slots) == (4, 3)
     assert kept(store) == {}
 
 
 def test_what_was_kept_below_a_flag_can_be_forgotten(store: Store, tmp_path: Path) -> None:
-    asyncio.run(owner(store, tmp_path).change({"slots": 9}))
+    asyncio.run(changed(owner(store, tmp_path), {"slots": 9}))
     settings = owner(store, tmp_path, slots="3")
-    asyncio.run(settings.change({"slots": None}))
+    asyncio.run(changed(settings, {"slots": None}))
     assert settings.config.slots == 3
     assert kept(store) == {}
 
@@ -134,8 +142,8 @@ def test_changes_at_once_come_one_after_the_other(store: Store, tmp_path: Path) 
 
     async def scenario() -> None:
         await asyncio.gather(
-            *(settings.change({"max_queue": n, "slots": n}) for n in range(1, 30)),
-            settings.change({"truncate": True}),
+            *(changed(settings, {"max_queue": n, "slots": n}) for n in range(1, 30)),
+            changed(settings, {"truncate": True}),
         )
 
     asyncio.run(scenario())
@@ -152,14 +160,14 @@ def test_whoever_is_cancelled_leaves_no_change_that_is_kept_and_does_not_hold(
     settings = owner(store, tmp_path)
 
     async def scenario() -> None:
-        changed = asyncio.Event()
-        settings.listen(lambda *_: changed.set())
-        change = asyncio.create_task(settings.change({"max_queue": 9}))
+        heard = asyncio.Event()
+        settings.listen(lambda *_: heard.set())
+        change = asyncio.create_task(changed(settings, {"max_queue": 9}))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         change.cancel()
         async with asyncio.timeout(20):
-            await changed.wait()
+            await heard.wait()
 
     asyncio.run(scenario())
     assert settings.config.max_queue == 9
@@ -173,11 +181,11 @@ def test_what_cannot_be_kept_does_not_hold(
     store: Store, tmp_path: Path, pragma: str, error: type[Exception]
 ) -> None:
     settings = owner(store, tmp_path)
-    asyncio.run(settings.change({"max_queue": 9}))
+    asyncio.run(changed(settings, {"max_queue": 9}))
     asyncio.run(store.write(lambda c: c.exec_driver_sql(f"PRAGMA {pragma}")))
 
     with pytest.raises(error):
-        asyncio.run(settings.change({"max_queue": 10, "model_dirs": ["x" * 100_000]}))
+        asyncio.run(changed(settings, {"max_queue": 10, "model_dirs": ["x" * 100_000]}))
 
     assert settings.config.max_queue == 9
     assert kept(store) == {"max_queue": 9}
@@ -198,7 +206,7 @@ def test_nonsense_that_was_kept_is_named_and_ends_no_start(store: Store, tmp_pat
     named = ("slots", "flavour", "max_queue", "data_dir", "~nobody-of-this-name/x")
     assert len(settings.ignored) == len(named)
     assert [name for name in named if not any(name in each for each in settings.ignored)] == []
-    asyncio.run(settings.change({"slots": 5}))
+    asyncio.run(changed(settings, {"slots": 5}))
     assert owner(store, tmp_path).config.slots == 5
 
 
@@ -218,12 +226,12 @@ def test_a_file_that_was_changed_to_nonsense_is_named_and_the_old_value_holds(
     assert problem is not None
     assert "max_queue" in problem
     assert "Requests that may wait for one model." in problem
-    asyncio.run(settings.change({"slots": 5}))
+    asyncio.run(changed(settings, {"slots": 5}))
     assert (settings.config.max_queue, settings.config.slots) == (7, 5)
 
 
 def test_a_start_can_go_on_without_a_part_of_what_was_kept(store: Store, tmp_path: Path) -> None:
-    asyncio.run(owner(store, tmp_path).change({"port": 9000, "slots": 5}))
+    asyncio.run(changed(owner(store, tmp_path), {"port": 9000, "slots": 5}))
     settings = owner(store, tmp_path)
 
     settings.begin_without(("host", "port"), because="port 9000 is taken.")
@@ -231,6 +239,21 @@ def test_a_start_can_go_on_without_a_part_of_what_was_kept(store: Store, tmp_pat
     assert (settings.config.port, settings.config.slots) == (8000, 5)
     assert settings.next_start().config.port == 9000
     assert settings.ignored == ["port 9000 is taken."]
-    asyncio.run(settings.change({"slots": 6}))
+    asyncio.run(changed(settings, {"slots": 6}))
     assert (settings.config.port, settings.config.slots) == (8000, 6)
     assert kept(store) == {"port": 9000, "slots": 6}
+
+
+def test_what_others_speak_against_is_neither_kept_nor_held(store: Store, tmp_path: Path) -> None:
+    settings = owner(store, tmp_path)
+    judged: list[tuple[int, int]] = []
+
+    async def against(after: Config) -> None:
+        judged.append((after.max_queue, after.port))
+        raise Conflict("Not now.")
+
+    with pytest.raises(Conflict, match="Not now"):
+        asyncio.run(settings.change({"max_queue": 9, "port": 9000}, check=against))
+    assert judged == [(9, 8000)]
+    assert settings.config.max_queue == 256
+    assert kept(store) == {}

@@ -1,13 +1,13 @@
 """`/v1/models/{name}/settings`: what holds for one model, and changes to it."""
 
+from functools import partial
+
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
-from mlx_gui.api.manage.settings.pins import check_change
 from mlx_gui.api.manage.settings.translate import settings_body
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.validation import StrictJsonRoute
-from mlx_gui.control.planning import find_draft
 from mlx_gui.core.model import Model
 from mlx_gui.model_settings import checked
 from mlx_gui.wire.errors import ErrorEnvelope
@@ -41,13 +41,7 @@ async def change_model_settings(
     """What holds now. All changes are made, or none where one is refused."""
     model = await services.library.find(name)
     changes = checked(change.settings)
-
-    async def check() -> None:
-        wanted = services.model_settings.after(changes, model=model)
-        if changes.get("draft_model") is not None:
-            find_draft(model, wanted.draft_model, services.library.resolve)
-        await check_change(services, model, changes)
-
+    check = partial(services.settings_check.of_model, model, changes)
     await services.model_settings.change(model, changes, check=check)
     services.run_loop.settings_changed()
     services.bus.publish("models", model.id)
