@@ -1,12 +1,14 @@
 """JSON that several endpoints of OpenAI's family share. Unknown fields are ignored."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.fields import Between, Int64, NonEmpty, StopList, Strict, text_or_list
 from mlx_gui.api.priority import Priority
+from mlx_gui.api.validation import EXPLAINED
 
 MAX_ANSWERS = 128
 MAX_TOKENS = 2**31 - 1
@@ -21,6 +23,67 @@ def _as_schema(value: object) -> object:
     raise PydanticCustomError("schema_type", "Input should be a JSON schema")
 
 
+def texts_or_ids(most: int, *, of: str) -> Callable[[Any], list[Any]]:
+    """Reads up to `most` texts or lists of token ids, each a thing called `of`.
+
+    One alone is a list of one; a list that begins with a number is one of them.
+    """
+
+    def read(value: Any) -> list[Any]:
+        return _texts_or_ids(value, most=most, of=of)
+
+    return read
+
+
+def _texts_or_ids(value: Any, *, most: int, of: str) -> list[Any]:
+    if isinstance(value, str) or _begins_with_number(value):
+        value = [value]
+    if not isinstance(value, list):
+        raise PydanticCustomError(
+            "prompt_type", "Input should be a string, a list of token ids, or a list of these"
+        )
+    prompts = cast(list[Any], value)
+    if not prompts:
+        raise PydanticCustomError(EXPLAINED, "Input should have at least 1 {of}", {"of": of})
+    if len(prompts) > most:
+        raise PydanticCustomError(
+            EXPLAINED,
+            "Input should have at most {most} {of}s, not {count}",
+            {"most": most, "of": of, "count": len(prompts)},
+        )
+    for number, prompt in enumerate(prompts):
+        _check_prompt(prompt, number)
+    return prompts
+
+
+def _begins_with_number(value: Any) -> bool:
+    return isinstance(value, list) and isinstance(next(iter(cast(list[Any], value)), ""), int)
+
+
+def _check_prompt(prompt: Any, number: int) -> None:
+    if not isinstance(prompt, str | list):
+        raise PydanticCustomError(
+            EXPLAINED,
+            "Input should be text or token ids; number {number} is neither",
+            {"number": number},
+        )
+    if prompt == []:
+        raise PydanticCustomError(
+            EXPLAINED, "Input should not be empty; number {number} is", {"number": number}
+        )
+    if isinstance(prompt, list) and not all(map(_is_token_id, cast(list[Any], prompt))):
+        raise PydanticCustomError(
+            EXPLAINED,
+            "Input should have token ids between 0 and {highest}; number {number} has others",
+            {"highest": MAX_TOKEN_ID, "number": number},
+        )
+
+
+def _is_token_id(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= MAX_TOKEN_ID
+
+
+TextsOrIds = list[str | list[int]]
 Stops = Annotated[
     StopList,
     BeforeValidator(text_or_list(str, of="strings"), json_schema_input_type=NonEmpty | StopList),
