@@ -1,6 +1,6 @@
 """What a model kind says of itself: how its files look, what it can do, what it needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
@@ -77,6 +77,8 @@ class ModelKind(Protocol):
 
     The probe calls it; empty where all that is recognised can be loaded.
     """
+    scripted: Mapping[str, ModelFacts]
+    """The models of its fake engine, by the name that says how they behave."""
     weight_files: tuple[str, ...]
     """Patterns of file names: a folder with one of them may be a model of this kind."""
 

@@ -1,7 +1,11 @@
 """Models that continue text."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
 
 from mlx_gui.core.fill_tokens import names_fill_tokens
 from mlx_gui.core.generation import (
@@ -11,7 +15,15 @@ from mlx_gui.core.generation import (
     WorkerRequest,
 )
 from mlx_gui.core.markers import knows_thoughts, knows_tools
-from mlx_gui.core.model import Capability, Kind, KindOptions, ModelFacts, TextFacts, TextOptions
+from mlx_gui.core.model import (
+    Capability,
+    Kind,
+    KindOptions,
+    KVLayout,
+    ModelFacts,
+    TextFacts,
+    TextOptions,
+)
 from mlx_gui.kinds.architecture import (
     activations_per_token,
     attended_values,
@@ -50,6 +62,17 @@ _ADDED_TOKENS_BYTES = 1 << 21
 """Of a tokenizer's file; its added tokens, which come first, are not more."""
 
 
+_SCRIPTED = ModelFacts(
+    kind="text",
+    model_type="fake",
+    capabilities=("chat", "completion", "tools", "thinking"),
+    parameter_count=12_500_000,
+    stored_bytes=50_000_000,
+    largest_tensor_parameters=1_000_000,
+    own=TextFacts(4096, KVLayout(1024), has_chat_template=True),
+)
+
+
 class TextKind:
     """Every architecture that the installed mlx-lm knows."""
 
@@ -63,6 +86,15 @@ class TextKind:
     options: type[KindOptions] = TextOptions
     library = "mlx-lm"
     architectures = "mlx_gui.engines.text.architectures"
+    scripted: Mapping[str, ModelFacts] = MappingProxyType(
+        {
+            **dict.fromkeys(("echo", "second", "slow", "slow-load", "broken", "crash"), _SCRIPTED),
+            # Coding agents begin with ten thousand tokens and more.
+            "agent": msgspec.structs.replace(
+                _SCRIPTED, own=TextFacts(131_072, KVLayout(1024), has_chat_template=True)
+            ),
+        }
+    )
     weight_files: tuple[str, ...] = ("*.safetensors", INDEX_FILE)
 
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
