@@ -124,9 +124,16 @@ class Application:
             bus=self.bus,
             observer=Observers((RequestLog(), self.requests.tracker)),
         )
-        self.services = Services(
-            settings=settings,
-            store=store,
+        self.services = self._services(address, boot_id)
+        self._recorder = self._record_samples()
+        self.asgi = build_asgi(self.services)
+        settings.listen(self._on_settings_changed)
+
+    def _services(self, address: str, boot_id: str) -> Services:
+        """What the routes get of all these parts."""
+        return Services(
+            settings=self.settings,
+            store=self._store,
             library=self.library,
             run_loop=self.run_loop,
             dispatch=Dispatch(self.run_loop, self.device),
@@ -157,9 +164,6 @@ class Application:
             local_token=self.local_token,
             ui_build=ui_build,
         )
-        self._recorder = self._record_samples()
-        self.asgi = build_asgi(self.services)
-        settings.listen(self._on_settings_changed)
 
     @property
     def worker_settings(self) -> WorkerSettings:
