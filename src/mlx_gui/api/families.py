@@ -30,6 +30,7 @@ from mlx_gui.api.ollama.generate import routes as ollama_generate
 from mlx_gui.api.ollama.models import routes as ollama_models
 from mlx_gui.api.openai.chat import routes as chat
 from mlx_gui.api.openai.completions import routes as completions
+from mlx_gui.api.openai.embeddings import routes as embeddings
 from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.models import routes as models
 from mlx_gui.api.openai.responses import routes as responses
@@ -60,7 +61,14 @@ FAMILIES = (
     Family(
         "openai",
         "/v1/",
-        (models.router, chat.router, completions.router, tokens.router, responses.router),
+        (
+            models.router,
+            chat.router,
+            completions.router,
+            embeddings.router,
+            tokens.router,
+            responses.router,
+        ),
         error_body,
     ),
     Family("anthropic", "/v1/messages", (messages.router,), anthropic_error_body),

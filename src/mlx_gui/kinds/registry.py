@@ -12,10 +12,11 @@ from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Kind, KindOptions
 from mlx_gui.kinds.base import ModelKind, Recognised
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
+from mlx_gui.kinds.embedding import EmbeddingKind
 from mlx_gui.kinds.text import TextKind
 from mlx_gui.kinds.unserved import unserved_kind
 
-KINDS: tuple[ModelKind, ...] = (TextKind(),)
+KINDS: tuple[ModelKind, ...] = (EmbeddingKind(), TextKind())
 """The one table of them."""
 
 _CARRIED: dict[type, Any] = {
@@ -61,6 +62,6 @@ def recognise(folder: Path) -> Recognised:
     for kind in KINDS:
         if recognised := kind.recognise(folder, config):
             return recognised
-    if unserved := unserved_kind(folder, config):
+    if unserved := unserved_kind(config):
         return Recognised(None, f"mlx-gui serves text models so far; this is {unserved}.")
     return Recognised(None, "Its config.json names no model_type, so nobody can tell what it is.")

@@ -103,7 +103,7 @@ class TextKind:
         Which of them can be loaded is mlx-lm's to say.
         """
         model_type = config.get("model_type")
-        if not isinstance(model_type, str) or unserved_kind(folder, config):
+        if not isinstance(model_type, str) or unserved_kind(config):
             return None
         try:
             tensors = [each for each in read_tensors(folder) if _is_read(each, model_type)]

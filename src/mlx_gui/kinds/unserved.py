@@ -1,19 +1,13 @@
 """Kinds of model that other programs serve from the same folders, and this version does not."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-_EMBEDDING = "an embedding model"
 _CLASSIFIER = "a reranking or classifying model"
 _RECOGNITION = "a speech recognition model"
 _SPEECH = "a speech synthesis model"
 _VISION = "a vision model"
 
 _BY_MODEL_TYPE: Mapping[str, str] = {
-    **dict.fromkeys(
-        ("albert", "bert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"), _EMBEDDING
-    ),
-    **dict.fromkeys(("new", "nomic_bert", "roberta", "xlm-roberta"), _EMBEDDING),
     **dict.fromkeys(("hubert", "moonshine", "wav2vec2", "whisper"), _RECOGNITION),
     **dict.fromkeys(("bark", "csm", "dia", "kokoro", "pocket_tts", "speecht5", "vits"), _SPEECH),
     **dict.fromkeys(("clip", "dinov2", "siglip", "siglip2", "vit"), _VISION),
@@ -22,13 +16,11 @@ _BY_MODEL_TYPE: Mapping[str, str] = {
 }
 
 
-def unserved_kind(folder: Path, config: Mapping[str, object]) -> str | None:
-    """What the model in `folder` is, with its article, when it is none that is served."""
+def unserved_kind(config: Mapping[str, object]) -> str | None:
+    """What the model with this config is, with its article, when it is none that is served."""
     architectures = str(config.get("architectures", ""))
     if "ForSequenceClassification" in architectures:
         return _CLASSIFIER
-    if any((folder / name).exists() for name in ("1_Pooling", "modules.json")):
-        return _EMBEDDING
     if str(config.get("target", "")).startswith("nemo.collections.asr"):
         return _RECOGNITION
     return _BY_MODEL_TYPE.get(str(config.get("model_type")))

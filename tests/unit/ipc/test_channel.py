@@ -40,6 +40,8 @@ from mlx_gui.ipc.messages import (
     StartWorker,
     ToChild,
 )
+from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
+from mlx_gui.kinds.registry import KINDS
 
 
 def generate(text: str, request_id: str = "r") -> StartRequest:
@@ -89,18 +91,29 @@ def test_a_request_arrives_with_bytes_and_numbers_for_keys_as_it_was_sent() -> N
     )
     sent = [
         StartRequest("r", each)
-        for each in (request, TokenizeRequest(request), DetokenizeRequest((1, 2)))
+        for each in (
+            request,
+            TokenizeRequest(request),
+            DetokenizeRequest((1, 2)),
+            EmbedRequest(("one", (1, 2)), dimensions=8),
+        )
     ]
+    assert {type(each.request) for each in sent} == {
+        request for kind in KINDS for request in kind.requests
+    }
     reader = FrameReader[ToChild](ToChild)
     frames = [frame for each in sent for frame in FrameWriter().frames(each)]
     assert [each for frame in frames for each in reader.feed(frame)] == sent
 
 
 def test_the_options_of_a_load_arrive_as_those_of_their_kind() -> None:
-    spec = LoadSpec("one", "/one", "text", "engine", "stored", TextOptions(64, 2, kv_bits=8))
-    sent = StartWorker(PROTOCOL_VERSION, spec, "auto", "/cache")
-    (frame,) = FrameWriter().frames(sent)
-    assert list(FrameReader[ToChild](ToChild).feed(frame)) == [sent]
+    every = (TextOptions(64, 2, kv_bits=8), EmbeddingOptions(8, 64, 512))
+    assert {type(each) for each in every} == {kind.options for kind in KINDS}
+    for options in every:
+        spec = LoadSpec("one", "/one", "some", "engine", "stored", options)
+        sent = StartWorker(PROTOCOL_VERSION, spec, "auto", "/cache")
+        (frame,) = FrameWriter().frames(sent)
+        assert list(FrameReader[ToChild](ToChild).feed(frame)) == [sent]
 
 
 def test_a_request_that_no_kind_knows_is_a_protocol_error() -> None:

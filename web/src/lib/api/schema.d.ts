@@ -504,6 +504,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make vectors of texts
+         * @description A vector for each text, so that texts can be compared. Loads the model.
+         */
+        post: operations["create_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokenize": {
         parameters: {
             query?: never;
@@ -1586,6 +1606,68 @@ export interface components {
             total_bytes: number;
         };
         /**
+         * Embedding
+         * @description The vector of the input number `index`.
+         */
+        Embedding: {
+            /**
+             * Object
+             * @default embedding
+             * @constant
+             */
+            object: "embedding";
+            /** Index */
+            index: number;
+            /** Embedding */
+            embedding: number[] | string;
+        };
+        /**
+         * EmbeddingList
+         * @description One vector for each input, in the order of these.
+         */
+        EmbeddingList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["Embedding"][];
+            /** Model */
+            model: string;
+            usage: components["schemas"]["EmbeddingUsage"];
+        };
+        /**
+         * EmbeddingUsage
+         * @description Tokens read.
+         */
+        EmbeddingUsage: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+        };
+        /**
+         * EmbeddingsRequest
+         * @description Texts, or token ids, to make vectors of. Up to 2,048 in one request.
+         *
+         *     `dimensions` asks for shorter vectors than the model makes; `base64` is of their 32-bit floats,
+         *     the lowest byte first.
+         */
+        EmbeddingsRequest: {
+            /** Model */
+            model: string;
+            /** Input */
+            input: string | number[] | (string | number[])[];
+            /** Encoding Format */
+            encoding_format?: ("float" | "base64") | null;
+            /** Dimensions */
+            dimensions?: number | null;
+            /** Priority */
+            priority?: number | null;
+        };
+        /**
          * ErrorBody
          * @description An error as every family outside OpenAI's shape carries it.
          */
@@ -2449,7 +2531,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding")[];
             /** Context Length */
             context_length: number | null;
             /** Max Model Len */
@@ -5858,6 +5940,51 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Completion"];
                     "text/event-stream": components["schemas"]["Completion"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_embeddings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EmbeddingsRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EmbeddingList"];
                 };
             };
             /** @description Client Error */

@@ -125,13 +125,14 @@ export const en = {
     filter: "Filter by name",
     type: "Type",
     allTypes: "All",
-    kinds: { text: "Chat" },
+    kinds: { text: "Chat", embedding: "Embeddings" } as Record<string, string>,
     capabilities: {
       chat: "chat",
       completion: "completion",
       tools: "tools",
       thinking: "thinking",
       fill_in_the_middle: "fill in the middle",
+      embedding: "embeddings",
     },
     rescan: "Rescan",
     rescanned: (count: number) =>

@@ -104,6 +104,8 @@ def _capabilities(model: Model) -> list[str]:
     if model.facts is None:
         return []
     ours = model.facts.capabilities
+    if "embedding" in ours:
+        return ["embedding"]
     insert = ["insert"] if "fill_in_the_middle" in ours else []
     return ["completion", *insert, *(word for word in ("tools", "thinking") if word in ours)]
 

@@ -1,0 +1,57 @@
+"""The JSON of `/v1/embeddings`. Unknown fields are ignored."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator
+
+from mlx_gui.api.fields import Between, Strict
+from mlx_gui.api.openai.wire import TextsOrIds, texts_or_ids
+from mlx_gui.api.priority import Priority
+
+MAX_INPUTS = 2048
+MAX_DIMENSIONS = 65_536
+
+Inputs = Annotated[
+    TextsOrIds,
+    BeforeValidator(
+        texts_or_ids(MAX_INPUTS, of="input"), json_schema_input_type=str | list[int] | TextsOrIds
+    ),
+]
+
+
+class EmbeddingsRequest(Strict):
+    """Texts, or token ids, to make vectors of. Up to 2,048 in one request.
+
+    `dimensions` asks for shorter vectors than the model makes; `base64` is of their 32-bit floats,
+    the lowest byte first.
+    """
+
+    model: str
+    input: Inputs
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: Annotated[int, Between(1, MAX_DIMENSIONS)] | None = None
+    priority: Priority | None = None
+
+
+class Embedding(BaseModel):
+    """The vector of the input number `index`."""
+
+    object: Literal["embedding"] = "embedding"
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingUsage(BaseModel):
+    """Tokens read."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(BaseModel):
+    """One vector for each input, in the order of these."""
+
+    object: Literal["list"] = "list"
+    data: list[Embedding]
+    model: str
+    usage: EmbeddingUsage
