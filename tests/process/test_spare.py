@@ -171,7 +171,7 @@ def test_a_model_that_a_spare_cannot_load_has_failed(name: str, tmp_path: Path) 
         observed = Observed()
         worker = WorkerProcess(
             fake_spec("slow-load" if name == "dies" else name),
-            lambda: settings(tmp_path),
+            settings(tmp_path),
             observed,
             child=child,
         )
