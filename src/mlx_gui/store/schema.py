@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, ForeignKey, Integer, MetaData, String, Table
 
-REVISIONS = ("0001", "0002", "0003", "0004")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """Every revision in order; each has its file in `migrations/versions`."""
 
 METADATA = MetaData(
@@ -86,4 +86,22 @@ model_settings = Table(
     Column("name", String, primary_key=True),
     Column("value", String, nullable=False),
     Column("changed_at", String, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("arguments", String, nullable=False),
+    Column("title", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("updated_at", Float, nullable=False),
+    Column("ended_at", Float),
+    Column("stage", String, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("total", Integer),
+    Column("unit", String, nullable=False),
+    Column("error", String),
 )

@@ -8,9 +8,12 @@ import pytest
 from sqlalchemy import Connection, update
 
 from mlx_gui.core.device import BlasFacts, DeviceFacts
+from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.job import Job
 from mlx_gui.core.model import LoadSpec, MemoryUse, TextOptions
 from mlx_gui.store.connections import engine
 from mlx_gui.store.devices import recall_device, remember_device
+from mlx_gui.store.jobs import all_jobs, forget_jobs, keep_job
 from mlx_gui.store.measurements import Measurement, all_measurements, record_measurement
 from mlx_gui.store.migrate import migrate
 from mlx_gui.store.model_settings import all_model_settings, change_model_settings
@@ -84,6 +87,17 @@ def test_settings_of_models_come_back_as_they_were_set(connection: Connection) -
     assert all_model_settings(connection) == {"org/one": values, "two": {"slots": 2}}
     change_model_settings(connection, "org/one", changes=dict.fromkeys(values), now="later")
     assert all_model_settings(connection) == {"two": {"slots": 2}}
+
+
+def test_a_job_is_kept_as_it_was_last_the_oldest_first(connection: Connection) -> None:
+    error = ErrorInfo("disk_full", "It is full.", "Free some.", {"needed_bytes": 2**40})
+    young = Job("job-a", "kind", '{"a":1}', "Do a", "queued", 2.5, 2.5, total=2**40, unit="bytes")
+    old = Job("job-b", "kind", "{}", "Do b", "failed", 1.5, 3.5, 3.5, "stage", 1, error=error)
+    for job in (young, msgspec.structs.replace(old, state="running", error=None), old):
+        keep_job(connection, job)
+    assert all_jobs(connection) == [old, young]
+    forget_jobs(connection, ["job-b", "job-c"])
+    assert all_jobs(connection) == [young]
 
 
 def test_the_last_measurement_of_a_spec_is_kept(connection: Connection) -> None:

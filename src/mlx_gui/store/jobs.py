@@ -1,0 +1,35 @@
+"""Jobs, as they were when they last changed."""
+
+from collections.abc import Collection
+
+import msgspec
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects.sqlite import insert
+
+from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.job import Job
+from mlx_gui.store.schema import jobs
+
+
+def all_jobs(connection: Connection) -> list[Job]:
+    """Every job, the oldest first."""
+    rows = connection.execute(select(jobs).order_by(jobs.c.created_at, jobs.c.id)).mappings()
+    return [Job(**{**row, "error": _error(row["error"])}) for row in rows]
+
+
+def keep_job(connection: Connection, job: Job) -> None:
+    """Keeps `job` in the place of what was known of it."""
+    row = msgspec.structs.asdict(job)
+    row["error"] = None if job.error is None else msgspec.json.encode(job.error).decode()
+    connection.execute(
+        insert(jobs).values(row).on_conflict_do_update(index_elements=[jobs.c.id], set_=row)
+    )
+
+
+def forget_jobs(connection: Connection, ids: Collection[str]) -> None:
+    """Nothing is known of these jobs any more."""
+    connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+
+
+def _error(text: str | None) -> ErrorInfo | None:
+    return None if text is None else msgspec.json.decode(text, type=ErrorInfo)
