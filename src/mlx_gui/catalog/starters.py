@@ -66,7 +66,7 @@ async def ensure_starter(
     if target.exists():
         return False
     make_private(models_dir)
-    async with _alone(models_dir / f"{WORK_FOLDER}.lock"):
+    async with _alone(_lock_file(models_dir), progress):
         if target.exists():
             return False
         if offline:
@@ -79,13 +79,27 @@ async def ensure_starter(
     return True
 
 
+def clear_unfinished(models_dir: Path) -> None:
+    """Removes what interrupted runs left below `models_dir`, unless one is at work there."""
+    if not models_dir.exists():
+        return
+    with locked(_lock_file(models_dir)) as held:
+        if held:
+            shutil.rmtree(models_dir / WORK_FOLDER, ignore_errors=True)
+
+
+def _lock_file(models_dir: Path) -> Path:
+    return models_dir / f"{WORK_FOLDER}.lock"
+
+
 @asynccontextmanager
-async def _alone(path: Path) -> AsyncGenerator[None]:
+async def _alone(path: Path, progress: Progress) -> AsyncGenerator[None]:
     while True:
         with locked(path) as held:
             if held:
                 yield
                 return
+        progress("wait", 0, 0)
         await asyncio.sleep(_LOCK_POLL_S)
 
 

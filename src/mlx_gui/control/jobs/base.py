@@ -1,0 +1,72 @@
+"""What a kind of job is, and what its work may use."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
+
+from mlx_gui.config import Config
+from mlx_gui.control.errands import run_errand
+from mlx_gui.control.worker_process import WorkerSettings
+
+Report = Callable[[str, int, int], None]
+"""Called on the event loop with stage, done and total, 0 where nobody knows how much it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobTools:
+    """What of the server the work of jobs may use, with the settings of now.
+
+    `installed` has a model that came into a model folder be one of the list.
+    """
+
+    config: Callable[[], Config]
+    worker_settings: Callable[[], WorkerSettings]
+    installed: Callable[[str], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What one run of a job has: the tools, and `report`, which says how far it is."""
+
+    tools: JobTools
+    report: Report
+
+    async def errand(
+        self, errand: Literal["probe", "convert-gguf"], arguments: Mapping[str, str]
+    ) -> bytes:
+        """What a child process finds, its progress being the job's. Raises as `run_errand`."""
+        return await run_errand(errand, arguments, self.tools.worker_settings(), self.report)
+
+
+class JobKind(Protocol):
+    """One sort of work, as a frozen dataclass whose fields are its arguments.
+
+    Those are kept as JSON, and the work is made of them anew for each run.
+    """
+
+    name: ClassVar[str]
+    unit: ClassVar[str]
+    """What its progress counts."""
+
+    @property
+    def title(self) -> str:
+        """What people read in a list of jobs."""
+        ...
+
+    @property
+    def installs(self) -> str | None:
+        """The id of the model that is there once the job is done; None for other work."""
+        ...
+
+    async def run(self, context: JobContext) -> None:
+        """Do the work; returns when it is done, and raises why it cannot be.
+
+        A pause, a cancellation and the server's end arrive as CancelledError at the next `await`,
+        so what runs in a thread goes there in small pieces. A later run begins with whatever this
+        one has left, be it half of the work or nothing, also after a crash.
+        """
+        ...
+
+    async def discard(self, context: JobContext) -> None:
+        """Remove what unfinished runs have left; called when nobody wants the rest any more."""
+        ...

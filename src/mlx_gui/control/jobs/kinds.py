@@ -1,0 +1,8 @@
+"""The table of the kinds of job."""
+
+from collections.abc import Mapping
+
+from mlx_gui.control.jobs.base import JobKind
+from mlx_gui.control.jobs.starter import InstallStarter
+
+JOB_KINDS: Mapping[str, type[JobKind]] = {kind.name: kind for kind in (InstallStarter,)}

@@ -1,0 +1,404 @@
+"""All jobs, their one owner, and the order in which they run."""
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+import structlog
+
+from mlx_gui.control.jobs.base import JobContext, JobKind, JobTools
+from mlx_gui.control.supervision import fault_of, finished
+from mlx_gui.core.errors import (
+    Conflict,
+    ErrorInfo,
+    InternalError,
+    MlxGuiError,
+    NotFound,
+    QueueFull,
+    ShuttingDown,
+    StoreUnavailable,
+)
+from mlx_gui.core.job import Job
+from mlx_gui.store.database import Store
+from mlx_gui.store.errors import StoreError
+from mlx_gui.store.jobs import all_jobs, forget_jobs, keep_job
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+MOST_RUNNING = 2
+MOST_WAITING = 100
+KEPT_ENDED = 100
+_KEEP_EVERY_S = 1.0
+
+_NOT_BEGUN: Mapping[str, Any] = {"stage": "", "done": 0, "total": None, "error": None}
+
+
+@dataclass(slots=True)
+class _Entry:
+    """A job, its work while it runs, and how that is to end if it is not left to itself."""
+
+    job: Job
+    kept: Job | None
+    """What the store has of it; None when it could not be told."""
+    installs: str | None
+    work: asyncio.Task[None] | None = None
+    attendant: asyncio.Task[None] | None = None
+    wish: Literal["finish", "pause", "cancel", "requeue"] = "finish"
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by whoever pauses, resumes, cancels or removes it."""
+
+
+class Jobs:
+    """Starts jobs, runs a few of them at a time, keeps all, and tells of each change.
+
+    Called on the event loop. `publish` is told the id of whatever changed.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        kinds: Mapping[str, type[JobKind]],
+        tools: JobTools,
+        publish: Callable[[str], None],
+        keep_every_s: float = _KEEP_EVERY_S,
+    ) -> None:
+        self._store = store
+        self._kinds = kinds
+        self._tools = tools
+        self._publish = publish
+        self._keep_every_s = keep_every_s
+        self._entries: dict[str, _Entry] = {}
+        self._starting = asyncio.Lock()
+        self._stage: Literal["before", "running", "closed"] = "before"
+
+    async def recall(self, *, resume: bool) -> None:
+        """Knows again what the store has; whatever did not come to its end is queued again.
+
+        Without `resume` it is paused, until somebody wants it to go on. Raises StoreError.
+        """
+        for job in await self._store.read(all_jobs):
+            entry = self._add(job)
+            if job.state in ("queued", "running"):
+                self._change(entry, state="queued" if resume else "paused", **_NOT_BEGUN)
+                await self._keep(entry)
+
+    def begin(self) -> None:
+        """From now on queued jobs run."""
+        self._stage = "running"
+        self._advance()
+
+    async def close(self) -> None:
+        """End what runs, which goes on with the next start. Raises nothing."""
+        self._stage = "closed"
+        for entry in self._entries.values():
+            self._interrupt(entry, "requeue")
+        attendants = [each.attendant for each in self._entries.values() if each.attendant]
+        if attendants:
+            await asyncio.wait(attendants)
+
+    def newest_first(self) -> list[Job]:
+        """Every job, the newest first."""
+        return [entry.job for entry in reversed(self._entries.values())]
+
+    def get(self, job_id: str) -> Job:
+        """Raises NotFound."""
+        return self._entry(job_id).job
+
+    def installing(self) -> dict[str, Job]:
+        """The models that will be there without anybody doing more, each with its job."""
+        return {
+            entry.installs: entry.job
+            for entry in self._entries.values()
+            if entry.installs is not None and entry.job.state in ("queued", "running")
+        }
+
+    async def follow(self, job_id: str) -> AsyncGenerator[Job]:
+        """The job as it is now and after each change, until it has ended. Raises NotFound.
+
+        Who reads slowly misses some changes, but never the last one.
+        """
+        entry = self._entry(job_id)
+        while True:
+            job, changed = entry.job, entry.changed
+            yield job
+            if job.ended:
+                return
+            await changed.wait()
+
+    async def start(self, kind: JobKind) -> Job:
+        """The job that does this work: a new one, or the one that does it already.
+
+        Raises QueueFull, ShuttingDown, and StoreError or DiskFull when it could not be kept.
+        """
+        arguments = msgspec.json.encode(kind).decode()
+        async with self._starting:
+            twin = self._twin(kind.name, arguments)
+            if twin is not None:
+                return await self.resume(twin.job.id)
+            self._refuse_more()
+            now = time.time()
+            job = Job(
+                id=f"job-{secrets.token_hex(6)}",
+                kind=kind.name,
+                arguments=arguments,
+                title=kind.title,
+                state="queued",
+                created_at=now,
+                updated_at=now,
+                unit=kind.unit,
+            )
+            await self._store.write(lambda connection: keep_job(connection, job))
+            self._add(job)
+        self._publish(job.id)
+        self._advance()
+        return self.get(job.id)
+
+    async def pause(self, job_id: str) -> Job:
+        """The job, which does nothing until it is resumed. Raises NotFound, Conflict."""
+        entry = self._entry(job_id)
+        async with self._asked(entry):
+            _refuse_ended(entry.job, "be paused")
+            await self._interrupted(entry, "pause")
+            if entry.job.state == "queued":
+                self._change(entry, state="paused")
+                await self._keep(entry)
+            return entry.job
+
+    async def resume(self, job_id: str) -> Job:
+        """The job, which has its turn again, also after it failed. Raises NotFound, Conflict."""
+        entry = self._entry(job_id)
+        async with self._asked(entry):
+            if entry.job.state == "failed":
+                self._refuse_more()
+            else:
+                _refuse_ended(entry.job, "go on")
+            if entry.job.state in ("paused", "failed"):
+                self._change(entry, state="queued", ended_at=None, **_NOT_BEGUN)
+                await self._keep(entry)
+                self._advance()
+            return entry.job
+
+    async def cancel(self, job_id: str) -> Job:
+        """The job, which is over and has left nothing unfinished. Raises NotFound, Conflict.
+
+        One that was done before the cancellation reached it is done.
+        """
+        entry = self._entry(job_id)
+        async with self._asked(entry):
+            _refuse_ended(entry.job, "be cancelled")
+            await self._interrupted(entry, "cancel")
+            if not entry.job.ended:
+                # It waits, and is not to begin while what it has left is removed.
+                self._change(entry, state="paused")
+                await self._discard(entry)
+                self._end(entry, "cancelled")
+                await self._keep(entry)
+            return entry.job
+
+    async def remove(self, job_id: str) -> None:
+        """Forgets a job that has ended. Raises NotFound, Conflict, StoreError."""
+        entry = self._entry(job_id)
+        async with self._asked(entry):
+            if not entry.job.ended:
+                raise Conflict(
+                    f"The job {job_id} is {entry.job.state}, and only one that has ended is "
+                    "removed.",
+                    hint="Cancel it first.",
+                )
+            if entry.job.state == "failed":
+                await self._discard(entry)
+            await self._forget([job_id])
+
+    @asynccontextmanager
+    async def _asked(self, entry: _Entry) -> AsyncGenerator[None]:
+        """One demand after the other, and none while the store is told how the job ended."""
+        async with entry.lock:
+            if entry.job.ended and entry.attendant is not None:
+                await asyncio.wait((entry.attendant,))
+            yield
+
+    def _add(self, job: Job) -> _Entry:
+        try:
+            installs = self._kind(job).installs
+        except Conflict:
+            installs = None
+        entry = self._entries[job.id] = _Entry(job, kept=job, installs=installs)
+        return entry
+
+    def _entry(self, job_id: str) -> _Entry:
+        entry = self._entries.get(job_id)
+        if entry is None:
+            raise NotFound(
+                f"There is no job '{job_id}'.",
+                hint="`GET /v1/jobs` and `mlx-gui jobs` show those that there are.",
+            )
+        return entry
+
+    def _twin(self, kind: str, arguments: str) -> _Entry | None:
+        for entry in self._entries.values():
+            job = entry.job
+            if not job.ended and (job.kind, job.arguments) == (kind, arguments):
+                return entry
+        return None
+
+    def _refuse_more(self) -> None:
+        if self._stage == "closed":
+            raise ShuttingDown("The server is stopping.", hint="Try again when it runs again.")
+        waiting = sum(not entry.job.ended for entry in self._entries.values())
+        if waiting >= MOST_WAITING:
+            raise QueueFull(
+                f"{waiting} jobs have not ended yet, more are not taken.",
+                hint="Wait until some have ended, or cancel some.",
+            )
+
+    def _kind(self, job: Job) -> JobKind:
+        """Raises Conflict for what another version has left that this one does not know."""
+        try:
+            return msgspec.json.decode(job.arguments, type=self._kinds[job.kind])
+        except (KeyError, msgspec.DecodeError) as error:
+            raise Conflict(
+                f"This version of mlx-gui has no job {job.kind} with the arguments "
+                f"{job.arguments}.",
+                hint="Remove the job, and start a new one.",
+            ) from error
+
+    def _advance(self) -> None:
+        """Have the oldest queued jobs run, as far as there is room."""
+        if self._stage != "running":
+            return
+        running = sum(entry.attendant is not None for entry in self._entries.values())
+        for entry in self._entries.values():
+            if running >= MOST_RUNNING:
+                return
+            if entry.job.state == "queued" and entry.attendant is None:
+                running += 1
+                self._change(entry, state="running")
+                entry.wish = "finish"
+                entry.work = asyncio.create_task(self._run(entry), name=entry.job.id)
+                entry.attendant = asyncio.create_task(
+                    self._attend(entry, entry.work), name=f"attendant of {entry.job.id}"
+                )
+
+    async def _attend(self, entry: _Entry, work: asyncio.Task[None]) -> None:
+        """Sees the work to whatever end it comes to; its progress is kept now and then."""
+        while not work.done():
+            await self._keep(entry)
+            await asyncio.wait((work,), timeout=self._keep_every_s)
+        fault = asyncio.CancelledError() if work.cancelled() else work.exception()
+        if fault is not None and entry.wish == "cancel":
+            await self._discard(entry)
+        entry.work = None
+        self._settle(entry, fault)
+        await self._keep(entry)
+        await self._forget_oldest()
+        entry.attendant = None
+        self._advance()
+
+    async def _run(self, entry: _Entry) -> None:
+        await self._kind(entry.job).run(self._context(entry))
+
+    def _context(self, entry: _Entry) -> JobContext:
+        def report(stage: str, done: int, total: int) -> None:
+            self._change(entry, stage=stage, done=done, total=total or None)
+
+        return JobContext(self._tools, report)
+
+    def _settle(self, entry: _Entry, fault: BaseException | None) -> None:
+        """The state that follows from how the work ended and how it was meant to."""
+        interrupted = isinstance(fault, asyncio.CancelledError)
+        if fault is None:
+            self._end(entry, "done")
+        elif entry.wish == "cancel":
+            self._end(entry, "cancelled")
+        elif interrupted and entry.wish == "pause":
+            self._change(entry, state="paused")
+        elif interrupted and entry.wish == "requeue":
+            self._change(entry, state="queued", **_NOT_BEGUN)
+        else:
+            if _is_ours(fault):
+                log.error("task_failed", task=entry.job.id, exc_info=fault)
+            self._end(entry, "failed", error=_error_of(fault))
+
+    def _interrupt(self, entry: _Entry, wish: Literal["pause", "cancel", "requeue"]) -> None:
+        """Whoever wants it over has the last word."""
+        if entry.work is not None:
+            entry.wish = "cancel" if entry.wish == "cancel" else wish
+            entry.work.cancel()
+
+    async def _interrupted(self, entry: _Entry, wish: Literal["pause", "cancel"]) -> None:
+        """Returns when the work has ended, in whatever way, or at once where it does not run."""
+        if entry.attendant is not None:
+            self._interrupt(entry, wish)
+            await asyncio.wait((entry.attendant,))
+
+    def _end(
+        self, entry: _Entry, state: Literal["done", "failed", "cancelled"], **changes: Any
+    ) -> None:
+        self._change(entry, state=state, ended_at=time.time(), **changes)
+        job = entry.job
+        reason = job.error.message if job.error is not None else None
+        log.info("job_ended", job=job.id, title=job.title, state=state, reason=reason)
+
+    def _change(self, entry: _Entry, **changes: Any) -> None:
+        entry.job = msgspec.structs.replace(entry.job, updated_at=time.time(), **changes)
+        entry.changed.set()
+        entry.changed = asyncio.Event()
+        self._publish(entry.job.id)
+
+    async def _discard(self, entry: _Entry) -> None:
+        """What goes wrong there is logged: the job is over all the same."""
+        await finished("discard", self._thrown_away(entry))
+
+    async def _thrown_away(self, entry: _Entry) -> None:
+        await self._kind(entry.job).discard(self._context(entry))
+
+    async def _keep(self, entry: _Entry) -> None:
+        """A job that cannot be kept now goes on; the log says so when that begins."""
+        job = entry.job
+        if job is entry.kept:
+            return
+        fault = await fault_of("keep", self._write(job))
+        if fault is None:
+            entry.kept = job
+        elif entry.kept is not None:
+            entry.kept = None
+            log.error("job_not_kept", job=job.id, reason=_error_of(fault).message)
+
+    async def _write(self, job: Job) -> None:
+        await self._store.write(lambda connection: keep_job(connection, job))
+
+    async def _forget_oldest(self) -> None:
+        ended = [entry.job for entry in self._entries.values() if entry.job.ended]
+        ended.sort(key=lambda job: job.ended_at or 0)
+        if surplus := [job.id for job in ended[: max(0, len(ended) - KEPT_ENDED)]]:
+            await finished("forget", self._forget(surplus))
+
+    async def _forget(self, ids: list[str]) -> None:
+        await self._store.write(lambda connection: forget_jobs(connection, ids))
+        for job_id in ids:
+            self._entries.pop(job_id, None)
+            self._publish(job_id)
+
+
+def _refuse_ended(job: Job, done_to_it: str) -> None:
+    if job.ended:
+        raise Conflict(f"The job {job.id} is {job.state}, and cannot {done_to_it} any more.")
+
+
+def _is_ours(fault: BaseException | None) -> bool:
+    return not isinstance(fault, MlxGuiError | StoreError)
+
+
+def _error_of(fault: BaseException | None) -> ErrorInfo:
+    if isinstance(fault, MlxGuiError):
+        return fault.info()
+    if isinstance(fault, StoreError):
+        return ErrorInfo(StoreUnavailable.code, fault.message, fault.hint)
+    return ErrorInfo(InternalError.code, "The job failed by a fault of the server; see its log.")
