@@ -92,6 +92,6 @@ def _find_model() -> Path:
     folder = config.model_dirs[0] / EMBEDDED.model_id
     if not folder.exists():
         print("installing the starter model", file=sys.stderr)
-        with serving(config.data_dir, "--starter", environment=environment()):
-            pass
+        with serving(config.data_dir, "--starter", environment=environment()) as server:
+            server.await_jobs()
     return folder

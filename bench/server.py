@@ -52,6 +52,19 @@ class Server:
         loaded = {entry.id: entry.weight_form for entry in self.client.manager().loaded_models}
         return loaded[model] or ""
 
+    def await_jobs(self) -> None:
+        """Returns when every job is done; raises RuntimeError for one that is not going to be."""
+
+        def all_done() -> bool | None:
+            left = [job for job in self.client.jobs().data if job.state != "done"]
+            for job in left:
+                if job.state not in ("queued", "running"):
+                    reason = job.error.message if job.error is not None else job.state
+                    raise RuntimeError(f"{job.title}: {reason}")
+            return None if left else True
+
+        wait_until(self._process, all_done)
+
     def ask(self, model: str, ask: Ask, more: Mapping[str, object] = {}) -> Timing:
         """A streamed answer; see `stream_chat`.
 

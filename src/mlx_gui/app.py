@@ -18,14 +18,16 @@ from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import Services
 from mlx_gui.bus import EventBus, Topic
 from mlx_gui.catalog.library import Library
-from mlx_gui.catalog.package_file import Progress
 from mlx_gui.catalog.scripted import scripted_models
-from mlx_gui.catalog.starters import EMBEDDED, ensure_starter
-from mlx_gui.config import MODELS_FOLDER, Config, SettingsError
+from mlx_gui.catalog.starters import Starter
+from mlx_gui.config import Config
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.effects import Effects, ResidencySettings
-from mlx_gui.control.errands import run_errand
+from mlx_gui.control.jobs.base import JobTools
+from mlx_gui.control.jobs.kinds import JOB_KINDS
+from mlx_gui.control.jobs.owner import Jobs
+from mlx_gui.control.jobs.starter import InstallStarter, starter_folder
 from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
 from mlx_gui.control.measured import Measurements
 from mlx_gui.control.memory import MemorySampler, process_private_bytes
@@ -46,6 +48,7 @@ from mlx_gui.control.supervision import Background, finished
 from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, LoadSpec, Model
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
@@ -104,7 +107,9 @@ class Application:
             builtin=scripted_models() if config.engine == "fake" else (),
             supported=self._supported_model_types,
             on_change=self._on_models_changed,
+            installing=lambda: self.jobs.installing(),
         )
+        self.jobs = self._take_jobs()
         self.model_settings = ModelSettingsOwner(
             store, lambda: self._config, changing=settings.changing
         )
@@ -135,6 +140,7 @@ class Application:
             settings=self.settings,
             store=self._store,
             library=self.library,
+            jobs=self.jobs,
             run_loop=self.run_loop,
             dispatch=Dispatch(self.run_loop, self.device),
             model_settings=self.model_settings,
@@ -189,52 +195,56 @@ class Application:
             bus=self.bus,
         )
 
+    def _take_jobs(self) -> Jobs:
+        tools = JobTools(
+            config=lambda: self._config,
+            worker_settings=self._worker_settings,
+            installed=self._list_installed,
+        )
+        publish = partial(self.bus.publish, "jobs")
+        return Jobs(self._store, kinds=JOB_KINDS, tools=tools, publish=publish)
+
+    async def recall(self) -> None:
+        """Know again which jobs have not come to their end. Raises StoreError."""
+        await self.jobs.recall(resume=not self.safe_mode.active)
+
     def start(self) -> None:
-        """Begin to serve; what takes time (probe, scan) goes on in the background."""
+        """Begin to serve; what takes time (probe, scan, jobs) goes on in the background."""
         self._background.keep("run-loop", self.run_loop.run)
         self._background.keep("memory", self.sampler.run)
         self._background.keep("samples", self._recorder.run)
         self._background.keep("requests", self.requests.records.run)
         self._background.keep("boot", self._boot)
         self._background.keep("retention", self._keep_forgetting)
+        self.jobs.begin()
 
     async def drain(self, grace_s: float) -> None:
         """Refuse what is new and end every worker, running answers first if they are quick.
 
         What goes wrong with one part is logged, and keeps no other from its end; so in `close`.
         """
-        await finished("shutdown", self.run_loop.shutdown(grace_s))
+        await asyncio.gather(
+            finished("shutdown", self.run_loop.shutdown(grace_s)),
+            finished("jobs", self.jobs.close()),
+        )
         await finished("spare", self.spare.close())
 
     async def close(self) -> None:
-        """End the background tasks."""
+        """End the background tasks, and what a drain that was cut short has left of the jobs."""
+        await finished("jobs", self.jobs.close())
         await self._background.close()
         await finished("uploads", self.uploads.close())
         await finished("samples", asyncio.to_thread(self.samples.close))
         await finished("requests", self.requests.records.close())
 
-    async def install_starter(self, progress: Progress) -> str:
-        """The id of the embedded starter, which is among the models from now on."""
-        await ensure_starter(
-            EMBEDDED,
-            self._starter_folder(),
-            convert=self._convert_gguf,
-            progress=progress,
-            offline=self._config.offline,
-        )
-        return EMBEDDED.model_id
+    async def install(self, starter: Starter) -> Job | None:
+        """The job that installs `starter`; None when it is there already.
 
-    def _starter_folder(self) -> Path:
-        """Our own folder if it is searched for models, else the first one that is."""
-        folders = self._config.model_dirs
-        if not folders:
-            raise SettingsError("model_dirs names no folder, so the starter has no place to go.")
-        own = self._config.data_dir / MODELS_FOLDER
-        return own if own in folders else folders[0]
-
-    async def _convert_gguf(self, source: Path, out: Path, progress: Progress) -> None:
-        arguments = {"source": str(source), "out": str(out)}
-        await run_errand("convert-gguf", arguments, self.worker_settings, progress)
+        Raises Conflict where it has no place to go, and what `Jobs.start` raises.
+        """
+        if (starter_folder(self._config) / starter.model_id).exists():
+            return None
+        return await self.jobs.start(InstallStarter(starter.model_id))
 
     async def _boot(self) -> None:
         try:
@@ -321,7 +331,13 @@ class Application:
     def _supported_model_types(self) -> Mapping[Kind, tuple[str, ...]]:
         return self.device.facts.model_types if self.device.facts is not None else {}
 
-    def _preload(self) -> None:
+    async def _list_installed(self, model_id: str) -> None:
+        """Has a model that has just come be listed, and loaded if it was to be from the start."""
+        await self.library.rescan()
+        if not self.safe_mode.active:
+            self._preload(model_id)
+
+    def _preload(self, only: str | None = None) -> None:
         """Load what the settings of the server or of a model want in memory from the start."""
         wanted: dict[str, Model] = {}
         for name in self._config.preload:
@@ -335,9 +351,10 @@ class Application:
             settings = self.model_settings.of(model)
             if settings.preload or settings.pinned:
                 wanted[model.id] = model
+        chosen = [model for model in wanted.values() if only in (None, model.id)]
         # Nobody leaves for a model that is only preloaded, so the pinned ones come first.
         self.run_loop.preload(
-            sorted(wanted.values(), key=lambda model: not self.model_settings.of(model).pinned)
+            sorted(chosen, key=lambda model: not self.model_settings.of(model).pinned)
         )
 
     def _effects(self, observer: WorkerObserver) -> Effects:

@@ -7,13 +7,16 @@ _CURL = """curl {address}/v1/chat/completions -H 'content-type: application/json
 }}'"""
 
 
-def greeting(address: str, version: str, model_id: str | None) -> str:
-    """Where the server is, and the first request to `model_id` if there is one."""
+def greeting(address: str, version: str) -> str:
+    """Where the server is."""
     lines = [
         f"mlx-gui {version} serves on {address}",
         f"  interface  {address}/admin",
         f"  OpenAI     {address}/v1",
     ]
-    if model_id is not None:
-        lines += ["", "Ask it something:", "", _CURL.format(address=address, model_id=model_id)]
     return "\n".join(lines) + "\n"
+
+
+def first_request(address: str, model_id: str) -> str:
+    """What may be asked now that `model_id` is there."""
+    return f"Ask it something:\n\n{_CURL.format(address=address, model_id=model_id)}\n"

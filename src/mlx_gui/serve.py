@@ -21,14 +21,17 @@ import uvloop
 
 from mlx_gui.api.connection import connections
 from mlx_gui.app import Application, worker_settings
+from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import Config, SettingSources, misspelled_variables, read_sources
 from mlx_gui.control.device import probe_once
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.server_settings import ServerSettings
+from mlx_gui.control.supervision import Background
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.job import Job
 from mlx_gui.core.runtime import Runtime
-from mlx_gui.greeting import greeting
+from mlx_gui.greeting import first_request, greeting
 from mlx_gui.logging import configure, set_level
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
@@ -50,7 +53,7 @@ def run(flags: Mapping[str, object], *, starter: bool = False, open_browser: boo
     """Serve until a signal ends it; returns the exit code.
 
     `flags` are settings of the command line by name. With `starter`, the embedded starter model is
-    installed first, with progress on the terminal. Raises SettingsError.
+    installed meanwhile, with progress on the terminal. Raises SettingsError.
     """
     sources = read_sources(flags=flags)
     _allow_open_files()
@@ -95,7 +98,8 @@ async def _serve(
     if safe_mode.active:
         log.warning("safe_mode", reason=safe_mode.reason)
     application = Application(settings, store, address=address, safe_mode=safe_mode)
-    model_id = await _install_starter(application) if starter else None
+    await application.recall()
+    job = await application.install(EMBEDDED) if starter else None
     begin_run(config.data_dir)
     application.start()
     server = _Server(application, settings)
@@ -103,7 +107,10 @@ async def _serve(
     publish(config.data_dir, runtime)
     log.info("listening", address=address, data_dir=str(config.data_dir))
     if starter or sys.stdout.isatty():
-        print(greeting(address, __version__, model_id), flush=True)  # noqa: T201
+        print(greeting(address, __version__), flush=True)  # noqa: T201
+    beside = Background()
+    if starter:
+        beside.once("starter", _tell_of_starter(application, job))
     if open_browser:
         import webbrowser
 
@@ -116,6 +123,7 @@ async def _serve(
     finally:
         _withdraw(config)
         await application.close()
+        await beside.close()
     _note_end(config)
     log.info("stopped", tasks_left=_tasks_left())
     return 0
@@ -142,11 +150,31 @@ def _tasks_left() -> list[str]:
     return sorted(task.get_name() for task in asyncio.all_tasks() if task is not own)
 
 
-async def _install_starter(application: Application) -> str:
+async def _tell_of_starter(application: Application, job: Job | None) -> None:
+    """On the terminal: how far `job` is, what it came to, and the first request to the model."""
+    if job is not None:
+        job = await _drawn(application, job)
+    if job is None or job.state == "done":
+        question = first_request(application.services.address(), EMBEDDED.model_id)
+        print(question, flush=True)  # noqa: T201
+    elif job.error is not None:
+        again = f"`mlx-gui jobs {job.id} --resume` tries again."
+        _complain(
+            f"{EMBEDDED.model_id} is not installed. {job.error.message}",
+            f"{job.error.hint} {again}".strip(),
+        )
+
+
+async def _drawn(application: Application, job: Job) -> Job:
+    """`job` at its end."""
     from mlx_gui.progress import progress_line  # draws with rich, which takes its time
 
     with progress_line() as report:
-        return await application.install_starter(report)
+        async for now in application.jobs.follow(job.id):
+            job = now
+            if job.stage:
+                report(job.stage, job.done, job.total)
+    return job
 
 
 class _Server(uvicorn.Server):

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -21,6 +21,7 @@ from tests.support.waiting import wait_until
 
 START_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 60.0
+PROGRAM = ("-m", "mlx_gui")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,12 @@ class Server:
 
 @contextmanager
 def running_server(
-    folder: Path, *, engine: str = "fake", settings: Mapping[str, object] | None = None
+    folder: Path,
+    *,
+    engine: str = "fake",
+    settings: Mapping[str, object] | None = None,
+    program: Sequence[str] = PROGRAM,
+    flags: Sequence[str] = (),
 ) -> Iterator[Server]:
     """A ready server on a free port, its data under `folder`; `settings` are by their names.
 
@@ -56,9 +62,9 @@ def running_server(
     data_dir = folder / "data"
     if not data_dir.exists():
         shutil.copytree(first_start(), data_dir)
-    with _started(
-        data_dir, folder / "server.log", {"engine": engine, **(settings or {})}
-    ) as server:
+    wanted = {"engine": engine, **(settings or {})}
+    log = folder / "server.log"
+    with _started(data_dir, log, wanted, program=program, flags=flags) as server:
         yield server
 
 
@@ -85,10 +91,17 @@ def _first_start() -> TemporaryDirectory[str]:
 
 
 @contextmanager
-def _started(data_dir: Path, log: Path, settings: Mapping[str, object]) -> Iterator[Server]:
+def _started(
+    data_dir: Path,
+    log: Path,
+    settings: Mapping[str, object],
+    *,
+    program: Sequence[str] = PROGRAM,
+    flags: Sequence[str] = (),
+) -> Iterator[Server]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "mlx_gui", "start"],
+            [sys.executable, *program, "start", *flags],
             env=_environment(data_dir, {"port": 0, **settings}),
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -50,6 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_POST = do_GET
     do_PATCH = do_GET
+    do_DELETE = do_GET
 
     def send(self, status: int, body: bytes, content_type: str = "application/json") -> None:
         self.send_response(status)
@@ -482,4 +483,41 @@ def test_events_are_found_wherever_the_network_cuts_them(size: int) -> None:
         ("message", b"{}"),
         ("a", b"b\nc"),
         ("message", "ü".encode()),
+    ]
+
+
+JOB = {
+    "id": "job-1",
+    "kind": "test",
+    "title": "Do it",
+    "arguments": {"a": 1},
+    "state": "running",
+    "stage": "half",
+    "done": 1,
+    "total": 2,
+    "unit": "steps",
+    "error": None,
+    "created_at": "2026-01-02T03:04:05.000Z",
+    "updated_at": "2026-01-02T03:04:05.000Z",
+    "ended_at": None,
+}
+
+
+def test_jobs_are_asked_for_and_changed_by_their_ids(
+    client: Client, server: ScriptedServer
+) -> None:
+    server.reply = answers(200, {"data": [JOB]})
+    assert client.jobs().data[0].stage == "half"
+    server.reply = answers(200, JOB)
+    for ask in (client.job, client.pause_job, client.resume_job, client.cancel_job):
+        assert ask("job-1").title == "Do it"
+    server.reply = answers(200, {"id": "job-1"})
+    assert client.remove_job("a/b").deleted
+    assert [asked[:2] for asked in server.asked] == [
+        ("GET", "/v1/jobs"),
+        ("GET", "/v1/jobs/job-1"),
+        ("POST", "/v1/jobs/job-1/pause"),
+        ("POST", "/v1/jobs/job-1/resume"),
+        ("POST", "/v1/jobs/job-1/cancel"),
+        ("DELETE", "/v1/jobs/a%2Fb"),
     ]

@@ -13,6 +13,7 @@ from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.manage.events import routes as events
+from mlx_gui.api.manage.jobs import routes as jobs
 from mlx_gui.api.manage.metrics import routes as metrics
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.plan import routes as plan
@@ -51,6 +52,7 @@ FAMILIES = (
             server_settings.router,
             status.router,
             samples.router,
+            jobs.router,
             safe_mode.router,
             requests.router,
             metrics.router,

@@ -11,6 +11,7 @@ from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
 from mlx_gui.api.openai.completions.wire import Completion
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS as RESPONSE_EVENTS
+from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.status import (
@@ -40,6 +41,8 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
             ManagerStatus,
             SystemStatus,
             RequestsEvent,
+            JobBody,
+            RemovedJob,
         ),
     ),
 )

@@ -11,6 +11,7 @@ from mlx_gui.catalog.library import Library
 from mlx_gui.config import Config
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetSource
 from mlx_gui.control.machine.reading import MachineIdentity
 from mlx_gui.control.memory import MemorySampler
@@ -33,6 +34,7 @@ class Services:
     settings: ServerSettings
     store: Store
     library: Library
+    jobs: Jobs
     run_loop: RunLoop
     dispatch: Dispatch
     model_settings: ModelSettingsOwner

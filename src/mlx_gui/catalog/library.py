@@ -11,9 +11,10 @@ from pathlib import Path
 import structlog
 
 from mlx_gui.catalog.adapters import Adapter, adapted, base_of
-from mlx_gui.catalog.names import READINGS, Reading, meant
+from mlx_gui.catalog.names import READINGS, Reading, meant, meant_in_any_reading
 from mlx_gui.catalog.scan import FoundModel, ScanResult, scan
 from mlx_gui.core.errors import ModelNotFound, NotReady
+from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, Model
 from mlx_gui.kinds.registry import kind_of
 from mlx_gui.store.database import Store
@@ -23,6 +24,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 _FIRST_SCAN_S = 60.0
+_INSTALLED_SOON_S = 5
 _LONGEST_NAME = 1024
 """Two ids of two folders each, and a tag: nothing is called longer."""
 _MOST_PARTS = 32
@@ -34,7 +36,8 @@ class Library:
 
     `supported` names the architectures that the installed libraries can load, by kind. Where it
     names none, as for every kind before the device was probed, all pass. `builtin` models lie in no
-    folder. `on_change` is called after each scan.
+    folder. `on_change` is called after each scan. `installing` are the models that are not there
+    yet, by their ids, with the jobs that bring them.
     """
 
     def __init__(
@@ -44,12 +47,14 @@ class Library:
         model_dirs: Callable[[], tuple[Path, ...]],
         supported: Callable[[], Mapping[Kind, tuple[str, ...]]],
         on_change: Callable[[], None],
+        installing: Callable[[], Mapping[str, Job]] = dict[str, Job],
         builtin: tuple[Model, ...] = (),
     ) -> None:
         self._store = store
         self._model_dirs = model_dirs
         self._supported = supported
         self._on_change = on_change
+        self._installing = installing
         self._builtin = builtin
         self._models = builtin
         self._adapters: tuple[Adapter, ...] = ()
@@ -88,8 +93,9 @@ class Library:
         """The model with the id `name`, or the only one whose id ends in `/name`.
 
         Where there is none, the same without `:latest`, and then in any case. With `base+adapter`
-        that of the base, with the adapter applied. Raises ModelNotFound, and InvalidRequest with
-        all ids when there are several. The model may have a `problem`.
+        that of the base, with the adapter applied. Raises ModelNotFound, NotReady for one that is
+        being installed, and InvalidRequest with all ids when there are several. The model may have
+        a `problem`.
         """
         bases = {model.id: model for model in self._models if model.adapter is None}
         missing: ModelNotFound | None = None
@@ -101,6 +107,8 @@ class Library:
             else:
                 if found is not None:
                     return found
+        if len(name) <= _LONGEST_NAME:
+            self._refuse_unfinished(name)
         written = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
         raise missing or ModelNotFound(
             f"The model '{written}' is not installed.",
@@ -126,6 +134,19 @@ class Library:
         if missing is not None:
             raise missing
         return None
+
+    def _refuse_unfinished(self, name: str) -> None:
+        installing = self._installing()
+        found = meant_in_any_reading(name, installing)
+        if found is not None:
+            job = installing[found]
+            raise NotReady(
+                f"The model '{found}' is still being installed{_how_far(job)}.",
+                hint=f"Try again in a moment; `GET /v1/jobs/{job.id}` and `mlx-gui jobs` show how "
+                "far it is.",
+                details={"model": found, "job": job.id},
+                retry_after_s=_INSTALLED_SOON_S,
+            )
 
     async def rescan(self) -> tuple[Model, ...]:
         """What lies in the folders now."""
@@ -177,6 +198,12 @@ class Library:
 
 def _short_name(model: Model) -> str:
     return model.id.rpartition("/")[2]
+
+
+def _how_far(job: Job) -> str:
+    if not job.stage:
+        return ""
+    return f": {job.stage}, {job.done / job.total:.0%}" if job.total else f": {job.stage}"
 
 
 def _advice(name: str, models: tuple[Model, ...]) -> str:

@@ -27,6 +27,7 @@ COMMANDS: Mapping[str, str] = {
     "unload": "Unload a model from memory.",
     "plan": "Show what loading a model would need, evict and leave.",
     "why": "Say why a model is in memory, or is not.",
+    "jobs": "List work that takes long; pause, resume or cancel it.",
     "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
     "config": "Show and change the settings of the server.",

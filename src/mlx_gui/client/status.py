@@ -9,6 +9,7 @@ from mlx_gui.client.connection import Connection
 from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, reaching
 from mlx_gui.client.sse import parse_sse
+from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
@@ -32,6 +33,8 @@ Event = (
     | SystemStatus
     | ServerSettingsBody
     | RequestsEvent
+    | JobBody
+    | RemovedJob
 )
 
 _EVENTS: Mapping[str, type[Event]] = {
@@ -44,6 +47,8 @@ _EVENTS: Mapping[str, type[Event]] = {
     "system": SystemStatus,
     "settings": ServerSettingsBody,
     "requests": RequestsEvent,
+    "job": JobBody,
+    "job_removed": RemovedJob,
 }
 
 

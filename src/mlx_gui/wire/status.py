@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
+from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.models import (
     ErrorBody,
     MemoryNeedBody,
@@ -270,6 +271,7 @@ class SnapshotEvent(BaseModel):
     system: SystemStatus | None = None
     settings: ServerSettingsBody | None = None
     requests: RequestsEvent | None = None
+    jobs: list[JobBody] | None = None
 
 
 class RemovedModel(BaseModel):

@@ -22,6 +22,7 @@ from mlx_gui.config import Config, read_sources, resolve
 from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.effects import Effects, ResidencySettings
+from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.memory import MemorySampler
 from mlx_gui.control.model_settings import ModelSettingsOwner
@@ -225,6 +226,9 @@ def services(
         observer=requests.tracker,
     )
     sampler = MemorySampler(partial(bus.publish, "memory"))
+    jobs = Jobs(
+        cast(Store, store), kinds={}, tools=cast(Any, None), publish=partial(bus.publish, "jobs")
+    )
     limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)
     shelf = shelf or Shelf(MODEL)
     model_settings = ModelSettingsOwner(
@@ -235,6 +239,7 @@ def services(
         settings=owner,
         store=cast(Store, store),
         library=cast(Any, shelf),
+        jobs=jobs,
         run_loop=run_loop,
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
         model_settings=model_settings,

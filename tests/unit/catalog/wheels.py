@@ -26,14 +26,19 @@ def write_wheel(folder: Path, *, content: bytes = CONTENT, member: str = "demo/d
     return wheel
 
 
-def demo_starter(*, sha256: str = hashlib.sha256(CONTENT).hexdigest(), model_bytes: int = 10):
+def demo_starter(
+    *,
+    sha256: str = hashlib.sha256(CONTENT).hexdigest(),
+    file_bytes: int = len(CONTENT),
+    model_bytes: int = 10,
+) -> Starter:
     """A starter whose source is that wheel."""
     source = PackageFile(
         package="demo",
         version="1.0",
         member="demo/demo.gguf",
         sha256=sha256,
-        file_bytes=len(CONTENT),
+        file_bytes=file_bytes,
         wheel_bytes=10_000,
     )
     return Starter("org/demo", "MIT", source, model_bytes)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from mlx_gui.cli.chat import pace_sentence, printable
+from mlx_gui.cli.jobs import job_facts, job_row
 from mlx_gui.cli.list import model_row, short_count
 from mlx_gui.cli.load import load_sentence
 from mlx_gui.cli.ps import loaded_row, serial_sentence, time_left
@@ -12,6 +13,7 @@ from mlx_gui.cli.settings import pending_sentence, shown_value
 from mlx_gui.cli.status import status_rows
 from mlx_gui.cli.unload import unload_sentence, unload_sentences
 from mlx_gui.client import ChatUsage
+from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.model_settings import ModelSettingBody, ModelSettingsBody
 from mlx_gui.wire.models import (
     BusyModel,
@@ -342,3 +344,42 @@ def test_unloading_all_says_what_became_of_each() -> None:
     ]
     nothing = UnloadAllResult(models=[], busy=[], freed_bytes=0)
     assert unload_sentences(nothing) == ["No model was in memory."]
+
+
+JOB = JobBody(
+    id="job-1",
+    kind="test",
+    title="Do it",
+    arguments={},
+    state="running",
+    stage="download",
+    done=12_000_000,
+    total=92_900_000,
+    unit="bytes",
+    error=None,
+    created_at="2026-01-02T03:04:05.000Z",
+    updated_at="2026-01-02T03:04:05.000Z",
+    ended_at=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "12.0 MB of 92.9 MB"),
+        ({"total": None}, "12.0 MB"),
+        ({"total": None, "done": 0}, "-"),
+        ({"unit": "steps", "done": 3, "total": 7}, "3 steps of 7 steps"),
+    ],
+)
+def test_a_job_is_shown_with_as_much_as_is_known(changes: dict[str, object], words: str) -> None:
+    job = JOB.model_copy(update=changes)
+    assert job_row(job) == ("job-1", "Do it", "running", "download", words)
+    assert job_facts(job)[-1] == ("Stage", f"download, {words}")
+
+
+def test_a_job_that_failed_says_why_and_what_to_do() -> None:
+    error = ErrorBody(code="fetch_failed", message="It is silent.", hint="Ask later.")
+    job = JOB.model_copy(update={"state": "failed", "stage": "", "error": error})
+    assert job_row(job)[3] == "-"
+    assert job_facts(job)[-1] == ("Error", "It is silent. Ask later.")

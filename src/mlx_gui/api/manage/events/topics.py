@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from mlx_gui.api.auth import AccessScope
+from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.manage.present import (
     present_manager,
     present_memory,
@@ -18,8 +19,9 @@ from mlx_gui.api.manage.present import (
 from mlx_gui.api.present_models import present_model, present_models
 from mlx_gui.api.services import Services
 from mlx_gui.bus import Mark, Subscription, Topic
-from mlx_gui.core.errors import InvalidRequest
+from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.model import Model
+from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
@@ -143,6 +145,21 @@ class _Requests:
         )
 
 
+class _Jobs:
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._jobs = services.jobs
+
+    async def now(self) -> list[JobBody]:
+        return [job_body(job) for job in self._jobs.newest_first()]
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        """The present state of the job, or that it is forgotten."""
+        try:
+            return [("job", job_body(self._jobs.get(key)))]
+        except NotFound:
+            return [("job_removed", RemovedJob(id=key))]
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRow:
     """A topic, the scope that it takes, and how its renderer is made.
@@ -163,6 +180,7 @@ TOPICS: tuple[TopicRow, ...] = (
     TopicRow("system", "models:read", _System),
     TopicRow("settings", "admin", _Settings, usual=False),
     TopicRow("requests", "admin", _Requests, usual=False),
+    TopicRow("jobs", "models:read", _Jobs),
 )
 
 
