@@ -1,9 +1,10 @@
 """Jobs, as they were when they last changed."""
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, RowMapping, delete, select
 from sqlalchemy.dialects.sqlite import insert
 
 from mlx_gui.core.errors import ErrorInfo
@@ -14,7 +15,7 @@ from mlx_gui.store.schema import jobs
 def all_jobs(connection: Connection) -> list[Job]:
     """Every job, the oldest first."""
     rows = connection.execute(select(jobs).order_by(jobs.c.created_at, jobs.c.id)).mappings()
-    return [Job(**{**row, "error": _error(row["error"])}) for row in rows]
+    return [_job(row) for row in rows]
 
 
 def keep_job(connection: Connection, job: Job) -> None:
@@ -29,6 +30,11 @@ def keep_job(connection: Connection, job: Job) -> None:
 def forget_jobs(connection: Connection, ids: Collection[str]) -> None:
     """Nothing is known of these jobs any more."""
     connection.execute(delete(jobs).where(jobs.c.id.in_(ids)))
+
+
+def _job(row: RowMapping) -> Job:
+    values: dict[str, Any] = {**row, "error": _error(row["error"])}
+    return Job(**values)
 
 
 def _error(text: str | None) -> ErrorInfo | None:
