@@ -36,6 +36,7 @@ from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.models import routes as models
 from mlx_gui.api.openai.responses import routes as responses
 from mlx_gui.api.openai.tokens import routes as tokens
+from mlx_gui.api.openai.transcriptions import routes as transcriptions
 from mlx_gui.api.openapi import describe
 from mlx_gui.api.paths import AnyReadingMethod, OnePath
 from mlx_gui.api.services import Services
@@ -70,6 +71,7 @@ FAMILIES = (
             embeddings.router,
             tokens.router,
             responses.router,
+            transcriptions.router,
         ),
         error_body,
     ),

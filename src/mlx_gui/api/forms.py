@@ -11,7 +11,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from mlx_gui.api.form_reader import Form, FormReader, unreadable
-from mlx_gui.api.intake import FORM, FORM_TYPE, Intake
+from mlx_gui.api.intake import FORM, Intake
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import invalid_request
 from mlx_gui.core.errors import Cancelled, InvalidRequest
@@ -66,15 +66,6 @@ def texts_of(form: Form, model: type[B]) -> B:
     except ValidationError as error:
         problems = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
         raise invalid_request(problems) from None
-
-
-def described(texts: type[BaseModel], *file_fields: str) -> dict[str, Any]:
-    """How the reference describes a form of `texts` and files, as `openapi_extra` of its route."""
-    schema = texts.model_json_schema()
-    files = {name: {"type": "string", "format": "binary"} for name in file_fields}
-    schema["properties"] = {**files, **schema["properties"]}
-    schema["required"] = [*file_fields, *schema.get("required", ())]
-    return {"requestBody": {"required": True, "content": {FORM_TYPE: {"schema": schema}}}}
 
 
 def _names(model: type[BaseModel]) -> set[str]:

@@ -1,4 +1,4 @@
-"""`/openapi.json`: what FastAPI finds by itself, and the events of streams, which it cannot see."""
+"""`/openapi.json`: what FastAPI finds by itself, and what it cannot see: streams and forms."""
 
 from typing import Any
 
@@ -8,9 +8,12 @@ from pydantic.json_schema import models_json_schema
 
 from mlx_gui.api.anthropic.messages.stream_wire import STREAM_EVENTS as MESSAGE_EVENTS
 from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
+from mlx_gui.api.intake import FORM_TYPE
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
 from mlx_gui.api.openai.completions.wire import Completion
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS as RESPONSE_EVENTS
+from mlx_gui.api.openai.transcriptions.wire import STREAM_EVENTS as TRANSCRIPTION_EVENTS
+from mlx_gui.api.openai.transcriptions.wire import TranscriptionForm
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestsEvent
@@ -28,6 +31,7 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     ("/v1/chat/completions", "post", (ChatCompletionChunk,)),
     ("/v1/completions", "post", (Completion,)),
     ("/v1/responses", "post", RESPONSE_EVENTS),
+    ("/v1/audio/transcriptions", "post", TRANSCRIPTION_EVENTS),
     ("/v1/messages", "post", (*MESSAGE_EVENTS, AnthropicErrorEnvelope)),
     (
         "/v1/events",
@@ -47,15 +51,17 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     ),
 )
 """Path, method and the JSON of each event's data."""
+FORMS: tuple[tuple[str, type[BaseModel]], ...] = (("/v1/audio/transcriptions", TranscriptionForm),)
+"""Path and fields of each form that is posted."""
 
 
 def describe(app: FastAPI) -> None:
-    """Make `app.openapi` name the events of the streams as well."""
+    """Make `app.openapi` name the events of the streams and the fields of the forms as well."""
     plain = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _with_streams(plain())
+            app.openapi_schema = _with_forms(_with_streams(plain()))
         return app.openapi_schema
 
     app.openapi = openapi
@@ -72,4 +78,16 @@ def _with_streams(document: dict[str, Any]) -> dict[str, Any]:
         references = [{"$ref": _REFERENCE.format(model=event.__name__)} for event in events]
         answer = document["paths"][path][method]["responses"]["200"]
         answer.setdefault("content", {})["text/event-stream"] = {"schema": {"anyOf": references}}
+    return document
+
+
+def _with_forms(document: dict[str, Any]) -> dict[str, Any]:
+    schemas: dict[str, Any] = document["components"]["schemas"]
+    for path, form in FORMS:
+        schemas[form.__name__] = form.model_json_schema(ref_template=_REFERENCE)
+        reference = {"schema": {"$ref": _REFERENCE.format(model=form.__name__)}}
+        document["paths"][path]["post"]["requestBody"] = {
+            "required": True,
+            "content": {FORM_TYPE: reference},
+        }
     return document

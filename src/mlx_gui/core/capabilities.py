@@ -10,6 +10,7 @@ _DEEDS: dict[Capability, str] = {
     "thinking": "think before it answers",
     "fill_in_the_middle": "fill a gap in a text",
     "embedding": "make vectors of texts",
+    "transcription": "write down what is said",
 }
 _DONE_WITH: dict[Capability, tuple[Capability, ...]] = {"chat": ("chat", "completion")}
 """A conversation without a template is read as paragraphs of a text."""

@@ -9,7 +9,15 @@ from mlx_gui.core.generation import Reasoning, Sampling
 
 Kind = str
 """The name of a row of `kinds/registry.py:KINDS`, like `text`."""
-Capability = Literal["chat", "completion", "tools", "thinking", "fill_in_the_middle", "embedding"]
+Capability = Literal[
+    "chat",
+    "completion",
+    "tools",
+    "thinking",
+    "fill_in_the_middle",
+    "embedding",
+    "transcription",
+]
 WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""
 

@@ -3,12 +3,10 @@
 from collections.abc import Mapping
 
 _CLASSIFIER = "a reranking or classifying model"
-_RECOGNITION = "a speech recognition model"
 _SPEECH = "a speech synthesis model"
 _VISION = "a vision model"
 
 _BY_MODEL_TYPE: Mapping[str, str] = {
-    **dict.fromkeys(("hubert", "moonshine", "wav2vec2", "whisper"), _RECOGNITION),
     **dict.fromkeys(("bark", "csm", "dia", "kokoro", "pocket_tts", "speecht5", "vits"), _SPEECH),
     **dict.fromkeys(("clip", "dinov2", "siglip", "siglip2", "vit"), _VISION),
     **dict.fromkeys(("florence2", "idefics3", "llava_next", "mllama", "molmo"), _VISION),
@@ -21,6 +19,4 @@ def unserved_kind(config: Mapping[str, object]) -> str | None:
     architectures = str(config.get("architectures", ""))
     if "ForSequenceClassification" in architectures:
         return _CLASSIFIER
-    if str(config.get("target", "")).startswith("nemo.collections.asr"):
-        return _RECOGNITION
     return _BY_MODEL_TYPE.get(str(config.get("model_type")))

@@ -42,6 +42,7 @@ from mlx_gui.ipc.messages import (
 )
 from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
 from mlx_gui.kinds.registry import KINDS
+from mlx_gui.kinds.transcription import TranscribeRequest, TranscriptionOptions
 
 
 def generate(text: str, request_id: str = "r") -> StartRequest:
@@ -96,6 +97,8 @@ def test_a_request_arrives_with_bytes_and_numbers_for_keys_as_it_was_sent() -> N
             TokenizeRequest(request),
             DetokenizeRequest((1, 2)),
             EmbedRequest(("one", (1, 2)), dimensions=8),
+            TranscribeRequest(Blob("/cache/uploads/one/0", 300_000), "a.wav", words=True),
+            TranscribeRequest(b"RIFF", language="de"),
         )
     ]
     assert {type(each.request) for each in sent} == {
@@ -107,7 +110,11 @@ def test_a_request_arrives_with_bytes_and_numbers_for_keys_as_it_was_sent() -> N
 
 
 def test_the_options_of_a_load_arrive_as_those_of_their_kind() -> None:
-    every = (TextOptions(64, 2, kv_bits=8), EmbeddingOptions(8, 64, 512))
+    every = (
+        TextOptions(64, 2, kv_bits=8),
+        EmbeddingOptions(8, 64, 512),
+        TranscriptionOptions(8),
+    )
     assert {type(each) for each in every} == {kind.options for kind in KINDS}
     for options in every:
         spec = LoadSpec("one", "/one", "some", "engine", "stored", options)

@@ -772,6 +772,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audio/transcriptions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write down what is said
+         * @description The text of the speech in a file, at once or, with `stream`, as it is heard.
+         */
+        post: operations["create_transcription"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/messages": {
         parameters: {
             query?: never;
@@ -1708,6 +1728,20 @@ export interface components {
             free_bytes: number;
             /** Total Bytes */
             total_bytes: number;
+        };
+        /**
+         * DurationUsage
+         * @description How long the sound is.
+         */
+        DurationUsage: {
+            /**
+             * Type
+             * @default duration
+             * @constant
+             */
+            type: "duration";
+            /** Seconds */
+            seconds: number;
         };
         /**
          * Embedding
@@ -2693,7 +2727,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription")[];
             /** Context Length */
             context_length: number | null;
             /** Max Model Len */
@@ -4444,6 +4478,53 @@ export interface components {
             };
         };
         /**
+         * Transcription
+         * @description The answer in the format `json`.
+         */
+        Transcription: {
+            /** Text */
+            text: string;
+            usage: components["schemas"]["DurationUsage"];
+        };
+        /**
+         * TranscriptionSegment
+         * @description Some words in a row, with their times in seconds.
+         */
+        TranscriptionSegment: {
+            /** Id */
+            id: number;
+            /** Seek */
+            seek: number;
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+            /** Text */
+            text: string;
+            /** Tokens */
+            tokens: number[];
+            /** Temperature */
+            temperature: number;
+            /** Avg Logprob */
+            avg_logprob: number;
+            /** Compression Ratio */
+            compression_ratio: number;
+            /** No Speech Prob */
+            no_speech_prob: number;
+        };
+        /**
+         * TranscriptionWord
+         * @description A word, with its times in seconds.
+         */
+        TranscriptionWord: {
+            /** Word */
+            word: string;
+            /** Start */
+            start: number;
+            /** End */
+            end: number;
+        };
+        /**
          * UnloadAllResult
          * @description What `unload-all` answers; `busy` models were not touched.
          */
@@ -4497,6 +4578,29 @@ export interface components {
             last_used_at: string | null;
             error: components["schemas"]["ErrorBody"] | null;
             returned?: components["schemas"]["MemoryReturnedBody"] | null;
+        };
+        /**
+         * VerboseTranscription
+         * @description The answer in the format `verbose_json`.
+         */
+        VerboseTranscription: {
+            /**
+             * Task
+             * @default transcribe
+             * @constant
+             */
+            task: "transcribe";
+            /** Language */
+            language: string;
+            /** Duration */
+            duration: number;
+            /** Text */
+            text: string;
+            /** Segments */
+            segments?: components["schemas"]["TranscriptionSegment"][] | null;
+            /** Words */
+            words?: components["schemas"]["TranscriptionWord"][] | null;
+            usage: components["schemas"]["DurationUsage"];
         };
         /**
          * WaitingModel
@@ -4962,6 +5066,35 @@ export interface components {
             logprobs: components["schemas"]["ResponseTokenLogprob"][];
         };
         /**
+         * TranscriptDelta
+         * @description More text, in a stream.
+         */
+        TranscriptDelta: {
+            /**
+             * Type
+             * @default transcript.text.delta
+             * @constant
+             */
+            type: "transcript.text.delta";
+            /** Delta */
+            delta: string;
+        };
+        /**
+         * TranscriptDone
+         * @description The end of a stream.
+         */
+        TranscriptDone: {
+            /**
+             * Type
+             * @default transcript.text.done
+             * @constant
+             */
+            type: "transcript.text.done";
+            /** Text */
+            text: string;
+            usage: components["schemas"]["DurationUsage"];
+        };
+        /**
          * ContentBlockDelta
          * @description More of the block `index`.
          */
@@ -5180,6 +5313,52 @@ export interface components {
              * @default null
              */
             jobs: components["schemas"]["JobBody"][] | null;
+        };
+        /**
+         * TranscriptionForm
+         * @description The whole form, for the reference: the file is not read as a text.
+         */
+        TranscriptionForm: {
+            /** Model */
+            model: string;
+            /**
+             * Language
+             * @default null
+             */
+            language: string | null;
+            /**
+             * Prompt
+             * @default
+             */
+            prompt: string;
+            /**
+             * Response Format
+             * @default json
+             * @enum {string}
+             */
+            response_format: "json" | "text" | "srt" | "verbose_json" | "vtt";
+            /**
+             * Temperature
+             * @default 0
+             */
+            temperature: number;
+            /**
+             * Timestamp Granularities[]
+             * @default [
+             *       "segment"
+             *     ]
+             */
+            "timestamp_granularities[]": ("word" | "segment")[];
+            /**
+             * Stream
+             * @default false
+             */
+            stream: boolean;
+            /**
+             * File
+             * Format: binary
+             */
+            file: string;
         };
     };
     responses: never;
@@ -6760,6 +6939,52 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResponseObject"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_transcription: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["TranscriptionForm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Transcription"] | components["schemas"]["VerboseTranscription"];
+                    "text/event-stream": components["schemas"]["TranscriptDelta"] | components["schemas"]["TranscriptDone"];
                 };
             };
             /** @description Client Error */

@@ -125,7 +125,10 @@ export const en = {
     filter: "Filter by name",
     type: "Type",
     allTypes: "All",
-    kinds: { text: "Chat", embedding: "Embeddings" } as Record<string, string>,
+    kinds: { text: "Chat", embedding: "Embeddings", transcription: "Transcription" } as Record<
+      string,
+      string
+    >,
     capabilities: {
       chat: "chat",
       completion: "completion",
@@ -133,6 +136,7 @@ export const en = {
       thinking: "thinking",
       fill_in_the_middle: "fill in the middle",
       embedding: "embeddings",
+      transcription: "transcription",
     },
     rescan: "Rescan",
     rescanned: (count: number) =>

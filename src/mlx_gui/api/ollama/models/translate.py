@@ -104,8 +104,8 @@ def _capabilities(model: Model) -> list[str]:
     if model.facts is None:
         return []
     ours = model.facts.capabilities
-    if "embedding" in ours:
-        return ["embedding"]
+    if model.facts.text is None:
+        return [word for word in ("embedding",) if word in ours]
     insert = ["insert"] if "fill_in_the_middle" in ours else []
     return ["completion", *insert, *(word for word in ("tools", "thinking") if word in ours)]
 

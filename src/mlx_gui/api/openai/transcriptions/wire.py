@@ -1,0 +1,109 @@
+"""The form and the JSON of `/v1/audio/transcriptions`. Unknown fields are ignored."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+
+from mlx_gui.api.fields import Between, NonEmpty
+
+Format = Literal["json", "text", "srt", "verbose_json", "vtt"]
+Granularity = Literal["word", "segment"]
+
+LEFT_OUT = frozenset(
+    {
+        "chunking_strategy",
+        "include[]",
+        "keywords[]",
+        "known_speaker_names[]",
+        "known_speaker_references[]",
+        "languages[]",
+    }
+)
+"""What is not read; some of these come in pieces, as `chunking_strategy[type]`."""
+
+
+class TranscriptionFields(BaseModel):
+    """The texts of the form, beside its `file`. Numbers and truths are written out."""
+
+    model: NonEmpty
+    language: Annotated[str | None, Field(pattern=r"^[A-Za-z][A-Za-z-]{1,31}$")] = None
+    prompt: str = ""
+    response_format: Format = "json"
+    temperature: Annotated[float, Between(0, 1)] = 0.0
+    timestamp_granularities: Annotated[
+        list[Granularity], Field(alias="timestamp_granularities[]", max_length=8)
+    ] = ["segment"]
+    stream: bool = False
+
+
+class TranscriptionForm(TranscriptionFields):
+    """The whole form, for the reference: the file is not read as a text."""
+
+    file: bytes
+
+
+class DurationUsage(BaseModel):
+    """How long the sound is."""
+
+    type: Literal["duration"] = "duration"
+    seconds: float
+
+
+class Transcription(BaseModel):
+    """The answer in the format `json`."""
+
+    text: str
+    usage: DurationUsage
+
+
+class TranscriptionWord(BaseModel):
+    """A word, with its times in seconds."""
+
+    word: str
+    start: float
+    end: float
+
+
+class TranscriptionSegment(BaseModel):
+    """Some words in a row, with their times in seconds."""
+
+    id: int
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: list[int]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+
+
+class VerboseTranscription(BaseModel):
+    """The answer in the format `verbose_json`."""
+
+    task: Literal["transcribe"] = "transcribe"
+    language: str
+    duration: float
+    text: str
+    segments: list[TranscriptionSegment] | None = None
+    words: list[TranscriptionWord] | None = None
+    usage: DurationUsage
+
+
+class TranscriptDelta(BaseModel):
+    """More text, in a stream."""
+
+    type: Literal["transcript.text.delta"] = "transcript.text.delta"
+    delta: str
+
+
+class TranscriptDone(BaseModel):
+    """The end of a stream."""
+
+    type: Literal["transcript.text.done"] = "transcript.text.done"
+    text: str
+    usage: DurationUsage
+
+
+STREAM_EVENTS = (TranscriptDelta, TranscriptDone)

@@ -1,0 +1,245 @@
+"""`/v1/audio/transcriptions`: its form, its formats, and what it refuses before it asks."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import httpx
+import pytest
+
+from mlx_gui.core.blob import Blob
+from mlx_gui.core.errors import WorkerFailed
+from mlx_gui.core.generation import (
+    Delta,
+    Failed,
+    GenerationEvent,
+    Prepared,
+    Result,
+    Usage,
+    WorkerRequest,
+)
+from mlx_gui.kinds.transcription import HeardSegment, HeardWord, TranscribeRequest, Transcript
+from tests.unit.api.parts import ScriptedDispatch
+
+PATH = "/v1/audio/transcriptions"
+SOUND = b"RIFF" + bytes(1000)
+HEARD = Transcript(
+    text="Good day. It -->\nrains.",
+    language="en",
+    duration_s=3661.5,
+    segments=(
+        HeardSegment("Good day.", 0.0, 1.25, tokens=(7, 8), mean_logprob=-0.5),
+        HeardSegment("It -->\nrains.", 1.25, 3661.5),
+    ),
+    words=(HeardWord("Good", 0.0, 0.5), HeardWord("day.", 0.5, 1.25)),
+)
+USAGE = {"type": "duration", "seconds": 3661.5}
+
+
+async def hear(_: WorkerRequest) -> AsyncGenerator[GenerationEvent]:
+    yield Prepared(0)
+    yield Delta(0, "Good day.")
+    yield Delta(0, " It -->\nrains.")
+    yield Result(0, HEARD.packed())
+    yield Usage(0, 4, audio_ms=3_661_500.0)
+
+
+async def fail(_: WorkerRequest) -> AsyncGenerator[GenerationEvent]:
+    yield Prepared(0)
+    yield Delta(0, "Good day.")
+    yield Failed(WorkerFailed("The worker was killed.", hint="Send it again.").info())
+
+
+@pytest.fixture(autouse=True)
+def hearing(dispatch: ScriptedDispatch) -> None:
+    dispatch.script = hear
+
+
+def post(address: str, *, sound: bytes = SOUND, **fields: Any) -> httpx.Response:
+    return httpx.post(
+        address + PATH,
+        data={"model": "org/one", **fields},
+        files={"file": ("day.wav", sound, "audio/wav")},
+        timeout=20,
+    )
+
+
+def refused(answer: httpx.Response, dispatch: ScriptedDispatch) -> dict[str, Any]:
+    assert answer.status_code == 400, answer.text
+    assert dispatch.asked == []
+    return answer.json()["error"]
+
+
+def test_the_model_is_asked_what_the_form_says(address: str, dispatch: ScriptedDispatch) -> None:
+    post(
+        address,
+        language="de",
+        prompt="Zuvor.",
+        temperature="0.5",
+        response_format="verbose_json",
+        **{"timestamp_granularities[]": ["word", "segment"]},
+    ).raise_for_status()
+
+    assert dispatch.asked == [
+        TranscribeRequest(SOUND, "day.wav", "de", "Zuvor.", temperature=0.5, words=True)
+    ]
+    assert dispatch.asks[0].needs == "transcription"
+    assert dispatch.asks[0].endpoint == PATH
+
+
+def test_a_large_file_comes_as_a_place(address: str, dispatch: ScriptedDispatch) -> None:
+    assert post(address, sound=bytes(1_000_000)).json()["text"] == HEARD.text
+
+    asked: Any = dispatch.asked[0]
+    assert isinstance(asked.sound, Blob)
+    assert asked.sound.size_bytes == 1_000_000
+
+
+def test_the_answer_is_the_text_and_how_long_the_sound_is(address: str) -> None:
+    assert post(address).json() == {"text": HEARD.text, "usage": USAGE}
+
+
+def test_a_verbose_answer_has_segments_and_words_as_they_were_asked_for(address: str) -> None:
+    def verbose(*granularities: str) -> dict[str, Any]:
+        fields = {"timestamp_granularities[]": list(granularities)} if granularities else {}
+        return post(address, response_format="verbose_json", **fields).json()
+
+    usual = verbose()
+    assert {name: usual[name] for name in ("task", "language", "duration", "text", "usage")} == {
+        "task": "transcribe",
+        "language": "en",
+        "duration": 3661.5,
+        "text": HEARD.text,
+        "usage": USAGE,
+    }
+    assert usual["segments"][0] == {
+        "id": 0,
+        "seek": 0,
+        "start": 0.0,
+        "end": 1.25,
+        "text": "Good day.",
+        "tokens": [7, 8],
+        "temperature": 0.0,
+        "avg_logprob": -0.5,
+        "compression_ratio": 1.0,
+        "no_speech_prob": 0.0,
+    }
+    assert "words" not in usual
+    words = verbose("word")
+    assert words["words"][1] == {"word": "day.", "start": 0.5, "end": 1.25}
+    assert "segments" not in words
+    assert len(verbose("word", "segment")["segments"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("format_", "type_", "text"),
+    [
+        ("text", "text/plain; charset=utf-8", f"{HEARD.text}\n"),
+        (
+            "srt",
+            "application/x-subrip",
+            "1\n00:00:00,000 --> 00:00:01,250\nGood day.\n\n"
+            "2\n00:00:01,250 --> 01:01:01,500\nIt -> rains.\n",
+        ),
+        (
+            "vtt",
+            "text/vtt; charset=utf-8",
+            "WEBVTT\n\n00:00:00.000 --> 00:00:01.250\nGood day.\n\n"
+            "00:00:01.250 --> 01:01:01.500\nIt -> rains.\n",
+        ),
+    ],
+)
+def test_texts_and_subtitles(address: str, format_: str, type_: str, text: str) -> None:
+    answer = post(address, response_format=format_)
+
+    assert (answer.headers["content-type"], answer.text) == (type_, text)
+
+
+def events(answer: httpx.Response) -> list[dict[str, Any]]:
+    lines = [
+        line.removeprefix("data: ") for line in answer.text.splitlines() if line[:5] == "data:"
+    ]
+    return [json.loads(line) for line in lines if line != "[DONE]"]
+
+
+@pytest.mark.parametrize("format_", ["json", "text"])
+def test_a_stream_tells_the_text_as_it_is_heard_and_all_of_it_at_the_end(
+    address: str, format_: str
+) -> None:
+    answer = post(address, stream="true", response_format=format_)
+
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert events(answer) == [
+        {"type": "transcript.text.delta", "delta": "Good day."},
+        {"type": "transcript.text.delta", "delta": " It -->\nrains."},
+        {"type": "transcript.text.done", "text": HEARD.text, "usage": USAGE},
+    ]
+
+
+def test_a_failure_is_an_error_or_the_end_of_the_stream(
+    address: str, dispatch: ScriptedDispatch
+) -> None:
+    dispatch.script = fail
+
+    whole = post(address)
+    assert (whole.status_code, whole.json()["error"]["code"]) == (500, "worker_failed")
+    streamed = post(address, stream="true")
+    assert events(streamed)[-1]["error"]["code"] == "worker_failed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "because"),
+    [
+        ({"response_format": "diarized_json"}, "response_format", "verbose_json"),
+        ({"response_format": "srt", "stream": "true"}, "response_format", "no format srt"),
+        ({"temperature": "1.5"}, "temperature", "between 0 and 1"),
+        ({"temperature": "nan"}, "temperature", "between 0 and 1"),
+        ({"temperature": ["0", "1"]}, "temperature", "2 times"),
+        ({"stream": "perhaps"}, "stream", "boolean"),
+        ({"language": "'; drop table"}, "language", "pattern"),
+        ({"language": "x" * 33}, "language", "pattern"),
+        ({"model": ""}, "model", "at least 1 character"),
+        (
+            {"timestamp_granularities[]": "word"},
+            "timestamp_granularities[]",
+            "does not show the times of words",
+        ),
+        ({"timestamp_granularities[]": "letter"}, "timestamp_granularities[][0]", "'word'"),
+    ],
+)
+def test_what_cannot_be_answered_so_is_refused_by_its_name(
+    address: str, dispatch: ScriptedDispatch, fields: dict[str, Any], param: str, because: str
+) -> None:
+    error = refused(post(address, **fields), dispatch)
+
+    assert error["param"] == param
+    assert because in error["message"]
+
+
+def test_a_form_without_sound_is_refused(address: str, dispatch: ScriptedDispatch) -> None:
+    empty = refused(post(address, sound=b""), dispatch)
+    assert (empty["param"], empty["message"]) == ("file", "`file` is empty.")
+    other = httpx.post(address + PATH, files={"model": (None, "org/one"), "x": (None, "y")})
+    assert refused(other, dispatch)["param"] == "file"
+
+
+def test_a_model_that_is_not_there_is_not_found(address: str) -> None:
+    answer = post(address, model="org/nobody")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+
+
+def test_json_and_what_else_is_no_form_is_refused(address: str, dispatch: ScriptedDispatch) -> None:
+    answer = httpx.post(address + PATH, json={"model": "org/one"})
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_media_type")
+    assert "multipart/form-data" in answer.json()["error"]["message"]
+    assert dispatch.asked == []
+
+
+def test_what_is_not_read_is_named(address: str) -> None:
+    fields = {"include[]": "logprobs", "chunking_strategy[type]": "server_vad", "my_own": "1"}
+
+    answer = post(address, **fields)
+
+    assert answer.headers["x-mlx-gui-left-out"] == "include[], chunking_strategy[type]"
