@@ -196,7 +196,7 @@ def _load(spec: LoadSpec) -> tuple[list[tuple[str, int, int]], Loaded]:
     return progress, loaded
 
 
-def _admit(request_id: str, request: GenerateRequest, tenant: str) -> None:
+def _admit(request_id: str, request: GenerateRequest, tenant: str = LOCAL_TENANT) -> None:
     prepared = _engines[0].prepare(request_id, request)
     _engines[0].admit(replace(prepared, tenant=tenant))
 
