@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlx_gui.core.blob import Blob
 from mlx_gui.core.generation import (
     Delta,
     DetokenizeRequest,
