@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlx_gui.control.planning import Plan
+from mlx_gui.control.plans.plan import Plan
 from mlx_gui.core.generation import Failed, GenerateRequest, Usage
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.core.worker_env import worker_environment

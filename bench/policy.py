@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from bench.context import Context
 from bench.pairs import Sample, interleave
 from bench.report import Bound, Row, figure_row
-from mlx_gui.control.queue import FairQueue
-from mlx_gui.control.residency import Limits, Resident, Wanted, decide
+from mlx_gui.control.residency.policy import Limits, Resident, Wanted, decide
+from mlx_gui.control.residency.queue import FairQueue
 from mlx_gui.core.model import MemoryNeed
 
 _MODELS, _LOADED, _QUEUED = 100, 60, 1000

@@ -9,7 +9,7 @@ from typing import Any
 from bench.filling import Filled, fill
 from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import resolve
-from mlx_gui.control.planning import Machine, Plan, plan_load
+from mlx_gui.control.plans.plan import Machine, Plan, plan_load
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.model import Model
 from mlx_gui.kinds.registry import recognise

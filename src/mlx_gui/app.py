@@ -21,31 +21,31 @@ from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.scripted import scripted_models
 from mlx_gui.catalog.starters import Starter
 from mlx_gui.config import Config
-from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
-from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.jobs.base import JobTools
 from mlx_gui.control.jobs.kinds import JOB_KINDS
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.jobs.starter import InstallStarter, starter_folder
 from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
-from mlx_gui.control.measured import Measurements
-from mlx_gui.control.memory import MemorySampler, process_private_bytes
-from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.observing import Observers
-from mlx_gui.control.planner import ModelPlanner
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.recycling import recycle_reason
-from mlx_gui.control.request_log import RequestLog
-from mlx_gui.control.requests import Requests
-from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.machine.recorder import SampleRecorder
+from mlx_gui.control.machine.sampler import MemorySampler, process_private_bytes
+from mlx_gui.control.plans.measurements import Measurements
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.plans.planner import ModelPlanner
+from mlx_gui.control.requests.log import RequestLog
+from mlx_gui.control.requests.observing import Observers
+from mlx_gui.control.requests.overview import Requests
+from mlx_gui.control.residency.effects import Effects, ResidencySettings
+from mlx_gui.control.residency.recycling import recycle_reason
+from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
-from mlx_gui.control.samples import SampleRecorder
-from mlx_gui.control.server_settings import ServerSettings
-from mlx_gui.control.settings_check import SettingsCheck
-from mlx_gui.control.spare import WarmSpare
+from mlx_gui.control.settings.check import SettingsCheck
+from mlx_gui.control.settings.models import ModelSettingsOwner
+from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.supervision import Background, finished
-from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess, WorkerSettings
+from mlx_gui.control.workers.probe import DeviceProbe
+from mlx_gui.control.workers.process import WorkerObserver, WorkerProcess, WorkerSettings
+from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job

@@ -23,10 +23,10 @@ from mlx_gui.api.connection import connections
 from mlx_gui.app import Application, worker_settings
 from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import Config, SettingSources, misspelled_variables, read_sources
-from mlx_gui.control.device import probe_once
 from mlx_gui.control.safe_mode import SafeMode
-from mlx_gui.control.server_settings import ServerSettings
+from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.supervision import Background
+from mlx_gui.control.workers.probe import probe_once
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job

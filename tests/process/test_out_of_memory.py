@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.core.errors import WorkerOutOfMemory
 from tests.process.large import large_checkpoint
 from tests.process.visitor import visited_server

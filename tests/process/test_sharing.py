@@ -15,7 +15,7 @@ import pytest
 from mlx_gui.app import Application
 from mlx_gui.config import read_sources
 from mlx_gui.control.safe_mode import SafeMode
-from mlx_gui.control.server_settings import ServerSettings
+from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, Message, TextPart, Usage

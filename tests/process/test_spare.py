@@ -10,8 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mlx_gui.control.spare import WarmSpare
-from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.control.workers.process import WorkerProcess
+from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.core.errors import LoadFailed
 from mlx_gui.core.generation import Usage
 from tests.engines.remote import ask
@@ -33,7 +33,7 @@ TEXT = "mlx_gui.engines.text.engine"
 OWNER = """
 import asyncio, sys
 from pathlib import Path
-from mlx_gui.control.spare import WarmSpare
+from mlx_gui.control.workers.warm_spare import WarmSpare
 from tests.process.workers import settings
 
 async def own():

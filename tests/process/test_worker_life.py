@@ -12,10 +12,10 @@ from typing import NoReturn
 import psutil
 import pytest
 
-from mlx_gui.control import returned, worker_process
 from mlx_gui.control.machine.platforms import machine_reader
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading
-from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.control.workers import process, weighing
+from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory
 from mlx_gui.core.generation import Failed, Usage
 from mlx_gui.ipc.child import Child
@@ -129,7 +129,7 @@ def test_a_worker_ends_as_ever_where_the_system_tells_nothing_of_its_memory(
     async def work(worker: WorkerProcess, observed: Observed) -> None:
         await observed.ready.wait()
         pid = worker.pid
-        monkeypatch.setattr(returned, "machine_reader", lambda: machine)
+        monkeypatch.setattr(weighing, "machine_reader", lambda: machine)
         worker.stop()
         await worker.wait()
         await observed.weighed.wait()
@@ -149,7 +149,7 @@ def fault(*_: object) -> NoReturn:
 def test_whatever_goes_wrong_around_a_worker_it_ends_and_its_exit_is_told(
     where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    faulty = worker_process if where == "weighed" else Observed
+    faulty = process if where == "weighed" else Observed
 
     async def work(worker: WorkerProcess, observed: Observed) -> None:
         if where in ("request_ended", "weighed"):

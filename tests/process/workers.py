@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.returned import MemoryReturned
-from mlx_gui.control.worker_process import WorkerProcess, WorkerSettings
+from mlx_gui.control.workers.mailbox import Mailbox
+from mlx_gui.control.workers.process import WorkerProcess, WorkerSettings
+from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage

@@ -30,7 +30,7 @@ COMPONENT_LINES = 300
 BORDERS = {
     "src/mlx_gui/__main__.py",
     "src/mlx_gui/api/border.py",
-    "src/mlx_gui/control/run_loop.py",
+    "src/mlx_gui/control/residency/run_loop.py",
     "src/mlx_gui/worker/__main__.py",
     "src/mlx_gui/worker/guard.py",
 }

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import overload
 
-from mlx_gui.control.returned import MemoryReturned
-from mlx_gui.control.views import ResidencySnapshot, ResidentView
+from mlx_gui.control.residency.views import ResidencySnapshot, ResidentView
+from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo, InvalidRequest
 from mlx_gui.core.model import MemoryNeed, Model
 from mlx_gui.wire.models import (

@@ -2,8 +2,8 @@
 
 from mlx_gui.api.model_view import model_list, model_object
 from mlx_gui.api.services import Services
-from mlx_gui.control.planning import longest_context
-from mlx_gui.control.views import ResidentView
+from mlx_gui.control.plans.plan import longest_context
+from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.model import Model
 from mlx_gui.wire.models import ModelList, ModelObject
 

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator
 
-from mlx_gui.control.device import DeviceProbe
-from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.residency.run_loop import RunLoop
+from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.generation import Failed, GenerationEvent, Usage
 from mlx_gui.core.model import Model

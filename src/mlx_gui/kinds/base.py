@@ -29,7 +29,7 @@ class LoadAsked:
     `engine` is the import path of the engine that will load it, `room_bytes` what it may take at
     most. `corrected` tells what is known of a spec's need besides the kind's own estimate.
     `context_tokens`, `footprint` and `room_tokens` are the wish for this load
-    (`control/plans.py:Wish`), which a kind follows as far as it means something for it.
+    (`control/plans/wish.py:Wish`), which a kind follows as far as it means something for it.
     """
 
     model: Model

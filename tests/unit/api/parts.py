@@ -19,21 +19,21 @@ from mlx_gui.api.services import Services
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.config import Config, read_sources, resolve
-from mlx_gui.control.device import DeviceProbe
 from mlx_gui.control.dispatch import Dispatch
-from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
-from mlx_gui.control.memory import MemorySampler
-from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.plans import Standing, Wish
-from mlx_gui.control.requests import Requests
-from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.machine.sampler import MemorySampler
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.plans.wish import Standing, Wish
+from mlx_gui.control.requests.overview import Requests
+from mlx_gui.control.residency.effects import Effects, ResidencySettings
+from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
-from mlx_gui.control.server_settings import ServerSettings
-from mlx_gui.control.settings_check import SettingsCheck
-from mlx_gui.control.spare import WarmSpare
+from mlx_gui.control.settings.check import SettingsCheck
+from mlx_gui.control.settings.models import ModelSettingsOwner
+from mlx_gui.control.settings.server import ServerSettings
+from mlx_gui.control.workers.probe import DeviceProbe
+from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.generation import (

@@ -9,8 +9,13 @@ from typing import Any
 import msgspec
 
 from mlx_gui.bus import EventBus
-from mlx_gui.control.returned import MemoryReturned
-from mlx_gui.control.views import LoadOutcome, ResidencySnapshot, ResidentView, UnloadOutcome
+from mlx_gui.control.residency.views import (
+    LoadOutcome,
+    ResidencySnapshot,
+    ResidentView,
+    UnloadOutcome,
+)
+from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, TextOptions
 from mlx_gui.core.plan import Eviction, Kept, LoadPlan, PolicyDecision

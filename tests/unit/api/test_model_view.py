@@ -16,7 +16,7 @@ from mlx_gui.api.manage.status.translate import (
 from mlx_gui.api.model_view import memory_use, model_list, model_object, utc_time
 from mlx_gui.control.machine.budget import BudgetLimits, budget
 from mlx_gui.control.machine.reading import Container, MemoryReading
-from mlx_gui.control.views import QueuedView, ResidencySnapshot, ResidentView
+from mlx_gui.control.residency.views import QueuedView, ResidencySnapshot, ResidentView
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, TextOptions
 from mlx_gui.wire.models import MemoryUseBody

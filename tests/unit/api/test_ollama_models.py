@@ -10,7 +10,7 @@ import pytest
 from mlx_gui.api.ollama.models.disk import chat_template, modified_s
 from mlx_gui.api.ollama.models.translate import NEVER, card, digest, listed, running
 from mlx_gui.api.ollama.models.wire import OllamaModelDetails
-from mlx_gui.control.views import ResidentView
+from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model, TextOptions
 from tests.support.models import changed_facts
 from tests.unit.api.parts import MODEL

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.returned import MemoryReturned
-from mlx_gui.control.worker_process import WorkerObserver, WorkerPhase
+from mlx_gui.control.workers.mailbox import Mailbox
+from mlx_gui.control.workers.process import WorkerObserver, WorkerPhase
+from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ContextTooLong, ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
 from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage, WorkerRequest

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.workers.mailbox import Mailbox
 from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import (
     CapabilityMissing,

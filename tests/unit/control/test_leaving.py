@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mlx_gui.control.plans import Standing
+from mlx_gui.control.plans.wish import Standing
 from mlx_gui.core.errors import Conflict, ModelTooLarge, QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import Usage
 from tests.unit.control.fakes import asked, error_of, model

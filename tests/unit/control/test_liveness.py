@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlx_gui.control.liveness import Liveness, Look
+from mlx_gui.control.workers.liveness import Liveness, Look
 
 
 def watched(

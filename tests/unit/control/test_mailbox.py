@@ -2,7 +2,7 @@
 
 import asyncio
 
-from mlx_gui.control.mailbox import Mailbox
+from mlx_gui.control.workers.mailbox import Mailbox
 from mlx_gui.core.generation import (
     Audio,
     Delta,

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mlx_gui.control.measured import Measurements, corrected
+from mlx_gui.control.plans.measurements import Measurements, corrected
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, TextOptions
 from mlx_gui.store.database import Store
 from mlx_gui.store.measurements import Measurement

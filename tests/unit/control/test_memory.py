@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from mlx_gui.control.machine.linux import LinuxReader
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading, Pressure
-from mlx_gui.control.memory import (
+from mlx_gui.control.machine.sampler import (
     MemorySampler,
     process_private_bytes,
     process_pss_bytes,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlx_gui.control.pins import check_pins, check_pins_below
+from mlx_gui.control.plans.pins import check_pins, check_pins_below
 from mlx_gui.core.errors import Conflict
 
 GB = 1_000_000_000

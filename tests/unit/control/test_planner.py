@@ -10,11 +10,11 @@ import msgspec
 import pytest
 
 from mlx_gui.config import resolve
-from mlx_gui.control.measured import Measurements
-from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.planner import ModelPlanner
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.plans import Wish
+from mlx_gui.control.plans.measurements import Measurements
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.plans.planner import ModelPlanner
+from mlx_gui.control.plans.wish import Wish
+from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import ModelNotFound, NotReady
 from mlx_gui.core.model import MemoryUse, Model

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mlx_gui.config import resolve
-from mlx_gui.control.planning import (
+from mlx_gui.control.plans.plan import (
     Footprint,
     Machine,
     Plan,

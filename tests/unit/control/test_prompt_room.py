@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.plans import Standing
+from mlx_gui.control.plans.wish import Standing
+from mlx_gui.control.workers.mailbox import Mailbox
 from mlx_gui.core.errors import WorkerOutOfMemory
 from mlx_gui.core.generation import GenerateRequest, TokenizeRequest, Usage, WorkerRequest
 from tests.unit.control.fakes import REQUEST, asked, error_of, model

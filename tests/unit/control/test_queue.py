@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mlx_gui.control.queue import AGING_S, FairQueue
+from mlx_gui.control.residency.queue import AGING_S, FairQueue
 from mlx_gui.core.ask import Ask
 from tests.unit.control.fakes import asked
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from mlx_gui.control.request_metrics import MOST_ENDPOINTS, MOST_MODELS, RequestMetrics
+from mlx_gui.control.requests.metrics import MOST_ENDPOINTS, MOST_MODELS, RequestMetrics
 from mlx_gui.core.request_record import Phases
 from tests.unit.store.test_requests import ONE, REFUSED
 

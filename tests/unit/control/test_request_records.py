@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from mlx_gui.control import request_records
-from mlx_gui.control.request_records import RequestRecords
+from mlx_gui.control.requests import records
+from mlx_gui.control.requests.records import RequestRecords
 from mlx_gui.store.requests import REQUESTS_FILE, Bounds, RequestStore, Wanted
 from tests.unit.store.test_requests import ONE
 
@@ -68,7 +68,7 @@ def test_many_who_read_at_once_find_each_record_once(kept: Kept) -> None:
 
 
 def test_a_running_writer_writes_by_itself(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_records, "INTERVAL_S", 0.01)
+    monkeypatch.setattr(records, "INTERVAL_S", 0.01)
 
     async def run() -> int:
         told = asyncio.Event()
@@ -114,7 +114,7 @@ def test_a_disk_that_takes_nothing_is_told_once_and_nothing_is_lost(
 def test_what_waits_for_a_disk_is_bounded_and_the_newest_stay(
     kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(request_records, "MOST_WAITING", 100)
+    monkeypatch.setattr(records, "MOST_WAITING", 100)
     small = Kept(tmp_path)
     in_the_way = tmp_path / REQUESTS_FILE
     in_the_way.mkdir()

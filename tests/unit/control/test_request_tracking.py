@@ -4,8 +4,8 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from mlx_gui.control.observing import RequestObserver
-from mlx_gui.control.request_tracking import LoadSpan, RequestTracker
+from mlx_gui.control.requests.observing import RequestObserver
+from mlx_gui.control.requests.tracking import LoadSpan, RequestTracker
 from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.generation import GenerateRequest, Usage
@@ -61,7 +61,7 @@ class Desk:
 @pytest.fixture
 def desk(monkeypatch: pytest.MonkeyPatch) -> Desk:
     clock = Clock()
-    monkeypatch.setattr("mlx_gui.control.request_tracking.time", clock)
+    monkeypatch.setattr("mlx_gui.control.requests.tracking.time", clock)
     return Desk(clock)
 
 

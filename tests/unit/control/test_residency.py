@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlx_gui.control.residency import (
+from mlx_gui.control.residency.policy import (
     NEVER_S,
     Drain,
     Evict,

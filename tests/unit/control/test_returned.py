@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlx_gui.control.returned import MemoryReturned
+from mlx_gui.control.workers.weighing import MemoryReturned
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mlx_gui.bus import EventBus
-from mlx_gui.control.effects import Effects, ResidencySettings
 from mlx_gui.control.machine.budget import Bound, Budget
-from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.plans import Standing, Wish
-from mlx_gui.control.run_loop import RunLoop
-from mlx_gui.control.worker_process import WorkerObserver
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.plans.wish import Standing, Wish
+from mlx_gui.control.residency.effects import Effects, ResidencySettings
+from mlx_gui.control.residency.run_loop import RunLoop
+from mlx_gui.control.workers.mailbox import Mailbox
+from mlx_gui.control.workers.process import WorkerObserver
 from mlx_gui.core.errors import (
     Conflict,
     LoadFailed,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from mlx_gui.control.samples import SampleRecorder
+from mlx_gui.control.machine.recorder import SampleRecorder
 from mlx_gui.store.samples import SAMPLES_FILE, ModelParts, Sample, SampleStore
 
 DAY_S = 86_400

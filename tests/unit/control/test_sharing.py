@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from mlx_gui.control.decisions import KEPT, DecisionLog
-from mlx_gui.control.plans import Standing
+from mlx_gui.control.plans.wish import Standing
+from mlx_gui.control.residency.decisions import KEPT, DecisionLog
 from mlx_gui.core.errors import (
     Conflict,
     InvalidRequest,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mlx_gui.control.views import LoadOutcome
+from mlx_gui.control.residency.views import LoadOutcome
 from mlx_gui.core.errors import (
     Conflict,
     MlxGuiError,
@@ -244,7 +244,7 @@ def test_a_model_that_ran_out_of_memory_takes_less_for_a_while_and_then_all_agai
         await answered(stage, "2", "a")
         assert stage.worker("a").spec.context == 32
         stage.worker("a").end(WorkerFailed("killed"))
-        monkeypatch.setattr("mlx_gui.control.entry.SMALL_FOR_S", 0.0)
+        monkeypatch.setattr("mlx_gui.control.residency.model_entry.SMALL_FOR_S", 0.0)
         await stage.settle()
         await answered(stage, "3", "a")
         assert stage.worker("a").spec.context == 64

@@ -21,7 +21,7 @@ from mlx_gui.api.manage.status.translate import (
 from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.services import Services
 from mlx_gui.config import SETTINGS
-from mlx_gui.control.memory import process_private_bytes, process_rss_bytes
+from mlx_gui.control.machine.sampler import process_private_bytes, process_rss_bytes
 from mlx_gui.version import __version__
 from mlx_gui.wire.safe_mode import SafeModeBody
 from mlx_gui.wire.server_settings import ServerSettingsBody

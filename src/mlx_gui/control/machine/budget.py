@@ -78,7 +78,7 @@ class BudgetSource:
         """From a reading that is at most 0.2 s old.
 
         `models_used_bytes` is what our workers hold of the memory that the reading calls taken:
-        the sum of their `control/memory.py:process_private_bytes`.
+        the sum of their `control/machine/sampler.py:process_private_bytes`.
         """
         now_s = self._clock()
         if self._reading is None or now_s - self._read_at_s >= _FRESH_S:

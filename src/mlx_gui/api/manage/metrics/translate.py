@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 
-from mlx_gui.control.views import ResidencySnapshot
+from mlx_gui.control.residency.views import ResidencySnapshot
 from mlx_gui.wire.status import MemoryStatus
 
 

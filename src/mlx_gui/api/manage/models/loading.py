@@ -7,7 +7,7 @@ import structlog
 
 from mlx_gui.api.manage.models.translate import LoadWishes
 from mlx_gui.api.services import Services
-from mlx_gui.control.views import LoadOutcome
+from mlx_gui.control.residency.views import LoadOutcome
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Model
 

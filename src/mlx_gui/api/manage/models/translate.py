@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from mlx_gui.api.manage.plan.translate import wanted_context
 from mlx_gui.api.model_view import memory_returned
-from mlx_gui.control.views import UnloadOutcome
+from mlx_gui.control.residency.views import UnloadOutcome
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import Model
 from mlx_gui.wire.models import LoadRequest, ModelObject, UnloadResult

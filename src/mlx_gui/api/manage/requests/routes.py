@@ -9,7 +9,7 @@ from mlx_gui.api.auth import requires
 from mlx_gui.api.manage.requests.translate import ended_request, running_request
 from mlx_gui.api.model_view import unix_time
 from mlx_gui.api.services import InjectedServices
-from mlx_gui.control.request_tracking import FollowedRequest
+from mlx_gui.control.requests.tracking import FollowedRequest
 from mlx_gui.core.ask import Outcome
 from mlx_gui.core.errors import Conflict, NotFound
 from mlx_gui.store.requests import Wanted

@@ -3,7 +3,7 @@
 import time
 
 from mlx_gui.api.model_view import utc_time
-from mlx_gui.control.request_tracking import FollowedRequest
+from mlx_gui.control.requests.tracking import FollowedRequest
 from mlx_gui.core.request_record import RequestRecord
 from mlx_gui.core.slowness import slow_because
 from mlx_gui.wire.models import ErrorBody

@@ -15,7 +15,7 @@ from mlx_gui.api.model_view import (
 )
 from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading, Pressure
-from mlx_gui.control.views import ResidencySnapshot, ResidentView
+from mlx_gui.control.residency.views import ResidencySnapshot, ResidentView
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.wire.models import MemoryUseBody
 from mlx_gui.wire.status import (

@@ -9,7 +9,7 @@ from mlx_gui.api.ollama.models.wire import (
     OllamaModelDetails,
     OllamaRunningModel,
 )
-from mlx_gui.control.views import ResidentView
+from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.model import Model
 
 NEVER = "9999-12-31T23:59:59Z"

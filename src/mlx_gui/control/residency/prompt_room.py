@@ -1,9 +1,9 @@
 """A prompt that is too long for the loaded context: whether the model is loaded anew with room."""
 
-from mlx_gui.control.entry import Entry, Submission
-from mlx_gui.control.plans import Wish
-from mlx_gui.control.residency import Wanted, pinned_of, refusal
-from mlx_gui.control.residents import Residents
+from mlx_gui.control.plans.wish import Wish
+from mlx_gui.control.residency.model_entry import Entry, Submission
+from mlx_gui.control.residency.models import Residents
+from mlx_gui.control.residency.policy import Wanted, pinned_of, refusal
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import GenerateRequest
 from mlx_gui.core.model import LoadSpec

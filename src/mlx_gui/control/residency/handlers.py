@@ -7,8 +7,11 @@ from dataclasses import replace
 import structlog
 
 from mlx_gui.bus import EventBus
-from mlx_gui.control.effects import ResidencySettings
-from mlx_gui.control.entry import (
+from mlx_gui.control.machine.reading import Pressure
+from mlx_gui.control.plans.explain import check_token
+from mlx_gui.control.plans.wish import Wish
+from mlx_gui.control.residency.effects import ResidencySettings
+from mlx_gui.control.residency.model_entry import (
     NEVER_RAN_OUT_S,
     Entry,
     LoadWaiter,
@@ -17,14 +20,11 @@ from mlx_gui.control.entry import (
     reject,
     resolve,
 )
-from mlx_gui.control.load_plan import check_token
-from mlx_gui.control.machine.reading import Pressure
-from mlx_gui.control.plans import Wish
-from mlx_gui.control.prompt_room import make_room
-from mlx_gui.control.relief import RELIEF_INTERVAL_S, recover, relieve, shed
-from mlx_gui.control.residents import FAILURES_UNTIL_REFUSAL, Residents
-from mlx_gui.control.views import LoadOutcome, UnloadOutcome
-from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.control.residency.models import FAILURES_UNTIL_REFUSAL, Residents
+from mlx_gui.control.residency.prompt_room import make_room
+from mlx_gui.control.residency.relief import RELIEF_INTERVAL_S, recover, relieve, shed
+from mlx_gui.control.residency.views import LoadOutcome, UnloadOutcome
+from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.core.ask import end_of
 from mlx_gui.core.capabilities import check_capability
 from mlx_gui.core.errors import (
@@ -49,7 +49,7 @@ from mlx_gui.core.settings import ModelSettings
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
-class Events:
+class Handlers:
     """Belongs to the run loop, which calls one method after the other.
 
     What a method raises is the answer to whoever posted the event.

@@ -5,15 +5,15 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.observing import RequestObserver
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.plans import Standing, Wish
-from mlx_gui.control.queue import FairQueue
-from mlx_gui.control.residency import NEVER_S, Resident, Wanted
-from mlx_gui.control.returned import MemoryReturned
-from mlx_gui.control.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
-from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.plans.wish import Standing, Wish
+from mlx_gui.control.requests.observing import RequestObserver
+from mlx_gui.control.residency.policy import NEVER_S, Resident, Wanted
+from mlx_gui.control.residency.queue import FairQueue
+from mlx_gui.control.residency.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
+from mlx_gui.control.workers.mailbox import Mailbox
+from mlx_gui.control.workers.process import WorkerProcess
+from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.ask import Ask, RequestEnd, end_of
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
 from mlx_gui.core.generation import Failed, Queued

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Self
 
 from mlx_gui.bus import EventBus
-from mlx_gui.control.request_metrics import RequestMetrics
-from mlx_gui.control.request_records import RequestRecords
-from mlx_gui.control.request_tracking import LoadSpan, RequestTracker
+from mlx_gui.control.requests.metrics import RequestMetrics
+from mlx_gui.control.requests.records import RequestRecords
+from mlx_gui.control.requests.tracking import LoadSpan, RequestTracker
 from mlx_gui.store.requests import Bounds, RequestStore
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from mlx_gui.control.returned import MemoryReturned
+from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse
 

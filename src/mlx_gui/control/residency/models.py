@@ -9,14 +9,14 @@ from typing import Literal
 import structlog
 
 from mlx_gui.bus import EventBus
-from mlx_gui.control.decisions import DecisionLog
-from mlx_gui.control.effects import Effects, ResidencySettings
-from mlx_gui.control.entry import Entry, Lease, Submission, loop_time_s
-from mlx_gui.control.load_plan import explain
 from mlx_gui.control.machine.reading import Pressure
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.plans import Wish
-from mlx_gui.control.residency import (
+from mlx_gui.control.plans.explain import explain
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.plans.wish import Wish
+from mlx_gui.control.residency.decisions import DecisionLog
+from mlx_gui.control.residency.effects import Effects, ResidencySettings
+from mlx_gui.control.residency.model_entry import Entry, Lease, Submission, loop_time_s
+from mlx_gui.control.residency.policy import (
     NEVER_S,
     Drain,
     Evict,
@@ -29,8 +29,8 @@ from mlx_gui.control.residency import (
     Wait,
     decide,
 )
-from mlx_gui.control.returned import SETTLED_S
-from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.control.workers.process import WorkerProcess
+from mlx_gui.control.workers.weighing import SETTLED_S
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan

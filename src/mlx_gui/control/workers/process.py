@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 
 import structlog
 
-from mlx_gui.control.liveness import Liveness
-from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.returned import MemoryReturned, memory_returned, weighed
+from mlx_gui.control.workers.liveness import Liveness
+from mlx_gui.control.workers.mailbox import Mailbox
+from mlx_gui.control.workers.weighing import MemoryReturned, memory_returned, weighed
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import (
     ContextTooLong,

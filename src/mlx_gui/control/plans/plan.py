@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mlx_gui.config import Config
-from mlx_gui.control.measured import corrected
+from mlx_gui.control.plans.measurements import corrected
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelTooLarge, ModelUnsupported
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, ModelFacts

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlx_gui.control.planning import Plan
+from mlx_gui.control.plans.plan import Plan
 from mlx_gui.core.model import Model
 from mlx_gui.core.settings import ModelSettings
 from mlx_gui.kinds.base import Footprint

@@ -3,8 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.residency import (
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.residency.policy import (
     Limits,
     Resident,
     Room,

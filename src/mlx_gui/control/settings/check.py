@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mlx_gui.config import Config
-from mlx_gui.control.device import DeviceProbe
-from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.pins import check_pins, check_pins_below
-from mlx_gui.control.planning import find_draft
-from mlx_gui.control.run_loop import RunLoop
+from mlx_gui.control.plans.pins import check_pins, check_pins_below
+from mlx_gui.control.plans.plan import find_draft
+from mlx_gui.control.residency.run_loop import RunLoop
+from mlx_gui.control.settings.models import ModelSettingsOwner
+from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan

@@ -1,9 +1,9 @@
 """Memory given back when there is too little of it: caches first, then models that are idle."""
 
-from mlx_gui.control.entry import Entry, loop_time_s
 from mlx_gui.control.machine.reading import Pressure
-from mlx_gui.control.residency import Resident, evictable, surplus
-from mlx_gui.control.residents import Residents
+from mlx_gui.control.residency.model_entry import Entry, loop_time_s
+from mlx_gui.control.residency.models import Residents
+from mlx_gui.control.residency.policy import Resident, evictable, surplus
 
 RELIEF_INTERVAL_S = 5.0
 """While there is pressure, one more model leaves after each such time."""

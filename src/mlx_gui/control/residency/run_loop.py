@@ -13,16 +13,27 @@ from typing import Any
 import structlog
 
 from mlx_gui.bus import EventBus
-from mlx_gui.control.effects import Effects, ResidencySettings
-from mlx_gui.control.entry import LoadWaiter, Submission, loop_time_s, reject, resolve
-from mlx_gui.control.events import Events
 from mlx_gui.control.machine.reading import Pressure
-from mlx_gui.control.mailbox import Mailbox
-from mlx_gui.control.observing import RequestObserver
-from mlx_gui.control.plans import Wish
-from mlx_gui.control.residents import Residents
-from mlx_gui.control.views import LoadOutcome, QueuedView, ResidencySnapshot, UnloadOutcome
-from mlx_gui.control.worker_process import WorkerObserver, WorkerProcess
+from mlx_gui.control.plans.wish import Wish
+from mlx_gui.control.requests.observing import RequestObserver
+from mlx_gui.control.residency.effects import Effects, ResidencySettings
+from mlx_gui.control.residency.handlers import Handlers
+from mlx_gui.control.residency.model_entry import (
+    LoadWaiter,
+    Submission,
+    loop_time_s,
+    reject,
+    resolve,
+)
+from mlx_gui.control.residency.models import Residents
+from mlx_gui.control.residency.views import (
+    LoadOutcome,
+    QueuedView,
+    ResidencySnapshot,
+    UnloadOutcome,
+)
+from mlx_gui.control.workers.mailbox import Mailbox
+from mlx_gui.control.workers.process import WorkerObserver, WorkerProcess
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import Cancelled, ErrorInfo, InternalError, MlxGuiError, NotReady
 from mlx_gui.core.generation import Failed, Usage
@@ -52,7 +63,7 @@ class RunLoop:
         self._residents = Residents(
             settings, effects(self), boot_id=boot_id, bus=bus, post=self._post
         )
-        self._events = Events(settings, self._residents, bus=bus, post=self._post)
+        self._handlers = Handlers(settings, self._residents, bus=bus, post=self._post)
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._drained = asyncio.Event()
 
@@ -84,7 +95,7 @@ class RunLoop:
         try:
             if before is not None:
                 await _before(before(), submission)
-            await self._ask(self._events.on_submit, submission)
+            await self._ask(self._handlers.on_submit, submission)
         except MlxGuiError as error:
             submission.fail(error.info())
             raise
@@ -92,14 +103,14 @@ class RunLoop:
 
     def abandon(self, answer_id: str) -> None:
         """Nobody wants this answer any more. Who reads it all the same is told that it ended."""
-        self._post(self._events.on_abandon, answer_id)
+        self._post(self._handlers.on_abandon, answer_id)
 
     async def cancel(self, answer_id: str) -> None:
         """End that request; whoever reads its events gets RequestCancelled.
 
         Raises Conflict when it has ended, or is not in any queue yet.
         """
-        await self._ask(self._events.on_cancel, answer_id)
+        await self._ask(self._handlers.on_cancel, answer_id)
 
     async def plan(
         self,
@@ -114,7 +125,7 @@ class RunLoop:
         ModelTooLarge for a limit of its own; that it does not fit is part of the plan.
         """
         planned: asyncio.Future[LoadPlan] = asyncio.get_running_loop().create_future()
-        await self._ask(self._events.on_plan, model, Wish(context_tokens), settings, planned)
+        await self._ask(self._handlers.on_plan, model, Wish(context_tokens), settings, planned)
         return await planned
 
     async def load(
@@ -136,36 +147,36 @@ class RunLoop:
         outcome: asyncio.Future[LoadOutcome] = asyncio.get_running_loop().create_future()
         waiter = LoadWaiter(outcome, loop_time_s(), Wish(context_tokens), keep_alive_s)
         try:
-            await self._ask(self._events.on_load, model, waiter, plan_token)
+            await self._ask(self._handlers.on_load, model, waiter, plan_token)
             if on_accepted is not None:
                 on_accepted()
             return await outcome
         except asyncio.CancelledError:
-            self._post(self._events.on_load_abandoned, model, waiter)
+            self._post(self._handlers.on_load_abandoned, model, waiter)
             raise
 
     def preload(self, models: Iterable[Model]) -> None:
         """Load these without anybody waiting, each as soon as there is room."""
-        self._post(self._events.on_preload, tuple(models))
+        self._post(self._handlers.on_preload, tuple(models))
 
     async def keep(self, model: Model, keep_alive_s: float) -> None:
         """Let the worker of `model`, if it has one, stay so long after each use, the last included.
 
         With 0 it ends as soon as it has no more to do.
         """
-        await self._ask(self._events.on_keep, model, keep_alive_s)
+        await self._ask(self._handlers.on_keep, model, keep_alive_s)
 
     def removed(self, model_ids: Iterable[str]) -> None:
         """These are not installed any more; each leaves when it has answered, pinned or not."""
-        self._post(self._events.on_removed, tuple(model_ids))
+        self._post(self._handlers.on_removed, tuple(model_ids))
 
     def settings_changed(self) -> None:
         """Look again at how the models stand: pins, priorities, keep-alive."""
-        self._post(self._events.on_settings_changed)
+        self._post(self._handlers.on_settings_changed)
 
     def pressure_is(self, level: Pressure) -> None:
         """The system is that short of memory now."""
-        self._post(self._events.on_pressure, level)
+        self._post(self._handlers.on_pressure, level)
 
     async def unload(
         self, model: Model, *, force: bool = False, when_idle: bool = False
@@ -175,7 +186,7 @@ class RunLoop:
         With `when_idle` it first answers what has come by now; later requests load it again.
         """
         waiter: asyncio.Future[UnloadOutcome] = asyncio.get_running_loop().create_future()
-        await self._ask(self._events.on_unload, model, force, when_idle, waiter)
+        await self._ask(self._handlers.on_unload, model, force, when_idle, waiter)
         return await waiter
 
     async def ping(self, model_id: str, timeout_s: float) -> Pong:
@@ -238,7 +249,7 @@ class RunLoop:
 
     async def shutdown(self, grace_s: float) -> None:
         """Refuse what is new, let running answers finish within `grace_s`, end every worker."""
-        self._post(self._events.on_shutdown)
+        self._post(self._handlers.on_shutdown)
         try:
             await asyncio.wait_for(self._drained.wait(), grace_s)
         except TimeoutError:
@@ -254,10 +265,10 @@ class RunLoop:
     # --- WorkerObserver: called by workers, decides nothing -------------------------------------
 
     def worker_progressed(self, worker: WorkerProcess) -> None:
-        self._post(self._events.on_progress, worker)
+        self._post(self._handlers.on_progress, worker)
 
     def worker_ready(self, worker: WorkerProcess) -> None:
-        self._post(self._events.on_ready, worker)
+        self._post(self._handlers.on_ready, worker)
 
     def worker_measured(self, worker: WorkerProcess) -> None:
         self._bus.publish("models", worker.spec.model_id)
@@ -267,16 +278,16 @@ class RunLoop:
         self._observer.begun(ask)
 
     def request_ended(self, worker: WorkerProcess, answer_id: str, last: Usage | Failed) -> None:
-        self._post(self._events.on_request_ended, worker, answer_id, last)
+        self._post(self._handlers.on_request_ended, worker, answer_id, last)
 
     def request_returned(self, worker: WorkerProcess, answer_id: str, error: ErrorInfo) -> None:
-        self._post(self._events.on_request_returned, worker, answer_id, error)
+        self._post(self._handlers.on_request_returned, worker, answer_id, error)
 
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
-        self._post(self._events.on_worker_exited, worker, error)
+        self._post(self._handlers.on_worker_exited, worker, error)
 
     def worker_weighed(self, worker: WorkerProcess) -> None:
-        self._post(self._events.on_worker_weighed, worker)
+        self._post(self._handlers.on_worker_weighed, worker)
 
     def _notice_drained(self) -> None:
         entries = self._residents.entries.values()

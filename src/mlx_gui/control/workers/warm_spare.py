@@ -8,9 +8,9 @@ from typing import Literal
 
 import structlog
 
-from mlx_gui.control.memory import process_private_bytes
+from mlx_gui.control.machine.sampler import process_private_bytes
 from mlx_gui.control.supervision import finished
-from mlx_gui.control.worker_process import WorkerSettings
+from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.ipc.child import Child
 from mlx_gui.ipc.messages import PROTOCOL_VERSION, Prewarm, Warmed

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from mlx_gui.control.machine.platforms import machine_reader
-from mlx_gui.control.memory import process_private_bytes
+from mlx_gui.control.machine.sampler import process_private_bytes
 
 SETTLED_S = 2.0
 """So long after the end of a process all that it gave back is told as available."""

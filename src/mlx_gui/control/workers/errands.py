@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from mlx_gui.control.worker_process import WorkerSettings
+from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory, from_info
 from mlx_gui.ipc.child import Child
 from mlx_gui.ipc.messages import (

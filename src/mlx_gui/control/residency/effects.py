@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlx_gui.control.machine.budget import Budget
-from mlx_gui.control.planning import Plan
-from mlx_gui.control.plans import Planner
-from mlx_gui.control.worker_process import WorkerProcess
+from mlx_gui.control.plans.plan import Plan
+from mlx_gui.control.plans.wish import Planner
+from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.core.model import LoadSpec
 
 

@@ -10,8 +10,8 @@ import msgspec
 import psutil
 import structlog
 
-from mlx_gui.control.errands import run_errand
-from mlx_gui.control.worker_process import WorkerSettings
+from mlx_gui.control.workers.errands import run_errand
+from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 

@@ -4,9 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlx_gui.config import Config
-from mlx_gui.control.measured import Measurements
-from mlx_gui.control.model_settings import ModelSettingsOwner
-from mlx_gui.control.planning import (
+from mlx_gui.control.plans.measurements import Measurements
+from mlx_gui.control.plans.plan import (
     Machine,
     Measured,
     Plan,
@@ -14,7 +13,8 @@ from mlx_gui.control.planning import (
     largest_context,
     plan_load,
 )
-from mlx_gui.control.plans import Standing, Wish
+from mlx_gui.control.plans.wish import Standing, Wish
+from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError, NotReady
 from mlx_gui.core.model import LoadSpec, Model
