@@ -39,6 +39,7 @@ WITHOUT_ROW = {
     "fetch_failed": "only a start fetches anything, the starter model; tests/unit/catalog",
     "disk_full": "a response that cannot be stored is answered all the same; tests/unit/api",
     "store_unavailable": "needs a damaged database; tests/unit/api/test_responses.py damages one",
+    "request_cancelled": "somebody else ends it; tests/process/test_request_records.py",
     "cancelled": "the client has gone, so nobody reads it; tests/unit/api/test_streams.py",
 }
 
