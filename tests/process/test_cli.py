@@ -363,7 +363,7 @@ def test_the_shell_completes_commands_and_model_names(environment: dict[str, str
         return done.stdout.split()
 
     assert complete("mlx-gui un") == ["unload"]
-    assert complete("mlx-gui load fake/e") == ["fake/echo"]
+    assert complete("mlx-gui load fake/ec") == ["fake/echo"]
     assert complete("mlx-gui load nobody/") == []
 
 

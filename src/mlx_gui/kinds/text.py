@@ -89,9 +89,11 @@ class TextKind:
     scripted: Mapping[str, ModelFacts] = MappingProxyType(
         {
             **dict.fromkeys(("echo", "second", "slow", "slow-load", "broken", "crash"), _SCRIPTED),
-            # Coding agents begin with ten thousand tokens and more.
+            # Coding agents begin with ten thousand tokens and more, and fill gaps.
             "agent": msgspec.structs.replace(
-                _SCRIPTED, own=TextFacts(131_072, KVLayout(1024), has_chat_template=True)
+                _SCRIPTED,
+                capabilities=(*_SCRIPTED.capabilities, "fill_in_the_middle"),
+                own=TextFacts(131_072, KVLayout(1024), has_chat_template=True),
             ),
         }
     )
