@@ -1,4 +1,4 @@
-"""Decodes many sequences together, on the two batches that mlx-lm has: one reads, one writes.
+"""Decodes many sequences together: which of them read, and when; which of them write.
 
 All rows of a batch are as long as the longest, so the cache takes rows times that length, and what
 it has to spare before it grows again. It stays within a pool of tokens: a sequence waits until
@@ -9,19 +9,18 @@ been.
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from types import MappingProxyType
-from typing import Any, Literal, cast
 
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_gui.engines.text.caches import adopt, new_cache
+from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
 from mlx_gui.engines.text.head import Head
-from mlx_gui.engines.text.library import GenerationBatch, PromptProcessingBatch
-from mlx_gui.engines.text.sampling import greedy
+from mlx_gui.engines.text.library import takes_embeddings
+from mlx_gui.engines.text.rows import Row, Rows
+from mlx_gui.engines.text.writing import Writing
 
 _EXPECTED_TOKENS = 256
 """Of an answer that may be longer, so many are made room for in advance."""
@@ -32,34 +31,8 @@ SMALLEST_ROW = 256
 _STEPS_UNTIL_CLEARED = 512
 
 
-@dataclass(slots=True)
-class _Row:
-    """A sequence in one of the batches: `tokens` of it are in the cache, `rest` is still to be fed.
-
-    The last token of a prompt is always left: with it the answer begins.
-    """
-
-    key: int
-    feed: Feed
-    tokens: int
-    rest: list[int]
-
-    @property
-    def unread(self) -> int:
-        return len(self.rest) - 1
-
-    @property
-    def expected_tokens(self) -> int:
-        return max(self.tokens + 1, _expected_tokens(self.feed))
-
-    def next_chunk(self, longest: int) -> int:
-        """Tokens to read next, which never go beyond a boundary."""
-        ahead = [cut - self.tokens for cut in self.feed.boundaries if cut > self.tokens]
-        return min(longest, self.unread, *ahead)
-
-
 class BatchDecoder:
-    """See `decoding.Decoder`. Sequences join and leave the batches between steps.
+    """See `decoding.Decoder`. Sequences join and leave the rows between steps.
 
     A step reads at most `prefill_tokens`, padding included, of one or several prompts. While more
     of them wait than sequences write, it reads so many of each of `crowd`: the few streams are held
@@ -67,7 +40,7 @@ class BatchDecoder:
     than all that is read by the single chunk, whoever waits.
 
     Prompts that are read apart take turns with all others: logits of every token are not made for
-    whoever is read beside them.
+    whoever is read beside them, nor embeddings.
     """
 
     def __init__(
@@ -87,63 +60,62 @@ class BatchDecoder:
         self._crowd = crowd
         self._pool_tokens = pool_tokens
         self._waiting: deque[tuple[int, Feed]] = deque()
-        self._rows: dict[int, _Row] = {}
-        # With the last token of a prompt a chunk is one longer, and is still fed at once.
-        self._reading = PromptProcessingBatch.empty(model, greedy, prefill_tokens + 1)
-        self._apart: deque[PromptProcessingBatch] = deque()
-        self._writing = GenerationBatch.empty(model, greedy)
-        # Rows whose next token has been returned already.
-        self._told: set[int] = set()
+        self._rows: dict[int, Row] = {}
+        self._reading = Rows(model, head)
+        self._apart: deque[Rows] = deque()
+        self._writing = Writing(Rows(model, head))
         self._next_key = 0
         self._steps = 0
 
     def add(self, feeds: Iterable[Feed]) -> list[int]:
         keys: list[int] = []
         for feed in feeds:
+            if feed.embeddings is not None and not takes_embeddings(self._model):
+                raise CapabilityMissing(
+                    "This model reads tokens only.", hint="Take a model that reads embeddings."
+                )
             self._next_key += 1
             self._waiting.append((self._next_key, feed))
             keys.append(self._next_key)
         return keys
 
     def step(self) -> tuple[list[Fed], list[Sampled]]:
-        sampled = [*self._finish(), *self._make_room()]
-        later = [self._sampled(response) for response in self._writing.next()]
-        sampled += [each for each in later if each.key not in self._told]
+        # One that is a token short of its most ends with what is there: a step would compute one
+        # more, which nobody asked for and the next prompt would wait for.
+        sampled = [*self._ahead(self._writing.last()), *self._make_room()]
+        told = self._writing.told
+        sampled += self._forget(self._writing.step())
         self._steps += 1
         if self._steps % _STEPS_UNTIL_CLEARED == 0:
             mx.clear_cache()
         fed = self._take_turns()
-        return fed, [*sampled, *self._early(fed)]
+        if fed:
+            # So an answer begins in the step that completes its prompt, and goes on while others
+            # are read. The next step would tell these tokens too, but it hands over its own work
+            # first, and on a processor MLX takes that only when nearly all before it is done: a
+            # step too late.
+            sampled += self._ahead(told | {each.key for each in fed})
+        return fed, sampled
 
     def remove(self, keys: Iterable[int]) -> Mapping[int, State]:
         wanted = set(keys)
         self._waiting = deque(each for each in self._waiting if each[0] not in wanted)
         states: dict[int, State] = {}
-        for batch in (self._reading, *self._apart, self._writing):
-            keep = [place for place, key in enumerate(batch.uids) if key not in wanted]
-            if len(keep) == len(batch.uids):
-                continue
-            for place, key in enumerate(batch.uids):
-                if key in wanted:
-                    # One that is read apart may have to wait for its first chunk.
-                    if batch.tokens[place]:
-                        states[key] = State(batch.tokens[place], batch.extract_cache(place))
-                    del self._rows[key]
-            batch.filter(keep)
-        self._apart = deque(batch for batch in self._apart if batch.uids)
+        for rows in (self._reading, *self._apart, self._writing):
+            states |= rows.remove(wanted)
+        self._apart = deque(rows for rows in self._apart if len(rows))
+        self._rows = {key: row for key, row in self._rows.items() if key not in wanted}
         return states
 
     def bytes(self) -> int:
-        batches = (self._reading, *self._apart, self._writing)
-        return sum(layer.nbytes for batch in batches for layer in batch.prompt_cache)
+        return sum(rows.bytes for rows in (self._reading, *self._apart, self._writing))
 
     def close(self) -> None:
         self._waiting.clear()
         self._rows.clear()
-        self._told.clear()
         self._apart.clear()
-        self._reading.filter([])
-        self._writing.filter([])
+        self._reading = Rows(self._model, self._head)
+        self._writing = Writing(Rows(self._model, self._head))
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -157,230 +129,108 @@ class BatchDecoder:
         """Feed a chunk of each prompt that is read apart, as many as make one chunk together."""
         fed: list[Fed] = []
         left_tokens = self._prefill_tokens
-        for batch in list(self._apart):
-            row = self._rows[batch.uids[0]]
+        for rows in list(self._apart):
+            (row,) = rows.rows
             scorer = row.feed.scorer
             count = row.next_chunk(scorer.chunk_tokens if scorer else self._prefill_tokens)
             if fed and count > left_tokens:
                 break
             left_tokens -= count
             self._apart.popleft()
+            logits: mx.array | None = None
             if count:
-                self._feed_apart(row, batch, count)
-            fed.append(self._fed(row, batch))
+                logits = rows.read([count], with_last=scorer is None and bool(row.feed.max_tokens))
+                if scorer is not None:
+                    scorer.take(logits[0])
+            fed.append(self._fed(row, rows, 0))
             if row.unread:
-                self._apart.append(batch)
+                self._apart.append(rows)
             elif row.feed.max_tokens:
-                self._begin(batch)
+                self._writing.begin(rows, None if row.rest or logits is None else logits[:, -1])
             else:
                 del self._rows[row.key]
-                state = State(batch.tokens[0], batch.extract_cache(0)) if row.tokens else None
-                fed[-1] = replace(fed[-1], state=state, ended=True)
+                fed[-1] = replace(fed[-1], state=rows.state(0), ended=True)
         return fed
-
-    def _feed_apart(self, row: _Row, batch: PromptProcessingBatch, count: int) -> None:
-        logits: list[mx.array] = []
-
-        def keep_logits(tokens: mx.array, cache: list[Any]) -> None:
-            logits.append(self._model(tokens, cache=cache))
-
-        cast(Any, batch).model = keep_logits
-        batch.prompt([row.rest[:count]])
-        batch.model = self._model
-        del row.rest[:count]
-        row.tokens += count
-        if row.feed.scorer is not None:
-            row.feed.scorer.take(logits[0][0])
 
     def _read(self) -> list[Fed]:
         """Feed the next chunk of the prompts whose turn it is, and let complete ones write."""
-        rows = [self._rows[key] for key in self._reading.uids]
-        bound, longest, crowded = self._bounds(rows)
-        read: list[_Row] = []
+        reading = self._reading
+        bound, longest, crowded = self._bounds(reading.rows)
+        fed: list[Fed] = []
         while self._waiting and self._has_room_for(self._waiting[0][1]):
             key, feed = self._waiting[0]
-            row = _Row(key, feed, feed.cached_tokens, list(feed.rest))
-            if feed.apart:
-                self._waiting.popleft()
-                self._rows[key] = row
-                self._apart.append(self._alone(row))
-                continue
-            chunks = [each.next_chunk(longest) for each in (*rows, row)]
-            if len(chunks) * max(chunks) > bound or (crowded and len(feed.rest) > bound):
-                break
+            row = Row.of(key, feed)
+            if not feed.apart:
+                chunks = [each.next_chunk(longest) for each in (*reading.rows, row)]
+                if len(chunks) * max(chunks) > bound or (crowded and len(feed.rest) > bound):
+                    break
             self._waiting.popleft()
             self._rows[key] = row
-            if row.unread:
-                self._reading.extend(self._alone(row))
-                rows.append(row)
+            rows = Rows.alone(self._model, self._head, row)
+            if feed.apart:
+                self._apart.append(rows)
+            elif row.unread:
+                reading.join(rows)
             else:
-                self._begin(self._alone(row))
-                read.append(row)
-        answered = self._feed(rows, longest) if rows else {}
-        fed = [self._fed(row, self._reading) for row in (*read, *rows)]
-        complete = {row.key for row in rows if not row.unread}
-        for keys in (complete & answered.keys(), complete - answered.keys()):
-            places = [place for place, key in enumerate(self._reading.uids) if key in keys]
-            if places:
-                self._begin(self._reading.split(places), answered)
+                fed.append(self._fed(row, rows, 0))
+                self._writing.begin(rows)
+        if reading.rows:
+            logits = reading.read([row.next_chunk(longest) for row in reading.rows])
+            fed += [self._fed(row, reading, place) for place, row in enumerate(reading.rows)]
+            self._begin(logits)
         return fed
 
-    def _bounds(self, rows: Sequence[_Row]) -> tuple[int, int, bool]:
+    def _bounds(self, rows: Sequence[Row]) -> tuple[int, int, bool]:
         """Tokens to read in this step, of all and of each prompt, and whether for a crowd."""
         waiting = len(rows) + len(self._waiting)
         crowd_tokens = self._prefill_tokens * self._crowd
         feeds = [row.feed for row in rows] or [feed for _, feed in islice(self._waiting, 1)]
         short = all(len(feed.rest) <= crowd_tokens for feed in feeds)
-        if short and waiting > len(self._writing.uids):
+        if short and waiting > len(self._writing):
             return crowd_tokens, self._prefill_tokens, True
         share = self._prefill_tokens // max(len(rows), min(waiting, 2), 1)
         return self._prefill_tokens, share, False
 
-    def _feed(self, rows: Sequence[_Row], longest: int) -> dict[int, mx.array]:
-        """Feed a chunk of each; returns the logits [1, 1, vocabulary] of those fed to their end.
+    def _begin(self, logits: mx.array) -> None:
+        """Let those of the reading rows write that are complete; `logits` are of what was read."""
+        rows = self._reading.rows
+        whole = [place for place, row in enumerate(rows) if not row.rest]
+        all_but_last = [row.key for row in rows if len(row.rest) == 1]
+        if whole:
+            keys = [rows[place].key for place in whole]
+            self._writing.begin(self._reading.part(keys), logits[:, -1][mx.array(whole)])
+        if all_but_last:
+            self._writing.begin(self._reading.part(all_but_last))
 
-        Fed without its last token is a prompt of which the state before that is wanted.
-        """
-        chunks: list[list[int]] = []
-        whole: set[int] = set()
-        for row in rows:
-            count = row.next_chunk(longest)
-            chunks.append(row.rest[:count])
-            del row.rest[:count]
-            row.tokens += count
-            if self._head.selective and not row.unread and row.tokens not in row.feed.boundaries:
-                chunks[-1] += row.rest
-                whole.add(row.key)
-        if not whole:
-            self._reading.prompt(chunks)
-            return {}
-        logits: list[mx.array] = []
-
-        def keep_logits(tokens: mx.array, cache: list[Any]) -> None:
-            logits.append(self._model(tokens, cache=cache))
-
-        cast(Any, self._reading).model = keep_logits
-        with self._head.only([len(chunk) - 1 for chunk in chunks]):
-            self._reading.prompt(chunks)
-        self._reading.model = self._model
-        return {
-            row.key: logits[0][place : place + 1]
-            for place, row in enumerate(rows)
-            if row.key in whole
-        }
-
-    def _begin(
-        self, batch: PromptProcessingBatch, answered: Mapping[int, mx.array] = MappingProxyType({})
-    ) -> None:
-        """Let the rows of `batch`, which have read all but their last token, write from now on.
-
-        Those that are `answered` have read that as well: their first step has been taken.
-        """
-        last = [self._rows[key].rest for key in batch.uids]
-        if all(key in answered for key in batch.uids):
-            logits = mx.concatenate([answered[key] for key in batch.uids])
-            cast(Any, batch).model = lambda *_, **__: logits
-            for tokens in batch.tokens:
-                # The step counts it again.
-                tokens.pop()
-        self._writing.extend(batch.generate(last))
-
-    def _alone(self, row: _Row) -> PromptProcessingBatch:
-        """A batch of nothing but `row`."""
-        feed, state = row.feed, row.feed.state
-        cache = new_cache(self._model) if state is None else [adopt(each) for each in state.cache]
-        return PromptProcessingBatch(
-            self._model,
-            [row.key],
-            [cache],
-            tokens=[list(state.tokens) if state is not None else []],
-            prefill_step_size=self._prefill_tokens,
-            samplers=[feed.sampler],
-            fallback_sampler=greedy,
-            logits_processors=[list(feed.processors)],
-            stop_sequences=[feed.end_tokens],
-            max_tokens=[feed.max_tokens],
-        )
-
-    def _fed(self, row: _Row, batch: PromptProcessingBatch) -> Fed:
+    def _fed(self, row: Row, rows: Rows, place: int) -> Fed:
         """How far a row is; the last token of a complete prompt is fed in the same step.
 
-        With what it has left in the cache of `batch`, where that is a boundary.
+        With what it has left in the cache of `rows`, where that is a boundary.
         """
-        done_tokens = row.tokens + (not row.unread)
-        if row.tokens not in row.feed.boundaries or row.tokens == row.feed.cached_tokens:
+        read_tokens = len(row.tokens)
+        done_tokens = read_tokens + (len(row.rest) == 1)
+        if read_tokens not in row.feed.boundaries or read_tokens == row.feed.cached_tokens:
             return Fed(row.key, done_tokens, None)
-        place = batch.uids.index(row.key)
-        state = State(list(batch.tokens[place]), batch.extract_cache(place))
-        return Fed(row.key, done_tokens, state)
+        return Fed(row.key, done_tokens, rows.state(place))
 
     # --- writing --------------------------------------------------------------------------------
 
-    def _sampled(self, response: Any) -> Sampled:
-        row, state = self._rows[response.uid], None
-        row.tokens += 1
-        finish = cast(Literal["stop", "length"] | None, response.finish_reason)
-        if finish is not None:
-            state = State(response.all_tokens, response.prompt_cache)
-            del self._rows[row.key]
-        return Sampled(row.key, response.token, response.logprobs, finish, state)
-
-    def _early(self, fed: Sequence[Fed]) -> list[Sampled]:
-        """The next tokens of those that have none of this step yet, if it has read prompts.
-
-        So an answer begins in the step that completes its prompt, and goes on while others are
-        read. The next step would return these tokens too, but it hands over its own work first, and
-        on a processor MLX takes that only when nearly all before it is done: a step too late.
-        """
-        sampled = self._ahead(self._told | {each.key for each in fed}) if fed else []
-        self._told = {each.key for each in sampled if each.finish is None}
-        return sampled
-
-    def _finish(self) -> list[Sampled]:
-        """End the rows that are one token short of their most: it has been computed already.
-
-        A step would compute one more, which nobody asked for and the next prompt would wait for.
-        """
-        batch = self._writing
-        return self._ahead(
-            {
-                key
-                for key, count, most in zip(
-                    batch.uids, batch._num_tokens, batch.max_tokens, strict=True
-                )
-                if count + 1 >= most
-            }
-        )
-
     def _ahead(self, keys: Set[int]) -> list[Sampled]:
-        """The next tokens of rows, before the step that returns them; some end with theirs."""
-        batch = self._writing
-        sampled = [self._next(place) for place, key in enumerate(batch.uids) if key in keys]
-        if any(each.finish is not None for each in sampled):
-            batch.filter([place for place, key in enumerate(batch.uids) if key in self._rows])
-        return sampled
+        return self._forget(self._writing.ahead(keys)) if keys else []
 
-    def _next(self, place: int) -> Sampled:
-        """The next token of a row, which has been computed; the row is forgotten if it ends."""
-        batch = self._writing
-        row = self._rows[batch.uids[place]]
-        token = cast(int, cast(mx.array, batch._next_tokens)[place].item())
-        logprobs = cast(mx.array, batch._next_logprobs[place])
-        finish: Literal["stop", "length"]
-        if row.feed.end_tokens.matcher().advance(token):
-            finish = "stop"
-        elif batch._num_tokens[place] + 1 >= batch.max_tokens[place]:
-            finish = "length"
-        else:
-            return Sampled(row.key, token, logprobs, None, None)
-        del self._rows[row.key]
-        state = State(batch.tokens[place], batch.extract_cache(place))
-        return Sampled(row.key, token, logprobs, finish, state)
+    def _forget(self, sampled: list[Sampled]) -> list[Sampled]:
+        """Those that have ended take no room any more."""
+        for each in sampled:
+            if each.finish is not None:
+                del self._rows[each.key]
+        return sampled
 
     def _has_room_for(self, feed: Feed) -> bool:
         if not self._rows:
             return True
-        longest = max(row.expected_tokens for row in self._rows.values())
+        longest = max(
+            max(len(row.tokens) + 1, _expected_tokens(row.feed)) for row in self._rows.values()
+        )
         longest = max(longest, _expected_tokens(feed))
         count = len(self._rows) + 1
         return count <= self._slots and self._holds(count, longest)
@@ -393,31 +243,30 @@ class BatchDecoder:
     def _make_room(self) -> list[Sampled]:
         """Let the youngest wait again until the others' next tokens fit; returns its last token."""
         sampled: list[Sampled] = []
-        while len(self._rows) > 1 and self._writing.uids:
-            longest = max(row.tokens for row in self._rows.values()) + 1
+        while len(self._rows) > 1 and self._writing.keys:
+            longest = max(len(row.tokens) for row in self._rows.values()) + 1
             if self._holds(len(self._rows), longest):
                 break
-            last = self._pause(max(self._writing.uids))
-            if last.key not in self._told:
-                sampled.append(last)
+            sampled += self._pause(max(self._writing.keys))
         return sampled
 
-    def _pause(self, key: int) -> Sampled:
+    def _pause(self, key: int) -> list[Sampled]:
         """Take a row out. Its next token is computed already: that is its last one for now."""
-        batch = self._writing
-        feed, tokens = self._rows[key].feed, batch.tokens[batch.uids.index(key)]
-        (last,) = self._ahead({key})
-        if last.finish is not None:
-            return last
-        del self._rows[key]
-        batch.filter([place for place, other in enumerate(batch.uids) if other != key])
-        rest = [*tokens, last.token]
-        left_tokens = feed.max_tokens - (len(rest) - feed.prompt_tokens)
-        again = replace(
-            feed, rest=rest, state=None, max_tokens=left_tokens, boundaries=(), scorer=None
-        )
-        self._waiting.appendleft((key, again))
-        return last
+        row = self._rows[key]
+        rest, sampled = self._writing.pause(key)
+        self._forget(sampled)
+        if key in self._rows:
+            del self._rows[key]
+            again = replace(
+                row.feed,
+                rest=rest,
+                state=None,
+                max_tokens=row.feed.max_tokens - row.written_tokens,
+                boundaries=(),
+                scorer=None,
+            )
+            self._waiting.appendleft((key, again))
+        return sampled
 
 
 def _expected_tokens(feed: Feed) -> int:

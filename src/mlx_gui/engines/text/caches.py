@@ -65,16 +65,14 @@ class AlignedKVCache(BatchKVCache):
         """`cache` as the only row, which shares its arrays: they are copied when they grow."""
         tokens = cache.offset
         row = cls([0])
-        row.keys = cast(mx.array, cache.keys)[..., :tokens, :]
-        row.values = cast(mx.array, cache.values)[..., :tokens, :]
-        row.offset += tokens
-        row._idx = tokens
+        keys, values = (cast(mx.array, each)[..., :tokens, :] for each in cache.state[:2])
+        row.state = (keys, values, row.offset + tokens, row.left_padding, tokens)
         return row
 
     def update_and_fetch(self, keys: mx.array, values: mx.array) -> tuple[mx.array, mx.array]:
         """All keys and values with these new ones, [rows, heads, tokens, head_dim]."""
         if not self.empty():
-            self._reserve(self._idx + keys.shape[2])
+            self._reserve(self.size() + keys.shape[2])
         return super().update_and_fetch(keys, values)
 
     def _reserve(self, tokens: int) -> None:
@@ -86,11 +84,12 @@ class AlignedKVCache(BatchKVCache):
         held = self.keys, self.values
         if tokens <= held[0].shape[2]:
             return
-        room = -(-tokens // self.step) * self.step - self._idx
+        filled = self.size()
+        room = -(-tokens // self.step) * self.step - filled
         self.keys, self.values = (
             mx.concatenate(
                 [
-                    each[..., : self._idx, :],
+                    each[..., :filled, :],
                     mx.zeros((*each.shape[:2], room, each.shape[3]), each.dtype),
                 ],
                 axis=2,
@@ -105,8 +104,8 @@ class AlignedKVCache(BatchKVCache):
         return None if N == 1 else "causal"
 
     def prepare(self, **padding: Any) -> None:
-        self._padded = None
         super().prepare(**padding)
+        self._padded = True
 
     def finalize(self) -> None:
         self._padded = None
@@ -126,6 +125,5 @@ class AlignedKVCache(BatchKVCache):
     def _has_padding(self) -> bool:
         """Looked up once after each change of the rows: reading an array waits for it."""
         if self._padded is None:
-            padding = cast(list[int], self.left_padding.tolist())
-            self._padded = self._right_padding is not None or any(padding)
+            self._padded = any(cast(list[int], self.left_padding.tolist()))
         return self._padded

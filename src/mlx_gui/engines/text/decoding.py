@@ -49,7 +49,9 @@ class Feed:
 
     The state after each of `boundaries`, which count tokens of the whole prompt, is handed out. A
     `scorer` is shown the logits of all that is fed but the last token; then there is no `state`.
-    With `max_tokens` 0 the last token is not fed.
+    With `max_tokens` 0 the last token is not fed. `embeddings` [tokens, values], if any, are of the
+    prompt from its first token on, whatever `state` holds: the model takes them in place of its own
+    for these tokens, whose ids then only tell what has been said.
     """
 
     rest: list[int]
@@ -60,11 +62,15 @@ class Feed:
     end_tokens: StopSequences
     boundaries: tuple[int, ...] = ()
     scorer: Scorer | None = None
+    embeddings: mx.array | None = None
 
     @property
     def apart(self) -> bool:
-        """Whether the prompt is read by itself: it is scored, or nothing is written after it."""
-        return self.scorer is not None or not self.max_tokens
+        """Whether the prompt is read by itself.
+
+        It is scored, or fed as embeddings, or nothing is written after it.
+        """
+        return self.scorer is not None or self.embeddings is not None or not self.max_tokens
 
     @property
     def cached_tokens(self) -> int:
@@ -112,7 +118,8 @@ class Decoder(Protocol):
     def step(self) -> tuple[list[Fed], list[Sampled]]:
         """One token for each sequence that decodes, then a bounded part of the prompts.
 
-        A sequence whose prompt is complete begins in the same step.
+        A sequence whose prompt is complete begins in the same step. It may have several tokens in
+        one, which come in their order; what follows after a finish is nobody's.
         """
         ...
 

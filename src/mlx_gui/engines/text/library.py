@@ -21,8 +21,6 @@ def _open_file_limits_kept() -> Generator[None]:
 
 with _open_file_limits_kept():
     from mlx_lm.generate import (
-        GenerationBatch,
-        PromptProcessingBatch,
         StopSequences,
         generate_step,
         maybe_quantize_kv_cache,
@@ -32,6 +30,7 @@ with _open_file_limits_kept():
         BatchKVCache,
         KVCache,
         RotatingKVCache,
+        TokenBuffer,
         can_trim_prompt_cache,
         make_prompt_cache,
         trim_prompt_cache,
@@ -39,20 +38,27 @@ with _open_file_limits_kept():
     from mlx_lm.models.mla import MultiLinear, QuantizedMultiLinear
     from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
     from mlx_lm.tokenizer_utils import TokenizerWrapper
-    from mlx_lm.utils import MODEL_REMAPPING, load_adapters, load_model, load_tokenizer
+    from mlx_lm.utils import (
+        MODEL_REMAPPING,
+        load_adapters,
+        load_model,
+        load_tokenizer,
+    )
+    from mlx_lm.utils import (
+        does_model_support_input_embeddings as takes_embeddings,
+    )
 
 __all__ = [
     "MODEL_REMAPPING",
     "BatchKVCache",
-    "GenerationBatch",
     "KVCache",
     "MultiLinear",
-    "PromptProcessingBatch",
     "QuantizedMultiLinear",
     "QuantizedSwitchLinear",
     "RotatingKVCache",
     "StopSequences",
     "SwitchLinear",
+    "TokenBuffer",
     "TokenizerWrapper",
     "can_trim_prompt_cache",
     "generate_step",
@@ -62,5 +68,6 @@ __all__ = [
     "make_prompt_cache",
     "maybe_quantize_kv_cache",
     "speculative_generate_step",
+    "takes_embeddings",
     "trim_prompt_cache",
 ]

@@ -1,0 +1,213 @@
+"""Sequences of one model that are computed together: the rows of one cache.
+
+All that is asked of mlx-lm for it is here, and is what its models and caches offer to everybody. A
+model is called with tokens [rows, tokens] and a cache, one member a layer, and returns logits
+[rows, tokens, vocabulary]. The members of single sequences `merge`; a merged one is told of padding
+at the right before a call (`prepare`) and freed of it after (`finalize`), rows are taken from it
+(`filter`, `extract`), and others join it (`extend`).
+"""
+
+import copy
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+
+from mlx_gui.engines.text.caches import adopt, new_cache
+from mlx_gui.engines.text.decoding import Feed, State
+from mlx_gui.engines.text.head import Head
+from mlx_gui.engines.text.library import StopSequences, TokenBuffer
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """A sequence: `tokens` are in its cache, `rest` of the prompt is still to be fed.
+
+    `ends` and `seen` follow what it writes: for its end, and for its processors.
+    """
+
+    key: int
+    feed: Feed
+    tokens: list[int]
+    rest: list[int]
+    ends: StopSequences.Matcher
+    written_tokens: int = 0
+    seen: TokenBuffer | None = None
+
+    @classmethod
+    def of(cls, key: int, feed: Feed) -> "Row":
+        """A sequence of which nothing is fed yet but what the state of `feed` holds."""
+        held = list(feed.state.tokens) if feed.state is not None else []
+        return cls(key, feed, held, list(feed.rest), feed.end_tokens.matcher())
+
+    @property
+    def unread(self) -> int:
+        """Tokens before the prompt's last one, which may be fed by itself: an answer begins so."""
+        return max(len(self.rest) - 1, 0)
+
+    def next_chunk(self, longest: int) -> int:
+        """Tokens to read next without the prompt's last one, which never go beyond a cut."""
+        ahead = [cut - len(self.tokens) for cut in self._cuts() if cut > len(self.tokens)]
+        return min(longest, self.unread, *ahead)
+
+    def take(self, count: int, *, with_last: bool) -> list[int]:
+        """Take the next `count` of `rest`, which are fed now; returns them.
+
+        The prompt's last token goes along if it is next, where `with_last` allows that and no
+        state is wanted between them.
+        """
+        if with_last and count == self.unread and len(self.tokens) + count not in self._cuts():
+            count += 1
+        chunk = self.rest[:count]
+        del self.rest[:count]
+        self.tokens += chunk
+        return chunk
+
+    def embeddings(self, start: int, count: int) -> mx.array | None:
+        """What `count` tokens from `start` are fed as [1, tokens, values], if not by their ids."""
+        values = self.feed.embeddings
+        if values is None or start >= values.shape[0]:
+            return None
+        return values[None, start : start + count]
+
+    def _cuts(self) -> tuple[int, ...]:
+        """Where a chunk ends: a state is wanted, or what follows is fed in another way."""
+        values = self.feed.embeddings
+        return self.feed.boundaries if values is None else (*self.feed.boundaries, values.shape[0])
+
+
+class Rows:
+    """See the module. `cache` has one member a layer, and none while there are no rows."""
+
+    def __init__(
+        self, model: nn.Module, head: Head, rows: Iterable[Row] = (), cache: Iterable[Any] = ()
+    ) -> None:
+        self.rows = list(rows)
+        self._model = model
+        self._head = head
+        self._cache = list(cache)
+
+    @classmethod
+    def alone(cls, model: nn.Module, head: Head, row: Row) -> "Rows":
+        """Nothing but `row`, with what its state holds."""
+        state = row.feed.state
+        cache = new_cache(model) if state is None else [adopt(layer) for layer in state.cache]
+        return cls(model, head, [row], [layer.merge([layer]) for layer in cache])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def bytes(self) -> int:
+        return sum(layer.nbytes for layer in self._cache)
+
+    # --- who is there ---------------------------------------------------------------------------
+
+    def state(self, place: int) -> State | None:
+        """A copy of what the cache holds of a row, computed when it is evaluated; None if nothing.
+
+        Later tokens of the row are not in it.
+        """
+        tokens = self.rows[place].tokens
+        if not tokens:
+            return None
+        return State(list(tokens), [layer.extract(place) for layer in self._cache])
+
+    def join(self, others: "Rows") -> None:
+        """Take the rows of `others`, which is not used any more."""
+        if self.rows and others.rows:
+            for ours, theirs in zip(self._cache, others._cache, strict=True):
+                ours.extend(theirs)
+        elif others.rows:
+            self._cache = others._cache
+        self.rows += others.rows
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Let go of all rows but those of `places`."""
+        if len(places) == len(self.rows):
+            return
+        self.rows = [self.rows[place] for place in places]
+        if not places:
+            self._cache = []
+        for layer in self._cache:
+            layer.filter(list(places))
+
+    def remove(self, keys: Set[int]) -> dict[int, State]:
+        """Let rows go; returns the states of those that have one."""
+        leaving = [place for place, row in enumerate(self.rows) if row.key in keys]
+        states = {self.rows[place].key: self.state(place) for place in leaving}
+        self.keep([place for place, row in enumerate(self.rows) if row.key not in keys])
+        return {key: state for key, state in states.items() if state is not None}
+
+    def part(self, keys: Iterable[int]) -> "Rows":
+        """Let go of the rows of `keys`, which go on by themselves."""
+        wanted = set(keys)
+        leaving = [place for place, row in enumerate(self.rows) if row.key in wanted]
+        staying = [place for place, row in enumerate(self.rows) if row.key not in wanted]
+        # Arrays are shared until one side changes its rows.
+        cache = copy.deepcopy(self._cache) if staying else self._cache
+        parted = Rows(self._model, self._head, self.rows, cache)
+        self.keep(staying)
+        parted.keep(leaving)
+        return parted
+
+    # --- computing ------------------------------------------------------------------------------
+
+    def feed(self, tokens: mx.array, embeddings: mx.array | None = None) -> mx.array:
+        """Logits [rows, tokens, vocabulary] after each of `tokens` [rows, tokens].
+
+        Nothing is computed before they are evaluated. Who gives `embeddings` [rows, tokens, values]
+        has the model take these in place of its own for the tokens.
+        """
+        if embeddings is None:
+            return self._model(tokens, cache=self._cache)
+        return self._model(tokens, cache=self._cache, input_embeddings=embeddings)
+
+    def read(self, counts: Sequence[int], *, with_last: bool = True) -> mx.array:
+        """Feed so many tokens of each row's `rest`, and evaluate the cache; returns logits.
+
+        They are [rows, 1, vocabulary] after each row's last token, where the head can make these
+        alone; where `with_last` allows, that is the prompt's last one as soon as it is next. Else
+        they are [rows, longest, vocabulary]. Rows that are fed embeddings are read alone.
+        """
+        selective = with_last and self._head.selective
+        starts = [len(row.tokens) for row in self.rows]
+        chunks = [
+            row.take(count, with_last=selective)
+            for row, count in zip(self.rows, counts, strict=True)
+        ]
+        lengths = [len(chunk) for chunk in chunks]
+        longest = max(lengths)
+        padding = [longest - length for length in lengths]
+        embeddings = self.rows[0].embeddings(starts[0], longest) if len(self.rows) == 1 else None
+        tokens = mx.array([[*chunk, *([0] * n)] for chunk, n in zip(chunks, padding, strict=True)])
+        if any(padding):
+            for layer in self._cache:
+                layer.prepare(lengths=lengths, right_padding=padding)
+        if selective:
+            with self._head.only([length - 1 for length in lengths]):
+                logits = self.feed(tokens, embeddings)
+        else:
+            logits = self.feed(tokens, embeddings)
+        self._settle()
+        if any(padding):
+            for layer in self._cache:
+                layer.finalize()
+            self._settle()
+        return logits
+
+    def feed_last(self) -> mx.array:
+        """Feed the last token of each prompt, all that is left; returns logits as `feed` does."""
+        tokens = mx.array([row.rest for row in self.rows])
+        row = self.rows[0]
+        embeddings = row.embeddings(len(row.tokens), 1) if len(self.rows) == 1 else None
+        for each in self.rows:
+            each.take(1, with_last=False)
+        return self.feed(tokens, embeddings)
+
+    def _settle(self) -> None:
+        """Compute what the cache is to hold, and give back what that took."""
+        mx.eval([layer.state for layer in self._cache])
+        mx.clear_cache()
