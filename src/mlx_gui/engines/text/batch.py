@@ -138,15 +138,17 @@ class BatchDecoder:
             left_tokens -= count
             self._apart.popleft()
             logits: mx.array | None = None
-            if count:
-                logits = rows.read([count], with_last=scorer is None and bool(row.feed.max_tokens))
-                if scorer is not None:
-                    scorer.take(logits[0])
+            if count and scorer is not None:
+                scored = rows.read([count], logits="all")
+                assert scored is not None
+                scorer.take(scored[0])
+            elif count:
+                logits = rows.read([count], logits="last" if row.feed.max_tokens else "none")
             fed.append(self._fed(row, rows, 0))
             if row.unread:
                 self._apart.append(rows)
             elif row.feed.max_tokens:
-                self._writing.begin(rows, None if row.rest or logits is None else logits[:, -1])
+                self._writing.begin(rows, None if logits is None else logits[:, -1])
             else:
                 del self._rows[row.key]
                 fed[-1] = replace(fed[-1], state=rows.state(0), ended=True)
@@ -191,12 +193,15 @@ class BatchDecoder:
         share = self._prefill_tokens // max(len(rows), min(waiting, 2), 1)
         return self._prefill_tokens, share, False
 
-    def _begin(self, logits: mx.array) -> None:
-        """Let those of the reading rows write that are complete; `logits` are of what was read."""
+    def _begin(self, logits: mx.array | None) -> None:
+        """Let those of the reading rows write that are complete.
+
+        `logits` [rows, 1, vocabulary] are there if any was fed its last token.
+        """
         rows = self._reading.rows
         whole = [place for place, row in enumerate(rows) if not row.rest]
         all_but_last = [row.key for row in rows if len(row.rest) == 1]
-        if whole:
+        if logits is not None:
             keys = [rows[place].key for place in whole]
             self._writing.begin(self._reading.part(keys), logits[:, -1][mx.array(whole)])
         if all_but_last:

@@ -10,7 +10,7 @@ at the right before a call (`prepare`) and freed of it after (`finalize`), rows 
 import copy
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -165,17 +165,20 @@ class Rows:
             return self._model(tokens, cache=self._cache)
         return self._model(tokens, cache=self._cache, input_embeddings=embeddings)
 
-    def read(self, counts: Sequence[int], *, with_last: bool = True) -> mx.array:
+    def read(
+        self, counts: Sequence[int], *, logits: Literal["last", "all", "none"] = "last"
+    ) -> mx.array | None:
         """Feed so many tokens of each row's `rest`, and evaluate the cache; returns logits.
 
-        They are [rows, 1, vocabulary] after each row's last token, where the head can make these
-        alone; where `with_last` allows, that is the prompt's last one as soon as it is next. Else
-        they are [rows, longest, vocabulary]. Rows that are fed embeddings are read alone.
+        The "last" are [rows, 1, vocabulary], each after what its row was fed. With them a prompt's
+        last token is fed as soon as it is next, and there are none before the first such one, nor
+        where the head cannot make these alone. "all" are [rows, longest, vocabulary], without the
+        prompts' last. Rows that are fed embeddings are read alone.
         """
-        selective = with_last and self._head.selective
+        with_last = logits == "last" and self._head.selective
         starts = [len(row.tokens) for row in self.rows]
         chunks = [
-            row.take(count, with_last=selective)
+            row.take(count, with_last=with_last)
             for row, count in zip(self.rows, counts, strict=True)
         ]
         lengths = [len(chunk) for chunk in chunks]
@@ -186,17 +189,21 @@ class Rows:
         if any(padding):
             for layer in self._cache:
                 layer.prepare(lengths=lengths, right_padding=padding)
-        if selective:
+        made: mx.array | None = None
+        if any(not row.rest for row in self.rows):
             with self._head.only([length - 1 for length in lengths]):
-                logits = self.feed(tokens, embeddings)
+                made = self.feed(tokens, embeddings)
+        elif logits == "all":
+            made = self.feed(tokens, embeddings)
         else:
-            logits = self.feed(tokens, embeddings)
+            # Who keeps logits that nobody evaluates keeps memory of what leads to them.
+            self.feed(tokens, embeddings)
         self._settle()
         if any(padding):
             for layer in self._cache:
                 layer.finalize()
             self._settle()
-        return logits
+        return made
 
     def feed_last(self) -> mx.array:
         """Feed the last token of each prompt, all that is left; returns logits as `feed` does."""
