@@ -42,7 +42,7 @@ def test_a_load_that_is_refused_memory_is_diagnosed_as_such(limit_mb: int, tmp_p
     assert "while loading it" in observed.error.message
 
 
-def test_a_worker_that_runs_out_while_it_answers_is_told_apart_and_hurts_nobody(
+def test_a_worker_that_runs_out_while_it_answers_is_told_apart_and_all_answer_on(
     tmp_path: Path,
 ) -> None:
     models = tmp_path / "models" / "tiny"
