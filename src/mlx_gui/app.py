@@ -30,13 +30,11 @@ from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
 from mlx_gui.control.machine.recorder import SampleRecorder
 from mlx_gui.control.machine.sampler import MemorySampler, process_private_bytes
 from mlx_gui.control.plans.measurements import Measurements
-from mlx_gui.control.plans.plan import Plan
 from mlx_gui.control.plans.planner import ModelPlanner
 from mlx_gui.control.requests.log import RequestLog
 from mlx_gui.control.requests.observing import Observers
 from mlx_gui.control.requests.overview import Requests
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
-from mlx_gui.control.residency.recycling import recycle_reason
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.check import SettingsCheck
@@ -371,19 +369,7 @@ class Application:
             start_worker=partial(self._start_worker, observer=observer),
             note_ready=self._note_ready,
             note_missing=lambda: self._background.once("rescan", self._search_again()),
-            recycle_reason=self._recycle_reason,
             allow_spare=self._allow_spare,
-        )
-
-    def _recycle_reason(self, worker: WorkerProcess, plan: Plan) -> str | None:
-        memory = worker.memory
-        if memory is None:
-            return None
-        return recycle_reason(
-            served=worker.served,
-            recycle_requests=self._config.recycle_requests,
-            used_bytes=memory.rss_bytes - memory.kv_bytes - memory.prefix_bytes,
-            need_bytes=plan.need.weights_bytes + plan.need.overhead_bytes,
         )
 
     def _allow_spare(self, allowed: bool) -> None:
@@ -481,4 +467,5 @@ def _residency_settings(config: Config) -> ResidencySettings:
         keep_alive_s=config.keep_alive_s,
         client_stall_s=config.client_stall_s,
         turn_s=config.time_slice_s,
+        recycle_requests=config.recycle_requests,
     )

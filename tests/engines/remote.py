@@ -18,8 +18,8 @@ from mlx_gui.core.generation import (
     Detokenized,
     DetokenizeRequest,
     Done,
+    Event,
     GenerateRequest,
-    GenerationEvent,
     Message,
     TextPart,
     Tokenized,
@@ -72,7 +72,7 @@ def child(*, mlx: bool = True) -> Iterator[Child]:
 class Reply:
     """What came back for one request."""
 
-    events: list[GenerationEvent] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
 
     @property
     def text(self) -> str:

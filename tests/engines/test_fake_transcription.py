@@ -7,7 +7,7 @@ import pytest
 
 from mlx_gui.core.blob import Blob
 from mlx_gui.core.errors import Cancelled, CapabilityMissing, InvalidRequest
-from mlx_gui.core.generation import Delta, GenerateRequest, GenerationEvent, Result, Usage
+from mlx_gui.core.generation import Delta, Event, GenerateRequest, Result, Usage
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import Engine, PreparedRequest
 from mlx_gui.engines.fake.transcription import create
@@ -37,18 +37,18 @@ def engine() -> Engine:
     return engine
 
 
-def answer(engine: Engine, request: TranscribeRequest) -> list[GenerationEvent]:
+def answer(engine: Engine, request: TranscribeRequest) -> list[Event]:
     """All events of one request, by itself."""
     prepared = engine.prepare("one", request)
     assert isinstance(prepared, PreparedRequest)
     engine.admit(prepared)
-    events: list[GenerationEvent] = []
+    events: list[Event] = []
     while engine.busy():
         events += [event for stepped in engine.step() for event in stepped.events]
     return events
 
 
-def transcript_in(events: list[GenerationEvent]) -> Transcript:
+def transcript_in(events: list[Event]) -> Transcript:
     (result,) = [event for event in events if isinstance(event, Result)]
     return unpacked(result.value)
 

@@ -14,7 +14,7 @@ from mlx_gui.control.workers.process import WorkerProcess, WorkerSettings
 from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
-from mlx_gui.core.generation import Failed, GenerateRequest, GenerationEvent, Usage
+from mlx_gui.core.generation import Event, Failed, GenerateRequest, Usage
 from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.core.worker_env import worker_environment
 from tests.engines.remote import ask
@@ -84,11 +84,11 @@ def text_spec(folder: Path, **more: Any) -> LoadSpec:
     )
 
 
-async def answer(worker: WorkerProcess, request: GenerateRequest) -> list[GenerationEvent]:
+async def answer(worker: WorkerProcess, request: GenerateRequest) -> list[Event]:
     """All events of `request` from a ready worker."""
     mailbox = Mailbox(stall_s=DEADLINE_S, on_stall=lambda: None)
     worker.answer(Ask("r", request, "chat"), mailbox)
-    events: list[GenerationEvent] = []
+    events: list[Event] = []
     while not events or not isinstance(events[-1], Usage | Failed):
         events.append(await mailbox.get())
     return events

@@ -17,9 +17,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     FinishReason,
-    GenerationEvent,
     Prepared,
     TokenLogprob,
     Usage,
@@ -29,7 +29,7 @@ from mlx_gui.core.generation import (
 class Collector(Protocol):
     """Takes the events of an answer, one after the other; raises what ends it badly."""
 
-    def feed(self, event: GenerationEvent) -> object: ...
+    def feed(self, event: Event) -> object: ...
 
 
 T = TypeVar("T")
@@ -65,7 +65,7 @@ class Gathering:
         self.prepared = Prepared(0)
         self.usage: Usage | None = None
 
-    def feed(self, event: GenerationEvent) -> None:
+    def feed(self, event: Event) -> None:
         """Take the next event. Raises what a Failed carries, and Cancelled."""
         match event:
             case Prepared():
@@ -119,13 +119,13 @@ def broken_off() -> WorkerFailed:
     return WorkerFailed("The answer broke off before it was complete.", hint="Send it again.")
 
 
-async def feed(collector: C, events: AsyncGenerator[GenerationEvent], receive: Receive) -> C:
+async def feed(collector: C, events: AsyncGenerator[Event], receive: Receive) -> C:
     """`collector`, which got all of `events`; a client that hangs up ends them with Cancelled."""
     return await first_of(_feed(collector, events), hang_up(receive))
 
 
 async def encoded(
-    events: AsyncGenerator[GenerationEvent], encode: Callable[[GenerationEvent], bytes]
+    events: AsyncGenerator[Event], encode: Callable[[Event], bytes]
 ) -> AsyncGenerator[bytes]:
     """The bytes that a stream says `events` with; those that say nothing are left out."""
     async with aclosing(events):
@@ -134,7 +134,7 @@ async def encoded(
                 yield data
 
 
-async def only(events: AsyncGenerator[GenerationEvent], kind: type[T], receive: Receive) -> T:
+async def only(events: AsyncGenerator[Event], kind: type[T], receive: Receive) -> T:
     """The one event of `kind` among `events`, which end meanwhile. Raises what a Failed carries."""
 
     async def find() -> T:
@@ -152,7 +152,7 @@ async def only(events: AsyncGenerator[GenerationEvent], kind: type[T], receive: 
     return await first_of(find(), hang_up(receive))
 
 
-async def _feed(collector: C, events: AsyncGenerator[GenerationEvent]) -> C:
+async def _feed(collector: C, events: AsyncGenerator[Event]) -> C:
     async with aclosing(events):
         async for event in events:
             collector.feed(event)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from fastapi import Depends, Request
 
-from mlx_gui.core.generation import GenerationEvent, Prepared
+from mlx_gui.core.generation import Event, Prepared
 
 LEFT_OUT_HEADER = "x-mlx-gui-left-out"
 NOT_ENFORCED_HEADER = "x-mlx-gui-not-enforced"
@@ -40,9 +40,7 @@ class Notices:
         names = list(self._by_header.get(LEFT_OUT_HEADER, ()))
         return [name[:MAX_CHARACTERS] for name in names[:MAX_LISTED]]
 
-    async def watch(
-        self, events: AsyncGenerator[GenerationEvent]
-    ) -> AsyncGenerator[GenerationEvent]:
+    async def watch(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
         """`events`, of which the notices are taken."""
         async with aclosing(events):
             async for event in events:

@@ -20,7 +20,7 @@ from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.sse import KEEP_ALIVE_COMMENT, EventStreamResponse
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
-from mlx_gui.core.generation import GenerationEvent, WorkerRequest
+from mlx_gui.core.generation import Event, WorkerRequest
 from mlx_gui.core.model import Capability, Model
 
 T = TypeVar("T")
@@ -29,7 +29,7 @@ C = TypeVar("C", bound=Collector)
 MAX_CLIENT_CHARACTERS = 200
 """Of what a client calls itself."""
 
-Events = AsyncGenerator[GenerationEvent]
+Events = AsyncGenerator[Event]
 ErrorFrame = Callable[[MlxGuiError, str], bytes]
 """How a stream that has begun ends by an error, with the id of its request."""
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.core.ask import Ask
-from mlx_gui.core.generation import Failed, GenerationEvent, Usage
+from mlx_gui.core.generation import Event, Failed, Usage
 from mlx_gui.core.model import Model
 
 
@@ -18,7 +18,7 @@ class Dispatch:
 
     async def events(
         self, model: Model, ask: Ask, *, keep_alive_s: float | None = None
-    ) -> AsyncGenerator[GenerationEvent]:
+    ) -> AsyncGenerator[Event]:
         """The events of what is asked, up to and including Usage or Failed.
 
         Raises at the first step when the request is refused at once. Closing the generator early

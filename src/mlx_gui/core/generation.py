@@ -1,7 +1,7 @@
 """The canonical request and its event stream.
 
 No API family's shape passes this border: each family translates its JSON into a `GenerateRequest`
-and the stream of `GenerationEvent`s into its own chunks.
+and the stream of `Event`s into its own chunks.
 """
 
 from typing import Any, Literal
@@ -211,19 +211,6 @@ class DetokenizeRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="detoken
     ids: tuple[int, ...]
 
 
-class Queued(msgspec.Struct, frozen=True, tag="queued"):
-    """Waiting for a credit; `position` counts from 1 within the model's queue."""
-
-    position: int
-
-
-class Loading(msgspec.Struct, frozen=True, tag="loading"):
-    """The model is being loaded; `progress` from 0 to 1 by bytes."""
-
-    progress: float
-    stage: str
-
-
 class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     """All that can be refused with a 4xx has been checked.
 
@@ -357,10 +344,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
     error: ErrorInfo
 
 
-GenerationEvent = (
-    Queued
-    | Loading
-    | Prepared
+Event = (
+    Prepared
     | Prefill
     | Delta
     | CallStarted
@@ -372,6 +357,6 @@ GenerationEvent = (
     | Usage
     | Failed
 )
-"""A stream is Queued*, Loading*, Prepared, Prefill*, then Delta and CallStarted in any order for
+"""A stream is Prepared, Prefill*, then Delta and CallStarted in any order for
 each index up to its Done, then Usage. In the place of those for text a kind may have Audio, or one
 Result for each input. Failed may take the place of any rest. Usage and Failed are terminal."""

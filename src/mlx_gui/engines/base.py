@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from mlx_gui.core.ask import LOCAL_TENANT
 from mlx_gui.core.errors import CapabilityMissing
-from mlx_gui.core.generation import GenerationEvent, Prepared, WorkerRequest
+from mlx_gui.core.generation import Event, Prepared, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 
 LoadReport = Callable[[str, int, int], None]
@@ -47,7 +47,7 @@ class StepEvents:
     """What one step brought for one request."""
 
     request_id: str
-    events: tuple[GenerationEvent, ...]
+    events: tuple[Event, ...]
 
 
 class Engine(Protocol):
@@ -62,7 +62,7 @@ class Engine(Protocol):
         request_id: str,
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+    ) -> PreparedRequest | tuple[Event, ...]:
         """One request, read and checked on the preparation thread.
 
         Events are the whole answer of a request that needs no MLX, like one about tokens; the last

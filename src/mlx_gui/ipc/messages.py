@@ -22,7 +22,7 @@ import msgspec
 
 from mlx_gui.core.ask import LOCAL_TENANT
 from mlx_gui.core.errors import ErrorInfo
-from mlx_gui.core.generation import GenerationEvent, WorkerRequest
+from mlx_gui.core.generation import Event, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 
 PROTOCOL_VERSION = 3
@@ -130,7 +130,7 @@ class RequestEvents(msgspec.Struct, frozen=True):
     """What happened to one request in one step."""
 
     request_id: str
-    events: tuple[GenerationEvent, ...]
+    events: tuple[Event, ...]
 
 
 class Output(msgspec.Struct, frozen=True, tag="output"):

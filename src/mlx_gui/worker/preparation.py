@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from mlx_gui.core.errors import Cancelled
-from mlx_gui.core.generation import GenerationEvent
+from mlx_gui.core.generation import Event
 from mlx_gui.core.model import MemoryUse
 from mlx_gui.engines.base import Engine, PreparedRequest, StillWanted
 from mlx_gui.ipc.channel import BlockingChannel
@@ -74,7 +74,7 @@ def prepare_requests(
     `done_with_one` is called.
     """
 
-    def tell(request_id: str, *events: GenerationEvent) -> None:
+    def tell(request_id: str, *events: Event) -> None:
         channel.send(Output((RequestEvents(request_id, events),)))
 
     while True:
@@ -97,7 +97,7 @@ def prepare_requests(
 
 def _prepare(
     engine: Engine, message: StartRequest, check: StillWanted
-) -> PreparedRequest | tuple[GenerationEvent, ...]:
+) -> PreparedRequest | tuple[Event, ...]:
     """The request ready for the main thread, or its whole answer."""
     check()
     return engine.prepare(message.request_id, message.request, check)

@@ -39,8 +39,8 @@ from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.generation import (
     Delta,
     Done,
+    Event,
     GenerateRequest,
-    GenerationEvent,
     Prefill,
     Prepared,
     Usage,
@@ -54,7 +54,7 @@ from mlx_gui.store.uploads import Uploads
 
 DEADLINE_S = 20
 
-Script = Callable[[GenerateRequest], AsyncGenerator[GenerationEvent]]
+Script = Callable[[GenerateRequest], AsyncGenerator[Event]]
 
 MODEL = Model(
     id="org/one",
@@ -74,7 +74,7 @@ MODEL = Model(
 )
 
 
-async def say_hello(_: GenerateRequest) -> AsyncGenerator[GenerationEvent]:
+async def say_hello(_: GenerateRequest) -> AsyncGenerator[Event]:
     """The events of a plain good answer."""
     yield Prepared(prompt_tokens=3)
     yield Prefill(3, 3, cached=2)
@@ -99,7 +99,7 @@ class ScriptedDispatch:
 
     async def events(
         self, model: Model, ask: Ask, *, keep_alive_s: float | None = None
-    ) -> AsyncGenerator[GenerationEvent]:
+    ) -> AsyncGenerator[Event]:
         request = cast(GenerateRequest, ask.request)
         self.asks.append(ask)
         self.asked.append(request)
@@ -218,7 +218,6 @@ def services(
             start_worker=_never,
             note_ready=_never,
             note_missing=_never,
-            recycle_reason=_never,
             allow_spare=_never,
         ),
         boot_id="boot",

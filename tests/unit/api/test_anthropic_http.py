@@ -17,11 +17,10 @@ from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
 from mlx_gui.core.errors import ContextTooLong, InvalidRequest, WorkerFailed, error_classes
 from mlx_gui.core.generation import (
     Delta,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
-    Queued,
     Tokenized,
     TokenizeRequest,
     Usage,
@@ -39,7 +38,7 @@ MESSAGES = "/v1/messages"
 COUNT = "/v1/messages/count_tokens"
 HELLO = {"model": "org/one", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}]}
 
-Events = AsyncGenerator[GenerationEvent]
+Events = AsyncGenerator[Event]
 
 
 def error_of(answer: httpx.Response) -> AnthropicErrorEnvelope:
@@ -303,7 +302,6 @@ def test_a_stream_that_waits_is_kept_alive_by_pings(
     committed = threading.Event()
 
     async def wait(_: GenerateRequest) -> Events:
-        yield Queued(1)
         await asyncio.to_thread(committed.wait, DEADLINE_S)
         yield Prepared(3)
 

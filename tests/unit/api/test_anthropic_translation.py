@@ -40,9 +40,9 @@ from mlx_gui.core.generation import (
     Channel,
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
     Usage,
 )
@@ -82,17 +82,17 @@ def core_of(**fields: object) -> GenerateRequest:
     return to_core(MessageRequest.model_validate(body), notices=Notices())
 
 
-def golden_events(name: str) -> list[GenerationEvent]:
+def golden_events(name: str) -> list[Event]:
     content = (GOLDEN / "answers" / f"{name}.events.json").read_bytes()
-    return msgspec.json.decode(content, type=list[GenerationEvent])
+    return msgspec.json.decode(content, type=list[Event])
 
 
-def streamed(events: list[GenerationEvent], head: AnswerHead = HEAD) -> bytes:
+def streamed(events: list[Event], head: AnswerHead = HEAD) -> bytes:
     encoder = StreamEncoder(head)
     return b"".join(encoder.encode(event) for event in events)
 
 
-def whole(events: list[GenerationEvent], head: AnswerHead = HEAD) -> MessageAnswer:
+def whole(events: list[Event], head: AnswerHead = HEAD) -> MessageAnswer:
     answer = WholeAnswer(head)
     for event in events:
         answer.feed(event)
@@ -139,14 +139,14 @@ def accumulated(stream: bytes) -> dict[str, Any]:
 
 
 @st.composite
-def answers(draw: st.DrawFn) -> tuple[list[GenerationEvent], list[GenerationEvent]]:
+def answers(draw: st.DrawFn) -> tuple[list[Event], list[Event]]:
     """The events of an answer, and the same with its text cut in other places."""
     inputs = st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.booleans()))
     pieces = draw(
         st.lists(st.tuples(st.sampled_from(["content", "reasoning"]), st.text()) | inputs)
     )
-    intact: list[GenerationEvent] = [Prepared(3)]
-    cut: list[GenerationEvent] = [Prepared(3)]
+    intact: list[Event] = [Prepared(3)]
+    cut: list[Event] = [Prepared(3)]
     calls = 0
     for piece in pieces:
         channel: Channel = "tool_call"
@@ -163,7 +163,7 @@ def answers(draw: st.DrawFn) -> tuple[list[GenerationEvent], list[GenerationEven
         places = sorted(draw(st.lists(st.integers(0, len(text)), max_size=4)))
         for start, end in pairwise([0, *places, len(text)]):
             cut.append(Delta(0, text[start:end], channel, call=call))
-    end: list[GenerationEvent] = [Done(0, "tool_calls" if calls else "stop"), Usage(3, 9)]
+    end: list[Event] = [Done(0, "tool_calls" if calls else "stop"), Usage(3, 9)]
     return intact + end, cut + end
 
 
@@ -210,7 +210,7 @@ def test_every_event_is_as_documented(path: Path) -> None:
 
 @given(answers())
 def test_however_the_text_is_cut_the_message_is_the_same(
-    events: tuple[list[GenerationEvent], list[GenerationEvent]],
+    events: tuple[list[Event], list[Event]],
 ) -> None:
     intact, cut = events
     expected = whole(intact).model_dump()
@@ -427,7 +427,7 @@ def test_a_model_thinks_only_where_it_is_asked_to(
         (Done(0, "error"), WorkerFailed),
     ],
 )
-def test_an_event_that_ends_badly_is_raised(event: GenerationEvent, error: type[Exception]) -> None:
+def test_an_event_that_ends_badly_is_raised(event: Event, error: type[Exception]) -> None:
     with pytest.raises(error):
         StreamEncoder(HEAD).encode(event)
     with pytest.raises(error):
@@ -435,7 +435,7 @@ def test_an_event_that_ends_badly_is_raised(event: GenerationEvent, error: type[
 
 
 @pytest.mark.parametrize("ends", [[Usage(3, 1)], [Done(0, "stop")], []])
-def test_an_answer_without_its_end_is_not_given_out(ends: list[GenerationEvent]) -> None:
+def test_an_answer_without_its_end_is_not_given_out(ends: list[Event]) -> None:
     with pytest.raises(WorkerFailed):
         whole([Prepared(3), *ends])
 

@@ -19,9 +19,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Grammar,
     Prepared,
     ToolCallPart,
@@ -53,12 +53,12 @@ def core_of(**fields: object) -> GenerateRequest:
     return to_core(body, notices=Notices())
 
 
-def golden_events(name: str) -> list[GenerationEvent]:
+def golden_events(name: str) -> list[Event]:
     content = (GOLDEN / "answers" / f"{name}.events.json").read_bytes()
-    return msgspec.json.decode(content, type=list[GenerationEvent])
+    return msgspec.json.decode(content, type=list[Event])
 
 
-def gathered(events: list[GenerationEvent]) -> Gathering:
+def gathered(events: list[Event]) -> Gathering:
     answer = Gathering()
     for event in events:
         answer.feed(event)
@@ -179,7 +179,7 @@ def test_a_thought_is_shown_unless_it_is_to_be_hidden(
         (Done(0, "error"), WorkerFailed),
     ],
 )
-def test_an_event_that_ends_badly_is_raised(event: GenerationEvent, error: type[Exception]) -> None:
+def test_an_event_that_ends_badly_is_raised(event: Event, error: type[Exception]) -> None:
     with pytest.raises(error):
         ChunkEncoder(HEAD, AnswerForm()).encode(event)
     with pytest.raises(error):
@@ -210,7 +210,7 @@ def test_a_call_is_taken_back_as_the_model_wrote_it() -> None:
 
 
 @st.composite
-def cut_apart(draw: st.DrawFn, texts: tuple[str, str, str]) -> list[GenerationEvent]:
+def cut_apart(draw: st.DrawFn, texts: tuple[str, str, str]) -> list[Event]:
     """A thought, a content and a call's arguments, cut at any places."""
 
     def cut(text: str) -> list[str]:
@@ -229,7 +229,7 @@ def cut_apart(draw: st.DrawFn, texts: tuple[str, str, str]) -> list[GenerationEv
     ]
 
 
-def streamed_message(events: list[GenerationEvent]) -> dict[str, str]:
+def streamed_message(events: list[Event]) -> dict[str, str]:
     """What a client puts together from the chunks."""
     encoder = ChunkEncoder(HEAD, AnswerForm())
     stream = b"".join(encoder.encode(event) for event in events).decode()

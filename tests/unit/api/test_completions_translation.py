@@ -20,9 +20,9 @@ from mlx_gui.core.errors import ContextTooLong, QueueFull, WorkerFailed
 from mlx_gui.core.generation import (
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
     TokenChance,
     TokenLogprob,
@@ -39,12 +39,12 @@ ANSWERS = sorted(
 HEAD = AnswerHead("cmpl-1", 1_700_000_000, "org/one", "mlx-gui-1")
 TOO_LONG = ContextTooLong("The prompt has 9 tokens, the context 8.")
 
-Events = AsyncGenerator[GenerationEvent]
+Events = AsyncGenerator[Event]
 
 
-def golden_events(name: str) -> list[GenerationEvent]:
+def golden_events(name: str) -> list[Event]:
     content = (GOLDEN / "answers" / f"{name}.events.json").read_bytes()
-    return msgspec.json.decode(content, type=list[GenerationEvent])
+    return msgspec.json.decode(content, type=list[Event])
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -116,7 +116,7 @@ class Prompts:
         self.most_at_once = 0
         self.closed: list[str] = []
 
-    async def stream(self, name: str, *events: GenerationEvent, endless: bool = False) -> Events:
+    async def stream(self, name: str, *events: Event, endless: bool = False) -> Events:
         self.running.add(name)
         self.most_at_once = max(self.most_at_once, len(self.running))
         try:
@@ -130,7 +130,7 @@ class Prompts:
             self.closed.append(name)
 
 
-def answer_of(text: str, *, prompt_tokens: int = 1) -> tuple[GenerationEvent, ...]:
+def answer_of(text: str, *, prompt_tokens: int = 1) -> tuple[Event, ...]:
     return (
         Prepared(prompt_tokens),
         Delta(0, text),
@@ -160,7 +160,7 @@ def test_several_prompts_are_numbered_prompt_after_prompt_and_counted_together()
 
 
 def test_one_prompt_that_fails_ends_the_others() -> None:
-    async def run() -> tuple[list[GenerationEvent], list[str]]:
+    async def run() -> tuple[list[Event], list[str]]:
         prompts = Prompts()
         streams = [
             prompts.stream("endless", Delta(0, "a"), endless=True),

@@ -17,7 +17,7 @@ from mlx_gui.core.errors import (
     WorkerFailed,
     error_classes,
 )
-from mlx_gui.core.generation import Delta, GenerateRequest, GenerationEvent, Prepared
+from mlx_gui.core.generation import Delta, Event, GenerateRequest, Prepared
 from mlx_gui.wire.errors import ErrorEnvelope
 from tests.support.waiting import wait_until
 from tests.unit.api.parts import ScriptedDispatch
@@ -25,12 +25,12 @@ from tests.unit.api.parts import ScriptedDispatch
 CHAT = {"model": "org/one", "messages": [{"role": "user", "content": "the secret prompt"}]}
 
 
-async def stumble(_: GenerateRequest) -> AsyncGenerator[GenerationEvent]:
+async def stumble(_: GenerateRequest) -> AsyncGenerator[Event]:
     raise ZeroDivisionError("internal detail")
     yield
 
 
-async def stumble_midway(_: GenerateRequest) -> AsyncGenerator[GenerationEvent]:
+async def stumble_midway(_: GenerateRequest) -> AsyncGenerator[Event]:
     yield Prepared(1)
     yield Delta(0, "Hel")
     raise ZeroDivisionError("internal detail")

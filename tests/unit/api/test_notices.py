@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from mlx_gui.api.notices import LEFT_OUT_HEADER, MAX_CHARACTERS, NOT_ENFORCED_HEADER, Notices
-from mlx_gui.core.generation import Done, GenerateRequest, GenerationEvent, Prepared, Usage
+from mlx_gui.core.generation import Done, Event, GenerateRequest, Prepared, Usage
 from tests.unit.api.parts import ScriptedDispatch
 
 HELLO = [{"role": "user", "content": "Hi"}]
@@ -21,7 +21,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-async def in_part(_: GenerateRequest) -> AsyncGenerator[GenerationEvent]:
+async def in_part(_: GenerateRequest) -> AsyncGenerator[Event]:
     yield Prepared(3, not_enforced=("#/properties/tags/uniqueItems",))
     yield Done(0, "stop")
     yield Usage(3, 0)

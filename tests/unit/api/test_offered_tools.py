@@ -20,8 +20,8 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     GenerateRequest,
-    GenerationEvent,
     Message,
     Prepared,
     TextPart,
@@ -72,7 +72,7 @@ def asked(address: str, dispatch: ScriptedDispatch, **fields: object) -> Generat
 
 
 def calling(name: str, *arguments: str) -> Script:
-    async def call(_: GenerateRequest) -> AsyncGenerator[GenerationEvent]:
+    async def call(_: GenerateRequest) -> AsyncGenerator[Event]:
         yield Prepared(3)
         yield CallStarted(0, 0, "call_1", name)
         for piece in arguments:

@@ -18,11 +18,10 @@ from mlx_gui.core.errors import ContextTooLong, QueueTimeout, WorkerFailed, erro
 from mlx_gui.core.generation import (
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
-    Queued,
     Sampling,
     ToolResultPart,
     Usage,
@@ -38,7 +37,7 @@ from tests.unit.api.parts import (
     serving,
 )
 
-Events = AsyncGenerator[GenerationEvent]
+Events = AsyncGenerator[Event]
 HI = {"model": "org/one", "messages": [{"role": "user", "content": "Hi"}]}
 PROMPT = {"model": "org/one", "prompt": "Hi"}
 TOO_LONG = ContextTooLong("The prompt has 9 tokens, the context 8.", hint="Shorten it.")
@@ -144,7 +143,6 @@ def test_a_stream_that_waits_is_begun_without_a_byte_and_may_fail_by_a_line(
     committed = threading.Event()
 
     async def wait_then_refuse(_: GenerateRequest) -> Events:
-        yield Queued(1)
         await asyncio.to_thread(committed.wait, DEADLINE_S)
         yield Failed(QueueTimeout("It waited too long.").info())
 

@@ -32,9 +32,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
     Usage,
 )
@@ -63,9 +63,9 @@ def generate_core(body: object) -> GenerateRequest:
     return generate.to_core(OllamaGenerateRequest.model_validate(body))
 
 
-def events(name: str) -> list[GenerationEvent]:
+def events(name: str) -> list[Event]:
     content = (GOLDEN / "answers" / f"{name}.events.json").read_bytes()
-    return msgspec.json.decode(content, type=list[GenerationEvent])
+    return msgspec.json.decode(content, type=list[Event])
 
 
 def writing(endpoint: str) -> tuple[AnswerWriter, Stopwatch]:
@@ -134,7 +134,7 @@ def test_however_the_model_writes_it_lines_and_whole_say_the_same(data: st.DataO
     words = st.one_of(st.integers(), st.text(max_size=5), st.just('}"'))
     arguments = st.dictionaries(st.text(max_size=5), words, max_size=3)
     objects = data.draw(st.lists(arguments, max_size=3))
-    said: list[GenerationEvent] = [Prepared(3), Delta(0, "Well.")]
+    said: list[Event] = [Prepared(3), Delta(0, "Well.")]
     for number, wanted in enumerate(objects):
         said.append(CallStarted(0, number, f"call_{number}", "f"))
         written = msgspec.json.format(msgspec.json.encode(wanted), indent=1).decode()
@@ -189,7 +189,7 @@ def test_an_answer_that_was_not_asked_for_says_what_was_done_instead() -> None:
         (Done(0, "error"), WorkerFailed),
     ],
 )
-def test_an_event_that_ends_badly_is_raised(event: GenerationEvent, error: type[Exception]) -> None:
+def test_an_event_that_ends_badly_is_raised(event: Event, error: type[Exception]) -> None:
     writer, _ = writing("chat")
 
     with pytest.raises(error):

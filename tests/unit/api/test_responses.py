@@ -20,9 +20,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
     Tokenized,
     TokenizeRequest,
@@ -41,7 +41,7 @@ from tests.unit.api.parts import (
     serving,
 )
 
-Events = AsyncGenerator[GenerationEvent]
+Events = AsyncGenerator[Event]
 RESPONSES = "/v1/responses"
 UNKNOWN = "resp_" + "0" * 32
 

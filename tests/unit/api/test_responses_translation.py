@@ -33,9 +33,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Message,
     Prepared,
     Usage,
@@ -74,12 +74,12 @@ def answer_of(name: str = "everything") -> ResponseAnswer:
     return ResponseAnswer(begun, key="1", origins={})
 
 
-def golden_events(name: str) -> list[GenerationEvent]:
+def golden_events(name: str) -> list[Event]:
     content = (GOLDEN / "answers" / f"{name}.events.json").read_bytes()
-    return msgspec.json.decode(content, type=list[GenerationEvent])
+    return msgspec.json.decode(content, type=list[Event])
 
 
-def whole(events: list[GenerationEvent], answer: ResponseAnswer) -> dict[str, Any]:
+def whole(events: list[Event], answer: ResponseAnswer) -> dict[str, Any]:
     for event in events:
         answer.feed(event)
     return answer.complete(now_s=BEGAN_AT_S + 5.9)
@@ -184,7 +184,7 @@ def splits(draw: st.DrawFn) -> list[str]:
 def test_any_split_of_the_text_gives_the_same_response(
     thought: list[str], said: list[str], arguments: list[str]
 ) -> None:
-    def events(*texts: list[str]) -> list[GenerationEvent]:
+    def events(*texts: list[str]) -> list[Event]:
         thoughts, words, pieces = texts
         return [
             Prepared(3),
@@ -210,13 +210,13 @@ def test_any_split_of_the_text_gives_the_same_response(
         (Done(0, "error"), WorkerFailed),
     ],
 )
-def test_an_event_that_ends_badly_is_raised(event: GenerationEvent, error: type[Exception]) -> None:
+def test_an_event_that_ends_badly_is_raised(event: Event, error: type[Exception]) -> None:
     with pytest.raises(error):
         answer_of().feed(event)
 
 
 @pytest.mark.parametrize("missing", [Done, Usage])
-def test_a_response_without_its_end_is_not_given_out(missing: type[GenerationEvent]) -> None:
+def test_a_response_without_its_end_is_not_given_out(missing: type[Event]) -> None:
     events = [event for event in golden_events("plain") if not isinstance(event, missing)]
 
     with pytest.raises(WorkerFailed):

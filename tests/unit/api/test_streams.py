@@ -17,11 +17,10 @@ from mlx_gui.api.sse import KEEP_ALIVE_COMMENT, EventStreamResponse
 from mlx_gui.core.errors import ContextTooLong, MlxGuiError, QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import (
     Delta,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
-    Queued,
 )
 from tests.unit.api.parts import (
     DEADLINE_S,
@@ -38,7 +37,7 @@ TOO_LONG = ContextTooLong("The prompt has 9 tokens, the context 8.", hint="Short
 CRASHED = WorkerFailed("The worker was killed.", hint="Send it again.")
 FLOOD = "x" * 50_000
 
-Events = AsyncGenerator[GenerationEvent]
+Events = AsyncGenerator[Event]
 
 
 def ask(address: str, *, stream: bool) -> httpx.Response:
@@ -156,7 +155,6 @@ def test_a_stream_that_waits_is_begun_and_then_fails_by_an_event(
     committed = threading.Event()
 
     async def wait_then_refuse(_: GenerateRequest) -> Events:
-        yield Queued(1)
         await asyncio.to_thread(committed.wait, DEADLINE_S)
         yield Failed(QueueTimeout("It waited too long.").info())
 

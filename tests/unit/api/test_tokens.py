@@ -13,10 +13,9 @@ from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     Detokenized,
     DetokenizeRequest,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
-    Queued,
     Tokenized,
     TokenizeRequest,
     Usage,
@@ -27,8 +26,7 @@ HELLO = {"role": "user", "content": "Hi"}
 WEATHER = {"type": "function", "function": {"name": "weather"}}
 
 
-async def answer_any(request: Any) -> AsyncGenerator[GenerationEvent]:
-    yield Queued(1)
+async def answer_any(request: Any) -> AsyncGenerator[Event]:
     match request:
         case TokenizeRequest():
             yield Tokenized((5, 7), ("Hel", "lo"))
@@ -99,7 +97,7 @@ def test_tokens_become_a_text(address: str, dispatch: ScriptedDispatch) -> None:
 def test_what_the_worker_refuses_is_a_plain_error(
     address: str, dispatch: ScriptedDispatch, path: str, fields: dict[str, object]
 ) -> None:
-    async def refuse(_: GenerateRequest) -> AsyncGenerator[GenerationEvent]:
+    async def refuse(_: GenerateRequest) -> AsyncGenerator[Event]:
         yield Failed(InvalidRequest("There is no token 9.", hint="Send others.").info())
 
     dispatch.script = refuse

@@ -11,8 +11,8 @@ from mlx_gui.core.blob import Blob
 from mlx_gui.core.errors import WorkerFailed
 from mlx_gui.core.generation import (
     Delta,
+    Event,
     Failed,
-    GenerationEvent,
     Prepared,
     Result,
     Usage,
@@ -36,7 +36,7 @@ HEARD = Transcript(
 USAGE = {"type": "duration", "seconds": 3661.5}
 
 
-async def hear(_: WorkerRequest) -> AsyncGenerator[GenerationEvent]:
+async def hear(_: WorkerRequest) -> AsyncGenerator[Event]:
     yield Prepared(0)
     yield Delta(0, "Good day.")
     yield Delta(0, " It -->\nrains.")
@@ -44,7 +44,7 @@ async def hear(_: WorkerRequest) -> AsyncGenerator[GenerationEvent]:
     yield Usage(0, 4, audio_ms=3_661_500.0)
 
 
-async def fail(_: WorkerRequest) -> AsyncGenerator[GenerationEvent]:
+async def fail(_: WorkerRequest) -> AsyncGenerator[Event]:
     yield Prepared(0)
     yield Delta(0, "Good day.")
     yield Failed(WorkerFailed("The worker was killed.", hint="Send it again.").info())

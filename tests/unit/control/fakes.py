@@ -96,6 +96,7 @@ class ScriptedWorker:
         self.answered: set[str] = set()
         self.deaf = False
         """It takes no notice of a cancel."""
+        self.served = 0
         self.stops = 0
         self.reclaims = 0
         self.returned: MemoryReturned | None = None
@@ -125,6 +126,7 @@ class ScriptedWorker:
         mailbox = self.running.pop(request_id)
         for event in (Delta(0, "text"), Done(0, "stop"), USAGE):
             mailbox.put(event)
+        self.served += 1
         self._begin(request_id)
         self._observer.request_ended(self, request_id, USAGE)  # pyright: ignore[reportArgumentType]
 

@@ -8,7 +8,7 @@ from mlx_gui.core.ask import RequestEnd
 from mlx_gui.core.errors import Conflict, ErrorInfo
 from mlx_gui.core.generation import Delta, Failed
 from tests.unit.control.fakes import DROPPED, asked, error_of, model
-from tests.unit.control.test_run_loop import Stage, play, terminal
+from tests.unit.control.stage import Stage, play, terminal
 
 
 def told_end(stage: Stage, id: str = "1") -> RequestEnd:

@@ -18,7 +18,7 @@ from mlx_gui.core.errors import (
 )
 from mlx_gui.core.generation import Usage
 from tests.unit.control.fakes import DROPPED, REQUEST, USAGE, asked, error_of, model
-from tests.unit.control.test_run_loop import Stage, play, terminal
+from tests.unit.control.stage import Stage, play, terminal
 
 
 async def submitted(stage: Stage, *, ready: bool = True) -> Mailbox:

@@ -7,7 +7,7 @@ import pytest
 
 from mlx_gui.core.generation import Usage
 from tests.unit.control.fakes import asked, model
-from tests.unit.control.test_run_loop import Stage, play, terminal
+from tests.unit.control.stage import Stage, play, terminal
 
 HOUR_S = 3600
 

@@ -8,7 +8,7 @@ from mlx_gui.control.plans.wish import Standing
 from mlx_gui.core.errors import Conflict, ModelTooLarge, QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import Usage
 from tests.unit.control.fakes import asked, error_of, model
-from tests.unit.control.test_run_loop import Stage, play, terminal
+from tests.unit.control.stage import Stage, play, terminal
 
 HOUR_S = 3600
 

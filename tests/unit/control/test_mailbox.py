@@ -7,9 +7,8 @@ from mlx_gui.core.generation import (
     Audio,
     Delta,
     Done,
-    GenerationEvent,
-    Loading,
-    Queued,
+    Event,
+    Prefill,
     Result,
     Usage,
 )
@@ -19,8 +18,8 @@ def never() -> None:
     raise AssertionError("nobody stalls here")
 
 
-async def drain(mailbox: Mailbox) -> list[GenerationEvent]:
-    events: list[GenerationEvent] = []
+async def drain(mailbox: Mailbox) -> list[Event]:
+    events: list[Event] = []
     while not events or not isinstance(events[-1], Usage):
         events.append(await mailbox.get())
     return events
@@ -65,10 +64,10 @@ def test_unread_sound_becomes_one_piece_and_results_stay_apart() -> None:
 def test_newer_progress_replaces_older() -> None:
     async def scenario() -> None:
         mailbox = Mailbox(stall_s=60, on_stall=never)
-        for event in (Queued(3), Queued(1), Loading(0.1, "weights"), Loading(0.9, "weights")):
+        for event in (Prefill(1, 9), Prefill(5, 9), Prefill(9, 9)):
             mailbox.put(event)
         mailbox.put(Usage(0, 0))
-        assert await drain(mailbox) == [Queued(1), Loading(0.9, "weights"), Usage(0, 0)]
+        assert await drain(mailbox) == [Prefill(9, 9), Usage(0, 0)]
 
     asyncio.run(scenario())
 

@@ -9,7 +9,7 @@ from mlx_gui.control.workers.mailbox import Mailbox
 from mlx_gui.core.errors import WorkerOutOfMemory
 from mlx_gui.core.generation import GenerateRequest, TokenizeRequest, Usage, WorkerRequest
 from tests.unit.control.fakes import REQUEST, asked, error_of, model
-from tests.unit.control.test_run_loop import Stage, play, terminal
+from tests.unit.control.stage import Stage, play, terminal
 from tests.unit.control.test_sharing import decided
 
 LONG, ROOM = 90, 128

@@ -33,7 +33,7 @@ def queue_of(*items: Asked) -> FairQueue[Asked]:
 def served(queue: FairQueue[Asked], now_s: float = 0.0) -> list[str]:
     """Everybody in the order in which they are taken."""
     order: list[str] = []
-    while (head := queue.head(now_s)) is not None:
+    while (head := next(queue.in_order(now_s), None)) is not None:
         queue.take(head)
         order.append(head.request_id)
     return order
@@ -51,7 +51,7 @@ def test_tenants_take_turns_however_many_requests_one_has() -> None:
 
 def test_a_turn_is_remembered_while_a_tenant_waits() -> None:
     queue = queue_of(Asked("a0", "a"), Asked("a1", "a"), Asked("b0", "b"))
-    first = queue.head(0)
+    first = next(queue.in_order(0), None)
     assert first is not None
     queue.take(first)
     queue.push(Asked("b1", "b"))
@@ -131,7 +131,7 @@ def test_places_are_those_in_which_all_are_served_and_each_once(
 def test_a_request_that_is_taken_and_put_back_is_next_again(items: list[Asked], now_s: int) -> None:
     queue = queue_of(*sorted(items, key=lambda item: item.enqueued_s))
     places = [item.request_id for item in queue.in_order(now_s)]
-    if (head := queue.head(now_s)) is not None:
+    if (head := next(queue.in_order(now_s), None)) is not None:
         queue.take(head)
         queue.put_back(head)
     assert [item.request_id for item in queue.in_order(now_s)] == places

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlx_gui.control.residency.recycling import recycle_reason
+from mlx_gui.control.residency.leaving import recycle_reason
 
 MB = 1_000_000
 

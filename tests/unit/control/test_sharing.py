@@ -20,7 +20,7 @@ from mlx_gui.core.errors import (
 from mlx_gui.core.generation import Usage
 from mlx_gui.core.plan import PolicyAction
 from tests.unit.control.fakes import asked, error_of, model
-from tests.unit.control.test_run_loop import Stage, play, terminal
+from tests.unit.control.stage import Stage, play, terminal
 
 
 async def until(stage: Stage, true: Callable[[], bool]) -> None:
@@ -463,14 +463,16 @@ def test_a_spare_stays_for_the_load_that_waits_for_room() -> None:
 def test_an_idle_worker_that_has_grown_old_is_replaced() -> None:
     async def scenario(stage: Stage) -> None:
         worker = await stage.loaded("a")
-        await stage.loop.submit(model("a"), asked("1"))
-        stage.old = "it has grown"
-        worker.finish("1")
-        await stage.settle()
+        for name in ("1", "2"):
+            assert worker.phase == "ready"
+            await stage.loop.submit(model("a"), asked(name))
+            await stage.settle()
+            worker.finish(name)
+            await stage.settle()
         assert worker.phase == "stopping"
-        assert decided(stage, "recycle", "a") == ["it has grown"]
+        assert decided(stage, "recycle", "a") == ["it has answered 2 requests"]
 
-    play(scenario)
+    play(scenario, recycle_requests=2)
 
 
 # --- plans ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from mlx_gui.core.errors import (
 )
 from mlx_gui.core.generation import Usage
 from tests.unit.control.fakes import asked, error_of, model
-from tests.unit.control.test_run_loop import Stage, play, terminal
+from tests.unit.control.stage import Stage, play, terminal
 
 
 async def load_asked(
@@ -244,7 +244,7 @@ def test_a_model_that_ran_out_of_memory_takes_less_for_a_while_and_then_all_agai
         await answered(stage, "2", "a")
         assert stage.worker("a").spec.context == 32
         stage.worker("a").end(WorkerFailed("killed"))
-        monkeypatch.setattr("mlx_gui.control.residency.model_entry.SMALL_FOR_S", 0.0)
+        monkeypatch.setattr("mlx_gui.control.residency.entry.SMALL_FOR_S", 0.0)
         await stage.settle()
         await answered(stage, "3", "a")
         assert stage.worker("a").spec.context == 64

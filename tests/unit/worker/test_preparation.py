@@ -9,9 +9,9 @@ from typing import Any
 
 from mlx_gui.core.errors import Cancelled
 from mlx_gui.core.generation import (
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
     WorkerRequest,
 )
@@ -44,7 +44,7 @@ class Watched(FakeEngine):
         request_id: str,
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+    ) -> PreparedRequest | tuple[Event, ...]:
         self.begun.put(request_id)
         assert self.go_on.acquire(timeout=DEADLINE_S)
         return super().prepare(request_id, request, still_wanted)

@@ -17,9 +17,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     FinishReason,
-    GenerationEvent,
     Prepared,
     TokenLogprob,
     Usage,
@@ -49,16 +49,14 @@ class Stopwatch:
         self._began_ns = clock_ns()
         self._taken_ns = self._began_ns
 
-    async def watch(
-        self, events: AsyncGenerator[GenerationEvent]
-    ) -> AsyncGenerator[GenerationEvent]:
+    async def watch(self, events: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
         """The same `events`."""
         async with aclosing(events):
             async for event in events:
                 self.notice(event)
                 yield event
 
-    def notice(self, event: GenerationEvent) -> None:
+    def notice(self, event: Event) -> None:
         if isinstance(event, Prepared):
             self._taken_ns = self._clock_ns()
 
@@ -84,7 +82,7 @@ class AnswerWriter:
         self._finish_reason: FinishReason = "stop"
         self._dropped: dict[str, int] = {}
 
-    def line(self, event: GenerationEvent) -> bytes:
+    def line(self, event: Event) -> bytes:
         """The lines that say `event`, none for many. Raises what a Failed carries."""
         match event:
             case Prepared():

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mlx_gui.control.machine.budget import Budget
-from mlx_gui.control.plans.plan import Plan
 from mlx_gui.control.plans.wish import Planner
 from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.core.model import LoadSpec
@@ -12,7 +11,10 @@ from mlx_gui.core.model import LoadSpec
 
 @dataclass(frozen=True, slots=True)
 class ResidencySettings:
-    """The limits that are held to; times in seconds, keep-alive -1 is for ever."""
+    """The limits that are held to; times in seconds, keep-alive -1 is for ever.
+
+    An idle worker that has answered `recycle_requests` is replaced; 0 is no bound.
+    """
 
     max_models: int
     max_queue: int
@@ -21,6 +23,7 @@ class ResidencySettings:
     keep_alive_s: int
     client_stall_s: float
     turn_s: float = 20.0
+    recycle_requests: int = 0
     back_off_s: float = 1.0
     """After the second failure in a row; twice as long after each further one."""
 
@@ -31,7 +34,6 @@ class Effects:
 
     `budget` is what models may use, now and at the best of times. `note_ready` is told of each
     worker that has loaded, `note_missing` when one found the folder of its model gone.
-    `recycle_reason` says why an idle worker is to be replaced, if it is.
     `allow_spare` is told whether there is room for a worker in reserve.
     """
 
@@ -40,5 +42,4 @@ class Effects:
     start_worker: Callable[[LoadSpec], WorkerProcess]
     note_ready: Callable[[WorkerProcess], None]
     note_missing: Callable[[], None]
-    recycle_reason: Callable[[WorkerProcess, Plan], str | None]
     allow_spare: Callable[[bool], None]

@@ -28,13 +28,12 @@ Item = TypeVar("Item", bound=Waiting)
 
 
 class FairQueue(Generic[Item]):
-    """The waiting requests of one model. `changed` says that places may have moved."""
+    """The waiting requests of one model."""
 
     def __init__(self) -> None:
         # By priority, then by tenant in the order of their turns; no empty member at any level.
         self._turns: dict[int, dict[str, deque[Item]]] = {}
         self._items: dict[str, Item] = {}
-        self.changed = False
 
     def __len__(self) -> int:
         return len(self._items)
@@ -51,7 +50,6 @@ class FairQueue(Generic[Item]):
         tenants = self._turns.setdefault(item.ask.priority, {})
         tenants.setdefault(item.ask.tenant, deque()).append(item)
         self._items[item.ask.id] = item
-        self.changed = True
 
     def put_back(self, item: Item) -> None:
         """Add a request that was taken, at the place that its time gives it, before its equals."""
@@ -63,15 +61,10 @@ class FairQueue(Generic[Item]):
         self._items = {
             each.ask.id: each for each in sorted(everybody, key=lambda each: each.enqueued_s)
         }
-        self.changed = True
 
     def find(self, answer_id: str) -> Item | None:
         """The request with this id, if it waits here."""
         return self._items.get(answer_id)
-
-    def head(self, now_s: float) -> Item | None:
-        """Who is next; None when nobody waits."""
-        return next(self.in_order(now_s), None)
 
     def take(self, item: Item) -> None:
         """Remove a request whose turn has come: its tenant's next turn is after the others'."""
@@ -95,7 +88,6 @@ class FairQueue(Generic[Item]):
         items = list(self)
         self._turns.clear()
         self._items.clear()
-        self.changed = True
         return items
 
     def full_for(self, tenant: str, bound: int) -> bool:
@@ -141,4 +133,3 @@ class FairQueue(Generic[Item]):
         del self._items[item.ask.id]
         if not self._turns[item.ask.priority]:
             del self._turns[item.ask.priority]
-        self.changed = True

@@ -1,8 +1,9 @@
 """The one owner of residency: which models are resident, who waits, who holds a lease.
 
-One task handles one event after the other; callers and workers only post events. After each event
-`Residents.advance` brings reality nearer to what is wanted: it grants credits to the queues, starts
-loads and asks idle models to leave.
+One task handles one event after the other; callers and workers only post events. What an event does
+is said in `asking`, `loading` and `leaving`, which share the notes of `models`. After each event
+`RunLoop._advance` brings reality nearer to what is wanted: it starts loads, asks idle models to
+leave and grants credits to the queues.
 """
 
 import asyncio
@@ -16,16 +17,14 @@ from mlx_gui.bus import EventBus
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans.wish import Wish
 from mlx_gui.control.requests.observing import RequestObserver
+from mlx_gui.control.residency.asking import Asking
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
-from mlx_gui.control.residency.handlers import Handlers
-from mlx_gui.control.residency.model_entry import (
-    LoadWaiter,
-    Submission,
-    loop_time_s,
-    reject,
-    resolve,
-)
-from mlx_gui.control.residency.models import Residents
+from mlx_gui.control.residency.entry import LoadWaiter, loop_time_s, reject, resolve
+from mlx_gui.control.residency.leaving import Leaving
+from mlx_gui.control.residency.loading import Loading
+from mlx_gui.control.residency.models import Models
+from mlx_gui.control.residency.relief import Relief
+from mlx_gui.control.residency.submission import Submission
 from mlx_gui.control.residency.views import (
     LoadOutcome,
     QueuedView,
@@ -60,10 +59,11 @@ class RunLoop:
         self._settings = settings
         self._bus = bus
         self._observer = observer
-        self._residents = Residents(
-            settings, effects(self), boot_id=boot_id, bus=bus, post=self._post
-        )
-        self._handlers = Handlers(settings, self._residents, bus=bus, post=self._post)
+        self._models = Models(settings, effects(self), bus=bus, post=self._post)
+        self._relief = Relief(self._models)
+        self._leaving = Leaving(self._models, self._relief)
+        self._loading = Loading(self._models, self._leaving, boot_id=boot_id)
+        self._asking = Asking(self._models, self._loading, self._leaving)
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._drained = asyncio.Event()
 
@@ -95,7 +95,7 @@ class RunLoop:
         try:
             if before is not None:
                 await _before(before(), submission)
-            await self._ask(self._handlers.on_submit, submission)
+            await self._ask(self._asking.on_submit, submission)
         except MlxGuiError as error:
             submission.fail(error.info())
             raise
@@ -103,14 +103,14 @@ class RunLoop:
 
     def abandon(self, answer_id: str) -> None:
         """Nobody wants this answer any more. Who reads it all the same is told that it ended."""
-        self._post(self._handlers.on_abandon, answer_id)
+        self._post(self._asking.on_abandon, answer_id)
 
     async def cancel(self, answer_id: str) -> None:
         """End that request; whoever reads its events gets RequestCancelled.
 
         Raises Conflict when it has ended, or is not in any queue yet.
         """
-        await self._ask(self._handlers.on_cancel, answer_id)
+        await self._ask(self._asking.on_cancel, answer_id)
 
     async def plan(
         self,
@@ -125,7 +125,7 @@ class RunLoop:
         ModelTooLarge for a limit of its own; that it does not fit is part of the plan.
         """
         planned: asyncio.Future[LoadPlan] = asyncio.get_running_loop().create_future()
-        await self._ask(self._handlers.on_plan, model, Wish(context_tokens), settings, planned)
+        await self._ask(self._loading.on_plan, model, Wish(context_tokens), settings, planned)
         return await planned
 
     async def load(
@@ -147,36 +147,36 @@ class RunLoop:
         outcome: asyncio.Future[LoadOutcome] = asyncio.get_running_loop().create_future()
         waiter = LoadWaiter(outcome, loop_time_s(), Wish(context_tokens), keep_alive_s)
         try:
-            await self._ask(self._handlers.on_load, model, waiter, plan_token)
+            await self._ask(self._loading.on_load, model, waiter, plan_token)
             if on_accepted is not None:
                 on_accepted()
             return await outcome
         except asyncio.CancelledError:
-            self._post(self._handlers.on_load_abandoned, model, waiter)
+            self._post(self._loading.on_load_abandoned, model, waiter)
             raise
 
     def preload(self, models: Iterable[Model]) -> None:
         """Load these without anybody waiting, each as soon as there is room."""
-        self._post(self._handlers.on_preload, tuple(models))
+        self._post(self._loading.on_preload, tuple(models))
 
     async def keep(self, model: Model, keep_alive_s: float) -> None:
         """Let the worker of `model`, if it has one, stay so long after each use, the last included.
 
         With 0 it ends as soon as it has no more to do.
         """
-        await self._ask(self._handlers.on_keep, model, keep_alive_s)
+        await self._ask(self._leaving.on_keep, model, keep_alive_s)
 
     def removed(self, model_ids: Iterable[str]) -> None:
         """These are not installed any more; each leaves when it has answered, pinned or not."""
-        self._post(self._handlers.on_removed, tuple(model_ids))
+        self._post(self._leaving.on_removed, tuple(model_ids))
 
     def settings_changed(self) -> None:
         """Look again at how the models stand: pins, priorities, keep-alive."""
-        self._post(self._handlers.on_settings_changed)
+        self._post(self._leaving.on_settings_changed)
 
     def pressure_is(self, level: Pressure) -> None:
         """The system is that short of memory now."""
-        self._post(self._handlers.on_pressure, level)
+        self._post(self._relief.on_pressure, level)
 
     async def unload(
         self, model: Model, *, force: bool = False, when_idle: bool = False
@@ -186,29 +186,29 @@ class RunLoop:
         With `when_idle` it first answers what has come by now; later requests load it again.
         """
         waiter: asyncio.Future[UnloadOutcome] = asyncio.get_running_loop().create_future()
-        await self._ask(self._handlers.on_unload, model, force, when_idle, waiter)
+        await self._ask(self._leaving.on_unload, model, force, when_idle, waiter)
         return await waiter
 
     async def ping(self, model_id: str, timeout_s: float) -> Pong:
         """What the model's MLX thread answers. Raises NotReady or WorkerFailed."""
-        entry = self._residents.entries.get(model_id)
+        entry = self._models.entries.get(model_id)
         if entry is None or entry.worker is None or not entry.ready:
             raise NotReady(f"{model_id} is not loaded.", hint="Load it, or send it a request.")
         return await entry.worker.ping(timeout_s)
 
     def resident_models(self) -> tuple[Model, ...]:
         """Those that have a worker, also when they are not installed any more."""
-        entries = self._residents.entries.values()
+        entries = self._models.entries.values()
         return tuple(entry.model for entry in entries if entry.worker is not None)
 
     def last_load(self, model_id: str) -> tuple[float, float] | None:
         """When the model's last load began and ended, in the loop's time; None without any."""
-        entry = self._residents.entries.get(model_id)
-        return None if entry is None else entry.load_span
+        entry = self._models.entries.get(model_id)
+        return None if entry is None else entry.load.span
 
     def worker_pids(self) -> dict[str, int]:
         """The process of every model that has one."""
-        workers = ((name, entry.worker) for name, entry in self._residents.entries.items())
+        workers = ((name, entry.worker) for name, entry in self._models.entries.items())
         return {
             name: worker.pid
             for name, worker in workers
@@ -217,23 +217,23 @@ class RunLoop:
 
     def reload_pending(self, model: Model) -> bool:
         """Whether the next request for `model` loads it anew; to be shown."""
-        entry = self._residents.entries.get(model.id)
-        return entry is not None and self._residents.outdated(entry)
+        entry = self._models.entries.get(model.id)
+        return entry is not None and self._loading.outdated(entry)
 
     def decisions(self, model_id: str | None = None) -> tuple[PolicyDecision, ...]:
         """What was decided lately, the newest first."""
-        return self._residents.decisions.of(model_id)
+        return self._models.decisions.of(model_id)
 
     def snapshot(self) -> ResidencySnapshot:
         """What is true now, to be shown."""
         now_s = loop_time_s()
         queue = tuple(
-            QueuedView(s.ask.id, entry.model.id, s.position, now_s - s.enqueued_s)
-            for entry in self._residents.entries.values()
-            for s in entry.queue.in_order(now_s)
+            QueuedView(submission.ask.id, entry.model.id, position, now_s - submission.enqueued_s)
+            for entry in self._models.entries.values()
+            for position, submission in enumerate(entry.queue.in_order(now_s), start=1)
         )
-        models = {model_id: entry.view() for model_id, entry in self._residents.entries.items()}
-        return ResidencySnapshot(models, queue, self._residents.stopping)
+        models = {model_id: entry.view() for model_id, entry in self._models.entries.items()}
+        return ResidencySnapshot(models, queue, self._models.stopping)
 
     async def run(self) -> None:
         """Handle events until cancelled."""
@@ -241,34 +241,34 @@ class RunLoop:
             handle = await self._inbox.get()
             try:
                 handle()
-                self._residents.advance()
+                self._advance()
                 self._notice_drained()
             except Exception:
                 log.exception("run_loop_event_failed")
-                self._residents.fail_stuck()
+                self._loading.fail_stuck()
 
     async def shutdown(self, grace_s: float) -> None:
         """Refuse what is new, let running answers finish within `grace_s`, end every worker."""
-        self._post(self._handlers.on_shutdown)
+        self._post(self._leaving.on_shutdown)
         try:
             await asyncio.wait_for(self._drained.wait(), grace_s)
         except TimeoutError:
             log.warning("answers_cut_off", grace_s=grace_s)
         workers = [
-            entry.worker for entry in self._residents.entries.values() if entry.worker is not None
+            entry.worker for entry in self._models.entries.values() if entry.worker is not None
         ]
-        for entry in self._residents.entries.values():
-            self._residents.stop_worker(entry, "unload", "the server stops")
+        for entry in self._models.entries.values():
+            self._models.stop_worker(entry, "unload", "the server stops")
         await asyncio.gather(*(worker.wait() for worker in workers))
         await self._ask(_nothing_more)
 
     # --- WorkerObserver: called by workers, decides nothing -------------------------------------
 
     def worker_progressed(self, worker: WorkerProcess) -> None:
-        self._post(self._handlers.on_progress, worker)
+        self._post(self._loading.on_progress, worker)
 
     def worker_ready(self, worker: WorkerProcess) -> None:
-        self._post(self._handlers.on_ready, worker)
+        self._post(self._loading.on_ready, worker)
 
     def worker_measured(self, worker: WorkerProcess) -> None:
         self._bus.publish("models", worker.spec.model_id)
@@ -278,20 +278,33 @@ class RunLoop:
         self._observer.begun(ask)
 
     def request_ended(self, worker: WorkerProcess, answer_id: str, last: Usage | Failed) -> None:
-        self._post(self._handlers.on_request_ended, worker, answer_id, last)
+        self._post(self._asking.on_request_ended, worker, answer_id, last)
 
     def request_returned(self, worker: WorkerProcess, answer_id: str, error: ErrorInfo) -> None:
-        self._post(self._handlers.on_request_returned, worker, answer_id, error)
+        self._post(self._asking.on_request_returned, worker, answer_id, error)
 
     def worker_exited(self, worker: WorkerProcess, error: MlxGuiError | None) -> None:
-        self._post(self._handlers.on_worker_exited, worker, error)
+        self._post(self._leaving.on_worker_exited, worker, error)
 
     def worker_weighed(self, worker: WorkerProcess) -> None:
-        self._post(self._handlers.on_worker_weighed, worker)
+        self._post(self._leaving.on_worker_weighed, worker)
+
+    def _advance(self) -> None:
+        """Start loads, evict and grant credits, as far as that can be done now."""
+        now_s = loop_time_s()
+        try:
+            self._loading.replace_outdated()
+            self._loading.make_room(now_s)
+        finally:
+            # Where nothing can be planned, models that are there answer all the same.
+            self._asking.grant_all(now_s)
+        self._leaving.stop_done()
+        self._leaving.forget_removed()
+        self._models.judge_spare()
 
     def _notice_drained(self) -> None:
-        entries = self._residents.entries.values()
-        if self._residents.stopping and not any(entry.leases for entry in entries):
+        entries = self._models.entries.values()
+        if self._models.stopping and not any(entry.leases for entry in entries):
             self._drained.set()
 
     def _post(self, handler: Callable[..., None], *arguments: Any) -> None:

@@ -9,11 +9,9 @@ import msgspec
 from mlx_gui.core.generation import (
     Audio,
     Delta,
+    Event,
     Failed,
-    GenerationEvent,
-    Loading,
     Prefill,
-    Queued,
     Usage,
 )
 
@@ -28,7 +26,7 @@ class Mailbox:
     """
 
     def __init__(self, *, stall_s: float, on_stall: Callable[[], None]) -> None:
-        self._events: deque[GenerationEvent] = deque()
+        self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._stall_s = stall_s
         self._on_stall: Callable[[], None] | None = on_stall
@@ -36,7 +34,7 @@ class Mailbox:
         self.closed = False
         """Whether a terminal event has been put."""
 
-    def put(self, event: GenerationEvent) -> None:
+    def put(self, event: Event) -> None:
         """Add an event; anything after the terminal one is dropped."""
         if self.closed:
             return
@@ -50,7 +48,7 @@ class Mailbox:
         self._arrived.set()
         self._notice_stall()
 
-    async def get(self) -> GenerationEvent:
+    async def get(self) -> Event:
         """The oldest event; waits for one."""
         while not self._events:
             self._arrived.clear()
@@ -67,7 +65,7 @@ class Mailbox:
             report()
 
 
-def _merge(last: GenerationEvent, new: GenerationEvent) -> GenerationEvent | None:
+def _merge(last: Event, new: Event) -> Event | None:
     if isinstance(last, Delta) and isinstance(new, Delta):
         if (last.index, last.channel, last.call) != (new.index, new.channel, new.call):
             return None
@@ -79,6 +77,6 @@ def _merge(last: GenerationEvent, new: GenerationEvent) -> GenerationEvent | Non
         )
     if isinstance(last, Audio) and isinstance(new, Audio) and last.index == new.index:
         return Audio(last.index, last.data + new.data)
-    if isinstance(last, Queued | Loading | Prefill) and type(last) is type(new):
+    if isinstance(last, Prefill) and isinstance(new, Prefill):
         return new
     return None

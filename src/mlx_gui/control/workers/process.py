@@ -24,8 +24,8 @@ from mlx_gui.core.errors import (
 from mlx_gui.core.generation import (
     Delta,
     Done,
+    Event,
     Failed,
-    GenerationEvent,
     Prefill,
     Prepared,
     Usage,
@@ -361,7 +361,7 @@ class WorkerProcess:
         if self._liveness is not None:
             self._liveness.heard(asyncio.get_running_loop().time())
 
-    def _deliver(self, answer_id: str, events: tuple[GenerationEvent, ...]) -> None:
+    def _deliver(self, answer_id: str, events: tuple[Event, ...]) -> None:
         request = self._open.get(answer_id)
         if request is None:
             return

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mlx_gui.core.errors import ContextTooLong, InvalidRequest
-from mlx_gui.core.generation import GenerationEvent, Prepared, Result, Usage, WorkerRequest
+from mlx_gui.core.generation import Event, Prepared, Result, Usage, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 from mlx_gui.engines.base import (
     Engine,
@@ -55,7 +55,7 @@ class FakeEmbeddingEngine:
         request_id: str,
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+    ) -> PreparedRequest | tuple[Event, ...]:
         options = self._options()
         if not isinstance(request, EmbedRequest):
             raise cannot_answer(self._loaded())
@@ -87,7 +87,7 @@ class FakeEmbeddingEngine:
         stepped: list[StepEvents] = []
         for request_id, asked in list(self._running.items()):
             vector = _vector(asked.texts[asked.done], asked.dimensions)
-            events: list[GenerationEvent] = [Result(asked.done, vector)]
+            events: list[Event] = [Result(asked.done, vector)]
             asked.done += 1
             if asked.done == len(asked.texts):
                 del self._running[request_id]

@@ -34,10 +34,10 @@ from mlx_gui.core.generation import (
     Detokenized,
     DetokenizeRequest,
     Done,
+    Event,
     Failed,
     FinishReason,
     GenerateRequest,
-    GenerationEvent,
     Message,
     Prefill,
     Prepared,
@@ -173,7 +173,7 @@ class FakeEngine:
         request_id: str,
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+    ) -> PreparedRequest | tuple[Event, ...]:
         match request:
             case GenerateRequest():
                 asked = self._read(request, still_wanted)
@@ -271,7 +271,7 @@ class FakeEngine:
         assert self._spec is not None, "load comes first"
         return self._spec
 
-    def _advance(self, request_id: str, running: _Running) -> list[GenerationEvent]:
+    def _advance(self, request_id: str, running: _Running) -> list[Event]:
         asked, done = running.asked, running.sequences[0].done_tokens
         if asked.script.crash_after == done:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -280,7 +280,7 @@ class FakeEngine:
         if asked.script.fail_after == done:
             del self._running[request_id]
             return [Failed(WorkerFailed("The script says that this request fails here.").info())]
-        events: list[GenerationEvent] = []
+        events: list[Event] = []
         if done == 0:
             events.append(Prefill(asked.prompt_tokens, asked.prompt_tokens))
             if asked.request.echo:
@@ -307,7 +307,7 @@ def warm() -> None:
     """Its loads import nothing."""
 
 
-def _next(sequence: _Sequence, request: GenerateRequest) -> list[GenerationEvent]:
+def _next(sequence: _Sequence, request: GenerateRequest) -> list[Event]:
     """The events of the sequence's next token, its end included."""
     if not sequence.limit_tokens:
         return _finish(sequence, [], "length")
@@ -316,7 +316,7 @@ def _next(sequence: _Sequence, request: GenerateRequest) -> list[GenerationEvent
         return _finish(sequence, [], "tool_calls" if called else "stop")
     word = sequence.words[sequence.done_tokens]
     sequence.done_tokens += 1
-    events: list[GenerationEvent] = [word.started] if word.started else []
+    events: list[Event] = [word.started] if word.started else []
     text, stopped = word.text, False
     if word.channel == "content":
         text, stopped = sequence.stops.feed(word.text)
@@ -331,9 +331,7 @@ def _next(sequence: _Sequence, request: GenerateRequest) -> list[GenerationEvent
     return events
 
 
-def _finish(
-    sequence: _Sequence, events: list[GenerationEvent], reason: FinishReason
-) -> list[GenerationEvent]:
+def _finish(sequence: _Sequence, events: list[Event], reason: FinishReason) -> list[Event]:
     sequence.ended = True
     if rest := sequence.stops.flush():
         events.append(Delta(sequence.index, rest, token_count=0))

@@ -19,7 +19,7 @@ from mlx_gui.core.blob import open_content
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     Delta,
-    GenerationEvent,
+    Event,
     Prepared,
     Result,
     Usage,
@@ -90,7 +90,7 @@ class FakeTranscriber:
         request_id: str,
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+    ) -> PreparedRequest | tuple[Event, ...]:
         if not isinstance(request, TranscribeRequest):
             raise cannot_answer(self._loaded())
         script = _read_script(request.prompt)
@@ -131,7 +131,7 @@ class FakeTranscriber:
         assert self._spec is not None, "load comes first"
         return self._spec
 
-    def _advance(self, request_id: str, running: _Running) -> list[GenerationEvent]:
+    def _advance(self, request_id: str, running: _Running) -> list[Event]:
         script, words = running.script, running.transcript.text.split()
         if script.crash_after == running.told_words:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -140,7 +140,7 @@ class FakeTranscriber:
         word = words[running.told_words]
         space = " " if running.told_words else ""
         running.told_words += 1
-        events: list[GenerationEvent] = [Delta(0, space + word)]
+        events: list[Event] = [Delta(0, space + word)]
         if running.told_words == len(words):
             del self._running[request_id]
             events += [Result(0, running.transcript.packed()), running.usage()]

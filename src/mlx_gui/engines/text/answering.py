@@ -8,7 +8,7 @@ from functools import partial
 
 from mlx_gui.core.device import scored_tokens
 from mlx_gui.core.errors import PROGRAM_ERRORS, InternalError
-from mlx_gui.core.generation import GenerationEvent, Prefill, TokenLogprob, Usage
+from mlx_gui.core.generation import Event, Prefill, TokenLogprob, Usage
 from mlx_gui.engines.base import PreparedRequest
 from mlx_gui.engines.device import backend
 from mlx_gui.engines.text.answer_form import may_call_in_form
@@ -107,7 +107,7 @@ class Answering:
         waiting, self._waiting = self._waiting, {}
         return waiting
 
-    def read(self, fed: Fed, began_s: float) -> list[GenerationEvent]:
+    def read(self, fed: Fed, began_s: float) -> list[Event]:
         """The events of a part of the prompt that a step which began at `began_s` has read."""
         self._clock.prefill(began_s)
         if fed.state is not None:
@@ -123,7 +123,7 @@ class Answering:
         progress = Prefill(fed.done_tokens, len(self._prompt.ids), self._cached_tokens)
         return [progress, *echoed, *(self._unwritten() if fed.ended else ())]
 
-    def take(self, sampled: Sampled) -> list[GenerationEvent]:
+    def take(self, sampled: Sampled) -> list[Event]:
         """The events of a sampled token, without the usage. Raises what is wrong with the request.
 
         Nothing comes of a token after the end: one is computed ahead.
@@ -154,7 +154,7 @@ class Answering:
         if self.keys[key] == 0:
             self._prefixes.put(self._tenant, state)
 
-    def cancelled(self) -> list[GenerationEvent]:
+    def cancelled(self) -> list[Event]:
         """The events that end what nobody waits for."""
         running = [sequence for sequence in self._sequences if not sequence.ended]
         ends = [event for sequence in running for event in sequence.cancelled()]
@@ -184,7 +184,7 @@ class Answering:
             return Found(None, "the prompt is scored")
         return self._prefixes.find(self._tenant, list(self._prompt.ids))
 
-    def _scored(self) -> list[GenerationEvent]:
+    def _scored(self) -> list[Event]:
         """The events of what was scored of the prompt, with which each answer begins."""
         scores = self._scorer.told() if self._scorer is not None else ()
         if not scores:
@@ -205,7 +205,7 @@ class Answering:
             chunk_tokens=self._surroundings.scored_tokens,
         )
 
-    def _unwritten(self) -> list[GenerationEvent]:
+    def _unwritten(self) -> list[Event]:
         """The events that end a request for no tokens."""
         self._clock.token()
         return [event for each in self._sequences for event in each.unwritten()]

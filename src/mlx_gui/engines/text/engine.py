@@ -15,9 +15,9 @@ from mlx_gui.core.errors import MlxGuiError, WorkerFailed
 from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.generation import (
     DetokenizeRequest,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     TokenizeRequest,
     Usage,
     WorkerRequest,
@@ -110,7 +110,7 @@ class TextEngine:
         request_id: str,
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
-    ) -> PreparedRequest | tuple[GenerationEvent, ...]:
+    ) -> PreparedRequest | tuple[Event, ...]:
         preparation = self._model().preparation
         match request:
             case GenerateRequest():
@@ -144,7 +144,7 @@ class TextEngine:
                 # Only a new process has all memory again, and room for what others need.
                 raise
             return self._fail_all(error)
-        events: dict[str, list[GenerationEvent]] = {}
+        events: dict[str, list[Event]] = {}
         # An answer may begin in the step that completes its prompt.
         for each in fed:
             self._read(each, began_s, events)
@@ -207,7 +207,7 @@ class TextEngine:
             answering.keys[key] = index
             self._running[key] = answering
 
-    def _read(self, fed: Fed, began_s: float, events: dict[str, list[GenerationEvent]]) -> None:
+    def _read(self, fed: Fed, began_s: float, events: dict[str, list[Event]]) -> None:
         answering = self._running.get(fed.key)
         if answering is None:
             # Another sequence of the request has failed it in the same step.
@@ -222,7 +222,7 @@ class TextEngine:
         del self._running[fed.key], self._answers[answering.request_id]
         told.append(answering.usage())
 
-    def _take(self, sampled: Sampled, events: dict[str, list[GenerationEvent]]) -> None:
+    def _take(self, sampled: Sampled, events: dict[str, list[Event]]) -> None:
         answering = self._running.get(sampled.key)
         if answering is None:
             # Another sequence of the request has failed it in the same step.

@@ -11,8 +11,8 @@ from mlx_gui.core.generation import (
     Channel,
     Delta,
     Done,
+    Event,
     FinishReason,
-    GenerationEvent,
     TokenLogprob,
 )
 from mlx_gui.engines.text.detokenizing import TextStream
@@ -63,7 +63,7 @@ class TextSequence:
         token: int,
         finish: Literal["stop", "length"] | None,
         logprob: TokenLogprob | None = None,
-    ) -> list[GenerationEvent]:
+    ) -> list[Event]:
         """The events of one sampled token; `finish` is set on the last, "stop" for an end token.
 
         An end token counts, but does not read. The last event is Done exactly if the answer ended.
@@ -90,22 +90,22 @@ class TextSequence:
             events += self._end("tool_calls" if self._calls and finish == "stop" else finish)
         return events
 
-    def cancelled(self) -> list[GenerationEvent]:
+    def cancelled(self) -> list[Event]:
         """The events that end an answer nobody waits for."""
         return self._end("cancelled")
 
-    def echoed(self, logprobs: tuple[TokenLogprob, ...] = ()) -> list[GenerationEvent]:
+    def echoed(self, logprobs: tuple[TokenLogprob, ...] = ()) -> list[Event]:
         """The events of the text that the answer begins with, once, and of chances in it."""
         echo, self._echo = self._echo, ""
         told = echo or logprobs
         return [Delta(self.index, echo, token_count=0, logprobs=logprobs)] if told else []
 
-    def unwritten(self) -> list[GenerationEvent]:
+    def unwritten(self) -> list[Event]:
         """The events of an answer that has no tokens."""
         return [*self.echoed(), *self._end("length")]
 
-    def _tell(self, pieces: Iterable[Piece]) -> list[GenerationEvent]:
-        events: list[GenerationEvent] = []
+    def _tell(self, pieces: Iterable[Piece]) -> list[Event]:
+        events: list[Event] = []
         for piece in self._without_repeats(pieces):
             if self.ended:
                 break
@@ -136,7 +136,7 @@ class TextSequence:
                 return
             yield from repeats.pass_on(piece)
 
-    def _call(self, name: str) -> list[GenerationEvent]:
+    def _call(self, name: str) -> list[Event]:
         before = self._content(self._stops.flush())
         if self._calls and self._one_call:
             return [*before, *self._end("tool_calls")]
@@ -144,17 +144,17 @@ class TextSequence:
         call_id = f"call_{secrets.token_hex(12)}"
         return [*before, CallStarted(self.index, self._calls - 1, call_id, name)]
 
-    def _content(self, text: str) -> list[GenerationEvent]:
+    def _content(self, text: str) -> list[Event]:
         return self._delta("content", text)
 
-    def _cut_off(self) -> list[GenerationEvent]:
+    def _cut_off(self) -> list[Event]:
         """The chances of tokens whose character was not finished, in content."""
         if not self._text.cut or self._calls or self._parser.thinking:
             return []
         logprobs, self._untold_logprobs = tuple(self._untold_logprobs), []
         return [Delta(self.index, "", token_count=0, logprobs=logprobs)] if logprobs else []
 
-    def _delta(self, channel: Channel, text: str) -> list[GenerationEvent]:
+    def _delta(self, channel: Channel, text: str) -> list[Event]:
         if not text:
             return []
         count, self._untold_tokens = self._untold_tokens, 0
@@ -170,7 +170,7 @@ class TextSequence:
             )
         ]
 
-    def _end(self, reason: FinishReason) -> list[GenerationEvent]:
+    def _end(self, reason: FinishReason) -> list[Event]:
         self.ended = True
         done = Done(self.index, reason, self._stops.matched)
         logprobs, self._untold_logprobs = tuple(self._untold_logprobs), []

@@ -25,9 +25,9 @@ from mlx_gui.core.generation import (
     Channel,
     Delta,
     Done,
+    Event,
     Failed,
     FinishReason,
-    GenerationEvent,
     Prepared,
     Usage,
 )
@@ -106,7 +106,7 @@ class WholeAnswer:
         self._done: Done | None = None
         self._usage: Usage | None = None
 
-    def feed(self, event: GenerationEvent) -> None:
+    def feed(self, event: Event) -> None:
         """Take the next event. Raises what a Failed carries, and Cancelled."""
         match event:
             case Prepared():
@@ -149,7 +149,7 @@ class StreamEncoder:
         self._started = 0
         self._done: Done | None = None
 
-    def encode(self, event: GenerationEvent) -> bytes:
+    def encode(self, event: Event) -> bytes:
         """The frames that say `event`, none for some. Raises what a Failed carries, Cancelled."""
         match event:
             case Prepared():

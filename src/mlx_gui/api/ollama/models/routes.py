@@ -21,7 +21,7 @@ from mlx_gui.api.ollama.models.wire import (
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.catalog.library import Library
-from mlx_gui.control.residency.model_entry import ResidentView
+from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.model import Model
 from mlx_gui.version import __version__

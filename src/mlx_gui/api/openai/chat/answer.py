@@ -34,9 +34,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     FinishReason,
-    GenerationEvent,
     Prepared,
     TokenChance,
     TokenLogprob,
@@ -100,7 +100,7 @@ class ChunkEncoder:
             "system_fingerprint": head.system_fingerprint,
         }
 
-    def encode(self, event: GenerationEvent) -> bytes:
+    def encode(self, event: Event) -> bytes:
         """The frames that say `event`, none for most. Raises what a Failed carries."""
         match event:
             case Prepared():

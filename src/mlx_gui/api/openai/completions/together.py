@@ -8,21 +8,21 @@ from typing import TypeVar
 import msgspec
 
 from mlx_gui.api.answers import broken_off
-from mlx_gui.core.generation import CallStarted, Delta, Done, Failed, GenerationEvent, Usage
+from mlx_gui.core.generation import CallStarted, Delta, Done, Event, Failed, Usage
 
 T = TypeVar("T")
 
 
 async def together(
-    streams: Sequence[AsyncGenerator[GenerationEvent]], *, n: int, at_once: int
-) -> AsyncGenerator[GenerationEvent]:
+    streams: Sequence[AsyncGenerator[Event]], *, n: int, at_once: int
+) -> AsyncGenerator[Event]:
     """The events of requests with `n` sequences each, as if they were of one with all of them.
 
     Sequences are numbered request after request; one Usage ends it, the sum of all. The first
     Failed is the last event. At most `at_once` streams run; whatever runs is closed at the end.
     """
     waiting = iter(range(len(streams)))
-    running: dict[asyncio.Task[GenerationEvent | None], int] = {}
+    running: dict[asyncio.Task[Event | None], int] = {}
 
     def go_on(number: int) -> None:
         running[asyncio.create_task(_next(streams[number]))] = number
@@ -62,7 +62,7 @@ async def _next(stream: AsyncGenerator[T]) -> T | None:
     return await anext(stream, None)
 
 
-def _renumbered(event: GenerationEvent, *, first: int) -> GenerationEvent:
+def _renumbered(event: Event, *, first: int) -> Event:
     if isinstance(event, Delta | CallStarted | Done):
         return msgspec.structs.replace(event, index=first + event.index)
     return event

@@ -26,9 +26,9 @@ from mlx_gui.core.errors import InvalidRequest, from_info
 from mlx_gui.core.generation import (
     Delta,
     Done,
+    Event,
     Failed,
     GenerateRequest,
-    GenerationEvent,
     Prepared,
     Reasoning,
     TokenLogprob,
@@ -93,7 +93,7 @@ class ChunkEncoder:
             "system_fingerprint": head.system_fingerprint,
         }
 
-    def encode(self, event: GenerationEvent) -> bytes:
+    def encode(self, event: Event) -> bytes:
         """The frames that say `event`, none for most. Raises what a Failed carries."""
         match event:
             case Delta(channel="content") if event.text or event.logprobs:

@@ -11,7 +11,7 @@ from mlx_gui.api.openai.embeddings.wire import (
     EmbeddingUsage,
 )
 from mlx_gui.core.errors import InvalidRequest, from_info
-from mlx_gui.core.generation import Failed, GenerationEvent, Result, Usage
+from mlx_gui.core.generation import Event, Failed, Result, Usage
 from mlx_gui.kinds.embedding import EmbedRequest
 
 
@@ -35,7 +35,7 @@ class Vectors:
         self._vectors: dict[int, bytes] = {}
         self._usage: Usage | None = None
 
-    def feed(self, event: GenerationEvent) -> None:
+    def feed(self, event: Event) -> None:
         """Take the next event. Raises what a Failed carries."""
         match event:
             case Result(index=index, value=vector):

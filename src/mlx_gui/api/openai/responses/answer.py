@@ -23,9 +23,9 @@ from mlx_gui.core.generation import (
     CallStarted,
     Delta,
     Done,
+    Event,
     Failed,
     FinishReason,
-    GenerationEvent,
     Prepared,
     Usage,
 )
@@ -50,7 +50,7 @@ class ResponseAnswer:
         self._end: dict[str, Any] | None = None
         self._usage: Usage | None = None
 
-    def feed(self, event: GenerationEvent) -> Sequence[StreamEvent]:
+    def feed(self, event: Event) -> Sequence[StreamEvent]:
         """What a stream says of the next event. Raises what a Failed carries, and Cancelled."""
         match event:
             case Prepared():

@@ -5,7 +5,7 @@ from mlx_gui.api.openai.transcriptions.translate import usage_of
 from mlx_gui.api.openai.transcriptions.wire import TranscriptDelta, TranscriptDone
 from mlx_gui.api.sse import frame
 from mlx_gui.core.errors import from_info
-from mlx_gui.core.generation import Delta, Failed, GenerationEvent, Result, Usage
+from mlx_gui.core.generation import Delta, Event, Failed, Result, Usage
 from mlx_gui.kinds.transcription import Transcript, unpacked
 
 
@@ -15,7 +15,7 @@ class Hearing:
     def __init__(self) -> None:
         self._transcript: Transcript | None = None
 
-    def feed(self, event: GenerationEvent) -> None:
+    def feed(self, event: Event) -> None:
         """Take the next event. Raises what a Failed carries."""
         match event:
             case Result(value=value):
@@ -25,7 +25,7 @@ class Hearing:
             case _:
                 pass
 
-    def encode(self, event: GenerationEvent) -> bytes:
+    def encode(self, event: Event) -> bytes:
         """What a stream says of the next event; raises as `feed` does."""
         self.feed(event)
         match event:
