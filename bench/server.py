@@ -47,6 +47,10 @@ class Server:
         """What the server's own process holds."""
         return psutil.Process(self._process.pid).memory_info().rss
 
+    def answers(self, path: str) -> bool:
+        """Whether a GET is answered well."""
+        return answers_at(self._netloc, path)
+
     def weight_form(self, model: str) -> str:
         """How the worker of a loaded model holds its weights."""
         loaded = {entry.id: entry.weight_form for entry in self.client.manager().loaded_models}
