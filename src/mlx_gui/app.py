@@ -5,7 +5,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -15,12 +15,13 @@ from fastapi import FastAPI
 from mlx_gui.api.families import install
 from mlx_gui.api.manage.present import present_memory
 from mlx_gui.api.manage.samples.translate import to_sample
-from mlx_gui.api.services import Services
+from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus, Topic
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.scripted import scripted_models
 from mlx_gui.catalog.starters import Starter
 from mlx_gui.config import Config
+from mlx_gui.control.boot import SPARE_AFTER_S, Boot
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.base import JobTools
 from mlx_gui.control.jobs.kinds import JOB_KINDS
@@ -36,6 +37,7 @@ from mlx_gui.control.requests.observing import Observers
 from mlx_gui.control.requests.overview import Requests
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.run_loop import RunLoop
+from mlx_gui.control.retention import ResponseRetention
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
@@ -47,7 +49,7 @@ from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job
-from mlx_gui.core.model import Kind, LoadSpec, Model
+from mlx_gui.core.model import Kind, LoadSpec
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
 from mlx_gui.logging import set_level
@@ -56,7 +58,6 @@ from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.measurements import Measurement
 from mlx_gui.store.requests import Bounds
-from mlx_gui.store.responses import forget_old_responses
 from mlx_gui.store.samples import Sample, SampleStore
 from mlx_gui.store.uploads import Uploads
 from mlx_gui.version import __version__
@@ -65,8 +66,6 @@ from mlx_gui.web.static_files import ui_build
 
 log = structlog.get_logger(__name__)
 
-_DAY_S = 86_400
-_SPARE_AFTER_S = 3.0
 _SHOWING_SETTINGS: tuple[Topic, ...] = ("settings", "manager", "memory")
 
 
@@ -104,7 +103,7 @@ class Application:
             model_dirs=settings.view(_model_dirs),
             builtin=scripted_models() if config.engine == "fake" else (),
             supported=self._supported_model_types,
-            on_change=self._on_models_changed,
+            on_change=lambda: self.boot.let_gone_leave(),
             installing=lambda: self.jobs.installing(),
         )
         self.jobs = self._take_jobs()
@@ -127,6 +126,19 @@ class Application:
             bus=self.bus,
             observer=Observers((RequestLog(), self.requests.tracker)),
         )
+        self.boot = Boot(
+            config=lambda: self._config,
+            device=self.device,
+            library=self.library,
+            model_settings=self.model_settings,
+            measurements=self.measurements,
+            run_loop=self.run_loop,
+            safe_mode=safe_mode,
+            bus=self.bus,
+        )
+        self._retention = ResponseRetention(
+            store, days=lambda: self._config.responses_retention_days
+        )
         self.services = self._services(address, boot_id)
         self._recorder = self._record_samples()
         self.asgi = build_asgi(self.services)
@@ -135,38 +147,44 @@ class Application:
     def _services(self, address: str, boot_id: str) -> Services:
         """What the routes get of all these parts."""
         return Services(
-            settings=self.settings,
-            store=self._store,
-            library=self.library,
-            jobs=self.jobs,
-            run_loop=self.run_loop,
-            dispatch=Dispatch(self.run_loop, self.device),
-            model_settings=self.model_settings,
-            settings_check=SettingsCheck(
-                self.model_settings,
-                self.library.models,
-                find=self.library.resolve,
-                device=self.device,
+            models=ModelParts(
+                library=self.library,
                 run_loop=self.run_loop,
-                config=lambda: self._config,
+                settings=self.model_settings,
+                settings_check=SettingsCheck(
+                    self.model_settings,
+                    self.library.models,
+                    find=self.library.resolve,
+                    device=self.device,
+                    run_loop=self.run_loop,
+                    config=lambda: self._config,
+                ),
+                preload=self.boot.preload,
             ),
-            bus=self.bus,
-            sampler=self.sampler,
-            budget=self.budget,
-            machine=self.sampler.reader.identify(),
-            samples=self.samples,
-            uploads=self.uploads,
+            machine=MachineParts(
+                identity=self.sampler.reader.identify(),
+                device=self.device,
+                sampler=self.sampler,
+                budget=self.budget,
+                samples=self.samples,
+                spare=self.spare,
+            ),
+            server=ServerParts(
+                settings=self.settings,
+                safe_mode=self.safe_mode,
+                boot_id=boot_id,
+                started_at=time.time(),
+                address=lambda: address,
+                ready=lambda: self.library.scanned,
+                ui_build=ui_build,
+                local_token=self.local_token,
+            ),
+            dispatch=Dispatch(self.run_loop, self.device),
             requests=self.requests,
-            device=self.device,
-            safe_mode=self.safe_mode,
-            spare=self.spare,
-            preload=self._preload,
-            boot_id=boot_id,
-            started_at=time.time(),
-            address=lambda: address,
-            ready=lambda: self.library.scanned,
-            local_token=self.local_token,
-            ui_build=ui_build,
+            jobs=self.jobs,
+            uploads=self.uploads,
+            store=self._store,
+            bus=self.bus,
         )
 
     @property
@@ -197,7 +215,7 @@ class Application:
         tools = JobTools(
             config=lambda: self._config,
             worker_settings=self._worker_settings,
-            installed=self._list_installed,
+            installed=lambda model_id: self.boot.take_in(model_id),
         )
         publish = partial(self.bus.publish, "jobs")
         return Jobs(self._store, kinds=JOB_KINDS, tools=tools, publish=publish)
@@ -212,8 +230,8 @@ class Application:
         self._background.keep("memory", self.sampler.run)
         self._background.keep("samples", self._recorder.run)
         self._background.keep("requests", self.requests.records.run)
-        self._background.keep("boot", self._boot)
-        self._background.keep("retention", self._keep_forgetting)
+        self._background.keep("boot", self.boot.run)
+        self._background.keep("retention", self._retention.run)
         self.jobs.begin()
 
     async def drain(self, grace_s: float) -> None:
@@ -244,53 +262,6 @@ class Application:
             return None
         return await self.jobs.start(InstallStarter(starter.model_id))
 
-    async def _boot(self) -> None:
-        try:
-            await self.device.ensure()
-        except (StoreError, MlxGuiError) as error:
-            log.error("device_unknown", reason=error.message)
-        self.bus.publish("system")
-        try:
-            await self.model_settings.recall()
-            await self.measurements.recall()
-            await self.library.rescan()
-        except (StoreError, MlxGuiError) as error:
-            # A full disk, most likely: the server lives, and a rescan makes it ready later.
-            log.error("models_unknown", reason=error.message)
-            return
-        log.info("ready", models=len(self.library.models()))
-        if not self.safe_mode.active:
-            self._preload()
-        await asyncio.sleep(_SPARE_AFTER_S)
-        self.run_loop.settings_changed()
-
-    async def _search_again(self) -> None:
-        try:
-            await self.library.rescan()
-        except (StoreError, MlxGuiError) as error:
-            log.error("models_unknown", reason=error.message)
-
-    async def _keep_forgetting(self) -> None:
-        """At the start and once a day from then on."""
-        while True:
-            await self._forget_old_responses()
-            await asyncio.sleep(_DAY_S)
-
-    async def _forget_old_responses(self) -> None:
-        kept = timedelta(days=self._config.responses_retention_days)
-        # Times are to the second: where nothing is kept, those of this second go as well.
-        kept -= timedelta(seconds=1)
-        before = (datetime.now(UTC) - kept).isoformat(timespec="seconds")
-        try:
-            gone = await self._store.write(
-                lambda connection: forget_old_responses(connection, before=before)
-            )
-        except (StoreError, MlxGuiError) as error:
-            log.error("old_responses_kept", reason=error.message)
-        else:
-            if gone:
-                log.info("old_responses_removed", count=gone)
-
     def _on_settings_changed(self, before: Config, after: Config) -> None:
         """Whoever acts by a setting only now and then acts by the new one now."""
 
@@ -300,9 +271,9 @@ class Application:
         if changed("log_level"):
             set_level(after.log_level)
         if changed("model_dirs"):
-            self._background.once("rescan", self._search_again())
+            self._background.once("rescan", self.boot.search_again())
         if changed("responses_retention_days"):
-            self._background.once("retention", self._forget_old_responses())
+            self._background.once("retention", self._retention.forget_old())
         if changed("warm_spare", "worker_memory_limit_bytes"):
             self._background.once("spare", self._replace_spare())
         self.run_loop.settings_changed()
@@ -314,46 +285,8 @@ class Application:
         await self.spare.close()
         self.run_loop.settings_changed()
 
-    def _on_models_changed(self) -> None:
-        """Tell of the list, and have those leave that are not in any folder now."""
-        gone = [each for each in self.run_loop.snapshot().models if not self._installed(each)]
-        self.run_loop.removed(gone)
-        self.bus.publish("models")
-
-    def _installed(self, model_id: str) -> bool:
-        try:
-            return self.library.resolve(model_id).id == model_id
-        except MlxGuiError:
-            return False
-
     def _supported_model_types(self) -> Mapping[Kind, tuple[str, ...]]:
         return self.device.facts.model_types if self.device.facts is not None else {}
-
-    async def _list_installed(self, model_id: str) -> None:
-        """Has a model that has just come be listed, and loaded if it was to be from the start."""
-        await self.library.rescan()
-        if not self.safe_mode.active:
-            self._preload(model_id)
-
-    def _preload(self, only: str | None = None) -> None:
-        """Load what the settings of the server or of a model want in memory from the start."""
-        wanted: dict[str, Model] = {}
-        for name in self._config.preload:
-            try:
-                model = self.library.resolve(name)
-            except MlxGuiError as error:
-                log.warning("preload_skipped", model=name, reason=error.message)
-            else:
-                wanted[model.id] = model
-        for model in self.library.models():
-            settings = self.model_settings.of(model)
-            if settings.preload or settings.pinned:
-                wanted[model.id] = model
-        chosen = [model for model in wanted.values() if only in (None, model.id)]
-        # Nobody leaves for a model that is only preloaded, so the pinned ones come first.
-        self.run_loop.preload(
-            sorted(chosen, key=lambda model: not self.model_settings.of(model).pinned)
-        )
 
     def _effects(self, observer: WorkerObserver) -> Effects:
         return Effects(
@@ -368,13 +301,12 @@ class Application:
             budget=self._budget,
             start_worker=partial(self._start_worker, observer=observer),
             note_ready=self._note_ready,
-            note_missing=lambda: self._background.once("rescan", self._search_again()),
+            note_missing=lambda: self._background.once("rescan", self.boot.search_again()),
             allow_spare=self._allow_spare,
         )
 
     def _allow_spare(self, allowed: bool) -> None:
-        """A spare is begun when the server has been ready for a while: its start must be quick."""
-        rested = time.time() - self.services.started_at > _SPARE_AFTER_S
+        rested = time.time() - self.services.server.started_at > SPARE_AFTER_S
         if self._config.warm_spare and (rested or not allowed):
             self.spare.ensure(allowed=allowed and self.library.scanned)
 

@@ -155,7 +155,7 @@ async def _tell_of_starter(application: Application, job: Job | None) -> None:
     if job is not None:
         job = await _drawn(application, job)
     if job is None or job.state == "done":
-        question = first_request(application.services.address(), EMBEDDED.model_id)
+        question = first_request(application.services.server.address(), EMBEDDED.model_id)
         print(question, flush=True)  # noqa: T201
     elif job.error is not None:
         again = f"`mlx-gui jobs {job.id} --resume` tries again."

@@ -40,8 +40,8 @@ async def authenticate(request: Request, services: InjectedServices) -> Principa
     this machine that is neither ours nor listed may infer and read, by whatever key. Raises
     Unauthenticated.
     """
-    local = _is_local(request, services.config.trusted_proxies)
-    if local or _has_token(request, services.local_token):
+    local = _is_local(request, services.server.config.trusted_proxies)
+    if local or _has_token(request, services.server.local_token):
         visitor = visitor_of(request.scope)
         if visitor is None or visitor.standing != "local":
             return LOCAL

@@ -112,7 +112,7 @@ def install(app: FastAPI, services: Services) -> None:
     app.add_middleware(AnyReadingMethod)
     app.add_middleware(
         Guard,
-        rules=services.settings.view(rules),
+        rules=services.server.settings.view(rules),
         errors=errors,
         routes=routes_of(FAMILIES),
     )

@@ -10,13 +10,13 @@ from mlx_gui.wire.models import ModelList, ModelObject
 
 def present_model(services: Services, model: Model) -> ModelObject:
     """`model` with its residency."""
-    resident = services.run_loop.snapshot().models.get(model.id)
+    resident = services.models.run_loop.snapshot().models.get(model.id)
     return model_object(model, resident, context_tokens=_held_tokens(services, model, resident))
 
 
 def present_models(services: Services, models: tuple[Model, ...]) -> ModelList:
     """`models` with their residency."""
-    snapshot = services.run_loop.snapshot()
+    snapshot = services.models.run_loop.snapshot()
 
     def held_tokens(model: Model) -> int | None:
         return _held_tokens(services, model, snapshot.models.get(model.id))
@@ -29,10 +29,10 @@ def context_tokens(services: Services, model: Model) -> int | None:
 
     None for a folder that is no model.
     """
-    return _held_tokens(services, model, services.run_loop.snapshot().models.get(model.id))
+    return _held_tokens(services, model, services.models.run_loop.snapshot().models.get(model.id))
 
 
 def _held_tokens(services: Services, model: Model, resident: ResidentView | None) -> int | None:
     if resident is not None and resident.spec is not None:
         return resident.spec.context
-    return longest_context(model, services.model_settings.of(model))
+    return longest_context(model, services.models.settings.of(model))

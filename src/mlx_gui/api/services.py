@@ -28,39 +28,60 @@ from mlx_gui.store.uploads import Uploads
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
-    """One instance a server, built by the composition root. `started_at` is Unix time."""
+class ModelParts:
+    """What is installed, in memory and set of models."""
 
-    settings: ServerSettings
-    store: Store
     library: Library
-    jobs: Jobs
     run_loop: RunLoop
-    dispatch: Dispatch
-    model_settings: ModelSettingsOwner
+    settings: ModelSettingsOwner
     settings_check: SettingsCheck
-    bus: EventBus
+    preload: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class MachineParts:
+    """What the machine is and has, and what is used of it."""
+
+    identity: MachineIdentity
+    device: DeviceProbe
     sampler: MemorySampler
     budget: BudgetSource
-    machine: MachineIdentity
     samples: SampleStore
-    uploads: Uploads
-    requests: Requests
-    device: DeviceProbe
-    safe_mode: SafeMode
     spare: WarmSpare
+
+
+@dataclass(frozen=True, slots=True)
+class ServerParts:
+    """What this run of the server is, and how it is set. `started_at` is Unix time."""
+
+    settings: ServerSettings
+    safe_mode: SafeMode
     boot_id: str
     started_at: float
     address: Callable[[], str]
     ready: Callable[[], bool]
-    preload: Callable[[], None]
     ui_build: Callable[[], str | None]
     local_token: str
 
     @property
     def config(self) -> Config:
-        """What the settings of the server are now."""
+        """What the settings are now."""
         return self.settings.config
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One instance a server, built by the composition root."""
+
+    models: ModelParts
+    machine: MachineParts
+    server: ServerParts
+    dispatch: Dispatch
+    requests: Requests
+    jobs: Jobs
+    uploads: Uploads
+    store: Store
+    bus: EventBus
 
 
 async def services(request: Request) -> Services:

@@ -46,7 +46,7 @@ class Serving:
 
     async def model(self, name: str) -> Model:
         """The installed model that the client calls so. Raises ModelNotFound and NotReady."""
-        return await self.services.library.find(name)
+        return await self.services.models.library.find(name)
 
     async def translated(self, work: Callable[[], T], *, also: int = 0) -> T:
         """What `work` makes of the whole body, and of `also` objects out of the store."""
@@ -104,8 +104,8 @@ class Serving:
         return EventStreamResponse(
             frames,
             error_frame=partial(_error_frame, error_frame, self.request.state.request_id),
-            stall_s=self.services.config.client_stall_s,
-            commit_s=self.services.config.stream_commit_s,
+            stall_s=self.services.server.config.client_stall_s,
+            commit_s=self.services.server.config.stream_commit_s,
             keep_alive=keep_alive,
             media_type=media_type,
         )

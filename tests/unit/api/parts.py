@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from mlx_gui.api.connection import Connection
 from mlx_gui.api.families import install
-from mlx_gui.api.services import Services
+from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.config import Config, read_sources, resolve
@@ -235,38 +235,44 @@ def services(
     )
     device = DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing)
     return Services(
-        settings=owner,
-        store=cast(Store, store),
-        library=cast(Any, shelf),
-        jobs=jobs,
-        run_loop=run_loop,
-        dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
-        model_settings=model_settings,
-        settings_check=SettingsCheck(
-            model_settings,
-            shelf.models,
-            find=shelf.resolve,
-            device=device,
+        models=ModelParts(
+            library=cast(Any, shelf),
             run_loop=run_loop,
-            config=lambda: owner.config,
+            settings=model_settings,
+            settings_check=SettingsCheck(
+                model_settings,
+                shelf.models,
+                find=shelf.resolve,
+                device=device,
+                run_loop=run_loop,
+                config=lambda: owner.config,
+            ),
+            preload=_do_nothing,
         ),
-        bus=bus,
-        sampler=sampler,
-        budget=BudgetSource(sampler.reader.read, lambda: limits, device=lambda: None),
-        machine=sampler.reader.identify(),
-        samples=SampleStore(settings.data_dir),
-        uploads=Uploads(settings.data_dir / "cache"),
+        machine=MachineParts(
+            identity=sampler.reader.identify(),
+            device=device,
+            sampler=sampler,
+            budget=BudgetSource(sampler.reader.read, lambda: limits, device=lambda: None),
+            samples=SampleStore(settings.data_dir),
+            spare=WarmSpare(cast(Any, None), engine="none"),
+        ),
+        server=ServerParts(
+            settings=owner,
+            safe_mode=SafeMode(0, lambda: None),
+            boot_id="boot",
+            started_at=time.time(),
+            address=lambda: "http://127.0.0.1:8000",
+            ready=lambda: True,
+            ui_build=lambda: None,
+            local_token="secret-token",
+        ),
+        dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
         requests=requests,
-        device=device,
-        safe_mode=SafeMode(0, lambda: None),
-        spare=WarmSpare(cast(Any, None), engine="none"),
-        preload=_do_nothing,
-        boot_id="boot",
-        started_at=time.time(),
-        address=lambda: "http://127.0.0.1:8000",
-        ready=lambda: True,
-        ui_build=lambda: None,
-        local_token="secret-token",
+        jobs=jobs,
+        uploads=Uploads(settings.data_dir / "cache"),
+        store=cast(Store, store),
+        bus=bus,
     )
 
 

@@ -44,9 +44,13 @@ def server(tmp_path: Path, shelf: Shelf) -> Iterator[tuple[httpx.Client, Scripte
     store = Store.open(tmp_path)
     parts = services(config(tmp_path, max_loaded_models=2), shelf=shelf, store=store)
     run_loop = ScriptedRunLoop(parts.bus)
-    asked = {"run_loop": cast(Any, run_loop), "device": cast(Any, Examined())}
-    check = replace(parts.settings_check, **asked)
-    scripted = replace(parts, settings_check=check, **asked)
+    loop, device = cast(Any, run_loop), cast(Any, Examined())
+    check = replace(parts.models.settings_check, run_loop=loop, device=device)
+    scripted = replace(
+        parts,
+        models=replace(parts.models, run_loop=loop, settings_check=check),
+        machine=replace(parts.machine, device=device),
+    )
     with serving(application(scripted)) as address, httpx.Client(base_url=address) as client:
         yield client, run_loop
     store.close()

@@ -77,7 +77,7 @@ def open_desk(folder: Path) -> Iterator[Desk]:
     shelf = Shelf()
     parts = services(config(folder), shelf=shelf)
     run_loop = ScriptedRunLoop(parts.bus)
-    scripted = replace(parts, run_loop=cast(Any, run_loop))
+    scripted = replace(parts, models=replace(parts.models, run_loop=cast(Any, run_loop)))
     with serving(application(scripted)) as address, httpx.Client(base_url=address) as client:
         yield Desk(client, scripted, run_loop, shelf)
 

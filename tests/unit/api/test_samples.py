@@ -25,10 +25,10 @@ def server(tmp_path: Path) -> Iterator[httpx.Client]:
     """A server that kept two samples, and none between them."""
     parts = services(config(tmp_path))
     for at_s in (BEGIN_S, BEGIN_S + 20):
-        asyncio.run(parts.samples.add(replace(SAMPLE, at_s=at_s)))
+        asyncio.run(parts.machine.samples.add(replace(SAMPLE, at_s=at_s)))
     with serving(application(parts)) as address, httpx.Client(base_url=address) as client:
         yield client
-    parts.samples.close()
+    parts.machine.samples.close()
 
 
 def ask(server: httpx.Client, **query: Any) -> httpx.Response:
@@ -103,7 +103,7 @@ def test_a_file_that_cannot_be_read_is_an_error_of_the_server(tmp_path: Path) ->
     parts = services(config(tmp_path))
     with serving(application(parts)) as address, httpx.Client(base_url=address) as client:
         answer = ask(client)
-    parts.samples.close()
+    parts.machine.samples.close()
 
     assert answer.status_code == 500
     assert "cannot be read and written" in answer.json()["error"]["message"]

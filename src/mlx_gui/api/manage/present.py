@@ -36,15 +36,15 @@ from mlx_gui.wire.status import (
 
 async def present_system(services: Services) -> SystemStatus:
     """Server, machine, disks and versions; waits for disks that sleep."""
-    config, facts = services.config, services.device.facts
+    config, facts = services.server.config, services.machine.device.facts
     server = ServerStatus(
         version=__version__,
-        boot_id=services.boot_id,
+        boot_id=services.server.boot_id,
         pid=os.getpid(),
-        started_at=utc_time(services.started_at),
-        uptime_s=round(time.time() - services.started_at, 1),
-        address=services.address(),
-        addresses=reachable_addresses(services.address(), config.host, _interfaces()),
+        started_at=utc_time(services.server.started_at),
+        uptime_s=round(time.time() - services.server.started_at, 1),
+        address=services.server.address(),
+        addresses=reachable_addresses(services.server.address(), config.host, _interfaces()),
         data_dir=str(config.data_dir),
         model_dirs=[str(folder) for folder in config.model_dirs],
         rss_bytes=process_rss_bytes(os.getpid()),
@@ -52,7 +52,7 @@ async def present_system(services: Services) -> SystemStatus:
     folders = await asyncio.to_thread(folder_statuses, config.data_dir, config.model_dirs)
     return SystemStatus(
         server=server,
-        machine=machine_status(services.machine),
+        machine=machine_status(services.machine.identity),
         device=device_status(facts) if facts else None,
         memory=present_memory(services),
         disk=await asyncio.to_thread(disk_status, str(config.data_dir)),
@@ -67,22 +67,23 @@ async def present_system(services: Services) -> SystemStatus:
 
 def present_memory(services: Services) -> MemoryStatus:
     """The machine's memory as last sampled."""
-    sampler, snapshot = services.sampler, services.run_loop.snapshot()
+    sampler, snapshot = services.machine.sampler, services.models.run_loop.snapshot()
     held_bytes = sum(process_private_bytes(view.pid) for view in snapshot.models.values())
     return memory_status(
         sampler.latest,
         snapshot,
         pressure=sampler.pressure,
-        budget=services.budget.of(sampler.latest, held_bytes),
+        budget=services.machine.budget.of(sampler.latest, held_bytes),
         worker_bytes=sampler.worker_bytes,
     )
 
 
 def present_manager(services: Services) -> ManagerStatus:
     """Residency and queue."""
-    safe_mode, spare = services.safe_mode, services.spare
+    safe_mode, spare = services.server.safe_mode, services.machine.spare
     status = manager_status(
-        services.run_loop.snapshot(), max_loaded_models=services.config.max_loaded_models
+        services.models.run_loop.snapshot(),
+        max_loaded_models=services.server.config.max_loaded_models,
     )
     return status.model_copy(
         update={
@@ -95,7 +96,7 @@ def present_manager(services: Services) -> ManagerStatus:
 
 async def present_settings(services: Services) -> ServerSettingsBody:
     """The settings of the server, and what a restart would change."""
-    settings = services.settings
+    settings = services.server.settings
     later = await asyncio.to_thread(settings.next_start)
     return settings_body(
         SETTINGS,

@@ -90,13 +90,13 @@ async def _logged(events: Events, model: Model) -> Events:
 async def _load_or_unload(services: Services, model: Model, keep_alive_s: float | None) -> str:
     """The `done_reason`. A model that still answers is unloaded when it has finished."""
     if keep_alive_s != 0:
-        await services.device.ensure()
-        await services.run_loop.load(model, keep_alive_s=keep_alive_s)
+        await services.machine.device.ensure()
+        await services.models.run_loop.load(model, keep_alive_s=keep_alive_s)
         return "load"
     try:
-        await services.run_loop.unload(model)
+        await services.models.run_loop.unload(model)
     except Conflict:
-        await services.run_loop.keep(model, 0)
+        await services.models.run_loop.keep(model, 0)
     return "unload"
 
 

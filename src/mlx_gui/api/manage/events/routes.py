@@ -58,7 +58,7 @@ async def stream_events(
     return EventStreamResponse(
         _Feed(services, rows).frames(),
         error_frame=_error_frame,
-        stall_s=services.config.client_stall_s,
+        stall_s=services.server.config.client_stall_s,
         keep_alive_s=HEARTBEAT_S,
     )
 
@@ -78,7 +78,7 @@ class _Feed:
             yield self._hello()
             known = {name: await renderer.now() for name, renderer in topics.items()}
             yield self._frame("snapshot", SnapshotEvent.model_validate(known))
-            while not self._services.run_loop.snapshot().stopping:
+            while not self._services.models.run_loop.snapshot().stopping:
                 told = [
                     self._frame(event, body)
                     for mark in await changes.next()
@@ -90,14 +90,14 @@ class _Feed:
     def _hello(self) -> bytes:
         hello = HelloEvent(
             server_version=__version__,
-            ui_build=self._services.ui_build(),
-            boot_id=self._services.boot_id,
+            ui_build=self._services.server.ui_build(),
+            boot_id=self._services.server.boot_id,
             now=utc_time(time.time()),
         )
         return self._frame("hello", hello)
 
     def _frame(self, event: str, body: BaseModel) -> bytes:
-        number = f"{self._services.boot_id}-{next(self._numbers)}"
+        number = f"{self._services.server.boot_id}-{next(self._numbers)}"
         return frame(body.model_dump_json().encode(), event=event, id=number)
 
 

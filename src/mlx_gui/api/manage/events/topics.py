@@ -51,12 +51,12 @@ class _Models:
         self._known: set[str] = set()
 
     async def now(self) -> list[ModelObject]:
-        models = present_models(self._services, self._services.library.models()).data
+        models = present_models(self._services, self._services.models.library.models()).data
         self._known = {model.id for model in models}
         return models
 
     async def changed(self, key: str) -> Iterable[Event]:
-        here = {model.id: model for model in self._services.library.models()}
+        here = {model.id: model for model in self._services.models.library.models()}
         return [
             event
             for model_id in ([key] if key else sorted(here.keys() | self._known))

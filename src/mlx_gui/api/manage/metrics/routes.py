@@ -28,7 +28,9 @@ router = APIRouter(
 )
 async def get_metrics(services: InjectedServices) -> Response:
     """Requests, tokens and durations since the server started; models, queues and memory now."""
-    moment = moment_of(services.run_loop.snapshot(), present_memory(services), version=__version__)
+    moment = moment_of(
+        services.models.run_loop.snapshot(), present_memory(services), version=__version__
+    )
     # Thousands of lines where there are many models: they hold nobody up beside the event loop.
     figures = await asyncio.to_thread(services.requests.metrics.exposition, moment)
     return Response(figures, media_type=CONTENT_TYPE_PLAIN_0_0_4)

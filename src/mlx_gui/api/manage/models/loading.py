@@ -22,8 +22,8 @@ async def load(
     on_accepted: Callable[[], None] | None = None,
 ) -> LoadOutcome:
     """How the load ended. Raises what prevents it."""
-    await services.device.ensure()
-    return await services.run_loop.load(
+    await services.machine.device.ensure()
+    return await services.models.run_loop.load(
         model,
         keep_alive_s=wishes.keep_alive_s,
         context_tokens=wishes.context_tokens,

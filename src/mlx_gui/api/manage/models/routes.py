@@ -50,7 +50,7 @@ When = Annotated[
 )
 async def rescan_models(services: InjectedServices) -> ModelList:
     """All installed models, as found just now."""
-    return present_models(services, await services.library.rescan())
+    return present_models(services, await services.models.library.rescan())
 
 
 @router.post(
@@ -64,7 +64,7 @@ async def unload_all_models(
 ) -> UnloadAllResult:
     """What came back. A model that answers is left, unless forced or waited for."""
     _check_when(when, force=force)
-    models = services.run_loop.resident_models()
+    models = services.models.run_loop.resident_models()
     ended = await asyncio.gather(
         *(_unload_or_busy(services, model, force=force, when=when) for model in models)
     )
@@ -99,7 +99,7 @@ async def load_model(
 
     With a `plan_token`, what no longer holds is refused even where nobody waits.
     """
-    model = await services.library.find(name)
+    model = await services.models.library.find(name)
     wishes = load_wishes(model, body)
     if wait or model.problem is not None:
         # A load that nobody waits for any more is ended, so this must hear of a hang-up.
@@ -141,9 +141,9 @@ async def unload_model(
 )
 async def get_model_health(name: str, services: InjectedServices) -> ModelHealth:
     """Healthy means that the thread which drives MLX has answered just now."""
-    model = await services.library.find(name)
+    model = await services.models.library.find(name)
     ping_ms, reason = await _ping(services, model)
-    resident = services.run_loop.snapshot().models.get(model.id)
+    resident = services.models.run_loop.snapshot().models.get(model.id)
     spec = resident.spec if resident else None
     return ModelHealth(
         model=model.id,
@@ -158,9 +158,9 @@ async def get_model_health(name: str, services: InjectedServices) -> ModelHealth
 async def _installed_or_resident(services: Services, name: str) -> Model:
     """What was removed from its folder may be in memory still."""
     try:
-        return await services.library.find(name)
+        return await services.models.library.find(name)
     except ModelNotFound:
-        residents = {model.id: model for model in services.run_loop.resident_models()}
+        residents = {model.id: model for model in services.models.run_loop.resident_models()}
         found = meant_in_any_reading(name, residents)
         if found is None:
             raise
@@ -177,7 +177,7 @@ async def _unload_or_busy(
 
 
 async def _unload(services: Services, model: Model, *, force: bool, when: When) -> UnloadResult:
-    outcome = await services.run_loop.unload(model, force=force, when_idle=when == "idle")
+    outcome = await services.models.run_loop.unload(model, force=force, when_idle=when == "idle")
     return unload_result(present_model(services, model), outcome)
 
 
@@ -194,7 +194,7 @@ async def _ping(services: Services, model: Model) -> tuple[float | None, str | N
     """Milliseconds to the answer, or the reason why there was none."""
     asked_at_s = time.perf_counter()
     try:
-        await services.run_loop.ping(model.id, services.config.health_timeout_s)
+        await services.models.run_loop.ping(model.id, services.server.config.health_timeout_s)
     except (NotReady, WorkerFailed) as error:
         return None, error.message
     return round((time.perf_counter() - asked_at_s) * 1000, 2), None

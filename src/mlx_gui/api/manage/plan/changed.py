@@ -19,7 +19,7 @@ def install_plan_changed(app: FastAPI, services: Services, errors: ErrorResponse
         refusal = errors.response(request.scope, error)
         if error.plan is None:
             return refusal
-        plan = plan_body(error.plan, display_names(services.library.models()))
+        plan = plan_body(error.plan, display_names(services.models.library.models()))
         body = msgspec.json.decode(bytes(refusal.body), type=dict[str, msgspec.Raw])
         body["plan"] = msgspec.Raw(plan.model_dump_json().encode())
         del refusal.headers["content-length"]

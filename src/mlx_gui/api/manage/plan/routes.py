@@ -31,11 +31,11 @@ async def plan_model_load(
     name: str, services: InjectedServices, body: PlanRequest | None = None
 ) -> PlanBody:
     """The plan for this moment; nothing is changed. A body is not needed."""
-    model = await services.library.find(name)
+    model = await services.models.library.find(name)
     context_tokens = wanted_context(model, body.context if body else None)
-    await services.device.ensure()
-    plan = await services.run_loop.plan(model, context_tokens=context_tokens)
-    return plan_body(plan, display_names(services.library.models()))
+    await services.machine.device.ensure()
+    plan = await services.models.run_loop.plan(model, context_tokens=context_tokens)
+    return plan_body(plan, display_names(services.models.library.models()))
 
 
 @router.get(
@@ -51,5 +51,5 @@ async def list_decisions(
     ] = MOST_DECISIONS,
 ) -> DecisionList:
     """The latest decisions since the server started, newest first."""
-    model_id = (await services.library.find(model)).id if model is not None else None
-    return decision_list(services.run_loop.decisions(model_id)[:limit])
+    model_id = (await services.models.library.find(model)).id if model is not None else None
+    return decision_list(services.models.run_loop.decisions(model_id)[:limit])

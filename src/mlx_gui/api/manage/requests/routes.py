@@ -92,7 +92,7 @@ async def cancel_request(services: InjectedServices, id: str) -> CancelledReques
             raise _unknown(id)
         raise Conflict(f"The request {id} has ended already: {record.outcome}.")
     state = followed.state
-    await services.run_loop.cancel(followed.ask.id)
+    await services.models.run_loop.cancel(followed.ask.id)
     return CancelledRequest(id=followed.ask.id, status=state)
 
 

@@ -23,7 +23,9 @@ async def leave_safe_mode(services: InjectedServices) -> SafeModeBody:
 
     The same if the server was not in safe mode.
     """
-    await asyncio.to_thread(services.safe_mode.leave)
-    services.preload()
+    await asyncio.to_thread(services.server.safe_mode.leave)
+    services.models.preload()
     services.bus.publish("manager")
-    return SafeModeBody(active=services.safe_mode.active, reason=services.safe_mode.reason)
+    return SafeModeBody(
+        active=services.server.safe_mode.active, reason=services.server.safe_mode.reason
+    )

@@ -53,7 +53,7 @@ async def get_system_samples(
     """Points in equal steps. Where nothing is known there are nulls, not zeros."""
     steps = steps_of(start=start, end=end, step_s=step, now_s=time.time())
     try:
-        samples = await services.samples.series(
+        samples = await services.machine.samples.series(
             from_s=steps.from_s, to_s=steps.to_s, step_s=steps.step_s
         )
     except StoreError as error:

@@ -30,5 +30,7 @@ async def change_settings(
     change: ServerSettingsChange, services: InjectedServices
 ) -> ServerSettingsBody:
     """What holds now. All changes are made, or none where one is refused."""
-    await services.settings.change(change.settings, check=services.settings_check.of_server)
+    await services.server.settings.change(
+        change.settings, check=services.models.settings_check.of_server
+    )
     return await present_settings(services)

@@ -26,7 +26,7 @@ router = APIRouter(
 )
 async def get_model_settings(name: str, services: InjectedServices) -> ModelSettingsBody:
     """Every setting, set or not."""
-    return _shown(services, await services.library.find(name))
+    return _shown(services, await services.models.library.find(name))
 
 
 @router.patch(
@@ -39,11 +39,11 @@ async def change_model_settings(
     name: str, change: ModelSettingsChange, services: InjectedServices
 ) -> ModelSettingsBody:
     """What holds now. All changes are made, or none where one is refused."""
-    model = await services.library.find(name)
+    model = await services.models.library.find(name)
     changes = checked(change.settings)
-    check = partial(services.settings_check.of_model, model, changes)
-    await services.model_settings.change(model, changes, check=check)
-    services.run_loop.settings_changed()
+    check = partial(services.models.settings_check.of_model, model, changes)
+    await services.models.settings.change(model, changes, check=check)
+    services.models.run_loop.settings_changed()
     services.bus.publish("models", model.id)
     return _shown(services, model)
 
@@ -51,7 +51,7 @@ async def change_model_settings(
 def _shown(services: Services, model: Model) -> ModelSettingsBody:
     return settings_body(
         model.id,
-        services.model_settings.of(model),
-        services.config,
-        reload_pending=services.run_loop.reload_pending(model),
+        services.models.settings.of(model),
+        services.server.config,
+        reload_pending=services.models.run_loop.reload_pending(model),
     )

@@ -19,7 +19,7 @@ router = APIRouter(
 @router.get("/health", operation_id="get_health", summary="Is the server alive")
 async def get_health(services: InjectedServices) -> HealthStatus:
     """Answers as long as the server does."""
-    stopping = services.run_loop.snapshot().stopping
+    stopping = services.models.run_loop.snapshot().stopping
     return HealthStatus(status="stopping" if stopping else "ok", version=__version__)
 
 
@@ -31,10 +31,10 @@ async def get_health(services: InjectedServices) -> HealthStatus:
 )
 async def get_ready(services: InjectedServices, response: Response) -> HealthStatus:
     """200 from the end of the start until the stop begins."""
-    if services.run_loop.snapshot().stopping:
+    if services.models.run_loop.snapshot().stopping:
         response.status_code = 503
         return HealthStatus(status="stopping", version=__version__)
-    if not services.ready():
+    if not services.server.ready():
         response.status_code = 503
         return HealthStatus(status="starting", version=__version__)
     return HealthStatus(status="ok", version=__version__)

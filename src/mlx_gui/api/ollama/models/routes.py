@@ -44,7 +44,7 @@ router = APIRouter(
 @router.get("/api/tags", operation_id="ollama_tags", summary="List the installed models")
 async def tags(services: InjectedServices) -> OllamaModelList:
     """Every installed model that can be served."""
-    models = [model for model in await services.library.listed() if model.problem is None]
+    models = [model for model in await services.models.library.listed() if model.problem is None]
     times = await _modified(models)
     return OllamaModelList(models=[listed(model, times[model.id]) for model in models])
 
@@ -52,10 +52,10 @@ async def tags(services: InjectedServices) -> OllamaModelList:
 @router.get("/api/ps", operation_id="ollama_ps", summary="List the models in memory")
 async def ps(services: InjectedServices) -> OllamaRunningModels:
     """Every model that is loaded, is being loaded, or is leaving."""
-    residents = services.run_loop.snapshot().models
-    models = list(_installed(services.library, residents))
+    residents = services.models.run_loop.snapshot().models
+    models = list(_installed(services.models.library, residents))
     times = await _modified(models)
-    device = services.device.facts
+    device = services.machine.device.facts
     return OllamaRunningModels(
         models=[
             running(
@@ -63,7 +63,7 @@ async def ps(services: InjectedServices) -> OllamaRunningModels:
                 residents[model.id],
                 times[model.id],
                 on_gpu=device is not None and device.backend != "cpu",
-                keep_alive_s=services.model_settings.of(model).keep_alive_s,
+                keep_alive_s=services.models.settings.of(model).keep_alive_s,
                 now_s=time.time(),
             )
             for model in models
@@ -74,7 +74,7 @@ async def ps(services: InjectedServices) -> OllamaRunningModels:
 @router.post("/api/show", operation_id="ollama_show", summary="Describe one model")
 async def show(body: OllamaShowRequest, services: InjectedServices) -> OllamaModelCard:
     """What is known of one installed model."""
-    model = await services.library.find(body.model)
+    model = await services.models.library.find(body.model)
     times, template = await asyncio.gather(
         _modified([model]), asyncio.to_thread(chat_template, model)
     )

@@ -50,7 +50,7 @@ async def create_completion(body: CompletionRequest, serving: InjectedServing) -
         )
         for number, prompt in enumerate(prompts)
     ]
-    at_once = min(PROMPTS_AT_ONCE, serving.services.config.max_queue)
+    at_once = min(PROMPTS_AT_ONCE, serving.services.server.config.max_queue)
     events = together(streams, n=body.n or 1, at_once=at_once)
     if not body.stream:
         gathered = await serving.whole(Gathering(), events)

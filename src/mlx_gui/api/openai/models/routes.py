@@ -29,7 +29,7 @@ async def list_models(
     ] = None,
 ) -> AgentModelList:
     """Every model found in the model folders, those with a problem included."""
-    listed = present_models(services, await services.library.listed())
+    listed = present_models(services, await services.models.library.listed())
     models = None if client_version is None else agent_models(listed.data)
     return AgentModelList(**dict(listed), models=models)
 
@@ -38,7 +38,7 @@ async def list_models(
 async def get_model(name: str, request: Request, services: InjectedServices) -> ModelObject:
     """One installed model, by its id or by its last part where that is unique."""
     try:
-        model = await services.library.find(name)
+        model = await services.models.library.find(name)
     except ModelNotFound:
         if name.rpartition("/")[2] in _ACTIONS:
             raise MethodNotAllowed(

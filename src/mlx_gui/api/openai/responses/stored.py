@@ -155,8 +155,8 @@ async def tenant_responses(
     return TenantResponses(
         services.store,
         tenant=who.tenant,
-        storing=services.config.responses_retention_days > 0,
-        max_bytes=services.config.max_body_bytes,
+        storing=services.server.config.responses_retention_days > 0,
+        max_bytes=services.server.config.max_body_bytes,
     )
 
 
