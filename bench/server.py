@@ -16,7 +16,7 @@ from bench.chat import stream_chat
 from bench.child import ROOT
 from bench.timing import Ask, Timing
 from mlx_gui.client import Client, read_runtime
-from mlx_gui.config import SETTINGS
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 T = TypeVar("T")
 
@@ -95,7 +95,7 @@ def serving(
     Without `prefix_cache` a prompt that comes twice is computed twice.
     """
     command = [*program, "start", "--port", "0", "--data-dir", str(data_dir)]
-    if not prefix_cache and any(row.name == "prefix_cache_bytes" for row in SETTINGS):
+    if not prefix_cache and any(row.name == "prefix_cache_bytes" for row in SERVER_SETTINGS):
         command += ["--prefix-cache-bytes", "0"]
     began_s = time.perf_counter()
     process = subprocess.Popen(

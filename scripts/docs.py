@@ -16,10 +16,10 @@ from fastapi import FastAPI
 from mlx_gui.api.families import FAMILIES
 from mlx_gui.api.openapi import describe
 from mlx_gui.cli.main import COMMANDS, LazyCommand, build_command_line
-from mlx_gui.config import SETTINGS
 from mlx_gui.core.errors import error_classes
 from mlx_gui.core.settings import Setting
 from mlx_gui.model_settings import MODEL_SETTINGS
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 HELP_WIDTH = 90
@@ -77,7 +77,7 @@ def settings_page() -> Iterator[str]:
     yield "`PATH`. A variable `MLX_GUI_…` that is none of these is ignored, and named in the log.\n"
     yield "| Name | Type | Default | Values | Variable | Flag | A change holds | What it does |"
     yield "|---|---|---|---|---|---|---|---|"
-    for row in SETTINGS:
+    for row in SERVER_SETTINGS:
         later = "load" if row.reload else "start" if row.restart else None
         holds = "at once" if later is None else f"from the next {later} on"
         cells = (

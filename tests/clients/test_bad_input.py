@@ -23,7 +23,7 @@ TOOL_CHOICE = {"type": "function", "function": {"name": "nobody"}}
 PICTURE = {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/never-fetched.png"}}
 
 Setup = Literal["usual", "crowded", "hasty", "small", "broken folders"]
-SETTINGS: dict[Setup, dict[str, object]] = {
+SERVER_SETTINGS: dict[Setup, dict[str, object]] = {
     "usual": {"max_loaded_models": 8},
     "crowded": {"slots": 1, "max_queue": 1, "queue_timeout_s": 3, "stream_commit_s": 0},
     "hasty": {"load_timeout_s": 1.8},
@@ -330,7 +330,7 @@ class Servers:
     def get(self, setup: Setup) -> Server:
         if setup not in self._running:
             folder = self._folder / setup.replace(" ", "-")
-            settings = dict(SETTINGS[setup])
+            settings = dict(SERVER_SETTINGS[setup])
             engine = str(settings.pop("engine", "fake"))
             models = folder / "models"
             write_model(models / "org" / "nonsense", model_type="nonsense")

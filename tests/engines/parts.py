@@ -41,7 +41,7 @@ class Said:
 @cache
 def tokenizer(folder: Path) -> Any:
     """In the child."""
-    from mlx_gui.engines.text.library import load_tokenizer
+    from mlx_gui.engines.text.mlx_lm import load_tokenizer
 
     return load_tokenizer(folder)
 
@@ -99,7 +99,7 @@ def generate(folder: Path, asks: Sequence[Ask]) -> list[Said]:
     from mlx_lm.generate import BatchGenerator
 
     from mlx_gui.core.generation import Sampling
-    from mlx_gui.engines.text.library import StopSequences, load_model
+    from mlx_gui.engines.text.mlx_lm import StopSequences, load_model
     from mlx_gui.engines.text.sampling import make_sampler, resolve
 
     model, _ = load_model(folder)

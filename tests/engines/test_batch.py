@@ -136,7 +136,7 @@ def _decoder() -> Any:
 
 def _feed(folder: Path, asked: Ask, prompt: Sequence[int], **more: Any) -> Any:
     from mlx_gui.engines.text.decoding import Feed
-    from mlx_gui.engines.text.library import StopSequences
+    from mlx_gui.engines.text.mlx_lm import StopSequences
     from mlx_gui.engines.text.sampling import make_sampler, resolve
 
     guard = processors_of(folder, asked)
@@ -159,7 +159,7 @@ def _plain(folder: Path, asked: Ask, prompt: Sequence[int]) -> Told:
     """What `mlx_lm.generate.generate_step` makes of it."""
     import mlx.core as mx
 
-    from mlx_gui.engines.text.library import generate_step
+    from mlx_gui.engines.text.mlx_lm import generate_step
 
     feed = _feed(folder, asked, prompt)
     steps = generate_step(

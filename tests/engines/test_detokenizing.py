@@ -126,7 +126,7 @@ def cut_anywhere(text: str) -> list[str]:
     """In the child: what a tokenizer in Python makes of each beginning of its tokens."""
     from transformers import ByT5Tokenizer
 
-    from mlx_gui.engines.text.library import TokenizerWrapper
+    from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
     from mlx_gui.engines.text.token_bytes import token_bytes_of
 
     tokenizer = TokenizerWrapper(ByT5Tokenizer())

@@ -74,7 +74,7 @@ def test_every_listed_architecture_can_be_imported(engine: RemoteEngine) -> None
 
 
 def architectures_that_fail() -> list[str]:
-    from mlx_gui.engines.text.library import load_model  # noqa: F401
+    from mlx_gui.engines.text.mlx_lm import load_model  # noqa: F401
 
     from mlx_lm.utils import _get_classes  # isort: skip
 

@@ -155,7 +155,7 @@ def of_one_that_spells() -> None:
     from transformers import ByT5Tokenizer
 
     from mlx_gui.engines.text.grammar import GrammarCompiler
-    from mlx_gui.engines.text.library import TokenizerWrapper
+    from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 
     slow = TokenizerWrapper(ByT5Tokenizer())
     GrammarCompiler(slow, 300, slow.eos_token_ids).check_and_compile(Grammar("json_object"))
@@ -381,7 +381,7 @@ def harmony_tokenizer() -> Any:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    from mlx_gui.engines.text.library import TokenizerWrapper
+    from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 
     vocabulary = {letter: id for id, letter in enumerate(pre_tokenizers.ByteLevel.alphabet())}
     made = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))

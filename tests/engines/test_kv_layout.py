@@ -189,7 +189,7 @@ def cache_bytes(config: Mapping[str, Any], sizes: Sequence[int]) -> dict[int, in
     import mlx.core as mx
     from mlx_lm.utils import MODEL_REMAPPING
 
-    from mlx_gui.engines.text.library import make_prompt_cache
+    from mlx_gui.engines.text.mlx_lm import make_prompt_cache
 
     name = str(config["model_type"])
     library = importlib.import_module(f"mlx_lm.models.{MODEL_REMAPPING.get(name, name)}")

@@ -235,6 +235,6 @@ def test_importing_mlx_lm_leaves_the_limit_of_open_files_alone() -> None:
 
 def _limits_after_import(limits: tuple[int, int]) -> tuple[int, int]:
     resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-    import mlx_gui.engines.text.library  # noqa: F401
+    import mlx_gui.engines.text.mlx_lm  # noqa: F401
 
     return resource.getrlimit(resource.RLIMIT_NOFILE)

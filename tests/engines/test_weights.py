@@ -20,7 +20,7 @@ def layers(mode: str) -> Any:
     import mlx.core as mx
     import mlx.nn as nn
 
-    from mlx_gui.engines.text.library import MultiLinear, SwitchLinear
+    from mlx_gui.engines.text.mlx_lm import MultiLinear, SwitchLinear
 
     class Layers(nn.Module):
         def __init__(self) -> None:

@@ -22,12 +22,12 @@ from mlx_gui.ipc.spawn import child_argv
 from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
 from tests.support.waiting import wait_until
 
-SETTINGS = {"slots": 2, "max_context_tokens": 1_000_000, "health_timeout_s": 1}
+SERVER_SETTINGS = {"slots": 2, "max_context_tokens": 1_000_000, "health_timeout_s": 1}
 
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    with visited_server(tmp_path_factory.mktemp("server"), settings=SETTINGS) as visitor:
+    with visited_server(tmp_path_factory.mktemp("server"), settings=SERVER_SETTINGS) as visitor:
         yield visitor
 
 
@@ -231,7 +231,7 @@ def test_a_load_is_joined_and_its_progress_is_seen(server: Visitor) -> None:
 
 def test_no_worker_survives_its_server_and_a_restart_finds_its_state(tmp_path: Path) -> None:
     with (
-        visited_server(tmp_path, settings=SETTINGS) as visitor,
+        visited_server(tmp_path, settings=SERVER_SETTINGS) as visitor,
         visitor.stream("fake/slow", ENDLESS) as stream,
     ):
         stream.text()

@@ -12,7 +12,7 @@ from mlx_gui.store.database import DATABASE_FILE
 from tests.process.visitor import Visitor, visited_server
 from tests.support.waiting import wait_until
 
-SETTINGS = {"responses_retention_days": 7}
+SERVER_SETTINGS = {"responses_retention_days": 7}
 
 
 def respond(visitor: Visitor, text: str, **fields: object) -> str:
@@ -54,7 +54,7 @@ def test_a_killed_server_loses_no_response_that_a_client_has_got(tmp_path: Path)
 
 
 def test_old_responses_leave_at_the_start_unless_their_conversation_went_on(tmp_path: Path) -> None:
-    with visited_server(tmp_path, settings=SETTINGS) as visitor:
+    with visited_server(tmp_path, settings=SERVER_SETTINGS) as visitor:
         old, begin = respond(visitor, "old"), respond(visitor, "begin")
         end = respond(visitor, "end", previous_response_id=begin)
     with closing(sqlite3.connect(tmp_path / "data" / DATABASE_FILE)) as connection, connection:
@@ -63,7 +63,7 @@ def test_old_responses_leave_at_the_start_unless_their_conversation_went_on(tmp_
             (old, begin),
         )
 
-    with visited_server(tmp_path, settings=SETTINGS) as again:
+    with visited_server(tmp_path, settings=SERVER_SETTINGS) as again:
         wait_until(lambda: status(again, old) == 404, what="the old response to go")
         assert status(again, begin) == status(again, end) == 200
         respond(again, "Go on", previous_response_id=end)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from mlx_gui.config import SETTINGS, resolve
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.settings import ModelSettings
 from mlx_gui.model_settings import MODEL_SETTINGS, checked, resolve_model
+from mlx_gui.server_settings import SERVER_SETTINGS, resolve
 
 CONFIG = resolve(flags={"data_dir": "/nowhere", "keep_alive_s": "7"}, environment={})
 DEEP: dict[str, object] = {}
@@ -28,7 +28,7 @@ def test_every_row_has_help_and_every_number_bounds() -> None:
 
 
 def test_a_setting_of_the_server_that_stands_behind_a_row_is_alike() -> None:
-    settings = {row.name: row for row in SETTINGS}
+    settings = {row.name: row for row in SERVER_SETTINGS}
     for row in MODEL_SETTINGS:
         if row.server:
             behind = settings[row.server]

@@ -15,6 +15,7 @@ from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.jobs import routes as jobs
 from mlx_gui.api.manage.metrics import routes as metrics
+from mlx_gui.api.manage.model_settings import routes as settings
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.plan import routes as plan
 from mlx_gui.api.manage.plan.changed import install_plan_changed
@@ -22,7 +23,6 @@ from mlx_gui.api.manage.requests import routes as requests
 from mlx_gui.api.manage.safe_mode import routes as safe_mode
 from mlx_gui.api.manage.samples import routes as samples
 from mlx_gui.api.manage.server_settings import routes as server_settings
-from mlx_gui.api.manage.settings import routes as settings
 from mlx_gui.api.manage.status import routes as status
 from mlx_gui.api.ollama import unserved as ollama_unserved
 from mlx_gui.api.ollama.chat import routes as ollama_chat

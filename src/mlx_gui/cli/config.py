@@ -8,8 +8,8 @@ from mlx_gui.cli.connection import connect, find_server
 from mlx_gui.cli.options import DataDir, Json, Url
 from mlx_gui.cli.output import console, plain_table, write_json
 from mlx_gui.client import ServerUnreachable
-from mlx_gui.config import ROWS, SETTINGS, Config, resolve
 from mlx_gui.core.settings import Setting
+from mlx_gui.server_settings import ROWS, SERVER_SETTINGS, Config, resolve
 from mlx_gui.wire.server_settings import ServerSettingsBody
 
 _SECRET = "(secret)"
@@ -28,7 +28,7 @@ def command(
     The file is config.toml in the data directory. What is changed here is kept by the running
     server as a setting of the interface. While none runs, file and environment are shown.
     """
-    wanted = read_changes(changes or [], SETTINGS) | dict.fromkeys(reset or [])
+    wanted = read_changes(changes or [], SERVER_SETTINGS) | dict.fromkeys(reset or [])
     if wanted or url is not None:
         with connect(url, data_dir) as client:
             answer = client.change_settings(wanted) if wanted else client.settings()
@@ -50,7 +50,7 @@ def settings_json(config: Config) -> dict[str, dict[str, object]]:
             "unit": row.unit or None,
             "source": config.sources[row.name],
         }
-        for row in SETTINGS
+        for row in SERVER_SETTINGS
     }
 
 
@@ -85,7 +85,7 @@ def _show_config(config: Config, *, json: bool) -> None:
         write_json(settings_json(config))
         return
     table = plain_table("Setting", "Value", "Unit", "Source", wraps="Value")
-    for row in SETTINGS:
+    for row in SERVER_SETTINGS:
         table.add_row(row.name, shown_value(config, row), row.unit, config.sources[row.name])
     console().print(table)
 

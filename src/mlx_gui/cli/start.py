@@ -10,8 +10,8 @@ from typing import Annotated, cast
 
 import typer
 
-from mlx_gui.config import SETTINGS
 from mlx_gui.core.settings import Setting
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 _METAVARS = {"s": "SECONDS", "bytes": "BYTES", "tokens": "TOKENS"}
 
@@ -72,7 +72,7 @@ def _signature() -> inspect.Signature:
     open_browser = typer.Option("--open/--no-open", help="Open the web interface in a browser.")
     return inspect.Signature(
         [
-            *map(_flag, SETTINGS),
+            *map(_flag, SERVER_SETTINGS),
             _parameter("starter", Annotated[bool, starter], False),
             _parameter("open_browser", Annotated[bool, open_browser], False),
         ]

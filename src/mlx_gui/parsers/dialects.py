@@ -9,7 +9,7 @@ from mlx_gui.parsers.base import AnswerParser, CallSyntax, Dialect, LibraryTools
 from mlx_gui.parsers.deepseek import CALLS_BEGIN, DeepSeek
 from mlx_gui.parsers.enforced import EnforcedAnswer
 from mlx_gui.parsers.harmony import HarmonyAnswer
-from mlx_gui.parsers.library import LibrarySyntax
+from mlx_gui.parsers.library_syntax import LibrarySyntax
 from mlx_gui.parsers.marked import MarkedAnswer, PlainAnswer
 from mlx_gui.parsers.markers import tokens_in
 from mlx_gui.parsers.mistral import Mistral

@@ -15,8 +15,14 @@ from mlx_gui.wire.models import (
     State,
 )
 from mlx_gui.wire.requests import RequestsEvent
-from mlx_gui.wire.safe_mode import SafeModeBody
 from mlx_gui.wire.server_settings import ServerSettingsBody
+
+
+class SafeModeBody(BaseModel):
+    """Whether the server loads nothing by itself; `reason` is null while it is not active."""
+
+    active: bool
+    reason: str | None
 
 
 class LoadedModel(BaseModel):

@@ -18,7 +18,6 @@ from mlx_gui.api.families import install
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.names import meant_in_any_reading
-from mlx_gui.config import Config, read_sources, resolve
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
@@ -47,6 +46,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
 from mlx_gui.core.settings import ModelSettings
+from mlx_gui.server_settings import Config, read_sources, resolve
 from mlx_gui.store.database import Store
 from mlx_gui.store.requests import Bounds
 from mlx_gui.store.samples import SampleStore

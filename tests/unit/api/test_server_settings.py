@@ -9,10 +9,10 @@ import httpx
 import pytest
 
 from mlx_gui.api.manage.server_settings.translate import settings_body
-from mlx_gui.config import SETTINGS, resolve
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.setting_changes import checked
 from mlx_gui.core.settings import Setting
+from mlx_gui.server_settings import SERVER_SETTINGS, resolve
 from mlx_gui.store.database import Store
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from tests.unit.api.parts import application, config, services, serving
@@ -58,7 +58,7 @@ def refusal(here: Here, status: int, **changes: Any) -> dict[str, Any]:
 
 def test_every_row_is_shown_with_its_source_and_all_that_a_form_needs(here: Here) -> None:
     body = shown(here)
-    assert list(body.settings) == [row.name for row in SETTINGS]
+    assert list(body.settings) == [row.name for row in SERVER_SETTINGS]
     assert (body.restart_pending, body.problems) == (False, [])
     assert here.client.get(PATH).json()["settings"]["max_queue"] == {
         "value": 256,

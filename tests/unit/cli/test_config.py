@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from mlx_gui.cli.config import settings_json, shown_value
-from mlx_gui.config import SETTINGS, resolve
+from mlx_gui.server_settings import SERVER_SETTINGS, resolve
 
-ROWS = {row.name: row for row in SETTINGS}
+ROWS = {row.name: row for row in SERVER_SETTINGS}
 
 
 def test_every_setting_is_shown_with_value_unit_and_source(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from mlx_gui.__main__ import main
 from mlx_gui.cli.main import COMMANDS, build_command_line
-from mlx_gui.config import SETTINGS, Config, resolve
+from mlx_gui.server_settings import SERVER_SETTINGS, Config, resolve
 from mlx_gui.version import __version__
 
 CommandLine = Callable[..., int]
@@ -129,7 +129,7 @@ def test_every_setting_is_a_flag_of_start(
 ) -> None:
     mlx_gui("start", "--help")
     shown = capsys.readouterr().out
-    for row in SETTINGS:
+    for row in SERVER_SETTINGS:
         assert f"--{row.name.replace('_', '-')} " in shown
 
 
@@ -202,4 +202,4 @@ def test_a_list_longer_than_a_terminal_is_wide_stays_on_its_lines_in_a_pipe(
 ) -> None:
     monkeypatch.setenv("MLX_GUI_MODEL_DIRS", ":".join(f"/models/{name * 40}" for name in "abc"))
     assert mlx_gui("config") == 0
-    assert len(capsys.readouterr().out.splitlines()) == len(SETTINGS) + 1
+    assert len(capsys.readouterr().out.splitlines()) == len(SERVER_SETTINGS) + 1

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 import pytest
 
-from mlx_gui.config import resolve
 from mlx_gui.control.plans.plan import (
     Footprint,
     Machine,
@@ -29,6 +28,7 @@ from mlx_gui.core.model import (
     TextOptions,
 )
 from mlx_gui.model_settings import resolve_model
+from mlx_gui.server_settings import resolve
 from mlx_gui.store.measurements import Measurement
 from tests.support.models import changed_facts
 

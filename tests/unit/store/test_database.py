@@ -17,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from mlx_gui.core.errors import DiskFull
 from mlx_gui.store.database import DATABASE_FILE, Store
 from mlx_gui.store.errors import DamagedDatabase, StoreError
-from mlx_gui.store.settings import override, overrides
+from mlx_gui.store.server_settings import override, overrides
 
 DEADLINE_S = 60
 
@@ -137,7 +137,7 @@ def test_a_killed_process_loses_no_acknowledged_write(tmp_path: Path) -> None:
 import asyncio
 from pathlib import Path
 from mlx_gui.store.database import Store
-from mlx_gui.store.settings import override
+from mlx_gui.store.server_settings import override
 
 async def main():
     store = Store.open(Path({str(tmp_path)!r}))

@@ -19,7 +19,7 @@ from mlx_gui.store.migrate import migrate
 from mlx_gui.store.model_settings import all_model_settings, change_model_settings
 from mlx_gui.store.models import record_found
 from mlx_gui.store.schema import devices
-from mlx_gui.store.settings import clear_override, override, overrides
+from mlx_gui.store.server_settings import clear_override, override, overrides
 
 FACTS = DeviceFacts(
     backend="cpu",

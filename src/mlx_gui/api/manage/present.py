@@ -20,14 +20,14 @@ from mlx_gui.api.manage.status.translate import (
 )
 from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.services import Services
-from mlx_gui.config import SETTINGS
 from mlx_gui.control.machine.sampler import process_private_bytes, process_rss_bytes
+from mlx_gui.server_settings import SERVER_SETTINGS
 from mlx_gui.version import __version__
-from mlx_gui.wire.safe_mode import SafeModeBody
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import (
     ManagerStatus,
     MemoryStatus,
+    SafeModeBody,
     ServerStatus,
     SpareBody,
     SystemStatus,
@@ -99,10 +99,10 @@ async def present_settings(services: Services) -> ServerSettingsBody:
     settings = services.server.settings
     later = await asyncio.to_thread(settings.next_start)
     return settings_body(
-        SETTINGS,
+        SERVER_SETTINGS,
         settings.config,
         after_restart=later.config,
-        changeable={row.name for row in SETTINGS if settings.changeable(row)},
+        changeable={row.name for row in SERVER_SETTINGS if settings.changeable(row)},
         problems=settings.ignored if later.problem is None else [*settings.ignored, later.problem],
     )
 

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
-from mlx_gui.config import Config
 from mlx_gui.control.workers.errands import run_errand
 from mlx_gui.control.workers.process import WorkerSettings
+from mlx_gui.server_settings import Config
 
 Report = Callable[[str, int, int], None]
 """Called on the event loop with stage, done and total, 0 where nobody knows how much it is."""

@@ -8,12 +8,12 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
-from mlx_gui.config import ROWS, SETTINGS, Config, SettingsError, SettingSources
 from mlx_gui.core.errors import Conflict, InvalidRequest
 from mlx_gui.core.setting_changes import checked
 from mlx_gui.core.settings import Setting, Value
+from mlx_gui.server_settings import ROWS, SERVER_SETTINGS, Config, SettingsError, SettingSources
 from mlx_gui.store.database import Store
-from mlx_gui.store.settings import change_overrides
+from mlx_gui.store.server_settings import change_overrides
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -149,7 +149,7 @@ class ServerSettings:
     def _without_restart(self, wanted: Config) -> Config:
         """`wanted`, as far as that holds while the server runs."""
         begun = self._begun_with
-        names = [row.name for row in SETTINGS if row.restart]
+        names = [row.name for row in SERVER_SETTINGS if row.restart]
         stays: dict[str, Any] = {name: getattr(begun, name) for name in names}
         sources = {**wanted.sources, **{name: begun.sources[name] for name in names}}
         return replace(wanted, **stays, sources=sources)

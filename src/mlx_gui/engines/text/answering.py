@@ -14,9 +14,9 @@ from mlx_gui.engines.device import backend
 from mlx_gui.engines.text.answer_form import may_call_in_form
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
 from mlx_gui.engines.text.detokenizing import Decode, TextStream
-from mlx_gui.engines.text.library import StopSequences
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.logprobs import LogprobReader
+from mlx_gui.engines.text.mlx_lm import StopSequences
 from mlx_gui.engines.text.prefix_cache import Found, PrefixCache
 from mlx_gui.engines.text.processors import GuardedProcessors, make_processors
 from mlx_gui.engines.text.prompt import Prompt

@@ -18,7 +18,7 @@ import mlx.nn as nn
 from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
 from mlx_gui.engines.text.head import Head
-from mlx_gui.engines.text.library import takes_embeddings
+from mlx_gui.engines.text.mlx_lm import takes_embeddings
 from mlx_gui.engines.text.rows import Row, Rows
 from mlx_gui.engines.text.writing import Writing
 

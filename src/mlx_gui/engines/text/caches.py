@@ -13,7 +13,7 @@ from typing import Any, cast
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_gui.engines.text.library import BatchKVCache, KVCache, make_prompt_cache
+from mlx_gui.engines.text.mlx_lm import BatchKVCache, KVCache, make_prompt_cache
 
 
 def new_cache(model: nn.Module) -> list[Any]:

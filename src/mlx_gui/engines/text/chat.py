@@ -14,7 +14,6 @@ from mlx_gui.core.generation import Effort, GenerateRequest, Message, Reasoning,
 from mlx_gui.core.markers import knows_calls, knows_tools
 from mlx_gui.core.model import TextOptions
 from mlx_gui.engines.text.control_tokens import ControlTokens
-from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.messages import (
     Turn,
     plain_turns,
@@ -22,6 +21,7 @@ from mlx_gui.engines.text.messages import (
     turns_with_prompt,
     turns_without_calls,
 )
+from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 from mlx_gui.engines.text.template import (
     CHATML,
     PARAGRAPHS,
@@ -32,7 +32,7 @@ from mlx_gui.engines.text.template_process import TemplateRunner
 from mlx_gui.engines.text.wedged_text import without_wedges
 from mlx_gui.parsers.base import Dialect, LibraryTools
 from mlx_gui.parsers.dialects import dialect_of
-from mlx_gui.parsers.library import openai_tool
+from mlx_gui.parsers.library_syntax import openai_tool
 
 # Written behind the text that the answer continues, so that it is found again; it is cut off there.
 _CONTINUED = "\N{INVISIBLE SEPARATOR}continued\N{INVISIBLE SEPARATOR}"

@@ -18,8 +18,8 @@ from tokenizers import AddedToken
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Tool
 from mlx_gui.core.markers import HARMONY_MARKERS
-from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.messages import Turn
+from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 from mlx_gui.engines.text.wedged_text import WedgedReader, any_of, backend_of, reader
 from mlx_gui.parsers.base import Dialect
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import mlx.core as mx
 
-from mlx_gui.engines.text.library import StopSequences
+from mlx_gui.engines.text.mlx_lm import StopSequences
 from mlx_gui.engines.text.sampling import Sampler
 
 Processor = Callable[[mx.array, mx.array], mx.array]

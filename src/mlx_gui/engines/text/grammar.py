@@ -22,7 +22,7 @@ from mlx_gui.core.generation import Grammar, GrammarKind
 from mlx_gui.engines.text.digits import DigitBound, DigitTokens
 from mlx_gui.engines.text.enforceable import enforceable, prepared
 from mlx_gui.engines.text.grammar_refusal import IN_SCHEMA, NAMES, reason_of, refusal, unenforceable
-from mlx_gui.engines.text.library import TokenizerWrapper
+from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 from mlx_gui.engines.text.schema_nodes import Schema
 from mlx_gui.engines.text.thought import Thought, last_token, only
 from mlx_gui.engines.text.token_bytes import token_bytes_of

@@ -12,7 +12,7 @@ from typing import cast
 import mlx.core as mx
 import mlx.nn as nn
 
-from mlx_gui.engines.text.library import make_prompt_cache
+from mlx_gui.engines.text.mlx_lm import make_prompt_cache
 
 _EMBEDDINGS = (nn.Embedding, nn.QuantizedEmbedding)
 _HEADS = (*_EMBEDDINGS, nn.Linear, nn.QuantizedLinear)

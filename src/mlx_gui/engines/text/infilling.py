@@ -8,7 +8,7 @@ from mlx_gui.core.capabilities import cannot_fill
 from mlx_gui.core.fill_tokens import fill_tokens_of
 from mlx_gui.core.generation import GenerateRequest
 from mlx_gui.engines.text.control_tokens import ControlTokens
-from mlx_gui.engines.text.library import TokenizerWrapper
+from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 from mlx_gui.parsers.base import Dialect
 
 _OTHER = "\N{WHITE SMILING FACE}"

@@ -17,7 +17,7 @@ from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.text.architectures import is_supported
 from mlx_gui.engines.text.head import Head
-from mlx_gui.engines.text.library import (
+from mlx_gui.engines.text.mlx_lm import (
     MODEL_REMAPPING,
     RotatingKVCache,
     TokenizerWrapper,

@@ -17,7 +17,7 @@ from mlx_gui.core.generation import (
     ToolResultPart,
 )
 from mlx_gui.parsers.base import Call, CallForm
-from mlx_gui.parsers.library import openai_tool
+from mlx_gui.parsers.library_syntax import openai_tool
 
 Turn = dict[str, Any]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_gui.engines.text.decoding import State
-from mlx_gui.engines.text.library import can_trim_prompt_cache, trim_prompt_cache
+from mlx_gui.engines.text.mlx_lm import can_trim_prompt_cache, trim_prompt_cache
 
 _MAX_ENTRIES = 256
 """A prompt is compared with all of them."""

@@ -24,8 +24,8 @@ from mlx_gui.engines.text.detokenizing import text_of
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.infilling import Infilling
 from mlx_gui.engines.text.lengths import check_tokenized, tokens_if_too_long
-from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.loading import LoadedModel
+from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 from mlx_gui.engines.text.penalties import check_logit_bias
 from mlx_gui.engines.text.sampling import Choice, resolve
 from mlx_gui.engines.text.scoring import offsets_by_bytes, offsets_in_text

@@ -18,7 +18,7 @@ import mlx.nn as nn
 from mlx_gui.engines.text.caches import adopt, new_cache
 from mlx_gui.engines.text.decoding import Feed, State
 from mlx_gui.engines.text.head import Head
-from mlx_gui.engines.text.library import StopSequences, TokenBuffer
+from mlx_gui.engines.text.mlx_lm import StopSequences, TokenBuffer
 
 
 @dataclass(slots=True, eq=False)

@@ -8,8 +8,8 @@ import mlx.core as mx
 import msgspec
 
 from mlx_gui.core.generation import TokenLogprob
-from mlx_gui.engines.text.library import TokenizerWrapper
 from mlx_gui.engines.text.logprobs import LogprobReader
+from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 from mlx_gui.engines.text.token_bytes import TokenBytes
 
 

@@ -13,7 +13,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_gui.engines.text.decoding import Fed, Feed, Processor, Sampled, State
-from mlx_gui.engines.text.library import (
+from mlx_gui.engines.text.mlx_lm import (
     StopSequences,
     generate_step,
     make_prompt_cache,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tokenizers import Tokenizer
 
 if TYPE_CHECKING:  # it brings MLX, which no byte needs
-    from mlx_gui.engines.text.library import TokenizerWrapper
+    from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 
 TokenBytes = Callable[[int], bytes]
 """The bytes of a token id; empty for an id without a token."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from tokenizers import AddedToken, Tokenizer
 
-from mlx_gui.engines.text.library import TokenizerWrapper
+from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 
 
 class WedgedReader(Protocol):

@@ -14,7 +14,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_gui.core.model import WeightForm
 from mlx_gui.engines.base import LoadReport
-from mlx_gui.engines.text.library import (
+from mlx_gui.engines.text.mlx_lm import (
     MultiLinear,
     QuantizedMultiLinear,
     QuantizedSwitchLinear,

@@ -9,7 +9,7 @@ from typing import Literal, cast
 import mlx.core as mx
 
 from mlx_gui.engines.text.decoding import Sampled, State
-from mlx_gui.engines.text.library import TokenBuffer
+from mlx_gui.engines.text.mlx_lm import TokenBuffer
 from mlx_gui.engines.text.rows import Row, Rows
 
 

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from mlx_gui.api.auth import requires
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.wire.errors import ErrorEnvelope
-from mlx_gui.wire.safe_mode import SafeModeBody
+from mlx_gui.wire.status import SafeModeBody
 
 router = APIRouter(tags=["Server"], responses={"4XX": {"model": ErrorEnvelope}})
 

@@ -37,7 +37,7 @@ class SettingsError(ValueError):
     """A key nobody knows or a value out of bounds; the message says what to write instead."""
 
 
-SETTINGS: tuple[Setting, ...] = (
+SERVER_SETTINGS: tuple[Setting, ...] = (
     Setting("host", "text", "127.0.0.1", "Address to listen on.", restart=True),
     Setting(
         "port",
@@ -306,8 +306,8 @@ SETTINGS: tuple[Setting, ...] = (
         restart=True,
     ),
 )
-ROWS = {row.name: row for row in SETTINGS}
-_VARIABLES = tuple(row.environment_name for row in SETTINGS)
+ROWS = {row.name: row for row in SERVER_SETTINGS}
+_VARIABLES = tuple(row.environment_name for row in SERVER_SETTINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,19 +382,19 @@ class SettingSources:
 
         Raises SettingsError for the first that cannot stand.
         """
+        defaults = {r.name: r.default for r in SERVER_SETTINGS if r.default is not None}
         layers: tuple[tuple[Source, Mapping[str, Value]], ...] = (
-            ("default", {row.name: row.default for row in SETTINGS if row.default is not None}),
+            ("default", defaults),
             ("file", self.file),
             ("interface", _checked(overrides, source="interface", place="in the interface")),
             ("environment", self.environment),
             ("command line", self.flags),
         )
         values: dict[str, Any] = {}
-        sources: dict[str, Source] = dict.fromkeys((row.name for row in SETTINGS), "default")
+        sources: dict[str, Source] = {row.name: "default" for row in SERVER_SETTINGS}
         for source, found in layers:
             values.update(found)
             sources.update(dict.fromkeys(found, source))
-
         values["data_dir"] = self.data_dir
         if "model_dirs" in values:
             values["model_dirs"] = tuple(map(_folder, values["model_dirs"]))
@@ -480,7 +480,7 @@ def _checked(found: Mapping[str, object], *, source: Source, place: str) -> dict
     """The values of `found` by setting name; `place` says in messages where they stand."""
     in_environment = source == "environment"
     textual = in_environment or source == "command line"
-    rows = {row.environment_name if in_environment else row.name: row for row in SETTINGS}
+    rows = {row.environment_name if in_environment else row.name: row for row in SERVER_SETTINGS}
     values: dict[str, Value] = {}
     for key, raw in found.items():
         row = rows.get(key)

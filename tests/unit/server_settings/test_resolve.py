@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_gui.config import SETTINGS, Config, SettingsError, misspelled_variables, resolve
+from mlx_gui.server_settings import (
+    SERVER_SETTINGS,
+    Config,
+    SettingsError,
+    misspelled_variables,
+    resolve,
+)
 
 
 @pytest.fixture
@@ -34,11 +40,13 @@ def refusal(data_dir: Path, file: str = "", **layers) -> str:
 
 
 def test_config_has_a_field_for_every_row() -> None:
-    assert [field.name for field in fields(Config)] == [row.name for row in SETTINGS] + ["sources"]
+    assert [field.name for field in fields(Config)] == [row.name for row in SERVER_SETTINGS] + [
+        "sources"
+    ]
 
 
 def test_every_row_has_help_and_every_number_bounds() -> None:
-    for row in SETTINGS:
+    for row in SERVER_SETTINGS:
         assert row.help.endswith(".")
         assert row.type not in ("integer", "number") or max(map(abs, row.bounds)) < float("inf")
 
@@ -324,7 +332,7 @@ def test_what_is_no_network_is_refused(data_dir: Path, written: str) -> None:
 
 @settings(deadline=None, max_examples=60)
 @given(
-    name=st.sampled_from([row.environment_name for row in SETTINGS]),
+    name=st.sampled_from([row.environment_name for row in SERVER_SETTINGS]),
     text=st.text(max_size=40) | st.integers().map(str) | st.floats().map(str),
 )
 def test_any_text_gives_a_value_within_the_bounds_or_a_settings_error(name: str, text: str) -> None:
@@ -332,7 +340,7 @@ def test_any_text_gives_a_value_within_the_bounds_or_a_settings_error(name: str,
         config = resolve(flags={"data_dir": "/nowhere"}, environment={name: text})
     except SettingsError:
         return
-    for row in SETTINGS:
+    for row in SERVER_SETTINGS:
         value = getattr(config, row.name)
         assert not row.choices or str(value) in row.choices
         if row.type in ("integer", "number") and value not in row.words:
@@ -340,7 +348,7 @@ def test_any_text_gives_a_value_within_the_bounds_or_a_settings_error(name: str,
 
 
 def test_importing_the_settings_brings_no_large_library() -> None:
-    code = "import mlx_gui.config, sys; print(*sys.modules)"
+    code = "import mlx_gui.server_settings, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

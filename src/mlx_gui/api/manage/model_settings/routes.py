@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
-from mlx_gui.api.manage.settings.translate import settings_body
+from mlx_gui.api.manage.model_settings.translate import settings_body
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.model import Model

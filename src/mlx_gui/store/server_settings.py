@@ -11,9 +11,9 @@ from mlx_gui.store.schema import settings
 
 
 def overrides(connection: Connection) -> dict[str, object]:
-    """Every value by its setting's name, as `config.resolve` takes them; None for what is no JSON.
+    """Every value by its setting's name, as `SettingSources.config` takes them.
 
-    None is no value of any setting.
+    What is no JSON is None, which is no value of any setting.
     """
     rows = connection.execute(select(settings.c.name, settings.c.value)).all()
     return {row.name: _decoded(row.value) for row in rows}
