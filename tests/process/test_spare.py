@@ -40,7 +40,8 @@ async def own():
     spare = WarmSpare(lambda: settings(Path(sys.argv[1])), engine=sys.argv[2])
     spare.ensure(allowed=True)
     if sys.argv[3] == "warm":
-        await spare.wait_warm()
+        while not spare.warm:
+            await asyncio.sleep(0.01)
     while spare.pid is None:
         await asyncio.sleep(0)
     print(spare.pid, flush=True)
@@ -48,6 +49,12 @@ async def own():
 
 asyncio.run(own())
 """
+
+
+async def warmed(spare: WarmSpare) -> None:
+    """Until the spare can be taken."""
+    while not spare.warm:
+        await asyncio.sleep(0.01)
 
 
 def with_spare(
@@ -59,7 +66,7 @@ def with_spare(
         spare = WarmSpare(lambda: settings(folder), engine=engine)
         spare.ensure(allowed=True)
         async with asyncio.timeout(DEADLINE_S):
-            await spare.wait_warm()
+            await warmed(spare)
             await work(spare)
             await spare.close()
 
@@ -123,7 +130,7 @@ def test_a_spare_that_is_no_more_allowed_ends_and_comes_back_when_it_is(tmp_path
         await spare.close()
         assert not children()
         spare.ensure(allowed=True)
-        await spare.wait_warm()
+        await warmed(spare)
         assert len(children()) == 1
 
     with_spare(tmp_path, work)
@@ -138,7 +145,7 @@ def test_a_spare_that_died_is_not_taken_and_is_replaced_twice(tmp_path: Path) ->
             assert spare.take(fake_spec()) is None
             spare.ensure(allowed=True)
             if times < 3:
-                await spare.wait_warm()
+                await warmed(spare)
         await spare.wait_ended()
         assert not children()
 
@@ -195,7 +202,7 @@ def test_whoever_shows_the_spare_hears_that_it_comes_is_warm_and_goes(tmp_path: 
         )
         spare.ensure(allowed=True)
         async with asyncio.timeout(DEADLINE_S):
-            await spare.wait_warm()
+            await warmed(spare)
             await spare.close()
 
     asyncio.run(run())

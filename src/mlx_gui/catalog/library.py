@@ -154,11 +154,10 @@ class Library:
             result = await asyncio.to_thread(scan, self._model_dirs())
             for note in result.notes:
                 log.warning("left out of the model list", reason=note)
-            found_folders = (*result.models, *result.adapters)
-            places = [(found.name, str(found.folder)) for found in found_folders]
+            names = {found.name for found in (*result.models, *result.adapters)}
             now = datetime.now(UTC).isoformat(timespec="seconds")
             discovered = await self._store.write(
-                lambda connection: record_found(connection, places, now=now)
+                lambda connection: record_found(connection, names, now=now)
             )
             self._take(result, discovered)
             self._scanned.set()

@@ -1,35 +1,22 @@
-"""Models that were ever found, and where."""
+"""Models that were ever found."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects.sqlite import insert
 
-from mlx_gui.store.schema import locations, models
+from mlx_gui.store.schema import models
 
 
-def record_found(
-    connection: Connection, found: Sequence[tuple[str, str]], *, now: str
-) -> dict[str, str]:
-    """When each known model was first found, by name; `found` are names and paths of a scan.
+def record_found(connection: Connection, names: Collection[str], *, now: str) -> dict[str, str]:
+    """When each known model was first found, by name; `names` are those that a scan found.
 
     Models that are missing now stay known: their disk may be away.
     """
-    if found:
-        names = sorted({name for name, _ in found})
+    if names:
         connection.execute(
             insert(models).on_conflict_do_nothing(),
-            [{"name": name, "discovered_at": now} for name in names],
+            [{"name": name, "discovered_at": now} for name in sorted(names)],
         )
-    rows = connection.execute(select(models.c.name, models.c.id, models.c.discovered_at)).all()
-    if found:
-        ids = {row.name: row.id for row in rows}
-        upsert = insert(locations)
-        connection.execute(
-            upsert.on_conflict_do_update(
-                index_elements=[locations.c.path],
-                set_={"model_id": upsert.excluded.model_id, "seen_at": upsert.excluded.seen_at},
-            ),
-            [{"model_id": ids[name], "path": path, "seen_at": now} for name, path in found],
-        )
+    rows = connection.execute(select(models.c.name, models.c.discovered_at)).all()
     return {row.name: row.discovered_at for row in rows}

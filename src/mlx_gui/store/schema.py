@@ -1,8 +1,8 @@
 """The tables as the newest revision leaves them."""
 
-from sqlalchemy import Column, Float, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import Column, Float, Integer, MetaData, String, Table
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Every revision in order; each has its file in `migrations/versions`."""
 
 METADATA = MetaData(
@@ -21,17 +21,6 @@ models = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String, nullable=False, unique=True),
     Column("discovered_at", String, nullable=False),
-)
-
-locations = Table(
-    "locations",
-    METADATA,
-    Column("id", Integer, primary_key=True),
-    Column(
-        "model_id", Integer, ForeignKey("models.id", ondelete="CASCADE"), nullable=False, index=True
-    ),
-    Column("path", String, nullable=False, unique=True),
-    Column("seen_at", String, nullable=False),
 )
 
 settings = Table(

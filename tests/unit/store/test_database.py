@@ -70,9 +70,12 @@ def test_reading_work_cannot_write(store: Store) -> None:
 
 
 def test_foreign_keys_hold(store: Store) -> None:
-    insert = "INSERT INTO locations (model_id, path, seen_at) VALUES (99, '/a', 'now')"
+    def write(statement: str) -> None:
+        asyncio.run(store.write(lambda connection: connection.exec_driver_sql(statement)))
+
+    write("CREATE TABLE notes (model_id INTEGER REFERENCES models (id))")
     with pytest.raises(IntegrityError):
-        asyncio.run(store.write(lambda connection: connection.exec_driver_sql(insert)))
+        write("INSERT INTO notes VALUES (99)")
 
 
 def test_writes_follow_one_another_on_one_thread(store: Store) -> None:

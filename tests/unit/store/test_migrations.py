@@ -162,7 +162,8 @@ def test_a_database_of_another_program_is_not_changed(path: Path) -> None:
 def test_rows_that_refer_to_nothing_stop_the_upgrade_and_undo_it(path: Path) -> None:
     restore(REVISIONS[0], path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DELETE FROM models WHERE id = 1")
+        connection.execute("CREATE TABLE notes (model_id INTEGER REFERENCES models (id))")
+        connection.execute("INSERT INTO notes VALUES (99)")
     before = schema(path)
     with pytest.raises(DamagedDatabase, match="1 of its rows"):
         migrate(path)

@@ -44,27 +44,16 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 
 
 def test_models_keep_id_and_discovery_across_scans(connection: Connection) -> None:
-    first = record_found(connection, [("org/one", "/a/org/one"), ("two", "/a/two")], now="day 1")
-    again = record_found(connection, [("org/one", "/a/org/one"), ("three", "/a/3")], now="day 2")
+    first = record_found(connection, ["org/one", "two"], now="day 1")
+    again = record_found(connection, ["org/one", "three"], now="day 2")
     assert first == {"org/one": "day 1", "two": "day 1"}
     assert again == {"org/one": "day 1", "two": "day 1", "three": "day 2"}
     ids = connection.exec_driver_sql("SELECT id, name FROM models ORDER BY id").all()
     assert [tuple(row) for row in ids] == [(1, "org/one"), (2, "two"), (3, "three")]
 
 
-def test_a_model_has_a_location_for_each_folder_it_was_seen_in(connection: Connection) -> None:
-    record_found(connection, [("one", "/a/one"), ("one", "/b/one")], now="day 1")
-    record_found(connection, [("one", "/b/one")], now="day 2")
-    record_found(connection, [("other", "/a/one")], now="day 3")
-    query = "SELECT name, path, seen_at FROM locations JOIN models ON models.id = model_id"
-    assert sorted(tuple(row) for row in connection.exec_driver_sql(query)) == [
-        ("one", "/b/one", "day 2"),
-        ("other", "/a/one", "day 3"),
-    ]
-
-
 def test_a_scan_that_finds_nothing_forgets_nothing(connection: Connection) -> None:
-    record_found(connection, [("one", "/a/one")], now="day 1")
+    record_found(connection, ["one"], now="day 1")
     assert record_found(connection, [], now="day 2") == {"one": "day 1"}
 
 

@@ -46,7 +46,7 @@ class WarmSpare:
         self._engine = engine
         self._on_change = on_change
         self._child: Child | None = None
-        self._warm = asyncio.Event()
+        self._warm = False
         self._fate: asyncio.Future[Fate] | None = None
         self._life: asyncio.Task[None] | None = None
         self._failures = 0
@@ -67,7 +67,7 @@ class WarmSpare:
     def take(self, spec: LoadSpec) -> Child | None:
         """The spare, for whoever loads `spec`; None when there is none that can load it."""
         child = self._child
-        if child is None or child.ended or not self._warm.is_set() or spec.engine != self._engine:
+        if child is None or child.ended or not self._warm or spec.engine != self._engine:
             return None
         if not self._decide("taken"):
             return None
@@ -82,15 +82,11 @@ class WarmSpare:
     @property
     def warm(self) -> bool:
         """Whether it can be taken."""
-        return self._warm.is_set()
+        return self._warm
 
     def held_bytes(self) -> int:
         """What the spare holds now; 0 while there is none."""
         return process_private_bytes(self.pid)
-
-    async def wait_warm(self) -> None:
-        """Until the spare can be taken."""
-        await self._warm.wait()
 
     async def wait_ended(self) -> None:
         """Until there is no spare any more; one that was taken is none."""
@@ -165,12 +161,12 @@ class WarmSpare:
         async with aclosing(child.messages()) as messages:
             async for message in messages:
                 if isinstance(message, Warmed):
-                    self._warm.set()
+                    self._warm = True
                     self._on_change()
                     break
         await child.wait()
 
     def _forget(self) -> None:
         self._child = None
-        self._warm.clear()
+        self._warm = False
         self._on_change()

@@ -82,9 +82,9 @@ async function call<M extends Method, P extends Paths<M>>(
   // The id's slashes stay slashes, all else is encoded.
   const encoded = name.split("/").map(encodeURIComponent).join("/");
   const address = path.replace("{name}", encoded) + query;
-  const request: RequestInit = { method: method.toUpperCase(), headers: { "x-mlx-gui": "1" } };
+  const request: RequestInit = { method: method.toUpperCase() };
   if (body !== undefined) {
-    request.headers = { ...request.headers, "content-type": "application/json" };
+    request.headers = { "content-type": "application/json" };
     request.body = JSON.stringify(body);
   }
   let response: Response;
