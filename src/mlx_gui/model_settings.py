@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlx_gui.core import setting_changes
-from mlx_gui.core.settings import ModelSettings, ModelSource, Setting, Value
+from mlx_gui.core.setting_row import ModelSettings, ModelSource, Setting, Value
 from mlx_gui.server_settings import Config
 
 

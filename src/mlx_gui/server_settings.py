@@ -16,7 +16,7 @@ import platformdirs
 
 from mlx_gui.core.network import listed_network
 from mlx_gui.core.origin import listed_origin
-from mlx_gui.core.settings import (
+from mlx_gui.core.setting_row import (
     ContextTokens,
     Setting,
     Source,

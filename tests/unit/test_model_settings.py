@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.model_settings import MODEL_SETTINGS, checked, resolve_model
 from mlx_gui.server_settings import SERVER_SETTINGS, resolve
 

@@ -6,7 +6,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.settings import shown
+from mlx_gui.core.setting_row import shown
 
 METHODS = "GET, HEAD, POST, PATCH, DELETE"
 _ASKED_METHOD = "access-control-request-method"

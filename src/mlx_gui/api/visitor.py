@@ -11,7 +11,7 @@ from starlette.types import Scope
 from mlx_gui.api.notices import LEFT_OUT_HEADER, NOT_ENFORCED_HEADER
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.origin import Origin, parse_origin
-from mlx_gui.core.settings import shown
+from mlx_gui.core.setting_row import shown
 
 Standing = Literal["program", "own", "listed", "local", "foreign"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import cast
 
 from mlx_gui.core.model import Model
-from mlx_gui.core.settings import shown
+from mlx_gui.core.setting_row import shown
 from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile, read_header, read_json_object
 
 CONFIG_FILE = "adapter_config.json"

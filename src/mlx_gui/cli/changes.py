@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from mlx_gui.core.settings import Setting, from_text
+from mlx_gui.core.setting_row import Setting, from_text
 
 Changes = Annotated[
     list[str] | None,

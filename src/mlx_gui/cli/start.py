@@ -10,7 +10,7 @@ from typing import Annotated, cast
 
 import typer
 
-from mlx_gui.core.settings import Setting
+from mlx_gui.core.setting_row import Setting
 from mlx_gui.server_settings import SERVER_SETTINGS
 
 _METAVARS = {"s": "SECONDS", "bytes": "BYTES", "tokens": "TOKENS"}

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from mlx_gui.core.settings import Unfit
+from mlx_gui.core.setting_row import Unfit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

@@ -4,7 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from mlx_gui.core.settings import Unfit
+from mlx_gui.core.setting_row import Unfit
 
 _LONGEST = 300
 _DEFAULT_PORTS = {"http": 80, "https": 443}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.settings import Setting, Unfit, Value, advice, fitted, refused, shown
+from mlx_gui.core.setting_row import Setting, Unfit, Value, advice, fitted, refused, shown
 
 
 def checked(

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Mapping
 
-from mlx_gui.core.settings import ENVIRONMENT_PREFIX
+from mlx_gui.core.setting_row import ENVIRONMENT_PREFIX
 
 _OWN = frozenset(
     ENVIRONMENT_PREFIX + name

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Kind, KindOptions, LoadSpec, MemoryNeed, Model, ModelFacts
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 
 Footprint = Literal["full", "small"]
 """`small` is what is left of a load after its model ran out of memory: no more than it needs."""

@@ -15,7 +15,7 @@ from mlx_gui.core.model import (
     TextOptions,
     WeightForm,
 )
-from mlx_gui.core.settings import ContextTokens, ModelSettings
+from mlx_gui.core.setting_row import ContextTokens, ModelSettings
 from mlx_gui.kinds.base import LoadAsked, LoadPlanned
 from mlx_gui.kinds.memory import text_need
 

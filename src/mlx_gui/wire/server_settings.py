@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from mlx_gui.core.settings import Source
+from mlx_gui.core.setting_row import Source
 
 
 class PendingValue(BaseModel):

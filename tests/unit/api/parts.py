@@ -45,7 +45,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.server_settings import Config, read_sources, resolve
 from mlx_gui.store.database import Store
 from mlx_gui.store.requests import Bounds

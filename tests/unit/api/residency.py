@@ -19,7 +19,7 @@ from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, TextOptions
 from mlx_gui.core.plan import Eviction, Kept, LoadPlan, PolicyDecision
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from tests.unit.api.parts import MODEL
 
 SPEC = LoadSpec("org/one", "/models/org/one", "text", "engine", "stored", TextOptions(4096, 4))

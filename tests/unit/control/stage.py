@@ -15,7 +15,7 @@ from mlx_gui.control.workers.mailbox import Mailbox
 from mlx_gui.control.workers.process import WorkerObserver
 from mlx_gui.core.generation import Event, Failed, Usage
 from mlx_gui.core.model import LoadSpec, Model, TextOptions
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from tests.unit.control.fakes import ScriptedWorker, Told, model, need
 
 DEADLINE_S = 30

@@ -7,7 +7,7 @@ from mlx_gui.control.plans.measurements import corrected
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelTooLarge, ModelUnsupported
 from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, ModelFacts
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.core.units import format_bytes
 from mlx_gui.kinds import text_plan
 from mlx_gui.kinds.base import Footprint, LoadAsked

@@ -17,7 +17,7 @@ from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError, NotReady
 from mlx_gui.core.model import LoadSpec, Model
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.server_settings import Config
 from mlx_gui.store.measurements import Measurement
 

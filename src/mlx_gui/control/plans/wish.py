@@ -5,7 +5,7 @@ from typing import Protocol
 
 from mlx_gui.control.plans.plan import Plan
 from mlx_gui.core.model import Model
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.kinds.base import Footprint
 
 

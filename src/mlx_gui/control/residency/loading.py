@@ -35,7 +35,7 @@ from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError, QueueTimeout
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -38,7 +38,7 @@ from mlx_gui.core.errors import Cancelled, ErrorInfo, InternalError, MlxGuiError
 from mlx_gui.core.generation import Failed, Usage
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
-from mlx_gui.core.settings import ModelSettings
+from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.ipc.messages import Pong
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,7 @@ from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
-from mlx_gui.core.settings import ModelSettings, Value
+from mlx_gui.core.setting_row import ModelSettings, Value
 from mlx_gui.model_settings import MODEL_SETTINGS, ModelSetting
 from mlx_gui.server_settings import Config
 

@@ -8,7 +8,7 @@ import structlog
 
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import Model
-from mlx_gui.core.settings import ModelSettings, Value
+from mlx_gui.core.setting_row import ModelSettings, Value
 from mlx_gui.model_settings import checked, resolve_model, with_adapter
 from mlx_gui.server_settings import Config
 from mlx_gui.store.database import Store
