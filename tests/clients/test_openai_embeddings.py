@@ -72,6 +72,11 @@ def test_a_text_becomes_a_vector_of_length_one(client: OpenAI) -> None:
     assert math.isclose(math.hypot(*only.embedding), 1, rel_tol=1e-6)
 
 
+def test_an_answer_names_the_model_by_its_id(client: OpenAI) -> None:
+    answer = client.embeddings.create(model=MODEL.rpartition("/")[2], input="one")
+    assert answer.model == MODEL
+
+
 def test_the_same_text_has_the_same_vector_and_a_like_one_is_nearer_than_another(
     client: OpenAI,
 ) -> None:

@@ -32,4 +32,4 @@ async def create_embeddings(body: EmbeddingsRequest, serving: InjectedServing) -
         model, request, id=f"embd-{uuid4().hex}", needs="embedding", priority=body.priority
     )
     vectors = await serving.whole(Vectors(), events)
-    return json_of(vectors.answer(body))
+    return json_of(vectors.answer(body, model.id))

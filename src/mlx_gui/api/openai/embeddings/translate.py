@@ -47,8 +47,8 @@ class Vectors:
             case _:
                 pass
 
-    def answer(self, body: EmbeddingsRequest) -> EmbeddingList:
-        """The whole answer to `body`. Raises WorkerFailed when vectors are missing."""
+    def answer(self, body: EmbeddingsRequest, model_id: str) -> EmbeddingList:
+        """The whole answer of that model. Raises WorkerFailed when vectors are missing."""
         if self._usage is None or len(self._vectors) < len(body.input):
             raise broken_off()
         shown = _base64 if body.encoding_format == "base64" else _floats
@@ -58,7 +58,7 @@ class Vectors:
                 Embedding(index=index, embedding=shown(vector))
                 for index, vector in sorted(self._vectors.items())
             ],
-            model=body.model,
+            model=model_id,
             usage=EmbeddingUsage(prompt_tokens=tokens, total_tokens=tokens),
         )
 
