@@ -24,7 +24,7 @@ def main() -> None:
 
     if arguments.blas:
         mx.disable_compile()
-    model, tokenizer = load(arguments.folder)
+    model, tokenizer, *_ = load(arguments.folder)
     if arguments.form:
         from mlx_gui.engines.text.weights import hold_weights
 

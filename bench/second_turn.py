@@ -53,7 +53,7 @@ def measure(context: Context) -> list[Row]:
             found["ours"]["second_s"],
             found["ours"]["first_s"],
             "s",
-            Bound("≤", 0.06),
+            Bound("≤", 0.045),
         ),
         ratio_row(
             "the same in mlx_lm.server",

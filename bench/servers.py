@@ -17,14 +17,15 @@ from functools import partial
 from bench.context import Context, environment
 from bench.crowd import crowd
 from bench.pairs import Sample, interleave
-from bench.peers import serving_peer
+from bench.peers import Program, serving_peer
 from bench.report import Bound, Row, figure_row, ratio_row
 from bench.server import serving
 from bench.timing import Ask, Timing
 from mlx_gui.core.model import WeightForm
 
 _TOKENS = 32
-_OURS, _OTHERS = "mlx_gui", ("mlx_lm", "mlx_vlm")
+_OURS = "mlx_gui"
+_OTHERS: tuple[Program, ...] = ("mlx_lm", "mlx_vlm")
 _FEW_ROUNDS = 3
 """Enough for a multiple, and the others take long as they are installed."""
 

@@ -1,15 +1,33 @@
 """The pure parts of the benchmarks: pairs, tables, the page."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
 
+from bench.child import ROOT
 from bench.crowd import Crowd, crowd
 from bench.pairs import Spread, differences, interleave, ratios, spread
+from bench.policy import house
 from bench.report import Bound, Row, amount, figure_row, merged, ratio_row, table
 from bench.timing import Ask, Timing, require_same_work
 
+IMPORT_ALL = """
+from importlib import import_module
+from bench.__main__ import NAMES
+for name in NAMES:
+    import_module(f"bench.{name}")
+"""
 HEAD = "# Performance\n\n| Machine | one |"
+
+
+def test_every_benchmark_can_be_begun() -> None:
+    subprocess.run([sys.executable, "-c", IMPORT_ALL], cwd=ROOT, check=True, timeout=300)
+
+
+def test_the_policy_that_is_measured_has_a_step_for_every_model_that_is_wanted() -> None:
+    assert house(models=10, queued=100)() == 4
 
 
 def test_sides_take_turns_and_keep_the_order_of_their_rounds() -> None:
