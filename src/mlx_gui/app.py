@@ -51,6 +51,7 @@ from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, LoadSpec
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
+from mlx_gui.log_tail import LogTail
 from mlx_gui.logging import set_level
 from mlx_gui.server_settings import Config
 from mlx_gui.store.database import Store
@@ -73,12 +74,19 @@ class Application:
     """One server's parts. `start` sets them going, `drain` and `close` end them in order."""
 
     def __init__(
-        self, settings: ServerSettings, store: Store, *, address: str, safe_mode: SafeMode
+        self,
+        settings: ServerSettings,
+        store: Store,
+        *,
+        address: str,
+        safe_mode: SafeMode,
+        logs: LogTail,
     ) -> None:
         config = settings.config
         self.settings = settings
         self._store = store
         self._background = Background()
+        self._logs = logs
         self.bus = EventBus()
         self.safe_mode = safe_mode
         self._worker_settings = settings.view(worker_settings)
@@ -178,6 +186,7 @@ class Application:
                 ready=lambda: self.library.scanned,
                 ui_build=ui_build,
                 local_token=self.local_token,
+                logs=self._logs,
             ),
             dispatch=Dispatch(self.run_loop, self.device),
             requests=self.requests,
@@ -226,6 +235,9 @@ class Application:
 
     def start(self) -> None:
         """Begin to serve; what takes time (probe, scan, jobs) goes on in the background."""
+        loop = asyncio.get_running_loop()
+        # Any thread may log, and only the loop may publish.
+        self._logs.listen(lambda: loop.call_soon_threadsafe(self.bus.publish, "logs"))
         self._background.keep("run-loop", self.run_loop.run)
         self._background.keep("memory", self.sampler.run)
         self._background.keep("samples", self._recorder.run)
@@ -247,6 +259,7 @@ class Application:
 
     async def close(self) -> None:
         """End the background tasks, and what a drain that was cut short has left of the jobs."""
+        self._logs.listen(None)
         await finished("jobs", self.jobs.close())
         await self._background.close()
         await finished("uploads", self.uploads.close())

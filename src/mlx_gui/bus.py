@@ -11,7 +11,7 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-Topic = Literal["models", "memory", "manager", "system", "settings", "requests", "jobs"]
+Topic = Literal["models", "memory", "manager", "system", "settings", "requests", "jobs", "logs"]
 
 
 class Mark(NamedTuple):

@@ -11,24 +11,22 @@ from typing import TextIO
 import structlog
 from structlog.typing import Processor
 
+from mlx_gui.log_tail import LogTail
+
 _QUIET_LIBRARIES = ("uvicorn", "httpx", "httpcore", "asyncio", "alembic", "filelock")
 _SILENT_LIBRARIES = ("python_multipart",)
 """What they warn of is a client's mistake, and answered to it."""
 
 
-def configure(level: str, *, stream: TextIO = sys.stderr) -> None:
-    """Send structlog's and the standard library's log to `stream` from `level` on."""
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=_shared_processors(),
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_renderers(stream),
-            ],
-        )
-    )
-    logging.basicConfig(handlers=[handler], force=True)
+def configure(level: str, *, stream: TextIO = sys.stderr, tail: LogTail | None = None) -> None:
+    """Send structlog's and the standard library's log to `stream` and `tail` from `level` on."""
+    printer = logging.StreamHandler(stream)
+    printer.setFormatter(_formatter(*_renderers(stream)))
+    handlers: list[logging.Handler] = [printer]
+    if tail is not None:
+        tail.setFormatter(_formatter(structlog.processors.format_exc_info, tail.keep))
+        handlers.append(tail)
+    logging.basicConfig(handlers=handlers, force=True)
     for name in _SILENT_LIBRARIES:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     set_level(level)
@@ -49,6 +47,14 @@ def set_level(level: str) -> None:
     logging.root.setLevel(level.upper())
     for name in _QUIET_LIBRARIES:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def _formatter(*last: Processor) -> logging.Formatter:
+    """Makes a line of every record, whoever logged it, by the `last` processors."""
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_shared_processors(),
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+    )
 
 
 def _shared_processors() -> list[Processor]:

@@ -31,6 +31,7 @@ from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job
 from mlx_gui.core.runtime import Runtime
 from mlx_gui.greeting import first_request, greeting
+from mlx_gui.log_tail import LogTail
 from mlx_gui.logging import configure, set_level
 from mlx_gui.server_settings import Config, SettingSources, misspelled_variables, read_sources
 from mlx_gui.store.data_dir import hold
@@ -74,18 +75,19 @@ async def _run(sources: SettingSources, *, starter: bool, open_browser: bool) ->
     with hold(sources.data_dir):
         store = Store.open(sources.data_dir)
         try:
-            configure(sources.config({}).log_level)
+            logs = LogTail()
+            configure(sources.config({}).log_level, tail=logs)
             settings = ServerSettings(sources, store, await store.read(overrides))
             set_level(settings.config.log_level)
             for sentence in misspelled_variables():
                 log.warning("variable_ignored", reason=sentence)
-            return await _serve(settings, store, starter=starter, open_browser=open_browser)
+            return await _serve(settings, store, logs, starter=starter, open_browser=open_browser)
         finally:
             store.close()
 
 
 async def _serve(
-    settings: ServerSettings, store: Store, *, starter: bool, open_browser: bool
+    settings: ServerSettings, store: Store, logs: LogTail, *, starter: bool, open_browser: bool
 ) -> int:
     sock = _listen_as_set(settings)
     config = settings.config
@@ -97,7 +99,7 @@ async def _serve(
     )
     if safe_mode.active:
         log.warning("safe_mode", reason=safe_mode.reason)
-    application = Application(settings, store, address=address, safe_mode=safe_mode)
+    application = Application(settings, store, address=address, safe_mode=safe_mode, logs=logs)
     await application.recall()
     job = await application.install(EMBEDDED) if starter else None
     begin_run(config.data_dir)

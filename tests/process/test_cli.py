@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import psutil
@@ -424,3 +424,26 @@ def test_a_plan_that_cannot_be_made_is_one_line_on_stderr(
 @pytest.mark.parametrize("arguments", [[], ["echo", "--all"]])
 def test_an_unload_names_a_model_or_all(mlx_gui: Run, arguments: list[str]) -> None:
     assert mlx_gui("unload", *arguments).returncode == 2
+
+
+def test_the_log_is_shown_by_level_and_followed(mlx_gui: Run, environment: dict[str, str]) -> None:
+    assert " ready " in mlx_gui("logs").stdout
+    assert " ready " not in mlx_gui("logs", "--level", "warning").stdout
+    lines = [json.loads(line) for line in mlx_gui("logs", "--json").stdout.splitlines()]
+    assert [each["seq"] for each in lines] == sorted({each["seq"] for each in lines})
+    with subprocess.Popen(
+        [*PROGRAM, "logs", "--follow", "--model", "fake/second"],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as following:
+        assert following.stdout is not None
+        mlx_gui("load", "fake/second")
+        assert "model_loaded" in _line_with("model_loaded", following.stdout)
+        following.send_signal(signal.SIGINT)
+        assert following.wait(DEADLINE_S) == 130
+    mlx_gui("unload", "fake/second")
+
+
+def _line_with(text: str, lines: Iterable[str]) -> str:
+    return next(line for line in lines if text in line)

@@ -18,6 +18,7 @@ from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, Message, TextPart, Usage
+from mlx_gui.log_tail import LogTail
 from mlx_gui.server_settings import read_sources
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
@@ -58,6 +59,7 @@ async def _crowd(folder: Path, requests: int) -> dict[str, str]:
             store,
             address="http://127.0.0.1:0",
             safe_mode=SafeMode(0, _nothing),
+            logs=LogTail(),
         )
         application.start()
         endings: dict[str, str] = {}

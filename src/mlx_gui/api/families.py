@@ -14,6 +14,7 @@ from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.jobs import routes as jobs
+from mlx_gui.api.manage.logs import routes as logs
 from mlx_gui.api.manage.metrics import routes as metrics
 from mlx_gui.api.manage.model_settings import routes as settings
 from mlx_gui.api.manage.models import routes as residency
@@ -56,6 +57,7 @@ FAMILIES = (
             jobs.router,
             safe_mode.router,
             requests.router,
+            logs.router,
             metrics.router,
             events.router,
         ),

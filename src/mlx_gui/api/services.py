@@ -21,6 +21,7 @@ from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.control.workers.warm_spare import WarmSpare
+from mlx_gui.log_tail import LogTail
 from mlx_gui.server_settings import Config
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
@@ -62,6 +63,7 @@ class ServerParts:
     ready: Callable[[], bool]
     ui_build: Callable[[], str | None]
     local_token: str
+    logs: LogTail
 
     @property
     def config(self) -> Config:

@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Show what loading a model would need, evict and leave.",
     "why": "Say why a model is in memory, or is not.",
     "jobs": "List work that takes long; pause, resume or cancel it.",
+    "logs": "Show what the server has logged, and follow it.",
     "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
     "config": "Show and change the settings of the server.",

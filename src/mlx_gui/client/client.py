@@ -2,9 +2,10 @@
 
 from mlx_gui.client.answers import AnswerCalls
 from mlx_gui.client.jobs import JobCalls
+from mlx_gui.client.logs import LogCalls
 from mlx_gui.client.models import ModelCalls
 from mlx_gui.client.status import StatusCalls
 
 
-class Client(StatusCalls, ModelCalls, JobCalls, AnswerCalls):
+class Client(StatusCalls, ModelCalls, JobCalls, LogCalls, AnswerCalls):
     """One server. Calls block; use one client in one thread."""

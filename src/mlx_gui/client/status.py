@@ -10,6 +10,7 @@ from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, reaching
 from mlx_gui.client.sse import parse_sse
 from mlx_gui.wire.jobs import JobBody, RemovedJob
+from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
@@ -35,6 +36,7 @@ Event = (
     | RequestsEvent
     | JobBody
     | RemovedJob
+    | LogsEvent
 )
 
 _EVENTS: Mapping[str, type[Event]] = {
@@ -49,6 +51,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "requests": RequestsEvent,
     "job": JobBody,
     "job_removed": RemovedJob,
+    "logs": LogsEvent,
 }
 
 
@@ -74,12 +77,14 @@ class StatusCalls(Connection):
         return self._ask("PATCH", "/v1/settings", ServerSettingsBody, body=body)
 
     @contextmanager
-    def events(self) -> Generator[Iterator[Event]]:
+    def events(self, topics: str | None = None) -> Generator[Iterator[Event]]:
         """What happens on the server, for as long as it is read; unknown kinds are skipped.
 
-        Raises ServerUnreachable when the stream ends: a server that stops ends it.
+        Of `topics`, separated by commas, or of the usual ones. Raises ServerUnreachable when the
+        stream ends: a server that stops ends it.
         """
-        response = self._open("GET", "/v1/events")
+        query = "" if topics is None else f"?topics={topics}"
+        response = self._open("GET", f"/v1/events{query}")
         try:
             yield self._read_events(response)
         finally:

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
 from mlx_gui.wire.jobs import JobBody
+from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import (
     ErrorBody,
     MemoryNeedBody,
@@ -278,6 +279,7 @@ class SnapshotEvent(BaseModel):
     settings: ServerSettingsBody | None = None
     requests: RequestsEvent | None = None
     jobs: list[JobBody] | None = None
+    logs: LogsEvent | None = None
 
 
 class RemovedModel(BaseModel):

@@ -46,6 +46,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
 from mlx_gui.core.setting_row import ModelSettings
+from mlx_gui.log_tail import LogTail
 from mlx_gui.server_settings import Config, read_sources, resolve
 from mlx_gui.store.database import Store
 from mlx_gui.store.requests import Bounds
@@ -266,6 +267,7 @@ def services(
             ready=lambda: True,
             ui_build=lambda: None,
             local_token="secret-token",
+            logs=LogTail(),
         ),
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
         requests=requests,

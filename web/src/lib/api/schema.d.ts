@@ -483,6 +483,29 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The last lines of the log
+         * @description In the order in which they came. Without `after` and `before` the last ones.
+         *
+         *     Whoever follows sends the `seq` of the last one as `after` when `/v1/events?topics=logs` tells
+         *     of more. Kept are the last few thousand lines since the start, from the `log_level` on.
+         */
+        get: operations["list_log_lines"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/metrics": {
         parameters: {
             query?: never;
@@ -2192,6 +2215,39 @@ export interface components {
             /** Evicted Because */
             evicted_because?: string | null;
             error?: components["schemas"]["ErrorBody"] | null;
+        };
+        /**
+         * LogLineBody
+         * @description A line of the log. `seq` counts from 1 since the server began.
+         */
+        LogLineBody: {
+            /** Seq */
+            seq: number;
+            /** At */
+            at: string;
+            /** Level */
+            level: string;
+            /** Event */
+            event: string;
+            /** Fields */
+            fields: {
+                [key: string]: unknown;
+            };
+        };
+        /**
+         * LogList
+         * @description Lines in the order in which they came.
+         *
+         *     `last` is the number of the newest line of all. `has_more` says that there are more after these,
+         *     or without `after` before them.
+         */
+        LogList: {
+            /** Data */
+            data: components["schemas"]["LogLineBody"][];
+            /** Last */
+            last: number;
+            /** Has More */
+            has_more: boolean;
         };
         /**
          * LogprobsBody
@@ -5264,6 +5320,16 @@ export interface components {
             now: string;
         };
         /**
+         * LogsEvent
+         * @description There are new lines: `GET /v1/logs?after=` has them.
+         *
+         *     A `last` that is less than before says that the server has begun anew.
+         */
+        LogsEvent: {
+            /** Last */
+            last: number;
+        };
+        /**
          * RemovedModel
          * @description A model that is gone from disk.
          */
@@ -5313,6 +5379,8 @@ export interface components {
              * @default null
              */
             jobs: components["schemas"]["JobBody"][] | null;
+            /** @default null */
+            logs: components["schemas"]["LogsEvent"] | null;
         };
         /**
          * TranscriptionForm
@@ -6350,6 +6418,47 @@ export interface operations {
             };
         };
     };
+    list_log_lines: {
+        parameters: {
+            query?: {
+                /** @description From this level on. */
+                level?: "debug" | "info" | "warning" | "error" | "critical";
+                /** @description About the model with this id. */
+                model?: string | null;
+                /** @description Of the request with this `x-request-id`. */
+                request_id?: string | null;
+                /** @description The first ones after this `seq`. */
+                after?: number | null;
+                /** @description The last ones before this `seq`. */
+                before?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     get_metrics: {
         parameters: {
             query?: never;
@@ -6382,7 +6491,7 @@ export interface operations {
     stream_events: {
         parameters: {
             query?: {
-                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`. By default `models`, `memory`, `manager`, `system`, `jobs`. */
+                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`, `logs`. By default `models`, `memory`, `manager`, `system`, `jobs`. */
                 topics?: string | null;
             };
             header?: never;

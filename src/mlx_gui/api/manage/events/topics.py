@@ -22,6 +22,7 @@ from mlx_gui.bus import Mark, Subscription, Topic
 from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.model import Model
 from mlx_gui.wire.jobs import JobBody, RemovedJob
+from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
@@ -160,6 +161,19 @@ class _Jobs:
             return [("job_removed", RemovedJob(id=key))]
 
 
+class _Logs:
+    """A sequence: that there is more, not what."""
+
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._tail = services.server.logs
+
+    async def now(self) -> LogsEvent:
+        return LogsEvent(last=self._tail.last)
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        return [("logs", await self.now())]
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRow:
     """A topic, the scope that it takes, and how its renderer is made.
@@ -181,6 +195,7 @@ TOPICS: tuple[TopicRow, ...] = (
     TopicRow("settings", "admin", _Settings, usual=False),
     TopicRow("requests", "admin", _Requests, usual=False),
     TopicRow("jobs", "models:read", _Jobs),
+    TopicRow("logs", "admin", _Logs, usual=False),
 )
 
 
