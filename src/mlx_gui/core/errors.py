@@ -8,15 +8,19 @@
     │   └── PreviousResponseNotFound
     ├── Unauthenticated 401
     ├── Forbidden 403
+    │   └── GatedModel
     ├── NotFound 404
-    │   └── ModelNotFound
+    │   ├── ModelNotFound
+    │   └── ModelNotOnHub
     ├── MethodNotAllowed 405
     ├── Conflict 409
+    │   ├── Offline
     │   ├── PlanChanged
     │   └── RequestCancelled
     ├── PayloadTooLarge 413
     ├── AddressTooLong 414
     ├── UnsupportedMedia 415
+    ├── NotServable 422
     ├── QueueFull 429
     ├── HeadersTooLarge 431
     ├── WorkerFailed 500
@@ -24,6 +28,8 @@
     ├── LoadFailed 500
     ├── InternalError 500
     ├── FetchFailed 502
+    │   ├── HubAnswer
+    │   └── HubUnreachable
     ├── InsufficientMemory 503
     │   └── ModelTooLarge 507
     ├── NotReady 503
@@ -146,6 +152,12 @@ class Forbidden(MlxGuiError):
     status = 403
 
 
+class GatedModel(Forbidden):
+    """Whoever publishes the model gives it only to those who have asked for it."""
+
+    code = "gated_model"
+
+
 class NotFound(MlxGuiError):
     """There is nothing at this path."""
 
@@ -157,6 +169,12 @@ class ModelNotFound(NotFound):
     """No installed model has this name."""
 
     code = "model_not_found"
+
+
+class ModelNotOnHub(NotFound):
+    """The hub has no such model, or not in this revision, or not for whoever asks."""
+
+    code = "model_not_on_hub"
 
 
 class MethodNotAllowed(MlxGuiError):
@@ -171,6 +189,12 @@ class Conflict(MlxGuiError):
 
     code = "conflict"
     status = 409
+
+
+class Offline(Conflict):
+    """It needs the network, which the setting `offline` forbids."""
+
+    code = "offline"
 
 
 class PlanChanged(Conflict):
@@ -217,6 +241,13 @@ class UnsupportedMedia(MlxGuiError):
 
     code = "unsupported_media_type"
     status = 415
+
+
+class NotServable(MlxGuiError):
+    """The model holds nothing that can be served: no weights, only pickles, or only code."""
+
+    code = "not_servable"
+    status = 422
 
 
 class QueueFull(MlxGuiError):
@@ -269,6 +300,19 @@ class FetchFailed(MlxGuiError):
     code = "fetch_failed"
     status = 502
     retryable = True
+
+
+class HubAnswer(FetchFailed):
+    """What the hub answered makes no sense, or leads where nothing may be asked."""
+
+    code = "hub_answer"
+    retryable = False
+
+
+class HubUnreachable(FetchFailed):
+    """The hub cannot be reached, has a fault, or asks to wait."""
+
+    code = "hub_unreachable"
 
 
 class InsufficientMemory(MlxGuiError):

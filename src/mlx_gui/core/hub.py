@@ -1,0 +1,98 @@
+"""Models on a hub as plain data, and what may be asked of one by name."""
+
+import re
+from pathlib import PurePosixPath
+
+import msgspec
+
+from mlx_gui.core.errors import InvalidRequest
+
+DEFAULT_REVISION = "main"
+_LONGEST_PART = 96
+_LONGEST_REVISION = 250
+_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
+_REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*(?:/[A-Za-z0-9_][A-Za-z0-9._+-]*)*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+class RepoFile(msgspec.Struct, frozen=True):
+    """One file of a repo.
+
+    `path` is within the repo and was checked by `safe_path`; `blob_id` is git's sha1, as the tree
+    says it, which for a file with a `sha256` (one that lies in LFS) is that of its pointer.
+    """
+
+    path: str
+    size_bytes: int
+    blob_id: str
+    sha256: str | None
+
+
+class RepoTree(msgspec.Struct, frozen=True):
+    """The files of one commit. `model_id` is as the hub names the repo now, which may have been
+    renamed; `revision` is the commit in 40 hex digits."""
+
+    model_id: str
+    revision: str
+    files: tuple[RepoFile, ...]
+
+
+def checked_repo_id(text: str) -> str:
+    """`text`, if a repo can be called so: `name` or `org/name`. Raises InvalidRequest."""
+    parts = text.split("/")
+    if (
+        len(parts) > 2
+        or any(len(part) > _LONGEST_PART or not _PART.fullmatch(part) for part in parts)
+        or "--" in text
+        or ".." in text
+        or text.endswith(".git")
+    ):
+        raise InvalidRequest(
+            f"{_shown(text)} is not the id of a model on a hub.",
+            hint="An id is `org/name`: letters, digits, `-`, `_` and `.`, at most "
+            f"{_LONGEST_PART} characters on either side of the slash, without `--` and `..`.",
+            param="model_id",
+        )
+    return text
+
+
+def checked_revision(text: str) -> str:
+    """`text`, if a branch, a tag or a commit can be called so. Raises InvalidRequest."""
+    if (
+        len(text) > _LONGEST_REVISION
+        or not _REVISION.fullmatch(text)
+        or ".." in text
+        or text.endswith((".", ".lock"))
+    ):
+        raise InvalidRequest(
+            f"{_shown(text)} is not a revision of a model.",
+            hint="A revision is a branch, a tag or a commit: letters, digits, `-`, `_`, `.`, `+` "
+            "and `/`.",
+            param="revision",
+        )
+    return text
+
+
+def is_commit(revision: str) -> bool:
+    """Whether `revision` names a commit in full, which never changes."""
+    return _COMMIT.fullmatch(revision) is not None
+
+
+def safe_path(text: str) -> bool:
+    """Whether `text` names a file within a repo, in any folder that the repo is put into."""
+    path = PurePosixPath(text)
+    return (
+        bool(path.parts)
+        and len(text) <= 1000
+        and text.isprintable()
+        and "\\" not in text
+        and not path.is_absolute()
+        and str(path) == text
+        and ".." not in path.parts
+        and all(len(part.encode()) <= 255 for part in path.parts)
+    )
+
+
+def _shown(text: str) -> str:
+    written = repr(text)
+    return written if len(written) <= 80 else f"{written[:77]}..."
