@@ -12,7 +12,9 @@ from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
+from mlx_gui.api.manage.conversions import routes as conversions
 from mlx_gui.api.manage.events import routes as events
+from mlx_gui.api.manage.imports import routes as imports
 from mlx_gui.api.manage.jobs import routes as jobs
 from mlx_gui.api.manage.logs import routes as logs
 from mlx_gui.api.manage.metrics import routes as metrics
@@ -48,6 +50,8 @@ FAMILIES = (
         "manage",
         "",
         (
+            imports.router,
+            conversions.router,
             residency.router,
             plan.router,
             settings.router,

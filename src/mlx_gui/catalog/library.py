@@ -13,7 +13,7 @@ import structlog
 from mlx_gui.catalog.adapters import Adapter, adapted, base_of
 from mlx_gui.catalog.names import READINGS, Reading, meant, meant_in_any_reading
 from mlx_gui.catalog.scan import FoundModel, ScanResult, scan
-from mlx_gui.core.errors import ModelNotFound, NotReady
+from mlx_gui.core.errors import Conflict, ModelNotFound, NotReady
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, Model
 from mlx_gui.kinds.registry import kind_of
@@ -115,6 +115,16 @@ class Library:
             hint=_advice(written, self._models),
             details={"model": written},
         )
+
+    def refuse_taken(self, name: str) -> None:
+        """Raises Conflict when a model is called `name`, or is about to be."""
+        taken = {model.id for model in self._models} | self._installing().keys()
+        if name in taken:
+            raise Conflict(
+                f"There is a model {name} already.",
+                hint="Give the new one another name, or remove the other one first.",
+                details={"model": name},
+            )
 
     def _read(self, name: str, bases: Mapping[str, Model], reading: Reading) -> Model | None:
         """What `name` is in one reading. Raises ModelNotFound where a base has no such adapter."""

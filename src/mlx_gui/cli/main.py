@@ -8,6 +8,7 @@ import inspect
 import os
 from collections.abc import Mapping
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -28,6 +29,8 @@ COMMANDS: Mapping[str, str] = {
     "plan": "Show what loading a model would need, evict and leave.",
     "why": "Say why a model is in memory, or is not.",
     "jobs": "List work that takes long; pause, resume or cancel it.",
+    "import": "Import a model folder or a GGUF file of this machine.",
+    "convert": "Pack a model's weights into fewer bits.",
     "logs": "Show what the server has logged, and follow it.",
     "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
@@ -71,7 +74,9 @@ class LazyCommand(TyperCommand):
     def _resolve(self) -> Any:
         """The command itself, from its module."""
         name, summary = self._row
-        function = import_module(f"mlx_gui.cli.{name}").command
+        # A word of Python's own, like import, cannot be a module's whole name.
+        module = f"{name}_" if iskeyword(name) else name
+        function = import_module(f"mlx_gui.cli.{module}").command
         details = inspect.getdoc(function)
         app = typer.Typer(rich_markup_mode=None, add_completion=False)
         app.command(name, help=f"{summary}\n\n{details}" if details else summary)(function)

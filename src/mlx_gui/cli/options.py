@@ -30,6 +30,10 @@ ModelName = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+Wait = Annotated[
+    bool,
+    typer.Option("--wait/--no-wait", help="Follow it to its end; it goes on by itself otherwise."),
+]
 Url = Annotated[
     str | None,
     typer.Option(

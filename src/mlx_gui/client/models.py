@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from mlx_gui.client.connection import Connection
 from mlx_gui.client.encoding import check_numbers, encoded
+from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.model_settings import ModelSettingsBody
 from mlx_gui.wire.models import (
     LoadResult,
@@ -32,6 +33,24 @@ class ModelCalls(Connection):
     def rescan(self) -> ModelList:
         """The installed models after the folders have been searched anew."""
         return self._ask("POST", "/v1/models/rescan", ModelList)
+
+    def import_model(self, path: str, *, mode: str = "copy", name: str | None = None) -> JobBody:
+        """The job that imports what lies at `path` on the server's machine."""
+        body = encoded({"path": path, "mode": mode, "name": name})
+        return self._ask("POST", "/v1/models/import", JobBody, body=body)
+
+    def convert(
+        self,
+        model: str,
+        *,
+        bits: int | None = None,
+        group_size: int | None = None,
+        mode: str = "affine",
+        name: str | None = None,
+    ) -> JobBody:
+        """The job that makes a packed model of `model`."""
+        wanted = {"bits": bits, "group_size": group_size, "mode": mode, "name": name}
+        return self._ask("POST", _model_path(model, "convert"), JobBody, body=encoded(wanted))
 
     def plan(self, name: str, *, context: int | None = None) -> PlanBody:
         """What loading the model would do now, with `context` tokens in place of the setting."""

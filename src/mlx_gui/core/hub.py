@@ -37,7 +37,7 @@ class RepoTree(msgspec.Struct, frozen=True):
     files: tuple[RepoFile, ...]
 
 
-def checked_repo_id(text: str) -> str:
+def checked_repo_id(text: str, *, param: str = "model_id") -> str:
     """`text`, if a repo can be called so: `name` or `org/name`. Raises InvalidRequest."""
     parts = text.split("/")
     if (
@@ -48,10 +48,10 @@ def checked_repo_id(text: str) -> str:
         or text.endswith(".git")
     ):
         raise InvalidRequest(
-            f"{_shown(text)} is not the id of a model on a hub.",
+            f"{_shown(text)} is not the id of a model.",
             hint="An id is `org/name`: letters, digits, `-`, `_` and `.`, at most "
             f"{_LONGEST_PART} characters on either side of the slash, without `--` and `..`.",
-            param="model_id",
+            param=param,
         )
     return text
 

@@ -53,7 +53,7 @@ class StartErrand(msgspec.Struct, frozen=True, tag="start_errand"):
     """Do one piece of work and end."""
 
     protocol: int
-    errand: Literal["probe", "convert-gguf"]
+    errand: Literal["probe", "convert-gguf", "quantize"]
     blas: str
     cache_dir: str
     arguments: dict[str, str] = {}

@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.quantization import Quantization
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import ErrandDone, ErrandProgress, StartErrand, StartFailed
 
@@ -30,6 +31,19 @@ def run_errand(channel: BlockingChannel, start: StartErrand) -> int:
 
                 prepare_process(start.blas, Path(start.cache_dir))
                 convert(Path(start.arguments["source"]), Path(start.arguments["out"]), report)
+                result = b"null"
+            case "quantize":
+                from mlx_gui.engines.convert.quantize import quantize
+                from mlx_gui.engines.device import prepare_process
+
+                prepare_process(start.blas, Path(start.cache_dir))
+                quantize(
+                    Path(start.arguments["source"]),
+                    Path(start.arguments["out"]),
+                    msgspec.convert(start.arguments, Quantization, strict=False),
+                    report,
+                    model_id=start.arguments["model_id"],
+                )
                 result = b"null"
     except MlxGuiError as error:
         channel.send(StartFailed(error.info()))

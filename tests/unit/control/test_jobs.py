@@ -138,11 +138,21 @@ def stored(store: Store) -> dict[str, Job]:
     return {job.id: job for job in asyncio.run(store.read(all_jobs))}
 
 
+ARGUMENTS: dict[str, dict[str, object]] = {
+    "import": {"path": "/models/one", "mode": "copy", "form": "folder"},
+    "convert": {
+        "source_id": "org/two", "path": "/models/two",
+        "bits": 4, "group_size": 64, "mode": "affine",
+    },
+}  # fmt: skip
+
+
 def test_each_kind_is_found_by_its_name_and_made_of_its_arguments_again() -> None:
     assert JOB_KINDS
     for name, kind in JOB_KINDS.items():
         assert kind.name == name
-        made = msgspec.json.decode(b'{"model_id": "org/one"}', type=kind)
+        arguments = {"model_id": "org/one", **ARGUMENTS.get(name, {})}
+        made = msgspec.json.decode(msgspec.json.encode(arguments), type=kind)
         assert msgspec.json.decode(msgspec.json.encode(made), type=kind) == made
         assert "org/one" in made.title
 

@@ -32,7 +32,7 @@ class JobContext:
     report: Report
 
     async def errand(
-        self, errand: Literal["probe", "convert-gguf"], arguments: Mapping[str, str]
+        self, errand: Literal["probe", "convert-gguf", "quantize"], arguments: Mapping[str, str]
     ) -> bytes:
         """What a child process finds, its progress being the job's. Raises as `run_errand`."""
         return await run_errand(errand, arguments, self.tools.worker_settings(), self.report)

@@ -43,6 +43,9 @@ with _open_file_limits_kept():
         load_adapters,
         load_model,
         load_tokenizer,
+        quantize_model,
+        save_config,
+        save_model,
     )
     from mlx_lm.utils import (
         does_model_support_input_embeddings as takes_embeddings,
@@ -67,6 +70,9 @@ __all__ = [
     "load_tokenizer",
     "make_prompt_cache",
     "maybe_quantize_kv_cache",
+    "quantize_model",
+    "save_config",
+    "save_model",
     "speculative_generate_step",
     "takes_embeddings",
     "trim_prompt_cache",

@@ -4,6 +4,46 @@
  */
 
 export interface paths {
+    "/v1/models/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Import a model folder or a GGUF file
+         * @description The job that does it. What cannot be imported is refused before it begins.
+         */
+        post: operations["import_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/convert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pack a model's weights into fewer bits
+         * @description The job that makes the new model. What it takes of memory and disk is looked at first.
+         */
+        post: operations["convert_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/rescan": {
         parameters: {
             query?: never;
@@ -1608,6 +1648,26 @@ export interface components {
             swap_bytes: number | null;
         };
         /**
+         * ConvertRequest
+         * @description How the weights are packed, by the usual values of `mode` where they are left out.
+         *
+         *     `name` is what the new model is to be called; without it, as the old one and how it was packed.
+         */
+        ConvertRequest: {
+            /** Bits */
+            bits?: number | null;
+            /** Group Size */
+            group_size?: number | null;
+            /**
+             * Mode
+             * @default affine
+             * @enum {string}
+             */
+            mode: "affine" | "mxfp4" | "nvfp4" | "mxfp8";
+            /** Name */
+            name?: string | null;
+        };
+        /**
          * CustomBody
          * @description The custom tool that is called, with its text.
          */
@@ -1947,6 +2007,25 @@ export interface components {
             status: "ok" | "starting" | "stopping";
             /** Version */
             version: string;
+        };
+        /**
+         * ImportRequest
+         * @description A model folder, or a GGUF file, at an absolute `path` on the server's machine.
+         *
+         *     A GGUF file is converted, and stays where it is with every mode. `name` is what the model is to
+         *     be called; without it, as the folder or file is.
+         */
+        ImportRequest: {
+            /** Path */
+            path: string;
+            /**
+             * Mode
+             * @default copy
+             * @enum {string}
+             */
+            mode: "copy" | "link" | "move";
+            /** Name */
+            name?: string | null;
         };
         /**
          * InnerTool
@@ -5437,6 +5516,92 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    import_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    convert_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConvertRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     rescan_models: {
         parameters: {
             query?: never;

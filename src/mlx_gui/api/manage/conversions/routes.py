@@ -1,0 +1,56 @@
+"""`/v1/models/{name}/convert`: a smaller model of one that is installed."""
+
+import asyncio
+import shutil
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from mlx_gui.api.auth import requires
+from mlx_gui.api.manage.jobs.translate import job_body
+from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.control.jobs.converting import ConvertModel
+from mlx_gui.control.jobs.starter import starter_folder
+from mlx_gui.control.plans.conversion import check_conversion
+from mlx_gui.core.hub import checked_repo_id
+from mlx_gui.core.quantization import checked_quantization
+from mlx_gui.wire.errors import ErrorEnvelope
+from mlx_gui.wire.jobs import JobBody
+from mlx_gui.wire.making import ConvertRequest
+
+router = APIRouter(
+    route_class=StrictJsonRoute,
+    tags=["Models"],
+    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+)
+
+
+@router.post(
+    "/v1/models/{name:path}/convert",
+    operation_id="convert_model",
+    summary="Pack a model's weights into fewer bits",
+    status_code=202,
+    dependencies=[requires("models:manage")],
+)
+async def convert_model(name: str, body: ConvertRequest, services: InjectedServices) -> JobBody:
+    """The job that makes the new model. What it takes of memory and disk is looked at first."""
+    model = await services.models.library.find(name)
+    wanted = checked_quantization(body.mode, body.bits, body.group_size)
+    made = checked_repo_id(body.name or f"{model.id}-{wanted.words}", param="name")
+    services.models.library.refuse_taken(made)
+    root = starter_folder(services.server.config)
+    free_bytes = (await asyncio.to_thread(shutil.disk_usage, _there(root))).free
+    memory = services.machine.sampler.latest
+    check_conversion(
+        model, wanted, available_bytes=memory.available_bytes, free_disk_bytes=free_bytes
+    )
+    return job_body(
+        await services.jobs.start(
+            ConvertModel(model.id, model.path, made, wanted.bits, wanted.group_size, wanted.mode)
+        )
+    )
+
+
+def _there(folder: Path) -> Path:
+    return folder if folder.exists() else _there(folder.parent)

@@ -1,0 +1,67 @@
+"""The job that makes a smaller model of one that is installed."""
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mlx_gui.catalog.importing import put_in_place, work_folder
+from mlx_gui.control.jobs.base import JobContext
+from mlx_gui.control.jobs.starter import starter_folder
+from mlx_gui.core.quantization import QuantizationMode
+from mlx_gui.store.errors import named_errors
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertModel:
+    """Packs the weights in the folder `path`, that of `source_id`, into fewer bits.
+
+    The result appears whole, as the model `model_id`.
+    """
+
+    name: ClassVar[str] = "convert"
+    unit: ClassVar[str] = "bytes"
+
+    source_id: str
+    path: str
+    model_id: str
+    bits: int
+    group_size: int
+    mode: QuantizationMode
+
+    @property
+    def title(self) -> str:
+        return f"Convert {self.source_id} to {self.model_id}"
+
+    @property
+    def installs(self) -> str:
+        return self.model_id
+
+    async def run(self, context: JobContext) -> None:
+        """It begins anew where an earlier run was interrupted."""
+        root = starter_folder(context.tools.config())
+        target = root / self.model_id
+        with named_errors(root):
+            if not os.path.lexists(target):
+                work = work_folder(target, root)
+                await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+                await asyncio.to_thread(work.mkdir, parents=True)
+                await context.errand("quantize", self._arguments(str(work)))
+                await asyncio.to_thread(put_in_place, work, target)
+        await context.tools.installed(self.model_id)
+
+    async def discard(self, context: JobContext) -> None:
+        root = starter_folder(context.tools.config())
+        work = work_folder(root / self.model_id, root)
+        await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
+    def _arguments(self, out: str) -> dict[str, str]:
+        return {
+            "source": self.path,
+            "out": out,
+            "model_id": self.source_id,
+            "bits": str(self.bits),
+            "group_size": str(self.group_size),
+            "mode": self.mode,
+        }

@@ -1,0 +1,126 @@
+"""The job that imports a model from somewhere on this machine."""
+
+import asyncio
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from mlx_gui.catalog.importing import (
+    Importable,
+    ImportMode,
+    check_place,
+    copied,
+    examine,
+    put_in_place,
+    work_folder,
+)
+from mlx_gui.control.jobs.base import JobContext
+from mlx_gui.control.jobs.starter import starter_folder
+from mlx_gui.store.errors import named_errors
+
+
+@dataclass(frozen=True, slots=True)
+class ImportModel:
+    """Links, copies or moves the folder at `path`, or converts the GGUF file there.
+
+    The model appears whole, at its name below the folder for models of our own.
+    """
+
+    name: ClassVar[str] = "import"
+    unit: ClassVar[str] = "bytes"
+
+    path: str
+    model_id: str
+    mode: ImportMode
+    form: Literal["folder", "gguf"]
+
+    @property
+    def title(self) -> str:
+        return f"Import {self.model_id}"
+
+    @property
+    def installs(self) -> str:
+        return self.model_id
+
+    async def run(self, context: JobContext) -> None:
+        """Where an earlier run had put it into its place, only what follows is done."""
+        root = starter_folder(context.tools.config())
+        target = root / self.model_id
+        with named_errors(root):
+            if not os.path.lexists(target):
+                await self._put(context, target, root)
+            if self.mode == "move" and self.form == "folder":
+                await asyncio.to_thread(_remove_twin, Path(self.path), target)
+        await context.tools.installed(self.model_id)
+
+    async def discard(self, context: JobContext) -> None:
+        root = starter_folder(context.tools.config())
+        work = work_folder(root / self.model_id, root)
+        await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+
+    async def _put(self, context: JobContext, target: Path, root: Path) -> None:
+        source = await asyncio.to_thread(examine, self.path)
+        await asyncio.to_thread(check_place, source, target, mode=self.mode)
+        if source.form == "gguf":
+            await self._convert(context, source, target, root)
+        elif self.mode == "link":
+            await asyncio.to_thread(_link, source.path, target)
+        elif self.mode == "copy" or not await asyncio.to_thread(_renamed, source.path, target):
+            await self._copy(context, source, target, root)
+
+    async def _copy(
+        self, context: JobContext, source: Importable, target: Path, root: Path
+    ) -> None:
+        work, total_bytes = work_folder(target, root), source.bytes
+        copying = copied(source, work)
+        context.report("copy", 0, total_bytes)
+        while (done_bytes := await asyncio.to_thread(next, copying, None)) is not None:
+            context.report("copy", done_bytes, total_bytes)
+        await asyncio.to_thread(put_in_place, work, target)
+
+    async def _convert(
+        self, context: JobContext, source: Importable, target: Path, root: Path
+    ) -> None:
+        work = work_folder(target, root)
+        await asyncio.to_thread(_emptied, work)
+        await context.errand("convert-gguf", {"source": str(source.path), "out": str(work)})
+        await asyncio.to_thread(put_in_place, work, target)
+
+
+def _emptied(work: Path) -> None:
+    shutil.rmtree(work, ignore_errors=True)
+    work.parent.mkdir(parents=True, exist_ok=True)
+
+
+def _link(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.symlink_to(source)
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    """Whether the folder could be moved in one step, which it can within one disk."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        source.rename(target)
+    except OSError:
+        return False
+    return True
+
+
+def _remove_twin(source: Path, target: Path) -> None:
+    """Removes the folder that was copied to `target`, if all of it is there."""
+    if not source.is_dir() or source.resolve() == target.resolve():
+        return
+    there = _sizes(target)
+    if _sizes(source).items() <= there.items():
+        shutil.rmtree(source)
+
+
+def _sizes(folder: Path) -> dict[Path, int]:
+    return {
+        path.relative_to(folder): path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

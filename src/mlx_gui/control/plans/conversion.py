@@ -1,0 +1,52 @@
+"""What it takes to pack a model's weights, told before it happens; pure."""
+
+from mlx_gui.core.errors import DiskFull, InsufficientMemory, ModelUnsupported
+from mlx_gui.core.model import Model
+from mlx_gui.core.quantization import Quantization
+from mlx_gui.core.units import format_bytes
+
+_OVERHEAD_BYTES = 400_000_000
+"""Of the process that does it, before it has read any weights."""
+_FILES_BESIDE = 1.05
+"""Tokenizer and templates, and what is not packed, beside the packed weights."""
+
+
+def packed_bytes(model: Model, wanted: Quantization) -> int:
+    """About what the new model takes on the disk."""
+    assert model.facts is not None, "only a model that is known is converted"
+    return int(model.facts.parameter_count * wanted.bits_per_weight / 8 * _FILES_BESIDE)
+
+
+def check_conversion(
+    model: Model, wanted: Quantization, *, available_bytes: int, free_disk_bytes: int
+) -> None:
+    """Raises ModelUnsupported, InsufficientMemory or DiskFull where it cannot be done now."""
+    facts = model.facts
+    if model.problem is not None or facts is None:
+        raise ModelUnsupported(f"{model.id} cannot be converted: {model.problem}")
+    if facts.kind != "text" or model.adapter is not None:
+        raise ModelUnsupported(
+            f"{model.id} cannot be converted: only text models without an adapter are so far."
+        )
+    if facts.quantization is not None:
+        raise ModelUnsupported(
+            f"{model.id} is quantized already, as {facts.quantization}.",
+            hint="Convert the model that it was made of: packing twice loses twice.",
+        )
+    made_bytes = packed_bytes(model, wanted)
+    needed_bytes = facts.stored_bytes + made_bytes + _OVERHEAD_BYTES
+    if needed_bytes > available_bytes:
+        raise InsufficientMemory(
+            f"To convert {model.id} takes {format_bytes(needed_bytes)} of memory, and "
+            f"{format_bytes(available_bytes)} are free now.",
+            hint="Unload models, or close other programs.",
+            details={"needed_bytes": needed_bytes, "available_bytes": available_bytes},
+            retry_after_s=30,
+        )
+    if made_bytes > free_disk_bytes:
+        raise DiskFull(
+            f"The converted model takes about {format_bytes(made_bytes)}, and the disk has "
+            f"{format_bytes(free_disk_bytes)} left.",
+            hint="Free some space and try again.",
+            details={"needed_bytes": made_bytes, "free_bytes": free_disk_bytes},
+        )

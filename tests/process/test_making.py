@@ -1,0 +1,124 @@
+"""Models that are imported and converted through a running server, and answer."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.engines.gguf_files import source_metadata, source_tensors, write_gguf
+from tests.engines.remote import child
+from tests.process.visitor import Visitor, visited_server
+from tests.support.waiting import wait_until
+from tests.zoo.cache import checkpoint
+
+SOURCE = "SmolLM2-tiny-trained"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("making")
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[Visitor]:
+    (folder / "models").mkdir()
+    settings = {"model_dirs": folder / "models", "max_context_tokens": 256}
+    with visited_server(folder, engine="mlx", settings=settings) as visitor:
+        yield visitor
+
+
+def job(server: Visitor, answer: httpx.Response) -> dict[str, Any]:
+    """The job that an answer names, once it has ended."""
+    assert answer.status_code == 202, answer.text
+    path = f"/v1/jobs/{answer.json()['id']}"
+
+    def ended() -> bool:
+        return server.client.get(path).json()["state"] in ("done", "failed")
+
+    wait_until(ended, what="the job to end")
+    return server.client.get(path).json()
+
+
+def refusal(answer: httpx.Response, code: str) -> str:
+    error = answer.json()["error"]
+    assert error["code"] == code, error
+    assert error["hint"]
+    return error["message"]
+
+
+@pytest.mark.parametrize("mode", ["copy", "link", "move"])
+def test_a_folder_is_imported_and_answers(server: Visitor, folder: Path, mode: str) -> None:
+    source = folder / f"elsewhere-{mode}"
+    shutil.copytree(checkpoint(SOURCE), source)
+    body = {"path": str(source), "mode": mode, "name": f"mine/{mode}"}
+    ended = job(server, server.client.post("/v1/models/import", json=body))
+    assert (ended["state"], ended["kind"]) == ("done", "import")
+    assert server.ask(f"mine/{mode}", "Hello", max_tokens=4).status_code == 200
+    assert source.exists() == (mode != "move")
+    assert (folder / "models" / "mine" / mode).is_symlink() == (mode == "link")
+    assert not list((folder / "models" / ".importing").glob("*"))
+    again = server.client.post("/v1/models/import", json=body)
+    assert again.status_code in (400, 409)
+
+
+def test_a_gguf_file_becomes_a_model_that_answers(server: Visitor, folder: Path) -> None:
+    file = folder / "tiny.gguf"
+    source = checkpoint(SOURCE)
+    with child() as process:
+        write_gguf(file, source_metadata(source), process.call(source_tensors, source, "Q8_0"))
+    answer = server.client.post("/v1/models/import", json={"path": str(file)})
+    assert job(server, answer)["state"] == "done"
+    assert server.ask("tiny", "Hello", max_tokens=4).status_code == 200
+    assert file.exists()
+
+
+def test_a_damaged_gguf_file_leaves_nothing_behind(server: Visitor, folder: Path) -> None:
+    for name, content in (
+        ("short.gguf", b"GGUF"),
+        ("other.gguf", b"GGML" + bytes(100)),
+        ("absurd.gguf", b"GGUF" + (3).to_bytes(4, "little") + b"\xff" * 16),
+    ):
+        (folder / name).write_bytes(content)
+        answer = server.client.post("/v1/models/import", json={"path": str(folder / name)})
+        ended = job(server, answer)
+        assert ended["state"] == "failed"
+        assert ended["error"]["message"]
+        model_id = name.removesuffix(".gguf")
+        assert not (folder / "models" / model_id).exists()
+        assert server.client.get(f"/v1/models/{model_id}").status_code == 404
+        removed = server.client.delete(f"/v1/jobs/{ended['id']}")
+        assert removed.status_code == 200
+    assert not list((folder / "models" / ".importing").glob("*"))
+
+
+def test_a_model_is_converted_and_answers_beside_the_old_one(server: Visitor, folder: Path) -> None:
+    shutil.copytree(checkpoint(SOURCE), folder / "models" / "plain")
+    server.client.post("/v1/models/rescan").raise_for_status()
+    path = "/v1/models/plain/convert"
+    ended = job(server, server.client.post(path, json={"bits": 8, "group_size": 32}))
+    assert (ended["state"], ended["kind"]) == ("done", "convert")
+    shown = server.client.get("/v1/models/plain-8bit").raise_for_status().json()
+    assert shown["quantization"]
+    for model in ("plain", "plain-8bit"):
+        assert server.ask(model, "Hello", max_tokens=4).status_code == 200
+    again = server.client.post(path, json={"bits": 8, "group_size": 32})
+    assert "already" in refusal(again, "conflict")
+    twice = server.client.post("/v1/models/plain-8bit/convert", json={"group_size": 32})
+    assert "quantized already" in refusal(twice, "model_unsupported")
+    odd = server.client.post(path, json={"bits": 7})
+    assert odd.status_code == 400
+
+
+def test_what_is_no_model_is_refused_before_a_job_begins(server: Visitor, folder: Path) -> None:
+    before = len(server.client.get("/v1/jobs").json()["data"])
+    (folder / "empty").mkdir()
+    for path, status in ((folder / "empty", 422), (folder / "nowhere", 400), ("models", 400)):
+        answer = server.client.post("/v1/models/import", json={"path": str(path)})
+        assert answer.status_code == status, answer.text
+    inside = folder / "models" / "plain"
+    answer = server.client.post("/v1/models/import", json={"path": str(inside), "name": "other"})
+    assert "searched for models already" in refusal(answer, "conflict")
+    assert len(server.client.get("/v1/jobs").json()["data"]) == before

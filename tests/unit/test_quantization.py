@@ -1,0 +1,57 @@
+"""Which ways of packing weights there are, and what they take."""
+
+import msgspec
+import pytest
+
+from mlx_gui.control.plans.conversion import check_conversion, packed_bytes
+from mlx_gui.core.errors import DiskFull, InsufficientMemory, InvalidRequest, ModelUnsupported
+from mlx_gui.core.quantization import Quantization, QuantizationMode, checked_quantization
+from tests.unit.api.parts import MODEL
+
+PLENTY = 10**12
+
+
+def test_what_is_left_out_is_the_usual_of_its_mode() -> None:
+    assert checked_quantization("affine", None, None) == Quantization(4, 64)
+    assert checked_quantization("mxfp4", None, None) == Quantization(4, 32, "mxfp4")
+    assert checked_quantization("affine", 8, 32).words == "8bit"
+    assert checked_quantization("mxfp8", None, None).words == "mxfp8"
+
+
+@pytest.mark.parametrize(
+    ("mode", "bits", "group_size", "param"),
+    [
+        ("affine", 7, None, "bits"),
+        ("affine", -4, None, "bits"),
+        ("affine", 4, 48, "group_size"),
+        ("affine", 10**9, None, "bits"),
+        ("mxfp4", 8, None, "bits"),
+        ("nvfp4", None, 64, "group_size"),
+    ],
+)
+def test_what_mlx_cannot_do_is_refused_with_what_it_can(
+    mode: QuantizationMode, bits: int | None, group_size: int | None, param: str
+) -> None:
+    with pytest.raises(InvalidRequest, match="cannot be") as refusal:
+        checked_quantization(mode, bits, group_size)
+    assert refusal.value.details["param"] == param
+    assert "It can be" in refusal.value.hint
+
+
+def test_memory_and_disk_are_looked_at_before_anything_is_read() -> None:
+    wanted = Quantization(4, 64)
+    check_conversion(MODEL, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+    assert MODEL.facts is not None
+    assert packed_bytes(MODEL, wanted) > MODEL.facts.parameter_count / 2
+    with pytest.raises(InsufficientMemory) as short:
+        check_conversion(MODEL, wanted, available_bytes=10**6, free_disk_bytes=PLENTY)
+    assert short.value.details["needed_bytes"] > 10**6
+    with pytest.raises(DiskFull):
+        check_conversion(MODEL, wanted, available_bytes=PLENTY, free_disk_bytes=10)
+    facts = msgspec.structs.replace(MODEL.facts, quantization="4 bits")
+    packed = msgspec.structs.replace(MODEL, facts=facts)
+    with pytest.raises(ModelUnsupported, match="quantized already"):
+        check_conversion(packed, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+    broken = msgspec.structs.replace(MODEL, problem="It has no weights.")
+    with pytest.raises(ModelUnsupported, match="cannot be converted"):
+        check_conversion(broken, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
