@@ -29,6 +29,7 @@ NAMES = (
     "fairness",
     "servers",
     "large_bodies",
+    "scan",
 )
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2

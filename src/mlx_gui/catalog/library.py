@@ -4,19 +4,19 @@ import asyncio
 import difflib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
 import structlog
 
-from mlx_gui.catalog.adapters import Adapter, adapted, base_of
+from mlx_gui.catalog.adapters import Adapter, adapted
+from mlx_gui.catalog.models import listed_models
 from mlx_gui.catalog.names import READINGS, Reading, meant, meant_in_any_reading
-from mlx_gui.catalog.scan import FoundModel, ScanResult, scan
+from mlx_gui.catalog.recognitions import Recognitions
+from mlx_gui.catalog.scan import Search, combined, search, search_again
 from mlx_gui.core.errors import Conflict, ModelNotFound, NotReady
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, Model
-from mlx_gui.kinds.registry import kind_of
 from mlx_gui.store.database import Store
 from mlx_gui.store.models import record_found
 
@@ -57,6 +57,8 @@ class Library:
         self._installing = installing
         self._builtin = builtin
         self._models = builtin
+        self._found = Search((), ())
+        self._recognitions = Recognitions()
         self._adapters: tuple[Adapter, ...] = ()
         self._discovered: dict[str, str] = {}
         self._scanned = asyncio.Event()
@@ -159,36 +161,47 @@ class Library:
             )
 
     async def rescan(self) -> tuple[Model, ...]:
-        """What lies in the folders now."""
+        """What lies in the folders now; of what has not changed nothing is read again."""
         async with self._scanning:
-            result = await asyncio.to_thread(scan, self._model_dirs())
-            for note in result.notes:
-                log.warning("left out of the model list", reason=note)
-            names = {found.name for found in (*result.models, *result.adapters)}
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            discovered = await self._store.write(
-                lambda connection: record_found(connection, names, now=now)
+            await self._take(
+                await asyncio.to_thread(search, self._model_dirs(), self._recognitions)
             )
-            self._take(result, discovered)
             self._scanned.set()
         self._on_change()
         return self._models
 
-    def _take(self, result: ScanResult, discovered: dict[str, str]) -> None:
-        supported = self._supported()
-        found = (
-            _model(each, supported, discovered_at=discovered[each.name]) for each in result.models
+    async def look_again(self, *places: Path) -> None:
+        """Add, change or remove what lies at and below `places`, without a search of all folders.
+
+        A place that is not below one of the model folders changes nothing.
+        """
+        async with self._scanning:
+            found = self._found
+            for place in places:
+                found = await asyncio.to_thread(
+                    search_again, found, self._model_dirs(), place, self._recognitions
+                )
+            await self._take(found)
+        self._on_change()
+
+    async def _take(self, found: Search) -> None:
+        """Have the list say what was found. Raises StoreError, and leaves it as it is then."""
+        result = await asyncio.to_thread(combined, found)
+        for note in result.notes:
+            log.warning("left out of the model list", reason=note)
+        names = {each.name for each in (*result.models, *result.adapters)}
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        discovered = await self._store.write(
+            lambda connection: record_found(connection, names, now=now)
         )
-        bases = (*self._builtin, *found)
-        self._adapters, self._discovered = result.adapters, discovered
-        pairs: list[Model] = []
-        for adapter in result.adapters:
-            base = base_of(adapter, bases)
-            if base is not None:
-                pairs.append(self._adapted(base, adapter))
-            elif adapter.problem is not None:
-                log.warning("adapter unusable", adapter=adapter.name, reason=adapter.problem)
-        self._models = tuple(sorted((*bases, *pairs), key=lambda model: model.id))
+        self._models = await asyncio.to_thread(
+            listed_models,
+            result,
+            builtin=self._builtin,
+            supported=self._supported(),
+            discovered=discovered,
+        )
+        self._found, self._adapters, self._discovered = found, result.adapters, discovered
 
     def _adapted(self, base: Model, adapter: Adapter) -> Model:
         return adapted(base, adapter, discovered_at=self._discovered[adapter.name])
@@ -229,25 +242,3 @@ def _advice(name: str, models: tuple[Model, ...]) -> str:
     if models:
         return "`GET /v1/models` and `mlx-gui list` show what is installed."
     return "No models are installed. Put a model's folder into one of `model_dirs` and rescan."
-
-
-def _model(
-    found: FoundModel, supported: Mapping[Kind, tuple[str, ...]], *, discovered_at: str
-) -> Model:
-    facts, problem = found.recognised.facts, found.recognised.problem
-    if problem is None and facts is not None:
-        known = supported.get(facts.kind)
-        if known and facts.model_type not in known:
-            library = kind_of(facts.kind).library
-            problem = (
-                f"The architecture '{facts.model_type}' is not supported by {library} "
-                f"{version(library)}."
-            )
-    return Model(
-        id=found.name,
-        path=str(found.folder),
-        facts=facts,
-        problem=problem,
-        disk_bytes=found.disk_bytes,
-        discovered_at=discovered_at,
-    )

@@ -3,23 +3,22 @@
 It only reads, and raises for nothing that a folder holds.
 """
 
-import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mlx_gui.catalog.adapters import Adapter, is_adapter, read_adapter
+from mlx_gui.catalog.adapters import Adapter
+from mlx_gui.catalog.listing import Identity, Listing, list_folder
+from mlx_gui.catalog.recognitions import Recognitions
 from mlx_gui.kinds.base import Recognised
-from mlx_gui.kinds.registry import has_weights, recognise
 
 MAX_DEPTH = 3
 MAX_ENTRIES = 200_000
 """So many files and folders are looked at below one of `model_dirs`."""
 
-_HUB_PREFIX = "models--"
-_SKIPPED_PREFIXES = (".", "datasets--", "spaces--")
+HUB_PREFIX = "models--"
+"""Of a folder that the Hugging Face cache has for a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,29 @@ class FoundModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Sighting:
+    """A folder that holds a model or an adapter.
+
+    Those of lower `order` count before others: its place among `model_dirs`, how deep it lies
+    there, and its path. `place` is that path as a whole, for a repository of the hub cache the
+    folder of that.
+    """
+
+    order: tuple[int, int, tuple[str, ...]]
+    place: Path
+    identity: Identity
+    found: FoundModel | Adapter
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What was sighted, in order, and sentences about what was left out."""
+
+    sightings: tuple[Sighting, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ScanResult:
     """Each model and adapter once, by name. `notes` are sentences about what was left out."""
 
@@ -43,20 +65,50 @@ class ScanResult:
 
 def scan(model_dirs: Sequence[Path]) -> ScanResult:
     """All that is below `model_dirs`; of two with one name that in the earlier folder counts."""
+    return combined(search(model_dirs, Recognitions()))
+
+
+def search(model_dirs: Sequence[Path], known: Recognitions) -> Search:
+    """All that is below `model_dirs`. What `known` has is not read again."""
     notes: list[str] = []
-    seen: set[tuple[int, int]] = set()
+    sightings: list[Sighting] = []
+    seen: set[Identity] = set()
+    for number, root in enumerate(model_dirs):
+        sightings += _sightings(number, root, root, seen=seen, notes=notes, known=known)
+    known.keep_only(seen)
+    return Search(tuple(sightings), tuple(notes))
+
+
+def search_again(
+    before: Search, model_dirs: Sequence[Path], place: Path, known: Recognitions
+) -> Search:
+    """`before` with what lies at and below `place` now, which is below one of `model_dirs`.
+
+    A place that is below none of them changes nothing.
+    """
+    kept = [each for each in before.sightings if not each.place.is_relative_to(place)]
+    seen = {each.identity for each in kept}
+    notes: list[str] = []
+    for number, root in enumerate(model_dirs):
+        if place.is_relative_to(root):
+            kept += _sightings(number, root, place, seen=seen, notes=notes, known=known)
+    return Search(tuple(sorted(kept, key=lambda each: each.order)), tuple(notes))
+
+
+def combined(found: Search) -> ScanResult:
+    """Each name once; of two with one name that of lower order counts."""
+    notes = list(found.notes)
     models: dict[str, FoundModel] = {}
     adapters: dict[str, Adapter] = {}
-    for root in model_dirs:
-        for name, listing in _model_folders(root, seen, notes):
-            folder, disk_bytes = listing.folder, listing.file_bytes
-            known = adapters if listing.is_adapter() else models
-            if name in known:
-                notes.append(f"{folder} is hidden by {known[name].folder}, also {name}.")
-            elif listing.is_adapter():
-                adapters[name] = read_adapter(name, folder, disk_bytes=disk_bytes)
-            else:
-                models[name] = FoundModel(name, folder, recognise(folder), disk_bytes)
+    for sighting in found.sightings:
+        each = sighting.found
+        known = adapters if isinstance(each, Adapter) else models
+        if each.name in known:
+            notes.append(f"{each.folder} is hidden by {known[each.name].folder}, also {each.name}.")
+        elif isinstance(each, Adapter):
+            adapters[each.name] = each
+        else:
+            models[each.name] = each
     return ScanResult(
         tuple(models[name] for name in sorted(models)),
         tuple(notes),
@@ -64,37 +116,44 @@ def scan(model_dirs: Sequence[Path]) -> ScanResult:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
-    """A folder's entries, symlinks followed. `identity` is the same over every path to it."""
+def _sightings(
+    number: int,
+    root: Path,
+    start: Path,
+    *,
+    seen: set[Identity],
+    notes: list[str],
+    known: Recognitions,
+) -> Iterator[Sighting]:
+    """What lies at and below `start`, which is below `root`, in order."""
+    for place, depth, listing in _model_folders(root, start, seen, notes):
+        order = (number, depth, place.relative_to(root).parts)
+        found = _found(_name(root, place, depth), listing, known)
+        yield Sighting(order, place, listing.identity, found)
 
-    folder: Path
-    identity: tuple[int, int]
-    files: frozenset[str]
-    folders: tuple[str, ...]
-    file_bytes: int
 
-    def is_adapter(self) -> bool:
-        return is_adapter(self.files)
-
-    def is_model(self) -> bool:
-        return "config.json" in self.files and has_weights(self.files)
+def _found(name: str, listing: Listing, known: Recognitions) -> FoundModel | Adapter:
+    recognised = known.of(listing)
+    if isinstance(recognised, Adapter):
+        return replace(recognised, name=name, folder=listing.folder)
+    return FoundModel(name, listing.folder, recognised, listing.file_bytes)
 
 
 def _model_folders(
-    root: Path, seen: set[tuple[int, int]], notes: list[str]
-) -> Iterator[tuple[str, _Listing]]:
+    root: Path, start: Path, seen: set[Identity], notes: list[str]
+) -> Iterator[tuple[Path, int, Listing]]:
     """Breadth first, so that what can be reached twice gets the name of its shortest path.
 
-    `seen` holds those of all roots; what is found below this one is added.
+    `seen` holds those that are known already; what is found is added.
     """
-    opened: set[tuple[int, int]] = set()
+    opened: set[Identity] = set()
     entries_left = MAX_ENTRIES
-    pending = deque([(root, 0)])
+    first_depth = len(start.relative_to(root).parts)
+    pending = deque([(start, first_depth)] if first_depth <= MAX_DEPTH else [])
     while pending:
-        folder, depth = pending.popleft()
-        in_hub_cache = folder.name.startswith(_HUB_PREFIX)
-        listing = _list(_hub_snapshot(folder) if in_hub_cache else folder, notes)
+        place, depth = pending.popleft()
+        in_hub_cache = place.name.startswith(HUB_PREFIX)
+        listing = list_folder(_hub_snapshot(place) if in_hub_cache else place, notes)
         if listing is None or listing.identity in seen or listing.identity in opened:
             continue
         entries_left -= len(listing.files) + len(listing.folders)
@@ -103,17 +162,17 @@ def _model_folders(
             return
         if listing.is_model() or listing.is_adapter():
             seen.add(listing.identity)
-            yield _name(root, folder, depth), listing
+            yield place, depth, listing
         elif depth < MAX_DEPTH and not in_hub_cache and "model_index.json" not in listing.files:
             # Parts of a pipeline, which has a model_index.json, are no models of their own.
             opened.add(listing.identity)
-            pending.extend((folder / name, depth + 1) for name in listing.folders)
+            pending.extend((place / name, depth + 1) for name in listing.folders)
 
 
-def _name(root: Path, folder: Path, depth: int) -> str:
-    if folder.name.startswith(_HUB_PREFIX):
-        return folder.name.removeprefix(_HUB_PREFIX).replace("--", "/")
-    return "/".join(folder.parts[-min(max(depth, 1), 2) :])
+def _name(root: Path, place: Path, depth: int) -> str:
+    if place.name.startswith(HUB_PREFIX):
+        return place.name.removeprefix(HUB_PREFIX).replace("--", "/")
+    return "/".join(place.parts[-min(max(depth, 1), 2) :])
 
 
 def _hub_snapshot(repository: Path) -> Path:
@@ -128,31 +187,3 @@ def _hub_snapshot(repository: Path) -> Path:
     if revision in revisions:
         return snapshots / revision
     return snapshots / max(revisions, key=revisions.__getitem__, default="")
-
-
-def _list(folder: Path, notes: list[str]) -> _Listing | None:
-    """None, with a note, for a folder that cannot be read or named; without one if it is absent."""
-    if not str(folder).isprintable():
-        notes.append(f"{str(folder)!r} has a name that no client could write; it was left out.")
-        return None
-    files: set[str] = set()
-    folders: list[str] = []
-    file_bytes = 0
-    try:
-        stat = folder.stat()
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                # A link may lead in a circle, or to where nobody may look.
-                with suppress(OSError):
-                    if not entry.is_dir():
-                        files.add(entry.name)
-                        file_bytes += entry.stat().st_size
-                    elif not entry.name.startswith(_SKIPPED_PREFIXES):
-                        folders.append(entry.name)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        notes.append(f"{folder} cannot be read: {error.strerror}.")
-        return None
-    identity = (stat.st_dev, stat.st_ino)
-    return _Listing(folder, identity, frozenset(files), tuple(sorted(folders)), file_bytes)

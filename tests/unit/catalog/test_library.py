@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from mlx_gui.catalog.library import Library
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound
@@ -220,3 +221,29 @@ def test_who_asks_before_the_first_scan_has_ended_waits_for_it(
         assert len(await listed) == 1
 
     asyncio.run(ask_early())
+
+
+def test_one_model_is_added_and_removed_without_a_search(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "one")
+    changes: list[None] = []
+    made = scanned(store, models_dir, changes=changes)
+    write_model(models_dir / "unseen")
+    new = write_model(models_dir / "org" / "two")
+    asyncio.run(made.look_again(new))
+    assert [model.id for model in made.models()] == ["org/one", "org/two"]
+    shutil.rmtree(new)
+    asyncio.run(made.look_again(new))
+    assert [model.id for model in made.models()] == ["org/one"]
+    assert len(changes) == 3
+
+
+def test_a_list_that_could_not_be_kept_stays_as_it_is(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "one")
+    made = scanned(store, models_dir)
+    before = made.models()
+    asyncio.run(store.write(lambda c: c.exec_driver_sql("DROP TABLE models")))
+    write_model(models_dir / "two")
+    with pytest.raises(OperationalError):
+        asyncio.run(made.rescan())
+    assert made.models() == before
+    assert made.resolve("one").id == "one"

@@ -1,13 +1,17 @@
 """Which folders are models, and what they are called."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
+from mlx_gui.catalog import recognitions as recognitions_module
 from mlx_gui.catalog import scan as scan_module
-from mlx_gui.catalog.scan import ScanResult, scan
+from mlx_gui.catalog.recognitions import Recognitions
+from mlx_gui.catalog.scan import ScanResult, Search, combined, scan, search, search_again
 from mlx_gui.kinds.checkpoint import INDEX_FILE
+from mlx_gui.kinds.registry import recognise
 from tests.unit.kinds.folders import LLAMA, write_model
 
 
@@ -188,3 +192,77 @@ def test_a_broken_model_is_listed_with_its_reason(
     else:
         (folder / name).write_bytes(content)
     assert expected in problem(scan([tmp_path]))
+
+
+def test_what_has_not_changed_is_not_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_model(tmp_path / "same")
+    write_model(tmp_path / "changed")
+    known = Recognitions()
+    first = search([tmp_path], known)
+    read: list[Path] = []
+    monkeypatch.setattr(
+        recognitions_module, "recognise", lambda folder: read.append(folder) or recognise(folder)
+    )
+    assert search([tmp_path], known) == first
+    assert read == []
+    (tmp_path / "changed" / "config.json").write_text("{", encoding="utf-8")
+    result = combined(search([tmp_path], known))
+    assert read == [tmp_path / "changed"]
+    assert "not valid JSON" in (result.models[0].recognised.problem or "")
+
+
+def test_a_file_that_another_of_its_size_and_time_replaced_is_read_again(tmp_path: Path) -> None:
+    config = write_model(tmp_path / "one") / "config.json"
+    known = Recognitions()
+    search([tmp_path], known)
+    stat = config.stat()
+    other = tmp_path / "other.json"
+    other.write_bytes(b"{" * stat.st_size)
+    os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    other.replace(config)
+    assert "not valid JSON" in problem(combined(search([tmp_path], known)))
+
+
+def test_one_folder_is_looked_at_without_the_others(tmp_path: Path) -> None:
+    known = Recognitions()
+    roots = [tmp_path / "a", tmp_path / "b"]
+    write_model(tmp_path / "a" / "org" / "one")
+    before = search(roots, known)
+    write_model(tmp_path / "a" / "unseen")
+    write_model(tmp_path / "b" / "two")
+    snapshot = hub_model(tmp_path / "b", "org/three", "aaa", main="aaa")
+    after = search_again(before, roots, tmp_path / "b" / "two", known)
+    assert names(combined(after)) == ["org/one", "two"]
+    after = search_again(after, roots, tmp_path / "b" / "models--org--three", known)
+    assert names(combined(after)) == ["org/one", "org/three", "two"]
+    assert combined(after).models[1].folder == snapshot
+    shutil.rmtree(tmp_path / "a" / "org" / "one")
+    after = search_again(after, roots, tmp_path / "a" / "org" / "one", known)
+    assert names(combined(after)) == ["org/three", "two"]
+
+
+def test_a_look_at_one_folder_finds_what_a_search_would_have_found(tmp_path: Path) -> None:
+    roots = [tmp_path / "a", tmp_path / "b"]
+    places = [
+        write_model(tmp_path / "a" / "org" / "same"),
+        write_model(tmp_path / "b" / "org" / "same"),
+        write_model(tmp_path / "a" / "shelf" / "org" / "deep"),
+        write_model(tmp_path / "b" / "alone"),
+    ]
+    (tmp_path / "b" / "linked").symlink_to(tmp_path / "a" / "org" / "same")
+    known = Recognitions()
+    whole = search(roots, known)
+    for order in (places, places[::-1]):
+        found = Search((), ())
+        for place in order:
+            found = search_again(found, roots, place, known)
+        assert found.sightings == whole.sightings
+
+
+@pytest.mark.parametrize("place", ["elsewhere/one", "models/far/too/deep/down"])
+def test_a_folder_that_no_search_would_find_changes_nothing(tmp_path: Path, place: str) -> None:
+    write_model(tmp_path / place)
+    nothing = Search((), ())
+    assert search_again(nothing, [tmp_path / "models"], tmp_path / place, Recognitions()) == nothing
