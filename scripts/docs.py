@@ -82,7 +82,7 @@ def settings_page() -> Iterator[str]:
         holds = "at once" if later is None else f"from the next {later} on"
         cells = (
             f"`{row.name}`", row.type, _default(row), _values(row), f"`{row.environment_name}`",
-            f"`{row.flag}`", holds, row.help,
+            "-" if row.secret else f"`{row.flag}`", holds, row.help,
         )  # fmt: skip
         yield f"| {' | '.join(cells)} |"
     yield "\n## Settings of a model\n"

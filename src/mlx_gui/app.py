@@ -17,6 +17,7 @@ from mlx_gui.api.manage.present import present_memory
 from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus, Topic
+from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.scripted import scripted_models
 from mlx_gui.catalog.starters import Starter
@@ -114,6 +115,7 @@ class Application:
             on_change=lambda: self.boot.let_gone_leave(),
             installing=lambda: self.jobs.installing(),
         )
+        self.hub = Hub(config=lambda: self._config, folder=config.data_dir / "cache" / "hub")
         self.jobs = self._take_jobs()
         self.model_settings = ModelSettingsOwner(
             store, lambda: self._config, changing=settings.changing
@@ -168,6 +170,7 @@ class Application:
                     config=lambda: self._config,
                 ),
                 preload=self.boot.preload,
+                hub=self.hub,
             ),
             machine=MachineParts(
                 identity=self.sampler.reader.identify(),
@@ -225,6 +228,7 @@ class Application:
             config=lambda: self._config,
             worker_settings=self._worker_settings,
             installed=lambda model_id: self.boot.take_in(model_id),
+            hub=self.hub,
         )
         publish = partial(self.bus.publish, "jobs")
         return Jobs(self._store, kinds=JOB_KINDS, tools=tools, publish=publish)
@@ -262,6 +266,7 @@ class Application:
         self._logs.listen(None)
         await finished("jobs", self.jobs.close())
         await self._background.close()
+        await finished("hub", self.hub.close())
         await finished("uploads", self.uploads.close())
         await finished("samples", asyncio.to_thread(self.samples.close))
         await finished("requests", self.requests.records.close())

@@ -29,6 +29,7 @@ from mlx_gui.core.variables import misspelled, settings_among
 
 MODELS_FOLDER = "models"
 CONFIG_FILE = "config.toml"
+DEFAULT_ENDPOINT = "https://huggingface.co"
 
 
 class SettingsError(ValueError):
@@ -80,6 +81,8 @@ class Config:
     requests_retention_days: int
     requests_kept: int
     offline: bool
+    hub_endpoint: str
+    hub_token: str | None
     blas: str
     engine: str
     sources: Mapping[str, Source]
@@ -128,6 +131,8 @@ class SettingSources:
             values["model_dirs"] = tuple(map(_folder, values["model_dirs"]))
         else:
             values["model_dirs"] = (self.data_dir / MODELS_FOLDER, _hub_cache(self.variables))
+        values.setdefault("hub_endpoint", self.variables.get("HF_ENDPOINT") or DEFAULT_ENDPOINT)
+        values.setdefault("hub_token", None)
         return Config(**values, sources=sources)
 
 

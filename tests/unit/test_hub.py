@@ -20,9 +20,8 @@ def test_ids_that_the_hub_allows_pass(name: str) -> None:
     [
         "", "/", "a/", "/b", "a/b/c", "..", "../x", "a/..", "a/b..c", "a//b", "a--b/c", "a/b.git",
         ".a/b", "a/.b", "a/b.", "-a/b", "a/b-", "a b/c", "a/b\n", "a/b\0", "a\\b", "a/b?x=1",
-        "a/b#x", "a/b%2e", "https://huggingface.co/a/b", "file:" + "///etc/passwd",
-        "a:b", "a/b@main",
-        "ä/b", "n" * 97, f"{'o' * 97}/n", "x" * 500, "models/../../x",
+        "a/b#x", "a/b%2e", "https://huggingface.co/a/b", "file://localhost/etc/passwd", "a:b",
+        "a/b@main", "ä/b", "n" * 97, f"{'o' * 97}/n", "x" * 500, "models/../../x",
     ],
 )  # fmt: skip
 def test_other_ids_are_refused_and_repeated_in_short(name: str) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from mlx_gui.bus import EventBus
+from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.owner import Jobs
@@ -37,6 +38,7 @@ class ModelParts:
     settings: ModelSettingsOwner
     settings_check: SettingsCheck
     preload: Callable[[], None]
+    hub: Hub
 
 
 @dataclass(frozen=True, slots=True)

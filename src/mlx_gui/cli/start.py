@@ -72,7 +72,8 @@ def _signature() -> inspect.Signature:
     open_browser = typer.Option("--open/--no-open", help="Open the web interface in a browser.")
     return inspect.Signature(
         [
-            *map(_flag, SERVER_SETTINGS),
+            # Everybody on the machine can read the arguments of its processes.
+            *(_flag(row) for row in SERVER_SETTINGS if not row.secret),
             _parameter("starter", Annotated[bool, starter], False),
             _parameter("open_browser", Annotated[bool, open_browser], False),
         ]

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import PurePosixPath
+from typing import Any, Literal
 
 import msgspec
 
@@ -35,6 +36,72 @@ class RepoTree(msgspec.Struct, frozen=True):
     model_id: str
     revision: str
     files: tuple[RepoFile, ...]
+
+
+HubSort = Literal["trending", "downloads", "likes", "newest", "size"]
+
+
+class HubModel(msgspec.Struct, frozen=True):
+    """What a hub says of a model. What it does not say is None, or empty where that means so.
+
+    `values` counts the values of its safetensors by type, as they are stored. `config` has the few
+    fields of config.json that the hub repeats, `card` the head of the model card. `files` are there
+    where files were asked for.
+    """
+
+    id: str
+    tags: tuple[str, ...] = ()
+    revision: str | None = None
+    pipeline_tag: str | None = None
+    library: str | None = None
+    license: str | None = None
+    base_model: str | None = None
+    gated: bool | None = None
+    downloads: int | None = None
+    likes: int | None = None
+    updated_at: str | None = None
+    created_at: str | None = None
+    values: dict[str, int] | None = None
+    config: dict[str, Any] = {}
+    card: dict[str, Any] = {}
+    files: tuple[RepoFile, ...] | None = None
+
+    @property
+    def author(self) -> str | None:
+        """The namespace; None for the few old models that have none."""
+        return self.id.partition("/")[0] if "/" in self.id else None
+
+    @property
+    def name(self) -> str:
+        return self.id.rpartition("/")[2]
+
+
+class HubQuery(msgspec.Struct, frozen=True):
+    """What the hub itself is asked for; the rest is chosen of what it answers."""
+
+    search: str | None = None
+    author: str | None = None
+    pipeline_tag: str | None = None
+    tags: tuple[str, ...] = ()
+    sort: HubSort | None = None
+    limit: int = 50
+
+
+class HubPage(msgspec.Struct, frozen=True):
+    """Some models, and by what the hub knows those that follow."""
+
+    models: tuple[HubModel, ...]
+    cursor: str | None
+
+
+class Told(msgspec.Struct, frozen=True):
+    """How old an answer is: 0 of one that the hub has just given.
+
+    `stale_because` says why an old one had to do.
+    """
+
+    age_s: float = 0.0
+    stale_because: str | None = None
 
 
 def checked_repo_id(text: str, *, param: str = "model_id") -> str:

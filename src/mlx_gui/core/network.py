@@ -1,11 +1,16 @@
-"""Addresses and networks as settings and headers write them."""
+"""Addresses, networks and tokens as settings and headers write them."""
 
 import ipaddress
+import re
+from urllib.parse import urlsplit
 
 from mlx_gui.core.setting_row import Unfit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_ADDRESS = re.compile(r"[!-~]{1,500}")
+_TOKEN = re.compile(r"[!-~]{1,1000}")
 
 
 def listed_network(text: str) -> str:
@@ -17,6 +22,27 @@ def listed_network(text: str) -> str:
             "a list of addresses or networks like `127.0.0.1` or `10.0.0.0/8`, without bits of "
             "hosts"
         ) from None
+
+
+def listed_endpoint(text: str) -> str:
+    """`text` as the address of a hub, without a slash at its end. Raises Unfit."""
+    try:
+        split = urlsplit(text)
+        fits = split.scheme in ("http", "https") and bool(split.hostname) and split.port != 0
+    except ValueError:
+        fits = False
+    else:
+        fits = fits and "@" not in split.netloc and "?" not in text and "#" not in text
+    if not fits or not _ADDRESS.fullmatch(text):
+        raise Unfit("an address like `https://huggingface.co`, without user, `?` and `#`")
+    return text.rstrip("/")
+
+
+def listed_token(text: str) -> str:
+    """`text` as a token that a header can carry. Raises Unfit."""
+    if not _TOKEN.fullmatch(text):
+        raise Unfit("a token: letters, digits and signs, at most 1000 of them, without spaces")
+    return text
 
 
 def parse_address(text: str) -> Address | None:

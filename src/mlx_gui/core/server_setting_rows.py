@@ -2,7 +2,7 @@
 
 import os
 
-from mlx_gui.core.network import listed_network
+from mlx_gui.core.network import listed_endpoint, listed_network, listed_token
 from mlx_gui.core.origin import listed_origin
 from mlx_gui.core.setting_row import Setting
 
@@ -259,6 +259,23 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(0, 10_000_000),
     ),
     Setting("offline", "switch", False, "Never reach out to the network."),
+    Setting(
+        "hub_endpoint",
+        "text",
+        None,
+        "Address of the hub that models come from; the default is `HF_ENDPOINT`, else "
+        "`https://huggingface.co`.",
+        plain=listed_endpoint,
+    ),
+    Setting(
+        "hub_token",
+        "text",
+        None,
+        "Token for gated and private models on the hub. Without it the one that `HF_TOKEN` or "
+        "`hf auth login` has set is taken.",
+        secret=True,
+        plain=listed_token,
+    ),
     Setting(
         "blas",
         "text",

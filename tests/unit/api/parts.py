@@ -17,6 +17,7 @@ from mlx_gui.api.connection import Connection
 from mlx_gui.api.families import install
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus
+from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.owner import Jobs
@@ -249,6 +250,7 @@ def services(
                 config=lambda: owner.config,
             ),
             preload=_do_nothing,
+            hub=Hub(config=lambda: owner.config, folder=settings.data_dir / "cache" / "hub"),
         ),
         machine=MachineParts(
             identity=sampler.reader.identify(),

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
 from mlx_gui.server_settings import (
-    SERVER_SETTINGS,
     Config,
     SettingsError,
     misspelled_variables,
@@ -71,6 +71,42 @@ def test_the_hub_cache_is_found_by_the_hubs_own_rules(
     data_dir: Path, environment: dict[str, str], cache: str
 ) -> None:
     assert resolved(data_dir, environment=environment).model_dirs[1] == Path(cache)
+
+
+@pytest.mark.parametrize(
+    ("file", "environment", "endpoint"),
+    [
+        ("", {}, "https://huggingface.co"),
+        ("", {"HF_ENDPOINT": "https://mirror.test/"}, "https://mirror.test/"),
+        (
+            "hub_endpoint = 'http://10.0.0.1:8080/hf/'",
+            {"HF_ENDPOINT": "x"},
+            "http://10.0.0.1:8080/hf",
+        ),
+    ],
+)
+def test_the_hub_is_that_of_the_setting_then_of_its_own_variable(
+    data_dir: Path, file: str, environment: dict[str, str], endpoint: str
+) -> None:
+    config = resolved(data_dir, file, environment=environment)
+    assert (config.hub_endpoint, config.hub_token) == (endpoint, None)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["huggingface.co", "ftp://hub.test", "file://localhost/etc", "https://", "https://me:word@hub.test",
+     "https://hub.test/?a=b", "https://hub.test/#a", "https://hub.test:99999", "https://a b"],
+)  # fmt: skip
+def test_an_address_that_no_hub_can_have_is_refused(data_dir: Path, address: str) -> None:
+    assert "an address like `https://huggingface.co`" in refusal(
+        data_dir, f"hub_endpoint = {address!r}"
+    )
+
+
+def test_a_token_that_no_header_can_carry_is_refused_and_not_repeated(data_dir: Path) -> None:
+    said = refusal(data_dir, environment={"MLX_GUI_HUB_TOKEN": "hf_secret with a space"})
+    assert "must be a token" in said
+    assert "hf_secret" not in said
 
 
 def test_later_sources_win_and_each_value_knows_its_own(data_dir: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
+from mlx_gui.catalog.hub import Hub
 from mlx_gui.control.workers.errands import run_errand
 from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.server_settings import Config
@@ -22,6 +23,7 @@ class JobTools:
     config: Callable[[], Config]
     worker_settings: Callable[[], WorkerSettings]
     installed: Callable[[str], Awaitable[None]]
+    hub: Hub
 
 
 @dataclass(frozen=True, slots=True)
