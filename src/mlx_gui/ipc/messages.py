@@ -12,6 +12,10 @@
     control plane ──StartErrand──▶ errand     probe, convert: one result, then it ends
                   ◀─Hello, ErrandProgress, ErrandDone | StartFailed─
 
+    control plane ──StartFetch──▶ fetch       files of a repo, then it ends
+                  ──FetchLimit, Stop──▶
+                  ◀─Hello, FetchProgress, ErrandDone | StartFailed─
+
 The first message of either side names the protocol version; another version is refused. End of file
 on the channel means that the other side is gone.
 """
@@ -22,6 +26,7 @@ import msgspec
 
 from mlx_gui.core.ask import LOCAL_TENANT
 from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.fetching import FetchOrder, FetchState
 from mlx_gui.core.generation import Event, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 
@@ -57,6 +62,19 @@ class StartErrand(msgspec.Struct, frozen=True, tag="start_errand"):
     blas: str
     cache_dir: str
     arguments: dict[str, str] = {}
+
+
+class StartFetch(msgspec.Struct, frozen=True, tag="start_fetch"):
+    """Fetch files and end."""
+
+    protocol: int
+    order: FetchOrder
+
+
+class FetchLimit(msgspec.Struct, frozen=True, tag="fetch_limit"):
+    """From now on so many bytes a second at most; 0 is no limit."""
+
+    bytes_per_s: int
 
 
 class StartRequest(msgspec.Struct, frozen=True, tag="start_request"):
@@ -165,6 +183,12 @@ class ErrandDone(msgspec.Struct, frozen=True, tag="errand_done"):
     result: bytes
 
 
+class FetchProgress(msgspec.Struct, frozen=True, tag="fetch_progress"):
+    """How far a fetch is."""
+
+    state: FetchState
+
+
 class Part(msgspec.Struct, frozen=True, tag="part"):
     """One piece of a message larger than a frame; the channel takes apart and puts together."""
 
@@ -174,7 +198,19 @@ class Part(msgspec.Struct, frozen=True, tag="part"):
     data: bytes
 
 
-ToChild = StartWorker | Prewarm | StartErrand | StartRequest | Cancel | Ping | Reclaim | Stop | Part
+ToChild = (
+    StartWorker
+    | Prewarm
+    | StartErrand
+    | StartFetch
+    | FetchLimit
+    | StartRequest
+    | Cancel
+    | Ping
+    | Reclaim
+    | Stop
+    | Part
+)
 FromChild = (
     Hello
     | Warmed
@@ -185,5 +221,6 @@ FromChild = (
     | Pong
     | ErrandProgress
     | ErrandDone
+    | FetchProgress
     | Part
 )

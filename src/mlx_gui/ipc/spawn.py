@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-Role = Literal["worker", "errand", "template"]
+Role = Literal["worker", "errand", "fetch", "template"]
 
 
 def child_argv(role: Role, channel_fd: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""A child of the worker tower: says hello, reads its first message, becomes worker or errand.
+"""A child: says hello, reads its first message, becomes worker, errand or fetch.
 
 One that renders chat templates is a child of a worker and says nothing of that.
 """
@@ -13,7 +13,14 @@ import traceback
 from typing import Any
 
 from mlx_gui.ipc.channel import BlockingChannel
-from mlx_gui.ipc.messages import PROTOCOL_VERSION, Hello, Prewarm, StartErrand, StartWorker
+from mlx_gui.ipc.messages import (
+    PROTOCOL_VERSION,
+    Hello,
+    Prewarm,
+    StartErrand,
+    StartFetch,
+    StartWorker,
+)
 from mlx_gui.worker.process import end_with_parent, limit_memory
 
 
@@ -23,7 +30,7 @@ def main(argv: list[str]) -> None:
     The process ends by `os._exit`: falling off the interpreter while MLX is busy aborts.
     """
     parser = argparse.ArgumentParser(prog="mlx-gui")
-    parser.add_argument("--role", required=True, choices=("worker", "errand", "template"))
+    parser.add_argument("--role", required=True, choices=("worker", "errand", "fetch", "template"))
     parser.add_argument("--channel", required=True, type=int)
     parser.add_argument("--parent", type=int)
     arguments = parser.parse_args(argv)
@@ -53,7 +60,7 @@ def _serve(role: str, sock: socket.socket) -> int:
     channel = BlockingChannel(sock)
     channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
     first = channel.receive()
-    known = isinstance(first, StartWorker | Prewarm | StartErrand)
+    known = isinstance(first, StartWorker | Prewarm | StartErrand | StartFetch)
     if known and first.protocol != PROTOCOL_VERSION:
         print(f"protocol {first.protocol} is asked for, {PROTOCOL_VERSION} is spoken")  # noqa: T201
         return 64
@@ -65,6 +72,11 @@ def _serve(role: str, sock: socket.socket) -> int:
             from mlx_gui.worker.errands import run_errand
 
             return run_errand(channel, first)
+        case StartFetch():
+            from mlx_gui.fetch.run import run_fetch
+
+            gc.enable()
+            return run_fetch(channel, first)
         case None:
             return 0
         case _:

@@ -165,7 +165,7 @@ def test_what_was_there_before_stays(repo: CachedRepo) -> None:
     assert (repo.folder / "refs" / "main").exists()
 
 
-@pytest.mark.parametrize("path", ["../x", "/etc/x", "a/../../x", "", "a\nb", "a\\b"])
+@pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "", "a\nb", "a\\b"])
 def test_no_path_leaves_the_snapshot(repo: CachedRepo, path: str) -> None:
     repo.prepare()
     with pytest.raises(InvalidRequest):

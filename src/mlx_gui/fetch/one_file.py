@@ -1,0 +1,292 @@
+"""One file on its way: its pieces, who fetches them, and whether it is what it should be."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from mlx_gui.core.errors import FetchFailed, HubAnswer
+from mlx_gui.core.fetching import FetchFile
+from mlx_gui.fetch.asking import Answer, Asker, Misfit
+from mlx_gui.fetch.digests import Interrupted, digest_of
+from mlx_gui.fetch.locks import FileLock
+from mlx_gui.fetch.pace import Limit
+from mlx_gui.fetch.part import PartFile, Replaced, disk, kept_bytes
+from mlx_gui.fetch.spans import Spans
+
+_LEAST_PIECE_BYTES = 4 * 1024 * 1024
+_MOST_PIECE_BYTES = 64 * 1024 * 1024
+_LEAST_BYTES_PER_S = 1024
+"""A connection that brings less is given up for a new one."""
+_MOST_STRIKES = 6
+_MOST_DAMAGED = 4
+_MOST_VERSIONS = 3
+
+Piece = tuple[int, int]
+
+
+class OneFile:
+    """Called by several threads. What they share is behind one lock.
+
+    A server that heeds no ranges is asked for the whole, by one thread.
+    """
+
+    def __init__(
+        self, file: FetchFile, asker: Asker, limit: Limit, stop: threading.Event, *, stall_s: float
+    ) -> None:
+        self.file = file
+        self._asker, self._limit, self._stop, self._stall_s = asker, limit, stop, stall_s
+        self._lock = threading.Lock()
+        self._file_lock = FileLock(file.lock)
+        self._part: PartFile | None = None
+        self._claimed: set[Piece] = set()
+        self._whole = False
+        self._verifying = False
+        self._strikes = 0
+        self._versions = 0
+        self._damaged = 0
+        self.done = _is_there(file)
+
+    @property
+    def begun(self) -> bool:
+        return self._part is not None
+
+    @property
+    def verifying(self) -> bool:
+        return self._verifying
+
+    def kept_bytes(self) -> int:
+        """What of it is on the disk, in this run or an earlier one."""
+        part = self._part
+        if self.done:
+            return self.file.size_bytes
+        return kept_bytes(self.file) if part is None else part.kept_bytes
+
+    def keep(self) -> None:
+        """Have the journal say what has come. Raises DiskFull, Conflict."""
+        part = self._part
+        if part is not None:
+            part.keep()
+
+    def claim(self, connections: int) -> Piece | None:
+        """A piece that nobody fetches yet. None when there is none, or others have the file."""
+        with self._lock:
+            if self.done or self._verifying or not self._take():
+                return None
+            assert self._part is not None
+            size_bytes = self.file.size_bytes
+            if self._part.complete:
+                # An earlier run has brought all of it, and did not come to verify it.
+                return self._taken(None if self._claimed else (size_bytes, size_bytes))
+            if self._whole:
+                return self._taken(None if self._claimed else (0, size_bytes))
+            most_bytes = _piece_bytes(size_bytes, connections)
+            for gap in self._part.gaps():
+                for start, end in _beside(gap, self._claimed):
+                    return self._taken((start, min(end, start + most_bytes)))
+            return None
+
+    def fetch(self, piece: Piece, came: Callable[[int], None]) -> None:
+        """Bring what the piece lacks, and verify the file if it was the last.
+
+        Raises what `Asker.open` raises but Misfit, FetchFailed when it is to be tried again,
+        HubAnswer when the hub makes no sense for too long, Interrupted.
+        """
+        try:
+            if piece[0] < piece[1]:
+                self._bring(piece, came)
+        finally:
+            with self._lock:
+                self._claimed.discard(piece)
+                last = not self._claimed and self._part is not None and self._part.complete
+                self._verifying = self._verifying or last
+        if last:
+            self._verify()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._part is not None:
+                self._part.close()
+                self._part = None
+            self._file_lock.release()
+
+    def _take(self) -> bool:
+        """Whether the file is ours to fetch."""
+        if self._part is not None:
+            return True
+        with disk(self.file.lock):
+            if not self._file_lock.take():
+                return False
+        if _is_there(self.file):
+            # Who had the lock before has brought it.
+            self.done = True
+            self._file_lock.release()
+            return False
+        self._part = PartFile(self.file)
+        return True
+
+    def _taken(self, piece: Piece | None) -> Piece | None:
+        if piece is not None:
+            self._claimed.add(piece)
+        return piece
+
+    def _bring(self, piece: Piece, came: Callable[[int], None]) -> None:
+        part = self._part
+        assert part is not None
+        generation, validator = part.generation, part.validator
+        trusted = validator if self._versions < _MOST_VERSIONS else None
+        whole = self._whole and piece == (0, self.file.size_bytes)
+        span = None if whole else piece
+        try:
+            with self._asker.open(self.file.url, span=span, validator=trusted) as answer:
+                if self._fits(part, answer, asked_whole=whole, generation=generation):
+                    self._receive(part, answer, piece, generation=generation, came=came)
+        except Misfit as misfit:
+            self._strike(misfit.error)
+        except Replaced:
+            return
+
+    def _fits(self, part: PartFile, answer: Answer, *, asked_whole: bool, generation: int) -> bool:
+        """Whether these are bytes of the file as it is wanted; else it is asked another way."""
+        with self._lock:
+            if generation != part.generation:
+                return False
+            if answer.total_bytes not in (None, self.file.size_bytes):
+                raise _misfit(
+                    f"{answer.response.url.host} says that {self.file.name} has "
+                    f"{answer.total_bytes} bytes; the hub's list of files says "
+                    f"{self.file.size_bytes}."
+                )
+            changed = answer.etag != part.validator and self._versions < _MOST_VERSIONS
+            if changed and part.validator is not None and answer.etag is not None:
+                self._versions += 1
+                part.reset(answer.etag)
+                return False
+            part.validator = part.validator or answer.etag
+            if answer.whole and not asked_whole:
+                self._whole = True
+                # Nobody else brings any of it, so that this answer will do.
+                return self._claimed == {(0, self.file.size_bytes)}
+            return True
+
+    def _receive(
+        self,
+        part: PartFile,
+        answer: Answer,
+        piece: Piece,
+        *,
+        generation: int,
+        came: Callable[[int], None],
+    ) -> None:
+        at, end = answer.start, self.file.size_bytes if answer.whole else piece[1]
+        pulse = _Pulse(self._stall_s)
+        for chunk in self._chunks(answer):
+            if self._stop.is_set():
+                raise Interrupted
+            if answer.whole and at + len(chunk) > end:
+                raise _misfit(
+                    f"{answer.response.url.host} gives more of {self.file.name} than the "
+                    f"{end} bytes that it should have."
+                )
+            data = chunk[: end - at]
+            part.write(data, at, generation=generation)
+            at += len(data)
+            came(len(data))
+            if at >= end and not answer.whole:
+                return
+            pulse.beat(len(data), rested_s=self._limit.take(len(chunk)))
+        if at < end and (answer.whole or at == answer.start):
+            # Less of a range than was asked for is allowed; the rest is asked for next.
+            raise _misfit(
+                f"{answer.response.url.host} gave {at - answer.start} bytes of {self.file.name} "
+                f"instead of {end - answer.start}."
+            )
+
+    def _chunks(self, answer: Answer) -> Iterator[bytes]:
+        """What comes. A line that breaks where no ranges are heeded has brought nothing."""
+        try:
+            yield from answer.chunks()
+        except FetchFailed as error:
+            if answer.whole:
+                raise _misfit(error.message) from error
+            raise
+
+    def _strike(self, error: HubAnswer) -> None:
+        """What makes no sense is asked for anew, as a whole, and not for ever: it may be large."""
+        with self._lock:
+            self._strikes += 1
+            self._whole = True
+            self._asker.forget(self.file.url)
+        if self._strikes >= _MOST_STRIKES:
+            raise HubAnswer(error.message, hint=error.hint) from error
+        raise FetchFailed(error.message, hint=error.hint) from error
+
+    def _verify(self) -> None:
+        part = self._part
+        assert part is not None
+        digest = digest_of(self.file, Path(self.file.part), stopped=self._stop.is_set)
+        if digest == self.file.digest:
+            part.finish()
+            with self._lock:
+                self.done, self._verifying = True, False
+            self.close()
+            return
+        with self._lock:
+            self._damaged += 1
+            part.reset(None)
+            self._asker.forget(self.file.url)
+            self._verifying = False
+            if self._damaged >= _MOST_DAMAGED:
+                raise HubAnswer(
+                    f"{self.file.name} came {self._damaged} times with another digest than the "
+                    f"hub's list of files names: {digest} instead of {self.file.digest}.",
+                    hint="Try again later; something between here and the hub may change files.",
+                )
+
+
+class _Pulse:
+    """Whether a connection lives. What we rest ourselves is not held against it."""
+
+    def __init__(self, stall_s: float) -> None:
+        self._stall_s = stall_s
+        self._since_s = time.monotonic()
+        self._count = 0
+
+    def beat(self, count: int, *, rested_s: float) -> None:
+        """Raises FetchFailed when it has all but stopped."""
+        self._count += count
+        self._since_s += rested_s
+        passed_s = time.monotonic() - self._since_s
+        if passed_s < self._stall_s:
+            return
+        if self._count < _LEAST_BYTES_PER_S * passed_s:
+            raise FetchFailed(
+                f"Only {self._count} bytes came in {passed_s:.0f} s.",
+                hint="Try again; what has come so far is kept.",
+            )
+        self._since_s, self._count = time.monotonic(), 0
+
+
+def _misfit(message: str) -> Misfit:
+    hint = "Try again later; something between here and the hub may change files."
+    return Misfit(HubAnswer(message, hint=hint))
+
+
+def _is_there(file: FetchFile) -> bool:
+    try:
+        return Path(file.target).stat().st_size == file.size_bytes
+    except OSError:
+        return False
+
+
+def _piece_bytes(size_bytes: int, connections: int) -> int:
+    share = -(-size_bytes // max(1, connections))
+    return min(max(share, _LEAST_PIECE_BYTES), _MOST_PIECE_BYTES)
+
+
+def _beside(gap: Piece, claimed: set[Piece]) -> list[Piece]:
+    """What of a gap nobody fetches yet."""
+    start, end = gap
+    taken = ((max(a, start) - start, min(b, end) - start) for a, b in claimed)
+    left = Spans((a, b) for a, b in taken if a < b).gaps(end - start)
+    return [(start + a, start + b) for a, b in left]
