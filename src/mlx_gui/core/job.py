@@ -15,7 +15,8 @@ class Job(msgspec.Struct, frozen=True):
     """What is known of a job at one moment. Times are Unix seconds.
 
     `arguments` is the JSON of its kind. `done` of `total` are of the present stage, in `unit`;
-    `total` is None where nobody knows it.
+    `total` is None where nobody knows it. `detail` is what its kind says besides, as JSON. Those
+    that wait have their turn by `position`.
     """
 
     id: str
@@ -31,6 +32,8 @@ class Job(msgspec.Struct, frozen=True):
     total: int | None = None
     unit: str = ""
     error: ErrorInfo | None = None
+    detail: str = ""
+    position: int = 0
 
     @property
     def ended(self) -> bool:

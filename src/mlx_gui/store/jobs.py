@@ -13,8 +13,9 @@ from mlx_gui.store.schema import jobs
 
 
 def all_jobs(connection: Connection) -> list[Job]:
-    """Every job, the oldest first."""
-    rows = connection.execute(select(jobs).order_by(jobs.c.created_at, jobs.c.id)).mappings()
+    """Every job, in the order in which they have their turn."""
+    turns = (jobs.c.position, jobs.c.created_at, jobs.c.id)
+    rows = connection.execute(select(jobs).order_by(*turns)).mappings()
     return [_job(row) for row in rows]
 
 

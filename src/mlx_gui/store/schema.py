@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every revision in order; each has its file in `migrations/versions`."""
 
 METADATA = MetaData(
@@ -93,4 +93,6 @@ jobs = Table(
     Column("total", Integer),
     Column("unit", String, nullable=False),
     Column("error", String),
+    Column("detail", String, nullable=False, server_default=""),
+    Column("position", Integer, nullable=False, server_default="0"),
 )

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from mlx_gui.control.jobs.base import JobContext
+from mlx_gui.control.jobs.base import JobContext, Resting
 from mlx_gui.control.jobs.kinds import JOB_KINDS
 from mlx_gui.control.jobs.owner import KEPT_ENDED, MOST_RUNNING, MOST_WAITING, Jobs
 from mlx_gui.core.errors import (
@@ -37,6 +37,7 @@ class Chore:
 
     name: ClassVar[str] = "test"
     unit: ClassVar[str] = "steps"
+    goes_on: ClassVar[bool] = False
 
     label: str
 
@@ -53,6 +54,14 @@ class Chore:
 
     async def discard(self, context: JobContext) -> None:
         cast("Bench", context.tools).discarded.append(self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Journey(Chore):
+    """The same, but each run goes on where the one before was."""
+
+    name: ClassVar[str] = "journey"
+    goes_on: ClassVar[bool] = True
 
 
 class Bench:
@@ -94,11 +103,17 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 @asynccontextmanager
 async def running(
-    store: Store, bench: Bench, *, resume: bool = True, marks: list[str] | None = None
+    store: Store,
+    bench: Bench,
+    *,
+    resume: bool = True,
+    marks: list[str] | None = None,
+    most: dict[str, Callable[[], int]] | None = None,
 ) -> AsyncGenerator[Jobs]:
     jobs = Jobs(
         store,
-        kinds={"test": Chore},
+        kinds={"test": Chore, "journey": Journey},
+        most=most or {},
         tools=cast(Any, bench),
         publish=lambda job_id: None if marks is None else marks.append(job_id),
         keep_every_s=0.01,
@@ -588,3 +603,134 @@ def test_what_cannot_be_kept_is_not_begun_and_what_runs_goes_on(
     with capture_logs() as logs:
         play(scenario)
     assert [line["job"] for line in logs if line["event"] == "job_not_kept"]
+
+
+def test_those_that_wait_may_be_put_into_another_order(store: Store) -> None:
+    bench = Bench()
+    labels = ["0", "1", "2", "3", "4"]
+
+    async def first() -> None:
+        bench.hold(*labels)
+        async with running(store, bench) as jobs:
+            started = [await jobs.start(Chore(label)) for label in labels]
+            await reported(jobs, started[1])
+            await jobs.order([started[4].id, started[2].id])
+            turns = [job.title for job in jobs.by_turn() if job.state == "queued"]
+            assert turns == ["Do 4", "Do 2", "Do 3"]
+            bench.release("0")
+            await reported(jobs, started[4])
+            assert bench.runs == ["0", "1", "4"]
+            assert [job.title for job in jobs.newest_first()] == [
+                f"Do {label}" for label in reversed(labels)
+            ]
+            with pytest.raises(Conflict, match="is done"):
+                await jobs.order([started[0].id])
+            with pytest.raises(NotFound):
+                await jobs.order(["lost"])
+
+    async def second() -> None:
+        bench.runs.clear()
+        bench.hold(*labels)
+        async with running(store, bench) as jobs:
+            assert [job.title for job in jobs.by_turn() if not job.ended] == [
+                "Do 4",
+                "Do 2",
+                "Do 1",
+                "Do 3",
+            ]
+
+    play(first)
+    play(second)
+
+
+def test_kinds_with_a_number_of_their_own_hold_up_no_others(store: Store) -> None:
+    bench = Bench()
+    labels = ["a", "b", "c"]
+    most = 1
+
+    async def scenario() -> None:
+        nonlocal most
+        bench.hold(*labels, "other")
+        async with running(store, bench, most={"journey": lambda: most}) as jobs:
+            started = [await jobs.start(Journey(label)) for label in labels]
+            await reported(jobs, await jobs.start(Chore("other")))
+            assert sorted(bench.runs) == ["a", "other"]
+            most = 2
+            jobs.look_again()
+            await reported(jobs, started[1])
+            assert jobs.get(started[2].id).state == "queued"
+
+    play(scenario)
+
+
+def test_progress_of_what_goes_on_holds_until_it_does(store: Store) -> None:
+    bench = Bench()
+
+    async def first() -> None:
+        bench.hold("one")
+        async with running(store, bench) as jobs:
+            job = await jobs.start(Journey("one"))
+            await reported(jobs, job)
+            await jobs.pause(job.id)
+            again = await jobs.resume(job.id)
+            assert (again.stage, again.done, again.total) == ("half", 1, 2)
+
+    play(first)
+    (kept,) = stored(store).values()
+    assert (kept.state, kept.stage, kept.done, kept.total) == ("queued", "half", 1, 2)
+
+
+def test_work_that_somebody_must_help_rests_with_the_reason(store: Store) -> None:
+    bench = Bench()
+    bench.faults["one"] = Resting(DiskFull("It is full.", hint="Free some."))
+
+    async def scenario() -> None:
+        async with running(store, bench) as jobs:
+            job = await jobs.start(Chore("one"))
+            rests = await reached(jobs, job, "paused")
+            assert rests.error is not None
+            assert (rests.error.code, rests.error.message) == ("disk_full", "It is full.")
+            del bench.faults["one"]
+            assert (await jobs.resume(job.id)).error is None
+            await reached(jobs, job, "done")
+
+    play(scenario)
+
+
+def test_what_is_unfinished_stays_where_that_is_wanted(store: Store) -> None:
+    bench = Bench()
+    bench.faults["bad"] = FetchFailed("No.")
+
+    async def scenario() -> None:
+        bench.hold("one")
+        async with running(store, bench) as jobs:
+            job = await jobs.start(Chore("one"))
+            await reported(jobs, job)
+            assert (await jobs.cancel(job.id, leave=True)).state == "cancelled"
+            bad = await jobs.start(Chore("bad"))
+            await reached(jobs, bad, "failed")
+            await jobs.remove(bad.id, leave=True)
+
+    play(scenario)
+    assert bench.discarded == []
+
+
+def test_a_kind_may_say_more_of_how_far_it_is(store: Store) -> None:
+    bench = Bench()
+
+    class Talking(Bench):
+        async def run(self, label: str, context: JobContext) -> None:
+            context.report("half", 1, 2, detail='{"file":"a"}')
+            context.report("more", 2, 2)
+            await super().run(label, context)
+
+    bench = Talking()
+
+    async def scenario() -> None:
+        async with running(store, bench) as jobs:
+            done = await reached(jobs, await jobs.start(Chore("one")), "done")
+            assert done.detail == '{"file":"a"}'
+
+    play(scenario)
+    (kept,) = stored(store).values()
+    assert kept.detail == '{"file":"a"}'

@@ -7,10 +7,26 @@ from typing import ClassVar, Literal, Protocol
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.control.workers.errands import run_errand
 from mlx_gui.control.workers.process import WorkerSettings
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.job import Job
 from mlx_gui.server_settings import Config
 
-Report = Callable[[str, int, int], None]
-"""Called on the event loop with stage, done and total, 0 where nobody knows how much it is."""
+
+class Report(Protocol):
+    """Called on the event loop with stage, done and total, 0 where nobody knows how much it is.
+
+    `detail` is what the kind says besides, as JSON; without it, what was said last holds.
+    """
+
+    def __call__(self, stage: str, done: int, total: int, *, detail: str | None = None) -> None: ...
+
+
+class Resting(Exception):
+    """The work cannot go on until somebody has done something about `error`: the job is paused."""
+
+    def __init__(self, error: MlxGuiError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +44,14 @@ class JobTools:
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """What one run of a job has: the tools, and `report`, which says how far it is."""
+    """What one run of a job has: the tools, and `report`, which says how far it is.
+
+    `job` is what an earlier run has left of it.
+    """
 
     tools: JobTools
     report: Report
+    job: Job
 
     async def errand(
         self, errand: Literal["probe", "convert-gguf", "quantize"], arguments: Mapping[str, str]
@@ -49,6 +69,8 @@ class JobKind(Protocol):
     name: ClassVar[str]
     unit: ClassVar[str]
     """What its progress counts."""
+    goes_on: ClassVar[bool]
+    """Whether a later run goes on where an earlier one was, so that its progress still holds."""
 
     @property
     def title(self) -> str:
@@ -61,7 +83,7 @@ class JobKind(Protocol):
         ...
 
     async def run(self, context: JobContext) -> None:
-        """Do the work; returns when it is done, and raises why it cannot be.
+        """Do the work; returns when it is done, and raises why it cannot be, or Resting.
 
         A pause, a cancellation and the server's end arrive as CancelledError at the next `await`,
         so what runs in a thread goes there in small pieces. A later run begins with whatever this

@@ -3,15 +3,17 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
 import structlog
 
-from mlx_gui.control.jobs.base import JobContext, JobKind, JobTools
+from mlx_gui.control.jobs.base import JobContext, JobKind, JobTools, Resting
 from mlx_gui.control.supervision import fault_of, finished
 from mlx_gui.core.errors import (
     Conflict,
@@ -23,7 +25,7 @@ from mlx_gui.core.errors import (
     ShuttingDown,
     StoreUnavailable,
 )
-from mlx_gui.core.job import Job
+from mlx_gui.core.job import Job, JobState
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.jobs import all_jobs, forget_jobs, keep_job
@@ -35,7 +37,7 @@ MOST_WAITING = 100
 KEPT_ENDED = 100
 _KEEP_EVERY_S = 1.0
 
-_NOT_BEGUN: Mapping[str, Any] = {"stage": "", "done": 0, "total": None, "error": None}
+_NOT_BEGUN: Mapping[str, Any] = {"stage": "", "done": 0, "total": None, "error": None, "detail": ""}
 
 
 @dataclass(slots=True)
@@ -49,6 +51,8 @@ class _Entry:
     work: asyncio.Task[None] | None = None
     attendant: asyncio.Task[None] | None = None
     wish: Literal["finish", "pause", "cancel", "requeue"] = "finish"
+    leaves: bool = False
+    """Whether what is unfinished stays when it is cancelled."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever pauses, resumes, cancels or removes it."""
@@ -57,7 +61,8 @@ class _Entry:
 class Jobs:
     """Starts jobs, runs a few of them at a time, keeps all, and tells of each change.
 
-    Called on the event loop. `publish` is told the id of whatever changed.
+    Called on the event loop. `publish` is told the id of whatever changed. `most` says for some
+    kinds how many of them run at a time; all others share MOST_RUNNING.
     """
 
     def __init__(
@@ -67,12 +72,14 @@ class Jobs:
         kinds: Mapping[str, type[JobKind]],
         tools: JobTools,
         publish: Callable[[str], None],
+        most: Mapping[str, Callable[[], int]] = MappingProxyType({}),
         keep_every_s: float = _KEEP_EVERY_S,
     ) -> None:
         self._store = store
         self._kinds = kinds
         self._tools = tools
         self._publish = publish
+        self._most = most
         self._keep_every_s = keep_every_s
         self._entries: dict[str, _Entry] = {}
         self._starting = asyncio.Lock()
@@ -86,12 +93,17 @@ class Jobs:
         for job in await self._store.read(all_jobs):
             entry = self._add(job)
             if job.state in ("queued", "running"):
-                self._change(entry, state="queued" if resume else "paused", **_NOT_BEGUN)
+                state: JobState = "queued" if resume else "paused"
+                self._change(entry, state=state, **self._before(entry))
                 await self._keep(entry)
 
     def begin(self) -> None:
         """From now on queued jobs run."""
         self._stage = "running"
+        self._advance()
+
+    def look_again(self) -> None:
+        """Have more of them run where more may."""
         self._advance()
 
     async def close(self) -> None:
@@ -105,7 +117,12 @@ class Jobs:
 
     def newest_first(self) -> list[Job]:
         """Every job, the newest first."""
-        return [entry.job for entry in reversed(self._entries.values())]
+        jobs = sorted(self.by_turn(), key=lambda job: job.created_at)
+        return jobs[::-1]
+
+    def by_turn(self) -> list[Job]:
+        """Every job; those that wait in the order in which they have their turn."""
+        return [entry.job for entry in self._entries.values()]
 
     def get(self, job_id: str) -> Job:
         """Raises NotFound."""
@@ -153,12 +170,25 @@ class Jobs:
                 created_at=now,
                 updated_at=now,
                 unit=kind.unit,
+                position=1 + max((job.position for job in self.by_turn()), default=-1),
             )
             await self._store.write(lambda connection: keep_job(connection, job))
             self._add(job)
         self._publish(job.id)
         self._advance()
         return self.get(job.id)
+
+    async def order(self, ids: Sequence[str]) -> None:
+        """Those named have their turn before all others that wait. Raises NotFound, Conflict."""
+        first = {job_id: self._entry(job_id) for job_id in ids}
+        for entry in first.values():
+            _refuse_ended(entry.job, "be put into an order")
+        self._entries = {**first, **self._entries}
+        waiting = [entry for entry in self._entries.values() if not entry.job.ended]
+        for position, entry in enumerate(waiting):
+            if entry.job.position != position:
+                self._change(entry, position=position)
+                await self._keep(entry)
 
     async def pause(self, job_id: str) -> Job:
         """The job, which does nothing until it is resumed. Raises NotFound, Conflict."""
@@ -180,19 +210,21 @@ class Jobs:
             else:
                 _refuse_ended(entry.job, "go on")
             if entry.job.state in ("paused", "failed"):
-                self._change(entry, state="queued", ended_at=None, **_NOT_BEGUN)
+                self._change(entry, state="queued", ended_at=None, **self._before(entry))
                 await self._keep(entry)
                 self._advance()
             return entry.job
 
-    async def cancel(self, job_id: str) -> Job:
+    async def cancel(self, job_id: str, *, leave: bool = False) -> Job:
         """The job, which is over and has left nothing unfinished. Raises NotFound, Conflict.
 
-        One that was done before the cancellation reached it is done.
+        One that was done before the cancellation reached it is done. With `leave` what is
+        unfinished stays, for whoever begins the same anew.
         """
         entry = self._entry(job_id)
         async with self._asked(entry):
             _refuse_ended(entry.job, "be cancelled")
+            entry.leaves = leave
             await self._interrupted(entry, "cancel")
             if not entry.job.ended:
                 # It waits, and is not to begin while what it has left is removed.
@@ -202,10 +234,14 @@ class Jobs:
                 await self._keep(entry)
             return entry.job
 
-    async def remove(self, job_id: str) -> None:
-        """Forgets a job that has ended. Raises NotFound, Conflict, StoreError."""
+    async def remove(self, job_id: str, *, leave: bool = False) -> None:
+        """Forgets a job that has ended; with `leave` what is unfinished stays.
+
+        Raises NotFound, Conflict, StoreError.
+        """
         entry = self._entry(job_id)
         async with self._asked(entry):
+            entry.leaves = leave
             if not entry.job.ended:
                 raise Conflict(
                     f"The job {job_id} is {entry.job.state}, and only one that has ended is "
@@ -273,18 +309,31 @@ class Jobs:
         """Have the oldest queued jobs run, as far as there is room."""
         if self._stage != "running":
             return
-        running = sum(entry.attendant is not None for entry in self._entries.values())
+        running = Counter(self._lane(entry) for entry in self._entries.values() if entry.attendant)
         for entry in self._entries.values():
-            if running >= MOST_RUNNING:
-                return
+            lane = self._lane(entry)
+            if running[lane] >= self._most.get(lane, lambda: MOST_RUNNING)():
+                continue
             if entry.job.state == "queued" and entry.attendant is None:
-                running += 1
+                running[lane] += 1
                 self._change(entry, state="running")
                 entry.wish = "finish"
                 entry.work = asyncio.create_task(self._run(entry), name=entry.job.id)
                 entry.attendant = asyncio.create_task(
                     self._attend(entry, entry.work), name=f"attendant of {entry.job.id}"
                 )
+
+    def _lane(self, entry: _Entry) -> str:
+        """Those that share a number of how many run at a time."""
+        return entry.job.kind if entry.job.kind in self._most else ""
+
+    def _before(self, entry: _Entry) -> Mapping[str, Any]:
+        """How far it is before its next run."""
+        try:
+            goes_on = self._kind(entry.job).goes_on
+        except Conflict:
+            goes_on = False
+        return {"error": None} if goes_on else _NOT_BEGUN
 
     async def _attend(self, entry: _Entry, work: asyncio.Task[None]) -> None:
         """Sees the work to whatever end it comes to; its progress is kept now and then."""
@@ -305,10 +354,11 @@ class Jobs:
         await self._kind(entry.job).run(self._context(entry))
 
     def _context(self, entry: _Entry) -> JobContext:
-        def report(stage: str, done: int, total: int) -> None:
-            self._change(entry, stage=stage, done=done, total=total or None)
+        def report(stage: str, done: int, total: int, *, detail: str | None = None) -> None:
+            said = {} if detail is None else {"detail": detail}
+            self._change(entry, stage=stage, done=done, total=total or None, **said)
 
-        return JobContext(self._tools, report)
+        return JobContext(self._tools, report, entry.job)
 
     def _settle(self, entry: _Entry, fault: BaseException | None) -> None:
         """The state that follows from how the work ended and how it was meant to."""
@@ -320,7 +370,10 @@ class Jobs:
         elif interrupted and entry.wish == "pause":
             self._change(entry, state="paused")
         elif interrupted and entry.wish == "requeue":
-            self._change(entry, state="queued", **_NOT_BEGUN)
+            self._change(entry, state="queued", **self._before(entry))
+        elif isinstance(fault, Resting):
+            self._change(entry, state="paused", error=fault.error.info())
+            log.info("job_rests", job=entry.job.id, reason=fault.error.message)
         else:
             if _is_ours(fault):
                 log.error("task_failed", task=entry.job.id, exc_info=fault)
@@ -354,6 +407,8 @@ class Jobs:
 
     async def _discard(self, entry: _Entry) -> None:
         """What goes wrong there is logged: the job is over all the same."""
+        if entry.leaves:
+            return
         await finished("discard", self._thrown_away(entry))
 
     async def _thrown_away(self, entry: _Entry) -> None:

@@ -18,6 +18,7 @@ class InstallStarter:
 
     name: ClassVar[str] = "install-starter"
     unit: ClassVar[str] = "bytes"
+    goes_on: ClassVar[bool] = False
 
     model_id: str
 
