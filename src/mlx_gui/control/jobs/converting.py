@@ -22,6 +22,7 @@ class ConvertModel:
 
     name: ClassVar[str] = "convert"
     unit: ClassVar[str] = "bytes"
+    goes_on: ClassVar[bool] = False
 
     source_id: str
     path: str

@@ -30,6 +30,7 @@ class ImportModel:
 
     name: ClassVar[str] = "import"
     unit: ClassVar[str] = "bytes"
+    goes_on: ClassVar[bool] = False
 
     path: str
     model_id: str
