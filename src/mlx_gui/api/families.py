@@ -13,6 +13,7 @@ from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.manage.conversions import routes as conversions
+from mlx_gui.api.manage.discover import routes as discover
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.imports import routes as imports
 from mlx_gui.api.manage.jobs import routes as jobs
@@ -59,6 +60,7 @@ FAMILIES = (
             status.router,
             samples.router,
             jobs.router,
+            discover.router,
             safe_mode.router,
             requests.router,
             logs.router,

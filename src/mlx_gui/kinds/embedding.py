@@ -12,7 +12,7 @@ from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.checkpoint import INDEX_FILE
 from mlx_gui.kinds.memory import PROCESS_BYTES
 
-_MODEL_TYPES = (
+MODEL_TYPES = (
     *("albert", "bert", "deberta-v2", "distilbert", "electra", "modernbert", "mpnet"),
     *("new", "nomic_bert", "roberta", "xlm-roberta"),
 )
@@ -74,7 +74,7 @@ class EmbeddingKind:
         if "ForSequenceClassification" in str(config.get("architectures", "")):
             return None
         pools = any((folder / name).exists() for name in _POOLING_FILES)
-        if not pools and config.get("model_type") not in _MODEL_TYPES:
+        if not pools and config.get("model_type") not in MODEL_TYPES:
             return None
         return Recognised(None, "mlx-gui serves text models so far; this is an embedding model.")
 

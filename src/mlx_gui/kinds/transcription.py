@@ -12,7 +12,7 @@ from mlx_gui.core.model import Kind, KindFacts, KindOptions, LoadSpec, MemoryNee
 from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.memory import PROCESS_BYTES
 
-_MODEL_TYPES = ("hubert", "moonshine", "wav2vec2", "whisper")
+MODEL_TYPES = ("hubert", "moonshine", "wav2vec2", "whisper")
 _NEMO = "nemo.collections.asr"
 
 
@@ -108,7 +108,7 @@ class TranscriptionKind:
 
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
         of_nemo = str(config.get("target", "")).startswith(_NEMO)
-        if not of_nemo and config.get("model_type") not in _MODEL_TYPES:
+        if not of_nemo and config.get("model_type") not in MODEL_TYPES:
             return None
         return Recognised(
             None, "mlx-gui serves text models so far; this is a speech recognition model."

@@ -438,6 +438,187 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/discover/models": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search the hub for models
+         * @description Models that fit all that is asked for. What is known of earlier answers does when the hub
+         *     cannot be asked; `source`, `age_s` and `notes` say so.
+         */
+        get: operations["discover_models"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/popular": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The most downloaded models
+         * @description The list of models, sorted by downloads.
+         */
+        get: operations["discover_popular"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/trending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The models of these days
+         * @description The list of models, sorted by what the hub calls trending.
+         */
+        get: operations["discover_trending"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/compatible": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that can be served here
+         * @description The list of models, without those that are not supported or do not fit.
+         */
+        get: operations["discover_compatible"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that make vectors of texts
+         * @description The list of models of the kind `embedding`.
+         */
+        get: operations["discover_embeddings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/stt": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that write down what is said
+         * @description The list of models of the kind `transcription`.
+         */
+        get: operations["discover_stt"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/vision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that see pictures
+         * @description The list of models of the kind `vision`.
+         */
+        get: operations["discover_vision"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/categories": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Kinds and families of models
+         * @description With how many there are among those that were counted.
+         */
+        get: operations["discover_categories"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/models/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All about one model on the hub
+         * @description Files, sizes, card, licence, other quantizations, and how it fits with three contexts.
+         */
+        get: operations["discover_model"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/manager/leave-safe-mode": {
         parameters: {
             query?: never;
@@ -1315,6 +1496,52 @@ export interface components {
             status: "queued" | "running";
         };
         /**
+         * CategoryBody
+         * @description A kind of models. `count` is of those that were counted.
+         */
+        CategoryBody: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "text" | "vision" | "embedding" | "reranker" | "transcription" | "speech";
+            /** Count */
+            count: number;
+            /** Served */
+            served: boolean;
+        };
+        /**
+         * CategoryList
+         * @description Kinds and architectures among the most downloaded models that are tagged `mlx`.
+         *
+         *     `counted` is how many were looked at, `complete` whether these are all.
+         */
+        CategoryList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["CategoryBody"][];
+            /** Families */
+            families: components["schemas"]["FamilyBody"][];
+            /** Counted */
+            counted: number;
+            /** Complete */
+            complete: boolean;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "hub" | "cache";
+            /** Age S */
+            age_s: number;
+            /** Notes */
+            notes: string[];
+        };
+        /**
          * ChatCompletion
          * @description A whole answer.
          */
@@ -1634,6 +1861,26 @@ export interface components {
             completion_tokens_details: components["schemas"]["CompletionTokensDetails"];
         };
         /**
+         * ConfigFacts
+         * @description What its config.json says, where it says it.
+         */
+        ConfigFacts: {
+            /** Model Type */
+            model_type: string | null;
+            /** Architectures */
+            architectures: string[];
+            /** Context Length */
+            context_length: number | null;
+            /** Vocabulary Size */
+            vocabulary_size: number | null;
+            /** Hidden Size */
+            hidden_size: number | null;
+            /** Layers */
+            layers: number | null;
+            /** Quantization */
+            quantization: string | null;
+        };
+        /**
          * ContainerStatus
          * @description The tightest memory limit of the control groups (cgroups) that the server runs in.
          *
@@ -1801,6 +2048,162 @@ export interface components {
             blas: string | null;
         };
         /**
+         * DiscoveredDetail
+         * @description One model with all there is to know of it.
+         *
+         *     `revision` is the commit that this is about. `download_bytes` is what an installation fetches,
+         *     null where nothing can be installed. `card` is the model card in Markdown, which a stranger has
+         *     written. `fits` says how it fits with three contexts. `warnings` are sentences about pickles,
+         *     code, and what is missing.
+         */
+        DiscoveredDetail: {
+            /** Id */
+            id: string;
+            /** Author */
+            author: string | null;
+            /** Name */
+            name: string;
+            /** Base Model */
+            base_model: string | null;
+            /** Kind */
+            kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+            /** Capabilities */
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription")[];
+            /** Model Type */
+            model_type: string | null;
+            /** Parameter Count */
+            parameter_count: number | null;
+            /** Quantization */
+            quantization: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** License */
+            license: string | null;
+            /** Gated */
+            gated: boolean | null;
+            /** Downloads */
+            downloads: number | null;
+            /** Likes */
+            likes: number | null;
+            /** Updated At */
+            updated_at: string | null;
+            supported: components["schemas"]["SupportedBody"];
+            fit: components["schemas"]["FitBody"];
+            /** Installed */
+            installed: string | null;
+            /** Variants */
+            variants: components["schemas"]["VariantBody"][];
+            /**
+             * Object
+             * @default model_detail
+             * @constant
+             */
+            object: "model_detail";
+            /** Revision */
+            revision: string | null;
+            /** Files */
+            files: components["schemas"]["HubFileBody"][];
+            /** Download Bytes */
+            download_bytes: number | null;
+            config: components["schemas"]["ConfigFacts"] | null;
+            /** Card */
+            card: string | null;
+            /** License Text */
+            license_text: string | null;
+            /** License Link */
+            license_link: string | null;
+            /** Link */
+            link: string;
+            /** Fits */
+            fits: components["schemas"]["FitBody"][];
+            /** Warnings */
+            warnings: string[];
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "hub" | "cache";
+            /** Age S */
+            age_s: number;
+            /** Notes */
+            notes: string[];
+        };
+        /**
+         * DiscoveredList
+         * @description A page of models. `next_cursor` asks for the next one, null on the last.
+         *
+         *     `total` is null: no hub says it. `source` is `cache` where all of it was known before, `age_s`
+         *     the age of the oldest part. `notes` are sentences for people.
+         */
+        DiscoveredList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["DiscoveredModel"][];
+            /** Next Cursor */
+            next_cursor: string | null;
+            /** Total */
+            total?: number | null;
+            /**
+             * Source
+             * @enum {string}
+             */
+            source: "hub" | "cache";
+            /** Age S */
+            age_s: number;
+            /** Notes */
+            notes: string[];
+        };
+        /**
+         * DiscoveredModel
+         * @description A model on the hub. What nobody says is null, nothing is guessed.
+         *
+         *     `size_bytes` are its files where those are known, else its tensors. `installed` is the state of
+         *     the model here, null for one that is not.
+         */
+        DiscoveredModel: {
+            /** Id */
+            id: string;
+            /** Author */
+            author: string | null;
+            /** Name */
+            name: string;
+            /** Base Model */
+            base_model: string | null;
+            /** Kind */
+            kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+            /** Capabilities */
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription")[];
+            /** Model Type */
+            model_type: string | null;
+            /** Parameter Count */
+            parameter_count: number | null;
+            /** Quantization */
+            quantization: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** License */
+            license: string | null;
+            /** Gated */
+            gated: boolean | null;
+            /** Downloads */
+            downloads: number | null;
+            /** Likes */
+            likes: number | null;
+            /** Updated At */
+            updated_at: string | null;
+            supported: components["schemas"]["SupportedBody"];
+            fit: components["schemas"]["FitBody"];
+            /** Installed */
+            installed: string | null;
+            /** Variants */
+            variants: components["schemas"]["VariantBody"][];
+        };
+        /**
          * DiskStatus
          * @description The disk that holds the data directory.
          */
@@ -1949,6 +2352,36 @@ export interface components {
             reason: string;
         };
         /**
+         * FamilyBody
+         * @description An architecture, by its `model_type`; `count` is of those that were counted.
+         */
+        FamilyBody: {
+            /** Model Type */
+            model_type: string;
+            /** Count */
+            count: number;
+            /** Supported */
+            supported: boolean;
+        };
+        /**
+         * FitBody
+         * @description Whether the model fits into the memory of this machine.
+         *
+         *     `need_bytes` is all that it needs with `context` tokens. Where `context` is null it is what its
+         *     weights need at least.
+         */
+        FitBody: {
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "yes" | "after_eviction" | "tight" | "no" | "unknown";
+            /** Need Bytes */
+            need_bytes: number | null;
+            /** Context */
+            context: number | null;
+        };
+        /**
          * FolderStatus
          * @description A folder of ours and the disk that holds it; the figures are null where it cannot be asked.
          *
@@ -2007,6 +2440,18 @@ export interface components {
             status: "ok" | "starting" | "stopping";
             /** Version */
             version: string;
+        };
+        /**
+         * HubFileBody
+         * @description One file of a model; `needed` says whether an installation fetches it.
+         */
+        HubFileBody: {
+            /** Path */
+            path: string;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Needed */
+            needed: boolean;
         };
         /**
          * ImportRequest
@@ -4342,6 +4787,16 @@ export interface components {
             json_object?: boolean | null;
         };
         /**
+         * SupportedBody
+         * @description Whether this version can serve the model, as far as the hub tells; `reason` if not.
+         */
+        SupportedBody: {
+            /** Ok */
+            ok: boolean;
+            /** Reason */
+            reason: string | null;
+        };
+        /**
          * SystemStatus
          * @description Server, machine, memory and versions; `device` is null until the probe has answered.
          */
@@ -4713,6 +5168,23 @@ export interface components {
             last_used_at: string | null;
             error: components["schemas"]["ErrorBody"] | null;
             returned?: components["schemas"]["MemoryReturnedBody"] | null;
+        };
+        /**
+         * VariantBody
+         * @description Another quantization of the same base model.
+         */
+        VariantBody: {
+            /** Id */
+            id: string;
+            /** Quantization */
+            quantization: string | null;
+            /** Size Bytes */
+            size_bytes: number | null;
+            /** Downloads */
+            downloads: number | null;
+            fit: components["schemas"]["FitBody"];
+            /** Installed */
+            installed: string | null;
         };
         /**
          * VerboseTranscription
@@ -6425,6 +6897,493 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_models: {
+        parameters: {
+            query?: {
+                /** @description Part of the name. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_popular: {
+        parameters: {
+            query?: {
+                /** @description Part of the name. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_trending: {
+        parameters: {
+            query?: {
+                /** @description Part of the name. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_compatible: {
+        parameters: {
+            query?: {
+                /** @description Part of the name. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_embeddings: {
+        parameters: {
+            query?: {
+                /** @description Part of the name. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_stt: {
+        parameters: {
+            query?: {
+                /** @description Part of the name. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_vision: {
+        parameters: {
+            query?: {
+                /** @description Part of the name. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_categories: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CategoryList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_model: {
+        parameters: {
+            query?: {
+                /** @description A branch, a tag or a commit. */
+                revision?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredDetail"];
                 };
             };
             /** @description Client Error */
