@@ -164,11 +164,16 @@ def why_unsupported(model: HubModel, supported: Mapping[Kind, tuple[str, ...]]) 
         known = supported.get("text")
         if not known or model_type not in known:
             return "The hub does not say what it is for."
-    known = supported.get("text")
-    if known and model_type not in known:
-        library = kind_of("text").library
-        return f"The architecture '{model_type}' is not supported by {library} {version(library)}."
-    return None
+    return _why_unknown(model_type, supported)
+
+
+def why_not_served(
+    kind: HubKind, model_type: str, supported: Mapping[Kind, tuple[str, ...]]
+) -> str | None:
+    """The same of a model of which kind and architecture are known."""
+    if not served(kind):
+        return f"mlx-gui serves no {kind} models yet."
+    return _why_unknown(model_type, supported)
 
 
 def least_need_bytes(model: HubModel, backend: Backend) -> int | None:
@@ -225,6 +230,14 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
         disk_bytes=stored,
         discovered_at="",
     )
+
+
+def _why_unknown(model_type: str, supported: Mapping[Kind, tuple[str, ...]]) -> str | None:
+    known = supported.get("text")
+    if not known or model_type in known:
+        return None
+    library = kind_of("text").library
+    return f"The architecture '{model_type}' is not supported by {library} {version(library)}."
 
 
 def _largest(config: Mapping[str, object], vocabulary: int | None, hidden: int) -> int:

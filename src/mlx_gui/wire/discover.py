@@ -160,3 +160,41 @@ class CategoryList(BaseModel):
     source: Literal["hub", "cache"]
     age_s: float
     notes: list[str]
+
+
+class StarterBody(BaseModel):
+    """A model to begin with, out of the catalogue that comes with the program.
+
+    `memory_gb` is the memory that models may use on a machine that it is for, 192 for more than 96.
+    `tried` says that it was installed from a real hub by those who wrote it down; where it was
+    not, `size_bytes` is computed. `chosen` is the one of its kind for this machine. An `embedded`
+    one comes without a hub.
+    """
+
+    id: str
+    kind: HubKindName
+    family: str
+    model_type: str
+    memory_gb: int
+    size_bytes: int
+    parameter_count: int
+    quantization: str | None
+    license: str
+    dimensions: int | None
+    embedded: bool
+    tried: bool
+    note: str | None
+    chosen: bool
+    supported: SupportedBody
+    fit: FitBody
+    installed: str | None
+
+
+class StarterList(BaseModel):
+    """All starters. `usable_bytes` is what models may use here, null before that is known."""
+
+    object: Literal["list"] = "list"
+    data: list[StarterBody]
+    usable_bytes: int | None
+    memory_gb: int | None
+    notes: list[str]

@@ -250,3 +250,26 @@ def test_only_what_fits_is_compatible(hub: HubServer, tmp_path: Path) -> None:
         others = msgspec.structs.replace(facts, model_types={"text": ("other",)})
         parts.machine.device.facts = others
         assert client.get("/v1/discover/compatible").json()["data"] == []
+
+
+def test_starters_need_no_hub(tmp_path: Path) -> None:
+    parts = services(config(tmp_path, offline=True))
+    with asking(parts) as client:
+        unknown = client.get("/v1/discover/starters").json()
+        assert (unknown["usable_bytes"], unknown["memory_gb"]) == (None, None)
+        assert not any(each["chosen"] for each in unknown["data"])
+        parts.machine.device.facts = DeviceFacts(
+            backend="cpu", name="test", memory_bytes=2**33, working_set_bytes=None, versions={},
+            model_types={"text": ("llama", "qwen3")},
+        )  # fmt: skip
+        body = client.get("/v1/discover/starters").json()
+    assert body["usable_bytes"] > 0
+    chosen = [each["kind"] for each in body["data"] if each["chosen"]]
+    assert len(set(chosen)) == len(chosen) > 0
+    by_id = {each["id"]: each for each in body["data"]}
+    embedding = by_id["mlx-community/Qwen3-Embedding-4B-4bit-DWQ"]
+    assert embedding["dimensions"] == 2560
+    assert embedding["supported"]["reason"] == "mlx-gui serves no embedding models yet."
+    assert by_id["mlx-community/Qwen3-0.6B-4bit"]["supported"]["ok"]
+    assert by_id["mlx-community/SmolLM3-3B-4bit"]["supported"]["ok"] is False
+    assert {each["tried"] for each in body["data"] if not each["embedded"]} == {False}

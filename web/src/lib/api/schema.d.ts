@@ -599,6 +599,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/discover/starters": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models to begin with
+         * @description The catalogue that comes with the program, and what of it suits this machine; no hub.
+         */
+        get: operations["discover_starters"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/discover/models/{id}": {
         parameters: {
             query?: never;
@@ -4769,6 +4789,72 @@ export interface components {
             held_bytes: number;
         };
         /**
+         * StarterBody
+         * @description A model to begin with, out of the catalogue that comes with the program.
+         *
+         *     `memory_gb` is the memory that models may use on a machine that it is for, 192 for more than 96.
+         *     `tried` says that it was installed from a real hub by those who wrote it down; where it was
+         *     not, `size_bytes` is computed. `chosen` is the one of its kind for this machine. An `embedded`
+         *     one comes without a hub.
+         */
+        StarterBody: {
+            /** Id */
+            id: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "text" | "vision" | "embedding" | "reranker" | "transcription" | "speech";
+            /** Family */
+            family: string;
+            /** Model Type */
+            model_type: string;
+            /** Memory Gb */
+            memory_gb: number;
+            /** Size Bytes */
+            size_bytes: number;
+            /** Parameter Count */
+            parameter_count: number;
+            /** Quantization */
+            quantization: string | null;
+            /** License */
+            license: string;
+            /** Dimensions */
+            dimensions: number | null;
+            /** Embedded */
+            embedded: boolean;
+            /** Tried */
+            tried: boolean;
+            /** Note */
+            note: string | null;
+            /** Chosen */
+            chosen: boolean;
+            supported: components["schemas"]["SupportedBody"];
+            fit: components["schemas"]["FitBody"];
+            /** Installed */
+            installed: string | null;
+        };
+        /**
+         * StarterList
+         * @description All starters. `usable_bytes` is what models may use here, null before that is known.
+         */
+        StarterList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["StarterBody"][];
+            /** Usable Bytes */
+            usable_bytes: number | null;
+            /** Memory Gb */
+            memory_gb: number | null;
+            /** Notes */
+            notes: string[];
+        };
+        /**
          * StructuredOutputs
          * @description vLLM's way to ask for a form; exactly one of them.
          */
@@ -7341,6 +7427,44 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["CategoryList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_starters: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StarterList"];
                 };
             };
             /** @description Client Error */

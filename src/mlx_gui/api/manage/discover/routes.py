@@ -1,5 +1,6 @@
 """`/v1/discover`: models on the hub, found and judged for this machine."""
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
@@ -8,14 +9,30 @@ from fastapi import APIRouter, Depends, Query
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.manage.discover.asked import Filters
-from mlx_gui.api.manage.discover.present import discovery, installed_state, planned_fits
-from mlx_gui.api.manage.discover.translate import category_list, detail_body, page_body
+from mlx_gui.api.manage.discover.present import (
+    discovery,
+    installed_state,
+    planned_fits,
+    room,
+)
+from mlx_gui.api.manage.discover.translate import (
+    category_list,
+    detail_body,
+    page_body,
+    starter_list,
+)
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.catalog.hub_facts import HubKind
 from mlx_gui.catalog.hub_found import Wanted
+from mlx_gui.catalog.starter_list import starter_models
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.hub import DEFAULT_REVISION, checked_repo_id, checked_revision
-from mlx_gui.wire.discover import CategoryList, DiscoveredDetail, DiscoveredList
+from mlx_gui.wire.discover import (
+    CategoryList,
+    DiscoveredDetail,
+    DiscoveredList,
+    StarterList,
+)
 from mlx_gui.wire.errors import ErrorEnvelope
 
 router = APIRouter(
@@ -82,6 +99,18 @@ async def discover_categories(services: InjectedServices) -> CategoryList:
     facts = services.machine.device.facts
     supported = () if facts is None else facts.model_types.get("text", ())
     return category_list(await discovery(services).count(), supported)
+
+
+@router.get("/starters", operation_id="discover_starters", summary="Models to begin with")
+async def discover_starters(services: InjectedServices) -> StarterList:
+    """The catalogue that comes with the program, and what of it suits this machine; no hub."""
+    facts = services.machine.device.facts
+    return starter_list(
+        await asyncio.to_thread(starter_models),
+        room(services),
+        partial(installed_state, services),
+        supported={} if facts is None else facts.model_types,
+    )
 
 
 @router.get(

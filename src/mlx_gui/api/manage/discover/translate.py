@@ -3,17 +3,22 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
-from mlx_gui.catalog.hub_facts import quantization_of, served
-from mlx_gui.catalog.hub_found import Counted, Detail, Fitting, FoundOnHub, FoundPage
+import msgspec
+
+from mlx_gui.catalog.hub_facts import quantization_of, served, why_not_served
+from mlx_gui.catalog.hub_found import Counted, Detail, Fitting, FoundOnHub, FoundPage, Room, fitting
 from mlx_gui.catalog.needed import needed_files
+from mlx_gui.catalog.starter_list import StarterModel, chosen_starters, tier_of
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.hub import HubModel, RepoTree
+from mlx_gui.core.model import Kind
 from mlx_gui.kinds.architecture import (
     context_length,
     hidden_size,
     language_part,
     vocabulary_size,
 )
+from mlx_gui.kinds.memory import PROCESS_BYTES
 from mlx_gui.kinds.numbers import number
 from mlx_gui.wire.discover import (
     CategoryBody,
@@ -25,6 +30,8 @@ from mlx_gui.wire.discover import (
     FamilyBody,
     FitBody,
     HubFileBody,
+    StarterBody,
+    StarterList,
     SupportedBody,
     VariantBody,
 )
@@ -124,8 +131,53 @@ def category_list(counted: Counted, supported: Iterable[str]) -> CategoryList:
     )
 
 
+def starter_list(
+    starters: Iterable[StarterModel],
+    room: Room | None,
+    state_of: StateOf,
+    *,
+    supported: Mapping[Kind, tuple[str, ...]],
+) -> StarterList:
+    known = tuple(starters)
+    chosen = set[str]()
+    if room is not None:
+        chosen = {each.id for each in chosen_starters(known, room.budget_bytes).values()}
+    return StarterList(
+        data=[
+            _starter(each, room, state_of, chosen=each.id in chosen, supported=supported)
+            for each in known
+        ],
+        usable_bytes=None if room is None else room.budget_bytes,
+        memory_gb=None if room is None else tier_of(room.budget_bytes),
+        notes=[
+            "Of those that were not tried, id, licence and size are as far as they are known; "
+            "`/v1/discover/models/{id}` asks the hub."
+        ],
+    )
+
+
 def fit_body(fit: Fitting) -> FitBody:
     return FitBody(state=fit.state, need_bytes=fit.need_bytes, context=fit.context)
+
+
+def _starter(
+    starter: StarterModel,
+    room: Room | None,
+    state_of: StateOf,
+    *,
+    chosen: bool,
+    supported: Mapping[Kind, tuple[str, ...]],
+) -> StarterBody:
+    need_bytes = None if room is None else starter.size_bytes + PROCESS_BYTES[room.backend]
+    unsupported = why_not_served(starter.kind, starter.model_type, supported)
+    fit = Fitting("unknown") if room is None else fitting(need_bytes, room)
+    return StarterBody(
+        **msgspec.structs.asdict(starter),
+        chosen=chosen,
+        supported=SupportedBody(ok=unsupported is None, reason=unsupported),
+        fit=fit_body(fit),
+        installed=state_of(starter.id),
+    )
 
 
 def _variant(found: FoundOnHub, state_of: StateOf) -> VariantBody:
