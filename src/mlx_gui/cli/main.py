@@ -22,6 +22,8 @@ from mlx_gui.version import __version__
 COMMANDS: Mapping[str, str] = {
     "start": "Start the server.",
     "status": "Show the server, the machine and its memory.",
+    "search": "Search the hub for models.",
+    "info": "Show all about one model, on the hub and here.",
     "list": "List the installed models.",
     "ps": "List the models in memory.",
     "load": "Load a model into memory.",

@@ -1,11 +1,12 @@
 """The client itself: one server, and all that can be asked of it."""
 
 from mlx_gui.client.answers import AnswerCalls
+from mlx_gui.client.discover import DiscoverCalls
 from mlx_gui.client.jobs import JobCalls
 from mlx_gui.client.logs import LogCalls
 from mlx_gui.client.models import ModelCalls
 from mlx_gui.client.status import StatusCalls
 
 
-class Client(StatusCalls, ModelCalls, JobCalls, LogCalls, AnswerCalls):
+class Client(StatusCalls, ModelCalls, DiscoverCalls, JobCalls, LogCalls, AnswerCalls):
     """One server. Calls block; use one client in one thread."""
