@@ -17,13 +17,17 @@ from mlx_gui.api.manage.present import present_memory
 from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus, Topic
+from mlx_gui.catalog.disk_room import DiskRoom
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.scripted import scripted_models
 from mlx_gui.catalog.starters import Starter
 from mlx_gui.control.boot import SPARE_AFTER_S, Boot
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.jobs.bandwidth import Bandwidth
 from mlx_gui.control.jobs.base import JobTools
+from mlx_gui.control.jobs.download import Download
+from mlx_gui.control.jobs.downloads import Downloads
 from mlx_gui.control.jobs.kinds import JOB_KINDS
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.jobs.starter import InstallStarter, starter_folder
@@ -116,7 +120,9 @@ class Application:
             installing=lambda: self.jobs.installing(),
         )
         self.hub = Hub(config=lambda: self._config, folder=config.data_dir / "cache" / "hub")
+        self._bandwidth = Bandwidth(lambda: self._config.download_limit_bytes)
         self.jobs = self._take_jobs()
+        self.downloads = self._take_downloads()
         self.model_settings = ModelSettingsOwner(
             store, lambda: self._config, changing=settings.changing
         )
@@ -136,16 +142,7 @@ class Application:
             bus=self.bus,
             observer=Observers((RequestLog(), self.requests.tracker)),
         )
-        self.boot = Boot(
-            config=lambda: self._config,
-            device=self.device,
-            library=self.library,
-            model_settings=self.model_settings,
-            measurements=self.measurements,
-            run_loop=self.run_loop,
-            safe_mode=safe_mode,
-            bus=self.bus,
-        )
+        self.boot = self._prepare_boot()
         self._retention = ResponseRetention(
             store, days=lambda: self._config.responses_retention_days
         )
@@ -153,6 +150,18 @@ class Application:
         self._recorder = self._record_samples()
         self.asgi = build_asgi(self.services)
         settings.listen(self._on_settings_changed)
+
+    def _prepare_boot(self) -> Boot:
+        return Boot(
+            config=lambda: self._config,
+            device=self.device,
+            library=self.library,
+            model_settings=self.model_settings,
+            measurements=self.measurements,
+            run_loop=self.run_loop,
+            safe_mode=self.safe_mode,
+            bus=self.bus,
+        )
 
     def _services(self, address: str, boot_id: str) -> Services:
         """What the routes get of all these parts."""
@@ -194,6 +203,7 @@ class Application:
             dispatch=Dispatch(self.run_loop, self.device),
             requests=self.requests,
             jobs=self.jobs,
+            downloads=self.downloads,
             uploads=self.uploads,
             store=self._store,
             bus=self.bus,
@@ -229,9 +239,25 @@ class Application:
             worker_settings=self._worker_settings,
             installed=lambda model_id: self.boot.take_in(model_id),
             hub=self.hub,
+            room=DiskRoom(lambda: self._config.disk_reserve_bytes),
+            bandwidth=self._bandwidth,
         )
-        publish = partial(self.bus.publish, "jobs")
-        return Jobs(self._store, kinds=JOB_KINDS, tools=tools, publish=publish)
+
+        def publish(job_id: str) -> None:
+            self.bus.publish("jobs", job_id)
+            self.bus.publish("downloads", job_id)
+
+        most = {Download.name: lambda: self._config.downloads_at_once}
+        return Jobs(self._store, kinds=JOB_KINDS, tools=tools, publish=publish, most=most)
+
+    def _take_downloads(self) -> Downloads:
+        return Downloads(
+            self.jobs,
+            self.hub,
+            config=lambda: self._config,
+            find=self.library.resolve,
+            supported=self._supported_model_types,
+        )
 
     async def recall(self) -> None:
         """Know again which jobs have not come to their end. Raises StoreError."""
@@ -294,6 +320,10 @@ class Application:
             self._background.once("retention", self._retention.forget_old())
         if changed("warm_spare", "worker_memory_limit_bytes"):
             self._background.once("spare", self._replace_spare())
+        if changed("downloads_at_once"):
+            self.jobs.look_again()
+        if changed("download_limit_bytes"):
+            self._bandwidth.share_anew()
         self.run_loop.settings_changed()
         for topic in _SHOWING_SETTINGS:
             self.bus.publish(topic)

@@ -11,7 +11,9 @@ from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
-Topic = Literal["models", "memory", "manager", "system", "settings", "requests", "jobs", "logs"]
+Topic = Literal[
+    "models", "memory", "manager", "system", "settings", "requests", "jobs", "downloads", "logs"
+]
 
 
 class Mark(NamedTuple):

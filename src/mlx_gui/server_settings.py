@@ -80,6 +80,11 @@ class Config:
     samples_retention_days: int
     requests_retention_days: int
     requests_kept: int
+    downloads_at_once: int
+    download_connections: int
+    download_limit_bytes: int
+    download_stall_s: float
+    disk_reserve_bytes: int
     offline: bool
     hub_endpoint: str
     hub_token: str | None
@@ -130,7 +135,7 @@ class SettingSources:
         if "model_dirs" in values:
             values["model_dirs"] = tuple(map(_folder, values["model_dirs"]))
         else:
-            values["model_dirs"] = (self.data_dir / MODELS_FOLDER, _hub_cache(self.variables))
+            values["model_dirs"] = (self.data_dir / MODELS_FOLDER, hub_cache(self.variables))
         values.setdefault("hub_endpoint", self.variables.get("HF_ENDPOINT") or DEFAULT_ENDPOINT)
         values.setdefault("hub_token", None)
         return Config(**values, sources=sources)
@@ -200,7 +205,7 @@ def _folder(text: str) -> Path:
         raise SettingsError(f"The folder {text!r} cannot be found: {error}") from error
 
 
-def _hub_cache(variables: Mapping[str, str]) -> Path:
+def hub_cache(variables: Mapping[str, str]) -> Path:
     """Where huggingface_hub keeps models, by its own rules."""
     if cache := variables.get("HF_HUB_CACHE"):
         return _folder(cache)

@@ -14,6 +14,7 @@ from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.manage.conversions import routes as conversions
 from mlx_gui.api.manage.discover import routes as discover
+from mlx_gui.api.manage.downloads import routes as downloads
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.imports import routes as imports
 from mlx_gui.api.manage.jobs import routes as jobs
@@ -61,6 +62,7 @@ FAMILIES = (
             samples.router,
             jobs.router,
             discover.router,
+            downloads.router,
             safe_mode.router,
             requests.router,
             logs.router,

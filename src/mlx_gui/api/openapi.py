@@ -14,6 +14,7 @@ from mlx_gui.api.openai.completions.wire import Completion
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS as RESPONSE_EVENTS
 from mlx_gui.api.openai.transcriptions.wire import STREAM_EVENTS as TRANSCRIPTION_EVENTS
 from mlx_gui.api.openai.transcriptions.wire import TranscriptionForm
+from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestsEvent
@@ -47,6 +48,8 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
             RequestsEvent,
             JobBody,
             RemovedJob,
+            DownloadBody,
+            RemovedDownload,
         ),
     ),
 )

@@ -10,6 +10,7 @@ from mlx_gui.bus import EventBus
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.jobs.downloads import Downloads
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetSource
 from mlx_gui.control.machine.reading import MachineIdentity
@@ -83,6 +84,7 @@ class Services:
     dispatch: Dispatch
     requests: Requests
     jobs: Jobs
+    downloads: Downloads
     uploads: Uploads
     store: Store
     bus: EventBus

@@ -30,6 +30,8 @@ COMMANDS: Mapping[str, str] = {
     "unload": "Unload a model from memory.",
     "plan": "Show what loading a model would need, evict and leave.",
     "why": "Say why a model is in memory, or is not.",
+    "pull": "Download a model from the hub.",
+    "downloads": "List downloads; pause, resume or cancel one.",
     "jobs": "List work that takes long; pause, resume or cancel it.",
     "import": "Import a model folder or a GGUF file of this machine.",
     "convert": "Pack a model's weights into fewer bits.",

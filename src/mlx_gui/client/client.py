@@ -2,11 +2,14 @@
 
 from mlx_gui.client.answers import AnswerCalls
 from mlx_gui.client.discover import DiscoverCalls
+from mlx_gui.client.downloads import DownloadCalls
 from mlx_gui.client.jobs import JobCalls
 from mlx_gui.client.logs import LogCalls
 from mlx_gui.client.models import ModelCalls
 from mlx_gui.client.status import StatusCalls
 
 
-class Client(StatusCalls, ModelCalls, DiscoverCalls, JobCalls, LogCalls, AnswerCalls):
+class Client(
+    StatusCalls, ModelCalls, DiscoverCalls, JobCalls, DownloadCalls, LogCalls, AnswerCalls
+):
     """One server. Calls block; use one client in one thread."""

@@ -9,6 +9,7 @@ from mlx_gui.client.connection import Connection
 from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, reaching
 from mlx_gui.client.sse import parse_sse
+from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
@@ -37,6 +38,8 @@ Event = (
     | JobBody
     | RemovedJob
     | LogsEvent
+    | DownloadBody
+    | RemovedDownload
 )
 
 _EVENTS: Mapping[str, type[Event]] = {
@@ -52,6 +55,8 @@ _EVENTS: Mapping[str, type[Event]] = {
     "job": JobBody,
     "job_removed": RemovedJob,
     "logs": LogsEvent,
+    "download": DownloadBody,
+    "download_removed": RemovedDownload,
 }
 
 

@@ -258,6 +258,43 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         "Records of requests that are kept, and 128 MB of them at most; 0 keeps none.",
         bounds=(0, 10_000_000),
     ),
+    Setting(
+        "downloads_at_once",
+        "integer",
+        2,
+        "Models that are downloaded at the same time.",
+        bounds=(1, 16),
+    ),
+    Setting(
+        "download_connections",
+        "integer",
+        8,
+        "Connections of one download; a large file comes by several of them at once.",
+        bounds=(1, 32),
+    ),
+    Setting(
+        "download_limit_bytes",
+        "integer",
+        0,
+        "What all downloads together may bring a second; 0 is no limit.",
+        bounds=(0, 2**40),
+    ),
+    Setting(
+        "download_stall_s",
+        "number",
+        30.0,
+        "Time after which a connection that brings nearly nothing is left for a new one. A "
+        "download fails after four times as long without anything.",
+        bounds=(1, 3600),
+    ),
+    Setting(
+        "disk_reserve_bytes",
+        "integer",
+        0,
+        "Space that downloads leave on a disk; 0 takes 2 GB, or a twentieth of a smaller disk "
+        "than 40 GB.",
+        bounds=(0, 2**50),
+    ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
         "hub_endpoint",

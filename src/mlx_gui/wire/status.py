@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
+from mlx_gui.wire.downloads import DownloadBody
 from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import (
@@ -279,6 +280,7 @@ class SnapshotEvent(BaseModel):
     settings: ServerSettingsBody | None = None
     requests: RequestsEvent | None = None
     jobs: list[JobBody] | None = None
+    downloads: list[DownloadBody] | None = None
     logs: LogsEvent | None = None
 
 

@@ -20,6 +20,7 @@ from mlx_gui.bus import EventBus
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.control.dispatch import Dispatch
+from mlx_gui.control.jobs.downloads import Downloads
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.machine.sampler import MemorySampler
@@ -230,6 +231,7 @@ def services(
     jobs = Jobs(
         cast(Store, store), kinds={}, tools=cast(Any, None), publish=partial(bus.publish, "jobs")
     )
+    hub = Hub(config=lambda: owner.config, folder=settings.data_dir / "cache" / "hub")
     limits = BudgetLimits(settings.memory_limit_bytes, settings.memory_reserve_bytes)
     shelf = shelf or Shelf(MODEL)
     model_settings = ModelSettingsOwner(
@@ -250,7 +252,7 @@ def services(
                 config=lambda: owner.config,
             ),
             preload=_do_nothing,
-            hub=Hub(config=lambda: owner.config, folder=settings.data_dir / "cache" / "hub"),
+            hub=hub,
         ),
         machine=MachineParts(
             identity=sampler.reader.identify(),
@@ -274,6 +276,9 @@ def services(
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
         requests=requests,
         jobs=jobs,
+        downloads=Downloads(
+            jobs, hub, config=lambda: owner.config, find=shelf.resolve, supported=dict
+        ),
         uploads=Uploads(settings.data_dir / "cache"),
         store=cast(Store, store),
         bus=bus,

@@ -528,6 +528,18 @@ def test_in_safe_mode_it_rests_until_somebody_wants_it(store: Store) -> None:
     play(scenario)
 
 
+def test_in_safe_mode_too_what_goes_on_goes_on(store: Store) -> None:
+    bench = Bench()
+    job = Job("job-1", "journey", '{"label":"one"}', "Do one", "running", 1.0, 2.0, stage="half")
+    asyncio.run(store.write(lambda connection: keep_job(connection, job)))
+
+    async def scenario() -> None:
+        async with running(store, bench, resume=False) as jobs:
+            await reached(jobs, job, "done")
+
+    play(scenario)
+
+
 @pytest.mark.parametrize(("kind", "arguments"), [("lost", "{}"), ("test", '{"other":1}')])
 def test_a_job_of_another_version_fails_with_a_sentence(
     store: Store, kind: str, arguments: str

@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
+from mlx_gui.catalog.disk_room import DiskRoom
 from mlx_gui.catalog.hub import Hub
+from mlx_gui.control.jobs.bandwidth import Bandwidth
 from mlx_gui.control.workers.errands import run_errand
 from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.errors import MlxGuiError
@@ -33,13 +35,16 @@ class Resting(Exception):
 class JobTools:
     """What of the server the work of jobs may use, with the settings of now.
 
-    `installed` has a model that came into a model folder be one of the list.
+    `installed` has a model that came into a model folder be one of the list. `room` and `bandwidth`
+    are shared by all downloads.
     """
 
     config: Callable[[], Config]
     worker_settings: Callable[[], WorkerSettings]
     installed: Callable[[str], Awaitable[None]]
     hub: Hub
+    room: DiskRoom
+    bandwidth: Bandwidth
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,10 @@ class JobKind(Protocol):
     unit: ClassVar[str]
     """What its progress counts."""
     goes_on: ClassVar[bool]
-    """Whether a later run goes on where an earlier one was, so that its progress still holds."""
+    """Whether a later run goes on where an earlier one was, so that its progress still holds.
+
+    Such work is done in a child without MLX, so that it runs in safe mode too.
+    """
 
     @property
     def title(self) -> str:

@@ -51,6 +51,8 @@ class _Entry:
     work: asyncio.Task[None] | None = None
     attendant: asyncio.Task[None] | None = None
     wish: Literal["finish", "pause", "cancel", "requeue"] = "finish"
+    ahead: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the work has reported, and nobody is told before the store has it."""
     leaves: bool = False
     """Whether what is unfinished stays when it is cancelled."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,12 +90,13 @@ class Jobs:
     async def recall(self, *, resume: bool) -> None:
         """Knows again what the store has; whatever did not come to its end is queued again.
 
-        Without `resume` it is paused, until somebody wants it to go on. Raises StoreError.
+        Without `resume` it is paused until somebody wants it, unless its kind goes on where it was:
+        that work was not at fault. Raises StoreError.
         """
         for job in await self._store.read(all_jobs):
             entry = self._add(job)
             if job.state in ("queued", "running"):
-                state: JobState = "queued" if resume else "paused"
+                state: JobState = "queued" if resume or self._goes_on(job) else "paused"
                 self._change(entry, state=state, **self._before(entry))
                 await self._keep(entry)
 
@@ -329,17 +332,20 @@ class Jobs:
 
     def _before(self, entry: _Entry) -> Mapping[str, Any]:
         """How far it is before its next run."""
+        return {"error": None} if self._goes_on(entry.job) else _NOT_BEGUN
+
+    def _goes_on(self, job: Job) -> bool:
         try:
-            goes_on = self._kind(entry.job).goes_on
+            return self._kind(job).goes_on
         except Conflict:
-            goes_on = False
-        return {"error": None} if goes_on else _NOT_BEGUN
+            return False
 
     async def _attend(self, entry: _Entry, work: asyncio.Task[None]) -> None:
         """Sees the work to whatever end it comes to; its progress is kept now and then."""
         while not work.done():
             await self._keep(entry)
             await asyncio.wait((work,), timeout=self._keep_every_s)
+        self._catch_up(entry)
         fault = asyncio.CancelledError() if work.cancelled() else work.exception()
         if fault is not None and entry.wish == "cancel":
             await self._discard(entry)
@@ -354,9 +360,13 @@ class Jobs:
         await self._kind(entry.job).run(self._context(entry))
 
     def _context(self, entry: _Entry) -> JobContext:
+        goes_on = self._goes_on(entry.job)
+
         def report(stage: str, done: int, total: int, *, detail: str | None = None) -> None:
             said = {} if detail is None else {"detail": detail}
-            self._change(entry, stage=stage, done=done, total=total or None, **said)
+            entry.ahead |= {"stage": stage, "done": done, "total": total or None, **said}
+            if not goes_on:
+                self._catch_up(entry)
 
         return JobContext(self._tools, report, entry.job)
 
@@ -414,14 +424,27 @@ class Jobs:
     async def _thrown_away(self, entry: _Entry) -> None:
         await self._kind(entry.job).discard(self._context(entry))
 
+    def _catch_up(self, entry: _Entry) -> None:
+        """Tell what the work has reported."""
+        if entry.ahead:
+            ahead, entry.ahead = entry.ahead, {}
+            self._change(entry, **ahead)
+
     async def _keep(self, entry: _Entry) -> None:
-        """A job that cannot be kept now goes on; the log says so when that begins."""
-        job = entry.job
-        if job is entry.kept:
+        """A job that cannot be kept now goes on; the log says so when that begins.
+
+        What has been told of progress that still holds after a crash must not be lost by one, so
+        that the store has it first.
+        """
+        if entry.job is entry.kept and not entry.ahead:
             return
+        ahead, entry.ahead = entry.ahead, {}
+        job = msgspec.structs.replace(entry.job, **ahead)
         fault = await fault_of("keep", self._write(job))
+        if ahead:
+            self._change(entry, **ahead)
         if fault is None:
-            entry.kept = job
+            entry.kept = entry.job if ahead else job
         elif entry.kept is not None:
             entry.kept = None
             log.error("job_not_kept", job=job.id, reason=_error_of(fault).message)

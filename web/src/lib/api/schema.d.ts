@@ -639,6 +639,152 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/install": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Download a model from the hub
+         * @description The model if it is here, else the download that brings it, which others may have begun.
+         *
+         *     Only what serving needs is fetched. A repo that cannot be served is refused before any of that.
+         */
+        post: operations["install_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/downloads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the downloads
+         * @description What runs, waits, and has ended not too long ago, the newest first.
+         */
+        get: operations["list_downloads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/downloads/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Change the order of the downloads that wait
+         * @description All downloads as they have their turn: those named first, then the others as before.
+         */
+        post: operations["order_downloads"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/downloads/{download_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one download
+         * @description How far it is, or how it ended.
+         */
+        get: operations["get_download"];
+        put?: never;
+        post?: never;
+        /**
+         * Cancel a download, or forget one that has ended
+         * @description The download once it has ended and left nothing, or that it is forgotten.
+         */
+        delete: operations["cancel_download"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/downloads/{download_id}/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a download rest until it is resumed
+         * @description The download once it rests. What has come stays.
+         */
+        post: operations["pause_download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/downloads/{download_id}/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have a download go on where it was
+         * @description The download, which runs when it is its turn.
+         */
+        post: operations["resume_download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/downloads/{download_id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a download again after it failed
+         * @description The download, which goes on with what it has.
+         */
+        post: operations["retry_download"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/manager/leave-safe-mode": {
         parameters: {
             query?: never;
@@ -2236,6 +2382,79 @@ export interface components {
             total_bytes: number;
         };
         /**
+         * DownloadBody
+         * @description A download. Bytes are those that are needed, and counted once they are on the disk.
+         *
+         *     `bytes_done` never gets smaller, and is `bytes_total` only once all is verified. `bytes_per_s`
+         *     is the average of the last ten seconds; `eta_s` is null until bytes have come for five. `error`
+         *     is why it failed or rests, `note` why nothing comes at the moment. `revision` is the commit that
+         *     `requested_revision` was when it began.
+         */
+        DownloadBody: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default download
+             * @constant
+             */
+            object: "download";
+            /** Model Id */
+            model_id: string;
+            /** Revision */
+            revision: string;
+            /** Requested Revision */
+            requested_revision: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "queued" | "checking" | "downloading" | "paused" | "verifying" | "done" | "failed" | "cancelled";
+            /** Bytes Done */
+            bytes_done: number;
+            /** Bytes Total */
+            bytes_total: number;
+            /** Bytes Per S */
+            bytes_per_s: number | null;
+            /** Eta S */
+            eta_s: number | null;
+            /** Files Done */
+            files_done: number;
+            /** Files Total */
+            files_total: number;
+            /** Current File */
+            current_file: string | null;
+            /** Note */
+            note: string | null;
+            error: components["schemas"]["ErrorBody"] | null;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+        };
+        /**
+         * DownloadList
+         * @description Downloads: the newest first, or as they have their turn.
+         */
+        DownloadList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["DownloadBody"][];
+        };
+        /**
+         * DownloadOrder
+         * @description Ids of downloads that wait, in the order in which they are to have their turn.
+         */
+        DownloadOrder: {
+            /** Ids */
+            ids: string[];
+        };
+        /**
          * DurationUsage
          * @description How long the sound is.
          */
@@ -2541,6 +2760,21 @@ export interface components {
             thinking_budget?: number | null;
             /** Truncation */
             truncation?: ("auto" | "disabled") | null;
+        };
+        /**
+         * InstallRequest
+         * @description A model of the hub that is wanted here.
+         *
+         *     `revision` is a branch, a tag or a commit, by default `main`. `files` are patterns such as
+         *     `*Q4_K_M.gguf` for weights that would not be taken by themselves.
+         */
+        InstallRequest: {
+            /** Model Id */
+            model_id: string;
+            /** Revision */
+            revision?: string | null;
+            /** Files */
+            files?: string[] | null;
         };
         /**
          * Item
@@ -4052,6 +4286,26 @@ export interface components {
             effort?: ("none" | "minimal" | "low" | "medium" | "high" | "xhigh" | "max") | null;
             /** Summary */
             summary?: ("auto" | "concise" | "detailed") | null;
+        };
+        /**
+         * RemovedDownload
+         * @description A download that is forgotten.
+         */
+        RemovedDownload: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default download
+             * @constant
+             */
+            object: "download";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
         };
         /**
          * RemovedJob
@@ -6016,6 +6270,11 @@ export interface components {
              * @default null
              */
             jobs: components["schemas"]["JobBody"][] | null;
+            /**
+             * Downloads
+             * @default null
+             */
+            downloads: components["schemas"]["DownloadBody"][] | null;
             /** @default null */
             logs: components["schemas"]["LogsEvent"] | null;
         };
@@ -7530,6 +7789,340 @@ export interface operations {
             };
         };
     };
+    install_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InstallRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelObject"];
+                };
+            };
+            /** @description The download that brings it */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_downloads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    order_downloads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DownloadOrder"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    cancel_download: {
+        parameters: {
+            query?: {
+                /** @description Leave what has come, for a later download of the same. */
+                keep_partial?: boolean;
+            };
+            header?: never;
+            path: {
+                download_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadBody"] | components["schemas"]["RemovedDownload"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    pause_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    resume_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    retry_download: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                download_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DownloadBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     leave_safe_mode: {
         parameters: {
             query?: never;
@@ -7739,7 +8332,7 @@ export interface operations {
     stream_events: {
         parameters: {
             query?: {
-                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`, `logs`. By default `models`, `memory`, `manager`, `system`, `jobs`. */
+                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`, `downloads`, `logs`. By default `models`, `memory`, `manager`, `system`, `jobs`, `downloads`. */
                 topics?: string | null;
             };
             header?: never;
@@ -7754,7 +8347,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": components["schemas"]["HelloEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["ModelObject"] | components["schemas"]["RemovedModel"] | components["schemas"]["MemoryStatus"] | components["schemas"]["ManagerStatus"] | components["schemas"]["SystemStatus"] | components["schemas"]["RequestsEvent"] | components["schemas"]["JobBody"] | components["schemas"]["RemovedJob"];
+                    "text/event-stream": components["schemas"]["HelloEvent"] | components["schemas"]["SnapshotEvent"] | components["schemas"]["ModelObject"] | components["schemas"]["RemovedModel"] | components["schemas"]["MemoryStatus"] | components["schemas"]["ManagerStatus"] | components["schemas"]["SystemStatus"] | components["schemas"]["RequestsEvent"] | components["schemas"]["JobBody"] | components["schemas"]["RemovedJob"] | components["schemas"]["DownloadBody"] | components["schemas"]["RemovedDownload"];
                 };
             };
             /** @description Client Error */

@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from mlx_gui.api.auth import AccessScope
+from mlx_gui.api.manage.downloads.translate import download_body
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.manage.present import (
     present_manager,
@@ -21,6 +22,7 @@ from mlx_gui.api.services import Services
 from mlx_gui.bus import Mark, Subscription, Topic
 from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.model import Model
+from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
@@ -174,6 +176,29 @@ class _Logs:
         return [("logs", await self.now())]
 
 
+class _Downloads:
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._downloads = services.downloads
+        self._known: set[str] = set()
+
+    async def now(self) -> list[DownloadBody]:
+        downloads = [download_body(job) for job in self._downloads.all()]
+        self._known = {download.id for download in downloads}
+        return downloads
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        """The present state of the download, or that it is forgotten; nothing of other jobs."""
+        try:
+            job = self._downloads.get(key)
+        except NotFound:
+            if key not in self._known:
+                return []
+            self._known.discard(key)
+            return [("download_removed", RemovedDownload(id=key))]
+        self._known.add(key)
+        return [("download", download_body(job))]
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRow:
     """A topic, the scope that it takes, and how its renderer is made.
@@ -195,6 +220,7 @@ TOPICS: tuple[TopicRow, ...] = (
     TopicRow("settings", "admin", _Settings, usual=False),
     TopicRow("requests", "admin", _Requests, usual=False),
     TopicRow("jobs", "models:read", _Jobs),
+    TopicRow("downloads", "models:read", _Downloads),
     TopicRow("logs", "admin", _Logs, usual=False),
 )
 
