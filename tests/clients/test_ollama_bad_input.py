@@ -47,7 +47,7 @@ def raw(content: bytes, **headers: str) -> Callable[..., Any]:
 ROWS = (
     Row("an unknown model", "model_not_found", 404, chat("no/such"), hint="mlx-gui list"),
     Row("an unknown tag", "model_not_found", 404, chat("fake/echo:7b"), hint="fake/echo"),
-    Row("a path that is not served", "not_found", 404, lambda c: c.post("/api/pull")),
+    Row("a path that is not served", "not_found", 404, lambda c: c.post("/api/create")),
     Row("a wrong method", "method_not_allowed", 405, lambda c: c.get("/api/chat"), hint="POST"),
     Row("no JSON", "invalid_request", 400, raw(b"model=fake/echo"), hint="JSON"),
     Row("half a surrogate pair", "invalid_request", 400, raw(b'{"model": "\\ud800"}')),

@@ -1,6 +1,7 @@
 """Models come from a hub: whole, verified, and with a progress that is true."""
 
 import hashlib
+import json
 import random
 import signal
 import subprocess
@@ -451,6 +452,23 @@ def test_an_offline_server_fetches_nothing(tmp_path: Path, hub: HubServer, noise
     assert hub.seen == []
 
 
+def test_a_pull_in_ollamas_words(usual: Visitor, noise: Path, hub: HubServer) -> None:
+    with usual.client.stream("POST", "/api/pull", json={"model": "hf.co/org/noise:latest"}) as told:
+        lines = [json.loads(line) for line in told.iter_lines() if line]
+    assert lines[0] == {"status": "pulling manifest"}
+    assert lines[-1] == {"status": "success"}
+    parts = [line for line in lines if "completed" in line]
+    assert parts
+    assert all(line["completed"] < line["total"] for line in parts)
+    hub.add("org/other", noise)
+    whole = usual.client.post("/api/pull", json={"name": "org/other", "stream": False})
+    assert whole.json() == {"status": "success"}
+    lost = usual.client.post("/api/pull", json={"model": "org/lost"})
+    assert lost.status_code == 404
+    assert "org/lost" in lost.json()["error"]
+    assert usual.client.post("/api/pull", json={}).status_code == 400
+
+
 def mlx_gui(server: Server, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "mlx_gui", *arguments, "--data-dir", str(server.data_dir)],
@@ -483,3 +501,16 @@ def test_the_command_pulls_pauses_and_goes_on(usual: Visitor, noise: Path, tmp_p
     assert command.returncode == 0, problems
     assert "org/noise is installed" in said
     check_whole(tmp_path / "hub", "org/noise", noise)
+
+
+def test_a_question_to_a_model_that_is_not_here_brings_it(tmp_path: Path, hub: HubServer) -> None:
+    hub.add(MODEL, checkpoint("Qwen3-tiny-trained"))
+    settings = settings_of(tmp_path, hub, max_context_tokens=256)
+    with running_server(tmp_path, engine="mlx", settings=settings) as server:
+        asked = mlx_gui(server, "run", MODEL, "Hello", "--max-tokens", "4")
+        _, problems = asked.communicate(timeout=90)
+        assert asked.returncode == 1
+        assert "is not installed" in problems
+        asked = mlx_gui(server, "run", MODEL, "Hello", "--max-tokens", "4", "--pull")
+        _, problems = asked.communicate(timeout=90)
+        assert asked.returncode == 0, problems

@@ -34,6 +34,7 @@ from mlx_gui.api.ollama.chat import routes as ollama_chat
 from mlx_gui.api.ollama.errors import error_body as ollama_error_body
 from mlx_gui.api.ollama.generate import routes as ollama_generate
 from mlx_gui.api.ollama.models import routes as ollama_models
+from mlx_gui.api.ollama.pull import routes as ollama_pull
 from mlx_gui.api.openai.chat import routes as chat
 from mlx_gui.api.openai.completions import routes as completions
 from mlx_gui.api.openai.embeddings import routes as embeddings
@@ -93,6 +94,7 @@ FAMILIES = (
             ollama_chat.router,
             ollama_generate.router,
             ollama_models.router,
+            ollama_pull.router,
             ollama_unserved.router,
         ),
         ollama_error_body,

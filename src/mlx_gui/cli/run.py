@@ -10,9 +10,12 @@ from mlx_gui.cli.answer_format import read_format
 from mlx_gui.cli.chat import Chat
 from mlx_gui.cli.connection import connect
 from mlx_gui.cli.conversation import converse
+from mlx_gui.cli.following import follow
 from mlx_gui.cli.options import DataDir, ModelName, Url
 from mlx_gui.cli.output import console, write_json
 from mlx_gui.client import AnswerOptions, Client
+from mlx_gui.core.errors import ModelNotFound, NotReady
+from mlx_gui.wire.models import ModelObject
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -37,10 +40,13 @@ def command(
     raw: option.Raw = False,
     json: option.WholeAnswer = False,
     verbose: option.Verbose = False,
+    pull: option.Pull = False,
     url: Url = None,
     data_dir: DataDir = None,
 ) -> None:
     """Ctrl-C stops an answer. Ctrl-D, /bye or Ctrl-C twice leaves the chat; /help says more.
+
+    A model that is not installed is downloaded from the hub, if you want it.
 
     Text that is piped in is added to the prompt, or is the prompt.
     """
@@ -66,7 +72,7 @@ def command(
             raise typer.BadParameter(f"{'--raw' if raw else '--json'} needs a PROMPT.")
         chat = Chat(
             client,
-            _make_ready(client, model),
+            _make_ready(client, model, pull=pull),
             options=options,
             raw=raw,
             verbose=verbose,
@@ -95,10 +101,32 @@ def _with_piped(prompt: str | None, *, exactly: bool) -> str:
     return question
 
 
-def _make_ready(client: Client, name: str) -> str:
+def _make_ready(client: Client, name: str, *, pull: bool) -> str:
     """The model's full id, once it is loaded; a refusal comes before any question is typed."""
-    found = client.model(name)
+    found = _here(client, name, pull=pull)
     if found.state not in ("ready", "busy"):
         with console(stderr=True).status(f"Loading {found.id}"):
             client.load(found.id)
     return found.id
+
+
+def _here(client: Client, name: str, *, pull: bool) -> ModelObject:
+    """The model, once it is installed. Raises ModelNotFound where nobody wants it to be."""
+    try:
+        return client.model(name)
+    except (ModelNotFound, NotReady) as missing:
+        under_way = isinstance(missing, NotReady) and "job" in missing.details
+        if name.count("/") != 1 or not (under_way or isinstance(missing, ModelNotFound)):
+            raise
+        if not (pull or under_way or _wanted(name)):
+            raise
+    found = client.install(name)
+    if not isinstance(found, ModelObject):
+        found = client.model(follow(client, found).model_id)
+    return found
+
+
+def _wanted(name: str) -> bool:
+    """Whether somebody at the terminal wants the model to be downloaded."""
+    typed = sys.stdin is not None and sys.stdin.isatty()
+    return typed and typer.confirm(f"{name} is not installed. Download it from the hub?", err=True)

@@ -53,3 +53,6 @@ WholeAnswer = Annotated[
     bool, typer.Option("--json", help="Print the whole answer as a JSON object.")
 ]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Say after each answer how fast it was.")]
+Pull = Annotated[
+    bool, typer.Option("--pull", help="Download a model that is not installed without asking.")
+]

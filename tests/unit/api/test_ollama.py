@@ -515,7 +515,6 @@ def test_what_is_no_json_object_is_refused(address: str, body: bytes) -> None:
     [
         ("POST", "/api/embed", "text models"),
         ("POST", "/api/embeddings", "text models"),
-        ("POST", "/api/pull", "model_dirs"),
         ("POST", "/api/create", "model_dirs"),
         ("POST", "/api/copy", "model_dirs"),
         ("POST", "/api/push", "not uploaded"),

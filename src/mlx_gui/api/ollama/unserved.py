@@ -12,7 +12,6 @@ _EMBEDDING = "Only text models are served: ask them at /api/chat or /api/generat
 _UNSERVED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("/api/embed", ("POST",), _EMBEDDING),
     ("/api/embeddings", ("POST",), _EMBEDDING),
-    ("/api/pull", ("POST",), _MODELS),
     ("/api/create", ("POST",), _MODELS),
     ("/api/copy", ("POST",), _MODELS),
     ("/api/push", ("POST",), "Models are not uploaded anywhere from here."),

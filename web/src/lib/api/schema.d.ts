@@ -1362,6 +1362,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Download a model from the hub, as Ollama does
+         * @description How far it is, in lines of JSON; with `stream` off one object, once the model is there.
+         *
+         *     The download goes on when nobody listens any more.
+         */
+        post: operations["ollama_pull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -4075,6 +4097,32 @@ export interface components {
             frequency_penalty?: number | null;
             /** Repeat Last N */
             repeat_last_n?: number | null;
+        };
+        /**
+         * OllamaPullProgress
+         * @description One line of a pull. The last one's `status` is `success`.
+         */
+        OllamaPullProgress: {
+            /** Status */
+            status: string;
+            /** Digest */
+            digest?: string | null;
+            /** Total */
+            total?: number | null;
+            /** Completed */
+            completed?: number | null;
+        };
+        /**
+         * OllamaPullRequest
+         * @description A model of the hub; `name` is what older clients call `model`.
+         */
+        OllamaPullRequest: {
+            /** Model */
+            model?: string | null;
+            /** Name */
+            name?: string | null;
+            /** Stream */
+            stream?: boolean | null;
         };
         /**
          * OllamaRunningModel
@@ -9274,6 +9322,49 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OllamaVersion"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_pull: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaPullRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaPullProgress"];
+                    "application/x-ndjson": components["schemas"]["OllamaPullProgress"];
                 };
             };
             /** @description Client Error */
