@@ -17,7 +17,8 @@ from mlx_gui.core.model import Kind
 INDEX_SUFFIX = ".safetensors.index.json"
 CONFIG = "config.json"
 
-_WEIGHTS = ".safetensors"
+_WEIGHTS = (".safetensors", "/weights.npz")
+"""The second is MLX's own form for Whisper, of arrays alone: MLX runs nothing of it."""
 _GGUF = ".gguf"
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".nemo")
 _CODE = (".py", ".sh", ".so", ".dylib", ".dll", ".js", ".ipynb", ".exe", ".whl")
@@ -117,7 +118,7 @@ def _asked(tree: RepoTree, patterns: Sequence[str]) -> list[RepoFile]:
             )
         chosen.update((file.path, file) for file in matching)
     for path in chosen:
-        if path.endswith((*_PICKLES, *_CODE)):
+        if path.endswith((*_PICKLES, *_CODE)) and not _has_weights(path):
             raise InvalidRequest(
                 f"{path} is not fetched: what comes with a model as a pickle or as code is never "
                 "run here.",
@@ -125,14 +126,15 @@ def _asked(tree: RepoTree, patterns: Sequence[str]) -> list[RepoFile]:
                 param="files",
             )
     asked = list(chosen.values())
-    if any(file.path.endswith((_WEIGHTS, _GGUF)) for file in asked):
+    if any(_has_weights(file.path) or _is_gguf(file) for file in asked):
         return asked
     return [*asked, *_weights([file for file in tree.files if not _of_no_use(file.path)])]
 
 
 def _weights(useful: Iterable[RepoFile]) -> list[RepoFile]:
     """Those in safetensors, without the second copies that some repos have in another form."""
-    weights = [file for file in useful if file.path.endswith(_WEIGHTS)]
+    found = [file for file in useful if _has_weights(file.path)]
+    weights = [file for file in found if file.path.endswith(".safetensors")] or found
     names = {file.path for file in weights}
 
     def spare(path: str) -> bool:
@@ -179,6 +181,10 @@ def _of_no_use(path: str) -> bool:
     if not _OTHER_FORMS.isdisjoint(pure.parts[:-1]):
         return True
     return any(fnmatchcase(pure.name.lower(), pattern) for pattern in _OF_NO_USE)
+
+
+def _has_weights(path: str) -> bool:
+    return f"/{path}".endswith(_WEIGHTS)
 
 
 def _is_gguf(file: RepoFile) -> bool:

@@ -53,6 +53,14 @@ def test_second_copies_of_the_weights_are_left_out() -> None:
     assert "model.fp16.safetensors" in needed("config.json", "model.fp16.safetensors")
 
 
+def test_arrays_of_whisper_are_weights_and_other_arrays_are_none() -> None:
+    assert needed("config.json", "weights.npz") == {"config.json", "weights.npz"}
+    paths = ("config.json", "weights.npz", "weights.safetensors")
+    assert needed(*paths) == {"config.json", "weights.safetensors"}
+    with pytest.raises(NotServable, match="pickles"):
+        needed("config.json", "arrays.npz")
+
+
 def test_gguf_is_fetched_where_it_is_asked_for() -> None:
     paths = ("config.json", "model-q4.gguf", "model-q8.gguf", "model.safetensors")
     assert needed(*paths, asked=["*q4.gguf"]) == {"config.json", "model-q4.gguf"}
