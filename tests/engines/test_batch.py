@@ -18,7 +18,9 @@ from tests.zoo.families import FAMILIES, SERIAL
 BATCHED = [name for name in FAMILIES if name not in SERIAL]
 EMBEDDED = ("Qwen3-tiny", "SmolLM3-tiny", "gemma-3-text-tiny-window", "LFM2-tiny", "SmolLM2-tiny")
 LONG = "The fox read every book in the house. " * 12
-SEEDED = Sampling(temperature=1.3, top_p=0.9, seed=11)
+# A seed whose draws are not so near a border that another BLAS, which rounds otherwise, would turn
+# one of them.
+SEEDED = Sampling(temperature=1.3, top_p=0.9, seed=12)
 PENALISED = structs.replace(
     FIXED,
     repetition_penalty=1.3,

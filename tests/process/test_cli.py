@@ -427,7 +427,7 @@ def test_an_unload_names_a_model_or_all(mlx_gui: Run, arguments: list[str]) -> N
 
 
 def test_the_log_is_shown_by_level_and_followed(mlx_gui: Run, environment: dict[str, str]) -> None:
-    assert " ready " in mlx_gui("logs").stdout
+    assert " ready " in mlx_gui("logs", "-n", "1000").stdout
     assert " ready " not in mlx_gui("logs", "--level", "warning").stdout
     lines = [json.loads(line) for line in mlx_gui("logs", "--json").stdout.splitlines()]
     assert [each["seq"] for each in lines] == sorted({each["seq"] for each in lines})
