@@ -1,5 +1,6 @@
 """Finding models on the hub: what is asked of it, and what of its answers somebody wants."""
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -86,18 +87,23 @@ class Discovery:
                 return None
             return await self._hub.text(model.id, at, name, limit_bytes=limit_bytes)
 
-        config = _json_object(await text("config.json", _CONFIG_BYTES))
+        licence = next((name for name in sorted(names) if name.upper() in _LICENCES), "")
+        written, card, license_text, (variants, notes) = await asyncio.gather(
+            text("config.json", _CONFIG_BYTES),
+            text("README.md", _CARD_BYTES),
+            text(licence, _LICENCE_BYTES),
+            self._variants(model),
+        )
+        config = _json_object(written)
         if config is not None:
             model = msgspec.structs.replace(model, config={**model.config, **config})
-        licence = next((name for name in sorted(names) if name.upper() in _LICENCES), "")
         found = self._found(model)
-        variants, notes = await self._variants(model)
         return Detail(
             found=replace(found, variants=variants),
             told=told,
             config=config,
-            card=await text("README.md", _CARD_BYTES),
-            license_text=await text(licence, _LICENCE_BYTES),
+            card=card,
+            license_text=license_text,
             planned=None if found.unsupported else as_installed(model, config or {}),
             notes=(*_staleness(told), *notes),
         )
@@ -106,15 +112,7 @@ class Discovery:
         """Counts among the most downloaded models that are tagged for MLX."""
         query = HubQuery(tags=(_TAG,), sort="downloads", limit=_HUB_PAGE)
         walk = _Walk()
-        models: list[HubModel] = []
-        cursor: str | None = None
-        for _ in range(_COUNTED_PAGES):
-            page, told = await self._hub.search(query, cursor=cursor)
-            walk.note(told)
-            models += page.models
-            cursor = page.cursor
-            if cursor is None:
-                break
+        models, more = await self._first(query, _COUNTED_PAGES, walk)
         kinds: dict[HubKind, int] = dict.fromkeys(PIPELINE_TAGS, 0)
         families: dict[str, int] = {}
         for model in models:
@@ -123,7 +121,7 @@ class Discovery:
             if (family := model_type_of(model)) is not None:
                 families[family] = families.get(family, 0) + 1
         return Counted(
-            kinds, families, len(models), cursor is None, walk.age_s, walk.asked_hub,
+            kinds, families, len(models), not more, walk.age_s, walk.asked_hub,
             tuple(walk.notes),
         )  # fmt: skip
 
@@ -131,9 +129,10 @@ class Discovery:
 
     async def _walk(self, wanted: Wanted, place: "_Place") -> FoundPage:
         """Through the hub's pages until ours is full, or it is enough."""
-        if wanted.sort == "size":
-            return await self._by_size(wanted, place)
-        query, walk = _hub_query(wanted), _Walk(notes=_scope_notes(wanted))
+        queries = _hub_queries(wanted)
+        if len(queries) > 1 or wanted.sort == "size":
+            return await self._gather(wanted, queries, place)
+        query, walk = queries[0], _Walk(notes=_scope_notes(wanted))
         found: list[FoundOnHub] = []
         cursor, skip = place.cursor, place.skip
         for _ in range(_MOST_PAGES):
@@ -155,30 +154,39 @@ class Discovery:
         )
         return walk.page(found, _Place(cursor, 0).written(wanted))
 
-    async def _by_size(self, wanted: Wanted, place: "_Place") -> FoundPage:
-        """The smallest of the most downloaded ones: no hub can sort by size."""
-        query, walk = (
-            _hub_query(replace(wanted, sort="downloads")),
-            _Walk(notes=_scope_notes(wanted)),
-        )
-        found: list[FoundOnHub] = []
-        cursor: str | None = None
-        for _ in range(_MOST_PAGES):
-            page, told = await self._hub.search(query, cursor=cursor)
-            walk.note(told)
-            each_wanted = (self._wanted(model, wanted) for model in page.models)
-            found += [each for each in each_wanted if each is not None]
-            cursor = page.cursor
-            if cursor is None:
-                break
-        else:
-            walk.notes.append(
-                f"The {_MOST_PAGES * _HUB_PAGE} most downloaded models were put in order by size."
-            )
-        found.sort(key=lambda each: (each.size_bytes is None, each.size_bytes or 0, each.hub.id))
+    async def _gather(
+        self, wanted: Wanted, queries: Sequence[HubQuery], place: "_Place"
+    ) -> FoundPage:
+        """What is first in several lists of the hub, or what no hub can sort by, in one order."""
+        walk, pages = _Walk(notes=_scope_notes(wanted)), -(-_MOST_PAGES // len(queries))
+        lists = await asyncio.gather(*(self._first(query, pages, walk) for query in queries))
+        ranked: dict[str, tuple[int, FoundOnHub]] = {}
+        for models, _ in lists:
+            for rank, model in enumerate(models):
+                if model.id not in ranked and (each := self._wanted(model, wanted)) is not None:
+                    ranked[model.id] = (rank, each)
+        if any(more for _, more in lists):
+            looked = sum(len(models) for models, _ in lists)
+            walk.notes.append(f"The first {looked} models of the hub's lists were looked at.")
+        found = [each for _, each in sorted(ranked.values(), key=_order(wanted))]
         end = place.skip + wanted.limit
         following = _Place(None, end).written(wanted) if end < len(found) else None
         return walk.page(found[place.skip : end], following)
+
+    async def _first(
+        self, query: HubQuery, pages: int, walk: "_Walk"
+    ) -> tuple[list[HubModel], bool]:
+        """The models of the first pages of one list, and whether there are more."""
+        models: list[HubModel] = []
+        cursor: str | None = None
+        for _ in range(pages):
+            page, told = await self._hub.search(query, cursor=cursor)
+            walk.note(told)
+            models += page.models
+            cursor = page.cursor
+            if cursor is None:
+                break
+        return models, cursor is not None
 
     async def _known(self, wanted: Wanted, error: Offline | HubUnreachable) -> FoundPage:
         """What of earlier answers is wanted. Raises `error` where a hub that is away left none."""
@@ -295,17 +303,51 @@ def _no_cursor(why: str) -> InvalidRequest:
     )
 
 
-def _hub_query(wanted: Wanted) -> HubQuery:
-    tags = PIPELINE_TAGS[wanted.kind] if wanted.kind is not None else ()
-    return HubQuery(
+def _hub_queries(wanted: Wanted) -> Sequence[HubQuery]:
+    """The lists of the hub that hold what is wanted: one for each task of a kind.
+
+    Where somebody looks for a name, those of no task are looked through too.
+    """
+    sort = wanted.sort or ("downloads" if wanted.query else "trending")
+    anyhow = HubQuery(
         search=wanted.query,
         author=wanted.author,
-        # Of a kind with several tasks the hub can be asked for one only.
-        pipeline_tag=tags[0] if tags and wanted.kind == "text" else None,
         tags=(_TAG,) if _browsing(wanted) else (),
-        sort=wanted.sort or ("downloads" if wanted.query else "trending"),
+        # By size it is put in order here.
+        sort="downloads" if sort == "size" else sort,
         limit=_HUB_PAGE,
     )
+    if wanted.kind is None:
+        return (anyhow,)
+    tasks = tuple(
+        msgspec.structs.replace(anyhow, pipeline_tag=tag) for tag in PIPELINE_TAGS[wanted.kind]
+    )
+    if wanted.query or wanted.author:
+        return (*tasks, anyhow)
+    # Those of its second task are few, and one list can be followed to its end.
+    return tasks[:1] if wanted.kind == "text" else tasks
+
+
+def _order(wanted: Wanted) -> Callable[[tuple[int, FoundOnHub]], tuple[object, ...]]:
+    """How models of several lists are put together: what the lists are sorted by, else in turns."""
+
+    def place(ranked: tuple[int, FoundOnHub]) -> tuple[object, ...]:
+        rank, each = ranked
+        match wanted.sort or ("downloads" if wanted.query else "trending"):
+            case "size":
+                return each.size_bytes is None, each.size_bytes or 0, each.hub.id
+            case "downloads":
+                return -(each.hub.downloads or 0), rank, each.hub.id
+            case "likes":
+                return -(each.hub.likes or 0), rank, each.hub.id
+            case "newest":
+                # Times of one form; the later one is the larger text.
+                newest = [-ord(letter) for letter in each.hub.updated_at or ""]
+                return each.hub.updated_at is None, newest, each.hub.id
+            case "trending":
+                return rank, each.hub.id
+
+    return place
 
 
 def _browsing(wanted: Wanted) -> bool:

@@ -18,9 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
-import msgspec
-
-from mlx_gui.catalog.hub_answers import Answer, HubAnswers
+from mlx_gui.catalog.hub_answers import Answer, HubAnswers, Key
 from mlx_gui.catalog.hub_errors import named_hub_errors, refusal, unreadable_address
 from mlx_gui.catalog.hub_reading import (
     MOST_FILES,
@@ -82,14 +80,17 @@ _EXPANDED = (
 class Hub:
     """The hub that the settings name. Belongs to the event loop's thread.
 
-    What it answers is kept in `folder` for when it is away.
+    What it answers is kept in `folder` for when it is away. An answer may take `patience_s`.
 
     Every question raises HubUnreachable, HubAnswer, ModelNotOnHub, GatedModel, Offline or
     InvalidRequest.
     """
 
-    def __init__(self, *, config: Callable[[], Config], folder: Path) -> None:
+    def __init__(
+        self, *, config: Callable[[], Config], folder: Path, patience_s: float = _WHOLE_S
+    ) -> None:
         self._config = config
+        self._patience_s = patience_s
         self._answers = HubAnswers(folder)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
         self._client: httpx2.Client | None = None
@@ -103,7 +104,7 @@ class Hub:
         """
         params = _list_params(query, cursor)
         answer, told = await self._remembered("/api/models", params, fresh_s=_FRESH_LIST_S)
-        models = await self._in_thread(partial(_models_of, answer.body))
+        models = await asyncio.to_thread(_models_of, answer.body)
         return HubPage(models, answer.cursor), told
 
     async def detail(
@@ -122,7 +123,7 @@ class Hub:
 
         Of each the details are taken where they are known.
         """
-        return await self._in_thread(self._known)
+        return await asyncio.to_thread(self._known)
 
     async def text(
         self, model_id: str, revision: str, path: str, *, limit_bytes: int = _TEXT_BYTES
@@ -213,8 +214,8 @@ class Hub:
         limit_bytes: int = _MOST_BYTES,
     ) -> tuple[Answer, Told]:
         """The answer of not long ago, else the hub's, else its last one with the reason."""
-        key = await self._in_thread(partial(self._key, path, params))
-        kept = await self._in_thread(partial(self._answers.find, key))
+        # Not by the threads that ask: a hub that is slow holds up no answer that is known.
+        key, kept = await asyncio.to_thread(self._recall, path, params)
         if kept is not None and kept.age_s < fresh_s:
             return kept, Told(kept.age_s)
         try:
@@ -225,17 +226,18 @@ class Hub:
             if kept is None:
                 raise
             return kept, Told(kept.age_s, error.message)
-        await self._in_thread(partial(self._answers.keep, key, answer))
+        await asyncio.to_thread(self._answers.keep, key, answer)
         return answer, Told()
 
-    def _key(self, path: str, params: Mapping[str, list[str]]) -> bytes:
-        """What an answer depends on; only a digest of it is kept."""
-        return msgspec.json.encode((self._endpoint(), path, params, self.token()))
+    def _recall(self, path: str, params: Mapping[str, list[str]]) -> tuple[Key, Answer | None]:
+        """In a thread: what a question is known by, and its last answer."""
+        key = Key.of(self._endpoint(), self.token(), (path, params))
+        return key, self._answers.find(key)
 
     def _known(self) -> tuple[tuple[HubModel, float], ...]:
         """In a thread."""
         found: dict[str, tuple[HubModel, float]] = {}
-        for answer in self._answers.all():
+        for answer in self._answers.all(Key.of(self._endpoint(), self.token(), ())):
             try:
                 said: object = decoded(answer.body, what="a model")
                 listed = answer.body.lstrip()[:1] == b"["
@@ -292,7 +294,7 @@ class Hub:
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         url = f"{endpoint}{path}"
-        ends_at_s = time.monotonic() + _WHOLE_S
+        ends_at_s = time.monotonic() + self._patience_s
         asked: Mapping[str, list[str]] = params
         with named_hub_errors(endpoint):
             for _ in range(_MOST_REDIRECTS + 1):
@@ -343,7 +345,7 @@ class Hub:
                     raise HubAnswer(f"The hub's answer is larger than {limit_bytes:,} bytes.")
                 if time.monotonic() > ends_at_s:
                     raise HubUnreachable(
-                        f"The hub did not finish its answer within {_WHOLE_S:.0f} s.",
+                        f"The hub did not finish its answer within {self._patience_s:g} s.",
                         hint="Try again later.",
                     )
             kept = {
@@ -364,7 +366,9 @@ class Hub:
                 import httpx2
 
                 self._client = httpx2.Client(
-                    timeout=httpx2.Timeout(_READ_S, connect=_CONNECT_S),
+                    timeout=httpx2.Timeout(
+                        min(_READ_S, self._patience_s), connect=min(_CONNECT_S, self._patience_s)
+                    ),
                     follow_redirects=False,
                     verify=_certificates(os.environ),
                 )

@@ -18,6 +18,22 @@ _LARGEST_BYTES = 8 * 1024 * 1024
 _SUFFIX = ".answer"
 
 
+class Key(msgspec.Struct, frozen=True):
+    """What a question is known by: a digest of it, and one of who asks which hub.
+
+    Of a token nothing but these digests is kept.
+    """
+
+    question: str
+    scope: str
+
+    @classmethod
+    def of(cls, endpoint: str, token: str | None, question: object) -> "Key":
+        """`question` is anything that JSON can hold."""
+        scope = _digest((endpoint, token))
+        return cls(_digest((scope, question)), scope)
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A body, by what the hub knows the next page, and when it came, as Unix time."""
 
@@ -42,31 +58,27 @@ class HubAnswers:
         self._lock = Lock()
         self._recent: OrderedDict[str, Answer] = OrderedDict()
 
-    def find(self, key: bytes) -> Answer | None:
-        """What was answered to `key`; of a secret in it only a digest is kept."""
+    def find(self, key: Key) -> Answer | None:
+        """What was answered to `key`."""
         name = _name(key)
         with self._lock:
             if (found := self._recent.get(name)) is not None:
                 self._recent.move_to_end(name)
                 return found
-        try:
-            content = (self._folder / name).read_bytes()
-            found = msgspec.msgpack.decode(content, type=Answer)
-        except (OSError, msgspec.MsgspecError):
-            return None
-        self._remember(name, found)
+        found = _read(self._folder / name)
+        if found is not None:
+            self._remember(name, found)
         return found
 
-    def all(self) -> list[Answer]:
-        """Everything that is kept in the folder, the newest first."""
-        found: list[Answer] = []
+    def all(self, asker: Key) -> list[Answer]:
+        """All that the folder has for whoever asks as `asker` does, the newest first."""
         with suppress(OSError):
-            for path in self._folder.glob(f"*{_SUFFIX}"):
-                with suppress(OSError, msgspec.MsgspecError):
-                    found.append(msgspec.msgpack.decode(path.read_bytes(), type=Answer))
-        return sorted(found, key=lambda answer: answer.at_s, reverse=True)
+            files = list(self._folder.glob(f"{asker.scope}.*{_SUFFIX}"))
+            found = [answer for path in files if (answer := _read(path)) is not None]
+            return sorted(found, key=lambda answer: answer.at_s, reverse=True)
+        return []
 
-    def keep(self, key: bytes, answer: Answer) -> None:
+    def keep(self, key: Key, answer: Answer) -> None:
         """In place of what was answered before."""
         if len(answer.body) > _LARGEST_BYTES:
             return
@@ -107,5 +119,16 @@ class HubAnswers:
                     os.unlink(entry.path)
 
 
-def _name(key: bytes) -> str:
-    return f"{hashlib.sha256(key).hexdigest()}{_SUFFIX}"
+def _read(path: Path) -> Answer | None:
+    try:
+        return msgspec.msgpack.decode(path.read_bytes(), type=Answer)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _name(key: Key) -> str:
+    return f"{key.scope}.{key.question}{_SUFFIX}"
+
+
+def _digest(content: object) -> str:
+    return hashlib.sha256(msgspec.json.encode(content)).hexdigest()[:40]

@@ -125,6 +125,28 @@ def test_filters_leave_out_the_rest(
     assert ids(search(server, tmp_path, wanted)) == found
 
 
+def test_a_kind_of_several_tasks_is_found_in_all_of_them(server: HubServer, tmp_path: Path) -> None:
+    folder = tmp_path / "folders" / "embedding"
+    server.add("sbert/minilm", folder, pipeline_tag="sentence-similarity", downloads=99, likes=1)
+    server.add("bare/bert", folder, downloads=1)
+    wanted = Wanted(kind="embedding", sort="downloads")
+    assert ids(search(server, tmp_path, wanted)) == ["sbert/minilm", "baai/bge"]
+    wanted = Wanted(kind="embedding", query="b")
+    found = ["sbert/minilm", "baai/bge", "bare/bert"]
+    assert ids(search(server, tmp_path, wanted)) == found
+    first = search(server, tmp_path, replace(wanted, limit=2))
+    rest = search(server, tmp_path, replace(wanted, limit=2, cursor=first.next_cursor))
+    assert ids(first) + ids(rest) == found
+
+
+@pytest.mark.parametrize("sort", ["trending", "downloads", "likes", "newest", "size"])
+def test_several_lists_can_be_put_in_any_order(
+    server: HubServer, tmp_path: Path, sort: Any
+) -> None:
+    page = search(server, tmp_path, Wanted(kind="text", query="llama", sort=sort))
+    assert sorted(ids(page)) == ["meta/llama", "mlx/llama-4", "mlx/llama-8"]
+
+
 def test_what_cannot_be_served_says_why(server: HubServer, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     bare.mkdir()

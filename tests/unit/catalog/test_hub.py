@@ -1,6 +1,7 @@
 """Our client of the hub, against the local one: what it reads, and what it refuses."""
 
 import asyncio
+import contextlib
 import json
 import logging
 import socket
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 import pytest
 
 from mlx_gui.catalog.hub import Hub
-from mlx_gui.catalog.hub_answers import Answer, HubAnswers
+from mlx_gui.catalog.hub_answers import Answer, HubAnswers, Key
 from mlx_gui.core.errors import (
     GatedModel,
     HubAnswer,
@@ -23,6 +24,7 @@ from mlx_gui.core.errors import (
     Offline,
 )
 from mlx_gui.core.hub import HubQuery
+from mlx_gui.server_settings import resolve
 from tests.hub.client import hub_client
 from tests.hub.faults import Fault
 from tests.hub.server import HubServer
@@ -451,15 +453,53 @@ def test_what_one_token_may_see_is_not_shown_to_another(server: HubServer, tmp_p
 
 
 def test_what_is_kept_is_bounded(tmp_path: Path) -> None:
+    keys = [Key.of("https://hub.test", None, index) for index in range(450)]
     answers = HubAnswers(tmp_path)
-    for index in range(450):
-        answers.keep(str(index).encode(), Answer(b"x" * 1000, None, 1.0))
+    for key in keys:
+        answers.keep(key, Answer(b"x" * 1000, None, 1.0))
     assert len(list(tmp_path.iterdir())) == 400
-    assert answers.find(b"449") is not None
-    assert answers.find(b"0") is None
-    (tmp_path / next(tmp_path.iterdir()).name).write_bytes(b"damaged")
-    for index in range(450):
-        HubAnswers(tmp_path).find(str(index).encode())
+    assert answers.find(keys[-1]) is not None
+    assert answers.find(keys[0]) is None
+    next(tmp_path.iterdir()).write_bytes(b"damaged")
+    again = HubAnswers(tmp_path)
+    assert sum(again.find(key) is not None for key in keys) == 399
+    assert len(again.all(keys[0])) == 399
+    assert again.all(Key.of("https://hub.test", "hf_other", 0)) == []
+
+
+def test_an_answer_that_drips_is_given_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                connection.recv(10_000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+                while not given_up.wait(0.02):
+                    connection.sendall(b"[")
+
+        given_up = threading.Event()
+        thread = threading.Thread(target=drip)
+        thread.start()
+        config = resolve(
+            flags={
+                "data_dir": str(tmp_path),
+                "hub_endpoint": f"http://127.0.0.1:{listener.getsockname()[1]}",
+            },
+            environment={},
+        )
+
+        async def asking() -> None:
+            hub = Hub(config=lambda: config, folder=tmp_path, patience_s=0.3)
+            try:
+                await hub.search(HubQuery())
+            finally:
+                await hub.close()
+
+        with pytest.raises(HubUnreachable, match=r"within 0\.3 s"):
+            asyncio.run(asking())
+        given_up.set()
+        thread.join()
 
 
 def test_the_token_is_in_no_log(
@@ -478,8 +518,6 @@ def test_the_token_is_in_no_log(
 
 
 def test_an_address_that_is_none_is_not_repeated(tmp_path: Path) -> None:
-    from mlx_gui.server_settings import resolve
-
     variables = {"HF_ENDPOINT": "https://me:secret@hub.test"}
     config = resolve(flags={"data_dir": str(tmp_path)}, environment=variables)
 
