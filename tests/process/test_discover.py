@@ -1,10 +1,13 @@
 """A real server and the local hub: what is found there is planned as what is installed."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,8 @@ from tests.support.server import Server, running_server
 
 TOKEN = "hf_abcdefghijklmnopqrst"
 DEADLINE_S = 120
+GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "models-from-a-hub.md"
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LARGE = {
     "hidden_size": 8192,
     "intermediate_size": 28_672,
@@ -62,6 +67,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
         hub.add("org/small-4", four, base_model="org/small", trending=1, **text)
         hub.add("org/large", model_folder(folder / "large", config=LARGE), **text)
         hub.add("org/gated", small, gated="manual", downloads=5, pipeline_tag="text-generation")
+        qwen = model_folder(folder / "qwen", bits=4, config={"model_type": "qwen3"})
+        hub.add("mlx-community/Qwen3-0.6B-4bit", qwen, downloads=3, pipeline_tag="text-generation")
         hub.tokens[TOKEN] = set()
         settings = {"hub_endpoint": hub.url, "hub_token": TOKEN, "model_dirs": local}
         with running_server(folder, engine="mlx", settings=settings) as server:
@@ -174,3 +181,34 @@ def test_info_shows_an_installed_model_that_no_hub_has(house: House) -> None:
     none = house.command("info", "org/none")
     assert none.returncode == 1
     assert "has no model org/none" in none.stderr
+
+
+def test_the_shell_of_the_guide_runs(house: House, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "mlx-gui"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m mlx_gui "$@"\n')
+    program.chmod(0o755)
+    environment = {
+        **os.environ,
+        "MLX_GUI_DATA_DIR": str(house.server.data_dir),
+        "PATH": f"{program.parent}:{os.environ['PATH']}",
+        "NO_PROXY": "127.0.0.1",
+    }
+    examples: list[str] = SHELL.findall(GUIDE.read_text())
+    assert len(examples) == 3
+    for example in examples:
+        ran = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", at(example, house.server.address)],
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=DEADLINE_S,
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert '"error"' not in ran.stdout
+        assert "mlx-community/Qwen3-" in ran.stdout
+
+
+def at(example: str, address: str) -> str:
+    """The example for the server at `address`."""
+    return example.replace("http://127.0.0.1:8000", address)
