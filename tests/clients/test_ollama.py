@@ -228,7 +228,7 @@ def test_errors_have_a_sentence_and_a_status(client: Client, stream: bool) -> No
     assert failure(options={"top_p": "most"}).status_code == 400
     assert failure(model="fake/broken").status_code == 500
     with pytest.raises(ResponseError) as refusal:
-        client.pull("llama3.2")
+        client.push("llama3.2")
     assert refusal.value.status_code == 404
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -407,6 +408,46 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
         (folder / "hub").mkdir()
         with visited_server(folder, settings=settings_of(folder, hub)) as visitor:
             yield visitor
+
+
+def test_a_refusal_names_the_repo_that_has_the_model_converted(
+    usual: Visitor, hub: HubServer, tmp_path: Path, noise: Path
+) -> None:
+    folder = tmp_path / "pickles"
+    folder.mkdir()
+    for name in ("config.json", "pytorch_model.bin"):
+        (folder / name).write_text("{}")
+    hub.add("org/pickles", folder)
+    hub.change("org/noise", base_model="org/pickles", tags=("mlx",))
+    answer = usual.client.post("/v1/models/install", json={"model_id": "org/pickles"})
+    assert answer.status_code == 422
+    assert "org/noise" in answer.json()["error"]["hint"]
+
+
+def test_a_model_is_served_on_while_a_newer_revision_comes(tmp_path: Path, hub: HubServer) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(checkpoint("Qwen3-tiny-trained"), source)
+    old = hub.add(MODEL, source).head.sha
+    settings = settings_of(tmp_path, hub, max_context_tokens=256)
+    with visited_server(tmp_path, engine="mlx", settings=settings) as visitor:
+        install(visitor.client, MODEL).until("done")
+        assert visitor.ask(MODEL, "Hello", max_tokens=2).status_code == 200
+        pid = visitor.row(MODEL)["pid"]
+        (source / "generation_config.json").write_text('{"temperature": 0.5}')
+        new = hub.repos[MODEL].commit(source).sha
+        assert new != old
+        pull = install(visitor.client, MODEL, revision="main")
+        with visitor.stream(MODEL, "Hello", max_tokens=64) as stream:
+            assert stream.response.status_code == 200
+            pull.until("done")
+            assert stream.rest()
+        assert visitor.row(MODEL)["pid"] == pid
+        # Only what is new came.
+        asked = [each.path for each in hub.asked(containing=f"/resolve/{new}/")]
+        assert any(path.endswith("/generation_config.json") for path in asked)
+        assert not any(path.endswith(".safetensors") for path in asked)
+        (listed,) = visitor.client.get("/v1/models").json()["data"]
+        assert listed["id"] == MODEL
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ class OneFile:
         self._strikes = 0
         self._versions = 0
         self._damaged = 0
+        self._earlier_bytes = kept_bytes(file)
         self.done = _is_there(file)
 
     @property
@@ -60,7 +61,7 @@ class OneFile:
         part = self._part
         if self.done:
             return self.file.size_bytes
-        return kept_bytes(self.file) if part is None else part.kept_bytes
+        return self._earlier_bytes if part is None else part.kept_bytes
 
     def keep(self) -> None:
         """Have the journal say what has come. Raises DiskFull, Conflict."""

@@ -11,9 +11,18 @@ from mlx_gui.catalog.hub_cache import CachedRepo, digest_of
 from mlx_gui.catalog.needed import CONFIG, INDEX_SUFFIX, check_config, check_index, needed_files
 from mlx_gui.control.jobs.download import Download, download_folder
 from mlx_gui.control.jobs.owner import Jobs
-from mlx_gui.core.errors import Conflict, InvalidRequest, ModelNotFound, NotFound, Offline
+from mlx_gui.core.errors import (
+    Conflict,
+    InvalidRequest,
+    MlxGuiError,
+    ModelNotFound,
+    NotFound,
+    NotServable,
+    Offline,
+)
 from mlx_gui.core.hub import (
     DEFAULT_REVISION,
+    HubQuery,
     RepoFile,
     RepoTree,
     checked_repo_id,
@@ -26,6 +35,7 @@ from mlx_gui.server_settings import Config
 from mlx_gui.version import __version__
 
 _LONGEST_PATTERN = 256
+_MOST_PATTERNS = 64
 _SILENCE_S = 10.0
 
 
@@ -86,8 +96,11 @@ class Downloads:
                 hint="Switch the setting `offline` off.",
             )
         tree = await self._hub.tree(model_id, revision=wanted)
-        needed = needed_files(tree, files)
-        await self._look_inside(tree, needed)
+        try:
+            needed = needed_files(tree, files)
+            await self._look_inside(tree, needed)
+        except NotServable as refused:
+            raise await self._with_conversion(tree.model_id, refused) from refused
         async with self._beginning:
             # It may have another name than it was asked for by, and others ask meanwhile.
             found = await self._known(tree.model_id, wanted, tuple(files), exact=True)
@@ -98,7 +111,7 @@ class Downloads:
     ) -> Job | Model:
         repo = CachedRepo(download_folder(self._config()), tree.model_id)
         if await asyncio.to_thread(repo.complete, tree.revision, needed):
-            model = self._installed(tree.model_id)
+            model = self._listed(tree.model_id)
             if model is not None and model.path == str(repo.snapshot(tree.revision)):
                 return model
         blobs = {digest_of(file): file.size_bytes for file in needed}
@@ -134,12 +147,16 @@ class Downloads:
         return None
 
     def _installed(self, model_id: str) -> Model | None:
+        """The model of that id, whole as far as anybody can tell without the hub."""
+        model = self._listed(model_id)
+        return model if model is not None and model.problem is None else None
+
+    def _listed(self, model_id: str) -> Model | None:
         try:
             model = self._find(model_id)
         except ModelNotFound:
             return None
-        # One with a problem may only lack some of its files.
-        return model if model.id == model_id and model.problem is None else None
+        return model if model.id == model_id else None
 
     async def _look_inside(self, tree: RepoTree, needed: Sequence[RepoFile]) -> None:
         """Raises NotServable for what the small files say against it."""
@@ -150,6 +167,23 @@ class Downloads:
                 check_index(tree, file, content)
             else:
                 check_config(tree, content, supported=self._supported())
+
+    async def _with_conversion(self, model_id: str, refused: NotServable) -> NotServable:
+        """The same, with the repo that has the model for MLX where the hub names one."""
+        query = HubQuery(tags=("mlx", f"base_model:{model_id}"), sort="downloads", limit=1)
+        try:
+            page, _ = await self._hub.search(query)
+        except MlxGuiError:
+            # Whether there is one changes nothing about the refusal.
+            return refused
+        if not page.models:
+            return refused
+        converted = page.models[0].id
+        return NotServable(
+            refused.message,
+            hint=f"{converted} has it for MLX: `mlx-gui pull {converted}`.",
+            details={**refused.details, "converted": converted},
+        )
 
     def _read(self, tree: RepoTree, files: Sequence[RepoFile]) -> list[bytes]:
         """In a thread: the token may lie in a file."""
@@ -194,6 +228,12 @@ def _check(model_id: str, revision: str | None, files: Sequence[str]) -> None:
     checked_repo_id(model_id)
     if revision is not None:
         checked_revision(revision)
+    if len(files) > _MOST_PATTERNS:
+        raise InvalidRequest(
+            f"{len(files)} patterns of files are too many.",
+            hint=f"{_MOST_PATTERNS} are taken.",
+            param="files",
+        )
     for pattern in files:
         if not pattern or len(pattern) > _LONGEST_PATTERN or not pattern.isprintable():
             raise InvalidRequest(

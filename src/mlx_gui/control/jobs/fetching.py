@@ -1,5 +1,6 @@
 """Runs the child that fetches, and says how fast it is."""
 
+import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -24,8 +25,19 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 _STOP_ASK_S = 5.0
 _STOP_TERMINATE_S = 3.0
 _MOST_CHILDREN = 5
+_MOST_KILLED = 100
+_REST_S = 0.2
 _RATE_OVER_S = 10.0
 _ETA_AFTER_S = 5.0
+
+
+class _Died(Exception):
+    """A child has ended with its work undone; `killed` says that it was not at fault."""
+
+    def __init__(self, failure: WorkerFailed, *, killed: bool) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.killed = killed
 
 
 async def fetch(
@@ -36,10 +48,10 @@ async def fetch(
 ) -> None:
     """Returns when all files of `order` are there. Cancelling ends the child, which keeps its own.
 
-    A child that dies is replaced, unless none of the last few has brought anything. Raises what
-    the fetch raises, and WorkerFailed.
+    A child that dies is replaced, unless none of the last few has brought anything; of those that
+    somebody has killed it takes many. Raises what the fetch raises, and WorkerFailed.
     """
-    brought_nothing = 0
+    in_vain = 0.0
     while True:
         came_bytes = 0
 
@@ -50,11 +62,13 @@ async def fetch(
 
         try:
             return await _fetch_once(order, environment, note, bandwidth)
-        except WorkerFailed as failure:
-            brought_nothing = 0 if came_bytes else brought_nothing + 1
-            log.warning("fetch_died", reason=failure.message, came_bytes=came_bytes)
-            if brought_nothing >= _MOST_CHILDREN:
-                raise
+        except _Died as died:
+            most = _MOST_KILLED if died.killed else _MOST_CHILDREN
+            in_vain = 0.0 if came_bytes else in_vain + 1 / most
+            log.warning("fetch_died", reason=died.failure.message, came_bytes=came_bytes)
+            if in_vain >= 1:
+                raise died.failure from None
+            await asyncio.sleep(_REST_S)
 
 
 async def _fetch_once(
@@ -83,7 +97,8 @@ async def _fetch_once(
     finally:
         exit_ = await child.stop(ask_s=_STOP_ASK_S, terminate_s=_STOP_TERMINATE_S)
     if not done:
-        raise WorkerFailed(f"The process that fetches {exit_.reason}.")
+        failure = WorkerFailed(f"The process that fetches {exit_.reason}.")
+        raise _Died(failure, killed=exit_.cause == "killed")
 
 
 class Speed:
