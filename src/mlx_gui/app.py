@@ -17,6 +17,7 @@ from mlx_gui.api.manage.present import present_memory
 from mlx_gui.api.manage.samples.translate import to_sample
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus, Topic
+from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.disk_room import DiskRoom
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
@@ -36,6 +37,7 @@ from mlx_gui.control.machine.recorder import SampleRecorder
 from mlx_gui.control.machine.sampler import MemorySampler, process_private_bytes
 from mlx_gui.control.plans.measurements import Measurements
 from mlx_gui.control.plans.planner import ModelPlanner
+from mlx_gui.control.removals import Removals
 from mlx_gui.control.requests.log import RequestLog
 from mlx_gui.control.requests.observing import Observers
 from mlx_gui.control.requests.overview import Requests
@@ -111,6 +113,7 @@ class Application:
         )
         self.samples = SampleStore(config.data_dir)
         self.uploads = Uploads(Path(self.worker_settings.cache_dir))
+        self.aliases = Aliases(store, on_change=partial(self.bus.publish, "models"))
         self.library = Library(
             store=store,
             model_dirs=settings.view(_model_dirs),
@@ -118,6 +121,7 @@ class Application:
             supported=self._supported_model_types,
             on_change=lambda: self.boot.let_gone_leave(),
             installing=lambda: self.jobs.installing(),
+            aliases=self.aliases.targets,
         )
         self.hub = Hub(config=lambda: self._config, folder=config.data_dir / "cache" / "hub")
         self._bandwidth = Bandwidth(lambda: self._config.download_limit_bytes)
@@ -142,7 +146,8 @@ class Application:
             bus=self.bus,
             observer=Observers((RequestLog(), self.requests.tracker)),
         )
-        self.boot = self._prepare_boot()
+        self.removals = self._take_removals()
+        self.boot = self._take_boot()
         self._retention = ResponseRetention(
             store, days=lambda: self._config.responses_retention_days
         )
@@ -151,23 +156,13 @@ class Application:
         self.asgi = build_asgi(self.services)
         settings.listen(self._on_settings_changed)
 
-    def _prepare_boot(self) -> Boot:
-        return Boot(
-            config=lambda: self._config,
-            device=self.device,
-            library=self.library,
-            model_settings=self.model_settings,
-            measurements=self.measurements,
-            run_loop=self.run_loop,
-            safe_mode=self.safe_mode,
-            bus=self.bus,
-        )
-
     def _services(self, address: str, boot_id: str) -> Services:
         """What the routes get of all these parts."""
         return Services(
             models=ModelParts(
                 library=self.library,
+                aliases=self.aliases,
+                removals=self.removals,
                 run_loop=self.run_loop,
                 settings=self.model_settings,
                 settings_check=SettingsCheck(
@@ -233,6 +228,29 @@ class Application:
             bus=self.bus,
         )
 
+    def _take_removals(self) -> Removals:
+        return Removals(
+            self._store,
+            library=self.library,
+            run_loop=self.run_loop,
+            config=lambda: self._config,
+            installing=self.jobs.installing,
+        )
+
+    def _take_boot(self) -> Boot:
+        return Boot(
+            config=lambda: self._config,
+            device=self.device,
+            library=self.library,
+            model_settings=self.model_settings,
+            measurements=self.measurements,
+            run_loop=self.run_loop,
+            removals=self.removals,
+            aliases=self.aliases,
+            safe_mode=self.safe_mode,
+            bus=self.bus,
+        )
+
     def _take_jobs(self) -> Jobs:
         tools = JobTools(
             config=lambda: self._config,
@@ -274,6 +292,7 @@ class Application:
         self._background.keep("requests", self.requests.records.run)
         self._background.keep("boot", self.boot.run)
         self._background.keep("retention", self._retention.run)
+        self._background.keep("trash", self.removals.run)
         self.jobs.begin()
 
     async def drain(self, grace_s: float) -> None:
@@ -318,6 +337,8 @@ class Application:
             self._background.once("rescan", self.boot.search_again())
         if changed("responses_retention_days"):
             self._background.once("retention", self._retention.forget_old())
+        if changed("trash_retention_days"):
+            self._background.once("trash", self.removals.delete_expired())
         if changed("warm_spare", "worker_memory_limit_bytes"):
             self._background.once("spare", self._replace_spare())
         if changed("downloads_at_once"):

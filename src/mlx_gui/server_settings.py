@@ -85,6 +85,7 @@ class Config:
     download_limit_bytes: int
     download_stall_s: float
     disk_reserve_bytes: int
+    trash_retention_days: int
     offline: bool
     hub_endpoint: str
     hub_token: str | None

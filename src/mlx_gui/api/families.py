@@ -12,8 +12,10 @@ from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
+from mlx_gui.api.manage.aliases import routes as aliases
 from mlx_gui.api.manage.conversions import routes as conversions
 from mlx_gui.api.manage.discover import routes as discover
+from mlx_gui.api.manage.disk import routes as disk
 from mlx_gui.api.manage.downloads import routes as downloads
 from mlx_gui.api.manage.events import routes as events
 from mlx_gui.api.manage.imports import routes as imports
@@ -24,12 +26,14 @@ from mlx_gui.api.manage.model_settings import routes as settings
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.plan import routes as plan
 from mlx_gui.api.manage.plan.changed import install_plan_changed
+from mlx_gui.api.manage.removals import routes as removals
 from mlx_gui.api.manage.requests import routes as requests
 from mlx_gui.api.manage.safe_mode import routes as safe_mode
 from mlx_gui.api.manage.samples import routes as samples
 from mlx_gui.api.manage.server_settings import routes as server_settings
 from mlx_gui.api.manage.status import routes as status
 from mlx_gui.api.ollama import unserved as ollama_unserved
+from mlx_gui.api.ollama.catalog import routes as ollama_catalog
 from mlx_gui.api.ollama.chat import routes as ollama_chat
 from mlx_gui.api.ollama.errors import error_body as ollama_error_body
 from mlx_gui.api.ollama.generate import routes as ollama_generate
@@ -58,9 +62,12 @@ FAMILIES = (
             residency.router,
             plan.router,
             settings.router,
+            removals.router,
+            aliases.router,
             server_settings.router,
             status.router,
             samples.router,
+            disk.router,
             jobs.router,
             discover.router,
             downloads.router,
@@ -95,6 +102,7 @@ FAMILIES = (
             ollama_generate.router,
             ollama_models.router,
             ollama_pull.router,
+            ollama_catalog.router,
             ollama_unserved.router,
         ),
         ollama_error_body,

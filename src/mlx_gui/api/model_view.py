@@ -1,6 +1,6 @@
 """Installed models and their residency as the JSON that every family shows of them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import overload
 
@@ -23,10 +23,17 @@ def model_list(
     snapshot: ResidencySnapshot,
     *,
     context_tokens: Callable[[Model], int | None],
+    aliases: Callable[[str], list[str]] = lambda _: [],
 ) -> ModelList:
-    """All installed models; `context_tokens` tells how long a prompt and its answer may be."""
+    """All installed models; `context_tokens` tells how long a prompt and its answer may be, and
+    `aliases` what else a model is called, by its id."""
     data = [
-        model_object(model, snapshot.models.get(model.id), context_tokens=context_tokens(model))
+        model_object(
+            model,
+            snapshot.models.get(model.id),
+            context_tokens=context_tokens(model),
+            aliases=aliases(model.id),
+        )
         for model in models
     ]
     return ModelList(
@@ -37,7 +44,11 @@ def model_list(
 
 
 def model_object(
-    model: Model, resident: ResidentView | None, *, context_tokens: int | None
+    model: Model,
+    resident: ResidentView | None,
+    *,
+    context_tokens: int | None,
+    aliases: Sequence[str] = (),
 ) -> ModelObject:
     """One installed model, with what the run loop says of it if it ever came up there."""
     owner = (model.base or model.id).rpartition("/")[0]
@@ -57,12 +68,14 @@ def model_object(
         quantization=facts.quantization if facts else None,
         disk_bytes=model.disk_bytes,
         path=model.adapter or model.path,
+        copies=[] if model.adapter else list(model.copies),
+        aliases=list(aliases),
         base_model=model.base,
         supported=model.problem is None,
         problem=model.problem,
-        state="not_loaded",
+        state="away" if model.away else "not_loaded",
     )
-    if resident is None:
+    if resident is None or (model.away and resident.state == "not_loaded"):
         return shown
     return shown.model_copy(
         update={

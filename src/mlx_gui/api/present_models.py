@@ -11,7 +11,12 @@ from mlx_gui.wire.models import ModelList, ModelObject
 def present_model(services: Services, model: Model) -> ModelObject:
     """`model` with its residency."""
     resident = services.models.run_loop.snapshot().models.get(model.id)
-    return model_object(model, resident, context_tokens=_held_tokens(services, model, resident))
+    return model_object(
+        model,
+        resident,
+        context_tokens=_held_tokens(services, model, resident),
+        aliases=services.models.aliases.of(model.id),
+    )
 
 
 def present_models(services: Services, models: tuple[Model, ...]) -> ModelList:
@@ -21,7 +26,9 @@ def present_models(services: Services, models: tuple[Model, ...]) -> ModelList:
     def held_tokens(model: Model) -> int | None:
         return _held_tokens(services, model, snapshot.models.get(model.id))
 
-    return model_list(models, snapshot, context_tokens=held_tokens)
+    return model_list(
+        models, snapshot, context_tokens=held_tokens, aliases=services.models.aliases.of
+    )
 
 
 def context_tokens(services: Services, model: Model) -> int | None:

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from mlx_gui.bus import EventBus
+from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
 from mlx_gui.control.dispatch import Dispatch
@@ -15,6 +16,7 @@ from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetSource
 from mlx_gui.control.machine.reading import MachineIdentity
 from mlx_gui.control.machine.sampler import MemorySampler
+from mlx_gui.control.removals import Removals
 from mlx_gui.control.requests.overview import Requests
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
@@ -35,6 +37,8 @@ class ModelParts:
     """What is installed, in memory and set of models."""
 
     library: Library
+    aliases: Aliases
+    removals: Removals
     run_loop: RunLoop
     settings: ModelSettingsOwner
     settings_check: SettingsCheck

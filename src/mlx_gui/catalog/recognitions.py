@@ -1,11 +1,21 @@
 """What folders were recognised as, for as long as their files stay as they are."""
 
 from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
 
 from mlx_gui.catalog.adapters import Adapter, read_adapter
 from mlx_gui.catalog.listing import Identity, Listing, State
+from mlx_gui.catalog.weights_print import weights_print
 from mlx_gui.kinds.base import Recognised
 from mlx_gui.kinds.registry import recognise
+
+
+@dataclass(slots=True)
+class _Known:
+    state: State
+    recognised: Recognised | Adapter
+    weights: str | None = None
 
 
 class Recognitions:
@@ -15,16 +25,24 @@ class Recognitions:
     """
 
     def __init__(self) -> None:
-        self._known: dict[Identity, tuple[State, Recognised | Adapter]] = {}
+        self._known: dict[Identity, _Known] = {}
 
     def of(self, listing: Listing) -> Recognised | Adapter:
         """What the folder is; its files are read only if one of them has changed."""
         known = self._known.get(listing.identity)
-        if known is not None and known[0] == listing.state:
-            return known[1]
-        recognised = _recognised(listing)
-        self._known[listing.identity] = (listing.state, recognised)
-        return recognised
+        if known is None or known.state != listing.state:
+            known = _Known(listing.state, _recognised(listing))
+            self._known[listing.identity] = known
+        return known.recognised
+
+    def weights(self, identity: Identity, folder: Path) -> str:
+        """The same for two folders exactly if their weights are; read once in each state."""
+        known = self._known.get(identity)
+        if known is None:
+            return weights_print(folder)
+        if known.weights is None:
+            known.weights = weights_print(folder)
+        return known.weights
 
     def keep_only(self, identities: Collection[Identity]) -> None:
         """Forget all other folders."""

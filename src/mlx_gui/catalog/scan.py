@@ -23,24 +23,29 @@ HUB_PREFIX = "models--"
 
 @dataclass(frozen=True, slots=True)
 class FoundModel:
-    """A model folder; `name` is the model id that its place gives it."""
+    """A model folder; `name` is the model id that its place gives it.
+
+    `copies` are other folders with that name and the same weights.
+    """
 
     name: str
     folder: Path
     recognised: Recognised
     disk_bytes: int
+    copies: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
     """A folder that holds a model or an adapter.
 
-    Those of lower `order` count before others: its place among `model_dirs`, how deep it lies
-    there, and its path. `place` is that path as a whole, for a repository of the hub cache the
+    Those of lower `order` count before others: the place of `root` among `model_dirs`, how deep it
+    lies there, and its path. `place` is that path as a whole, for a repository of the hub cache the
     folder of that.
     """
 
     order: tuple[int, int, tuple[str, ...]]
+    root: Path
     place: Path
     identity: Identity
     found: FoundModel | Adapter
@@ -65,7 +70,8 @@ class ScanResult:
 
 def scan(model_dirs: Sequence[Path]) -> ScanResult:
     """All that is below `model_dirs`; of two with one name that in the earlier folder counts."""
-    return combined(search(model_dirs, Recognitions()))
+    known = Recognitions()
+    return combined(search(model_dirs, known), known)
 
 
 def search(model_dirs: Sequence[Path], known: Recognitions) -> Search:
@@ -95,24 +101,35 @@ def search_again(
     return Search(tuple(sorted(kept, key=lambda each: each.order)), tuple(notes))
 
 
-def combined(found: Search) -> ScanResult:
+def combined(found: Search, known: Recognitions) -> ScanResult:
     """Each name once; of two with one name that of lower order counts."""
     notes = list(found.notes)
     models: dict[str, FoundModel] = {}
     adapters: dict[str, Adapter] = {}
+    first: dict[str, Sighting] = {}
     for sighting in found.sightings:
         each = sighting.found
-        known = adapters if isinstance(each, Adapter) else models
-        if each.name in known:
-            notes.append(f"{each.folder} is hidden by {known[each.name].folder}, also {each.name}.")
+        earlier = (adapters if isinstance(each, Adapter) else models).get(each.name)
+        if earlier is not None:
+            notes.append(f"{each.folder} is hidden by {earlier.folder}, also {each.name}.")
+            if isinstance(earlier, FoundModel) and _same(first[each.name], sighting, known):
+                copies = (*earlier.copies, each.folder)
+                models[each.name] = replace(earlier, copies=copies)
         elif isinstance(each, Adapter):
             adapters[each.name] = each
         else:
-            models[each.name] = each
+            models[each.name], first[each.name] = each, sighting
     return ScanResult(
         tuple(models[name] for name in sorted(models)),
         tuple(notes),
         tuple(adapters[name] for name in sorted(adapters)),
+    )
+
+
+def _same(one: Sighting, other: Sighting, known: Recognitions) -> bool:
+    """Whether two folders have the same weights."""
+    return known.weights(one.identity, one.found.folder) == known.weights(
+        other.identity, other.found.folder
     )
 
 
@@ -129,7 +146,7 @@ def _sightings(
     for place, depth, listing in _model_folders(root, start, seen, notes):
         order = (number, depth, place.relative_to(root).parts)
         found = _found(_name(root, place, depth), listing, known)
-        yield Sighting(order, place, listing.identity, found)
+        yield Sighting(order, root, place, listing.identity, found)
 
 
 def _found(name: str, listing: Listing, known: Recognitions) -> FoundModel | Adapter:

@@ -1,6 +1,7 @@
 """The client itself: one server, and all that can be asked of it."""
 
 from mlx_gui.client.answers import AnswerCalls
+from mlx_gui.client.catalog import CatalogCalls
 from mlx_gui.client.discover import DiscoverCalls
 from mlx_gui.client.downloads import DownloadCalls
 from mlx_gui.client.jobs import JobCalls
@@ -10,6 +11,13 @@ from mlx_gui.client.status import StatusCalls
 
 
 class Client(
-    StatusCalls, ModelCalls, DiscoverCalls, JobCalls, DownloadCalls, LogCalls, AnswerCalls
+    StatusCalls,
+    ModelCalls,
+    CatalogCalls,
+    DiscoverCalls,
+    DownloadCalls,
+    JobCalls,
+    LogCalls,
+    AnswerCalls,
 ):
     """One server. Calls block; use one client in one thread."""

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import structlog
 
 from mlx_gui.bus import EventBus
+from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.library import Library
 from mlx_gui.control.plans.measurements import Measurements
+from mlx_gui.control.removals import Removals
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.models import ModelSettingsOwner
@@ -34,6 +36,8 @@ class Boot:
     model_settings: ModelSettingsOwner
     measurements: Measurements
     run_loop: RunLoop
+    removals: Removals
+    aliases: Aliases
     safe_mode: SafeMode
     bus: EventBus
 
@@ -47,6 +51,8 @@ class Boot:
         try:
             await self.model_settings.recall()
             await self.measurements.recall()
+            await self.aliases.recall()
+            await self.removals.recall()
             await self.library.rescan()
         except (StoreError, MlxGuiError) as error:
             # A full disk, most likely: the server lives, and a rescan makes it ready later.
@@ -67,6 +73,7 @@ class Boot:
 
     async def take_in(self, model_id: str) -> None:
         """Have a model that has just come be listed, and loaded if it was to be from the start."""
+        await self.library.show(model_id)
         await self.library.rescan()
         if not self.safe_mode.active:
             self.preload(model_id)

@@ -121,6 +121,10 @@ class Model(msgspec.Struct, frozen=True):
     """The id of the model that the adapter is applied to."""
     adapter_bytes: int = 0
     """What the adapter's weights take in 32 bits."""
+    copies: tuple[str, ...] = ()
+    """Other folders with the same weights."""
+    away: bool = False
+    """Whether its disk is not there; the rest is what it was when it was seen last."""
 
 
 class KindOptions:

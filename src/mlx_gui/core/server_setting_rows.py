@@ -295,6 +295,14 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         "than 40 GB.",
         bounds=(0, 2**50),
     ),
+    Setting(
+        "trash_retention_days",
+        "integer",
+        7,
+        "Time that removed models stay in the trash, where they take as much of the disk as "
+        "before; 0 deletes them at once.",
+        bounds=(0, 3650),
+    ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
         "hub_endpoint",

@@ -7,7 +7,15 @@ from typing import Literal, Protocol
 
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.generation import WorkerRequest
-from mlx_gui.core.model import Kind, KindOptions, LoadSpec, MemoryNeed, Model, ModelFacts
+from mlx_gui.core.model import (
+    Kind,
+    KindFacts,
+    KindOptions,
+    LoadSpec,
+    MemoryNeed,
+    Model,
+    ModelFacts,
+)
 from mlx_gui.core.setting_row import ModelSettings
 
 Footprint = Literal["full", "small"]
@@ -70,6 +78,8 @@ class ModelKind(Protocol):
     """What a model of this kind is asked; tagged structs."""
     options: type[KindOptions]
     """What a LoadSpec of this kind holds; a tagged struct."""
+    facts: type[KindFacts]
+    """What the facts of its models have besides; a struct."""
     library: str
     """The distribution that loads it, whose version is told where that lacks an architecture."""
     architectures: str

@@ -53,6 +53,7 @@ class EmbeddingKind:
     engine = ""
     requests: tuple[type[WorkerRequest], ...] = (EmbedRequest,)
     options: type[KindOptions] = EmbeddingOptions
+    facts: type[KindFacts] = EmbeddingFacts
     library = ""
     architectures = ""
     scripted: Mapping[str, ModelFacts] = MappingProxyType(

@@ -9,7 +9,7 @@ from typing import Any, Union
 import msgspec
 
 from mlx_gui.core.generation import WorkerRequest
-from mlx_gui.core.model import Kind, KindOptions
+from mlx_gui.core.model import Kind, KindOptions, ModelFacts
 from mlx_gui.kinds.base import ModelKind, Recognised
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
 from mlx_gui.kinds.embedding import EmbeddingKind
@@ -47,6 +47,23 @@ def read_carried(wanted: type, value: object) -> object:
     A decoding hook of msgspec's; raises its ValidationError for what no kind knows.
     """
     return msgspec.convert(value, _CARRIED[wanted])
+
+
+def read_facts(content: bytes) -> ModelFacts | None:
+    """Facts that were kept as JSON; None for what this version would not have written."""
+
+    def own_of(_: type, value: object) -> object:
+        return msgspec.convert(value, kind_of(named.kind).facts)
+
+    try:
+        named = msgspec.json.decode(content, type=_Named)
+        return msgspec.json.decode(content, type=ModelFacts, dec_hook=own_of)
+    except (msgspec.DecodeError, StopIteration):
+        return None
+
+
+class _Named(msgspec.Struct):
+    kind: Kind
 
 
 def has_weights(files: Iterable[str]) -> bool:

@@ -18,6 +18,7 @@ from mlx_gui.core.markers import knows_thoughts, knows_tools
 from mlx_gui.core.model import (
     Capability,
     Kind,
+    KindFacts,
     KindOptions,
     KVLayout,
     ModelFacts,
@@ -84,6 +85,7 @@ class TextKind:
         DetokenizeRequest,
     )
     options: type[KindOptions] = TextOptions
+    facts: type[KindFacts] = TextFacts
     library = "mlx-lm"
     architectures = "mlx_gui.engines.text.architectures"
     scripted: Mapping[str, ModelFacts] = MappingProxyType(

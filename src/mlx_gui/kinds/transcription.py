@@ -89,6 +89,7 @@ class TranscriptionKind:
     engine = ""
     requests: tuple[type[WorkerRequest], ...] = (TranscribeRequest,)
     options: type[KindOptions] = TranscriptionOptions
+    facts: type[KindFacts] = TranscriptionFacts
     library = ""
     architectures = ""
     scripted: Mapping[str, ModelFacts] = MappingProxyType(

@@ -144,6 +144,13 @@ class RequestStore:
         )
         return None if row is None else _record(row)
 
+    async def last_used(self) -> dict[str, float]:
+        """The end of the last request to each model, as Unix time, by model. Raises StoreError."""
+        ended = func.max(_requests.c.ended_at)
+        query = select(_requests.c.model, ended).group_by(_requests.c.model)
+        rows = await self._database.read(lambda connection: connection.execute(query).all())
+        return {model: ended_at for model, ended_at in rows}
+
     async def last(self) -> int:
         """The last number that was given; 0 before the first. Raises StoreError."""
         return await self._database.read(_newest)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 """Every revision in order; each has its file in `migrations/versions`."""
 
 METADATA = MetaData(
@@ -21,6 +21,34 @@ models = Table(
     Column("id", Integer, primary_key=True),
     Column("name", String, nullable=False, unique=True),
     Column("discovered_at", String, nullable=False),
+)
+
+seen_models = Table(
+    "seen_models",
+    METADATA,
+    Column("model", String, primary_key=True),
+    # Where it was seen last and what it was, as JSON.
+    Column("seen", String, nullable=False),
+)
+
+hidden_models = Table(
+    "hidden_models",
+    METADATA,
+    Column("model", String, primary_key=True),
+)
+
+aliases = Table(
+    "aliases",
+    METADATA,
+    Column("alias", String, primary_key=True),
+    Column("model", String, nullable=False),
+    Column("created_at", String, nullable=False),
+)
+
+trash_folders = Table(
+    "trash_folders",
+    METADATA,
+    Column("base", String, primary_key=True),
 )
 
 settings = Table(

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mlx_gui.core.model import Capability, Kind, WeightForm
 
-State = Literal["not_loaded", "queued", "loading", "ready", "busy", "unloading", "failed"]
+State = Literal["not_loaded", "queued", "loading", "ready", "busy", "unloading", "failed", "away"]
 
 
 class ErrorBody(BaseModel):
@@ -47,7 +47,9 @@ class ModelObject(BaseModel):
     `context_length` is what the model was made for, `max_model_len` what it is loaded with, or
     would be at most: tokens of prompt and answer. `base_model` is there for a model with an
     adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
-    served; `state` is `failed` after a load or a worker failed, until the next load.
+    served; `state` is `failed` after a load or a worker failed, until the next load, and `away`
+    while the disk of a model is not there. `aliases` are its other names, `copies` further folders
+    with the same weights.
     """
 
     id: str
@@ -66,6 +68,8 @@ class ModelObject(BaseModel):
     quantization: str | None
     disk_bytes: int
     path: str
+    copies: list[str] = []
+    aliases: list[str] = []
     base_model: str | None = None
     supported: bool
     problem: str | None

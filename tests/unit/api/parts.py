@@ -17,6 +17,7 @@ from mlx_gui.api.connection import Connection
 from mlx_gui.api.families import install
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus
+from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.control.dispatch import Dispatch
@@ -26,6 +27,7 @@ from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.machine.sampler import MemorySampler
 from mlx_gui.control.plans.plan import Plan
 from mlx_gui.control.plans.wish import Standing, Wish
+from mlx_gui.control.removals import Removals
 from mlx_gui.control.requests.overview import Requests
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.run_loop import RunLoop
@@ -145,7 +147,7 @@ class Shelf:
             return present[found]
         raise ModelNotFound(f"The model '{name}' is not installed.", hint="Install it.")
 
-    async def rescan(self) -> tuple[Model, ...]:
+    async def rescan(self, *, show_hidden: bool = False) -> tuple[Model, ...]:
         self.on_rescan()
         return self.models()
 
@@ -238,9 +240,18 @@ def services(
         store or cast(Store, None), lambda: owner.config, changing=owner.changing
     )
     device = DeviceProbe(cast(Any, None), recall=_nothing, remember=_nothing)
+    removals = Removals(
+        cast(Store, store),
+        library=cast(Any, shelf),
+        run_loop=run_loop,
+        config=lambda: owner.config,
+        installing=jobs.installing,
+    )
     return Services(
         models=ModelParts(
             library=cast(Any, shelf),
+            aliases=Aliases(cast(Store, store), on_change=partial(bus.publish, "models")),
+            removals=removals,
             run_loop=run_loop,
             settings=model_settings,
             settings_check=SettingsCheck(

@@ -13,7 +13,7 @@ from mlx_gui.catalog.library import Library
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound
 from mlx_gui.core.model import Model
 from mlx_gui.store.database import Store
-from tests.unit.kinds.folders import LLAMA, write_model
+from tests.unit.kinds.folders import LLAMA, write_adapter, write_model
 
 
 @pytest.fixture
@@ -28,13 +28,16 @@ def models_dir(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def library(store: Store, *model_dirs: Path, supported=None, changes=None, builtin=()) -> Library:
+def library(
+    store: Store, *model_dirs: Path, supported=None, changes=None, builtin=(), aliases=None
+) -> Library:
     return Library(
         store=store,
         model_dirs=lambda: model_dirs,
         supported=lambda: supported or {},
         on_change=lambda: None if changes is None else changes.append(None),
         builtin=builtin,
+        aliases=lambda: aliases or {},
     )
 
 
@@ -247,3 +250,151 @@ def test_a_list_that_could_not_be_kept_stays_as_it_is(store: Store, models_dir: 
         asyncio.run(made.rescan())
     assert made.models() == before
     assert made.resolve("one").id == "one"
+
+
+def test_a_model_on_an_absent_disk_stays_listed_as_away(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "one")
+    (before,) = scanned(store, models_dir).models()
+    models_dir.rename(models_dir.with_name("unplugged"))
+    # Another server on the same data, which has never seen it.
+    made = scanned(store, models_dir)
+    (away,) = made.models()
+    assert away.away
+    assert away.problem == f"Its disk is away: {models_dir} is not there."
+    assert (away.id, away.facts, away.disk_bytes) == (before.id, before.facts, before.disk_bytes)
+    assert made.resolve("one") == away
+    models_dir.with_name("unplugged").rename(models_dir)
+    assert asyncio.run(made.rescan()) == (before,)
+
+
+def test_a_model_behind_a_link_to_an_absent_disk_is_away(store: Store, tmp_path: Path) -> None:
+    write_model(tmp_path / "disk" / "one")
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "org").symlink_to(tmp_path / "disk")
+    made = scanned(store, tmp_path / "models")
+    (tmp_path / "disk").rename(tmp_path / "unplugged")
+    (away,) = asyncio.run(made.rescan())
+    assert (away.id, away.away) == ("org/one", True)
+
+
+def test_a_model_whose_folder_was_deleted_is_gone(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "one")
+    made = scanned(store, models_dir)
+    shutil.rmtree(models_dir / "org")
+    assert asyncio.run(made.rescan()) == ()
+
+
+def test_a_model_of_a_folder_that_is_searched_no_more_is_not_away(
+    store: Store, models_dir: Path
+) -> None:
+    write_model(models_dir / "one")
+    scanned(store, models_dir)
+    shutil.rmtree(models_dir)
+    assert asyncio.run(library(store, models_dir.with_name("other")).rescan()) == ()
+
+
+def test_the_same_weights_in_two_places_are_one_model(store: Store, tmp_path: Path) -> None:
+    first = write_model(tmp_path / "a" / "org" / "one")
+    second = write_model(tmp_path / "b" / "org" / "one")
+    made = library(store, tmp_path / "a", tmp_path / "b")
+    (model,) = asyncio.run(made.rescan())
+    assert (model.path, model.copies) == (str(first), (str(second),))
+    assert [each.place for each in made.places(model)] == [first, second]
+    shutil.rmtree(first)
+    asyncio.run(made.look_again(first))
+    (model,) = made.models()
+    assert (model.path, model.copies) == (str(second), ())
+
+
+def test_other_weights_of_the_same_name_are_no_copy(store: Store, tmp_path: Path) -> None:
+    first = write_model(tmp_path / "a" / "org" / "one")
+    other = write_model(tmp_path / "b" / "org" / "one")
+    weights = other / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"\x01")
+    made = library(store, tmp_path / "a", tmp_path / "b")
+    (model,) = asyncio.run(made.rescan())
+    assert (model.path, model.copies) == (str(first), ())
+    assert [each.place for each in made.places(model)] == [first]
+
+
+def test_what_is_hidden_stays_so_until_a_rescan_asks_for_it(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "one")
+    write_model(models_dir / "two")
+    made = scanned(store, models_dir)
+    asyncio.run(made.hide("one"))
+    asyncio.run(made.look_again())
+    assert [model.id for model in made.models()] == ["two"]
+    made = scanned(store, models_dir)
+    assert [model.id for model in made.models()] == ["two"]
+    with pytest.raises(ModelNotFound):
+        made.resolve("one")
+    found = asyncio.run(made.rescan(show_hidden=True))
+    assert [model.id for model in found] == ["one", "two"]
+
+
+ALIASES = {
+    "gpt-4o": "org/one",
+    "two": "org/one",
+    "claude-*": "org/two",
+    "claude-opus-*": "org/one",
+    "gone": "org/three",
+    "tuned": "org/one+tune",
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "id"),
+    [
+        ("gpt-4o", "org/one"),
+        ("GPT-4o:latest", "org/one"),
+        ("two", "org/one"),
+        ("org/two", "org/two"),
+        ("claude-sonnet-4-5", "org/two"),
+        ("Claude-Opus-4", "org/one"),
+        ("gpt-4o+tune", "org/one+tune"),
+        ("tuned", "org/one+tune"),
+    ],
+)
+def test_an_alias_is_accepted_as_an_id_is(
+    store: Store, models_dir: Path, name: str, id: str
+) -> None:
+    write_model(models_dir / "org" / "one")
+    write_model(models_dir / "org" / "two")
+    write_adapter(models_dir / "tune", config={"model": "org/one"})
+    made = scanned(store, models_dir, aliases=ALIASES)
+    assert made.resolve(name).id == id
+
+
+def test_an_alias_of_what_is_not_there_says_so(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "gone")
+    made = scanned(store, models_dir, aliases=ALIASES)
+    with pytest.raises(ModelNotFound) as caught:
+        made.resolve("gone")
+    assert caught.value.message == (
+        "The alias 'gone' stands for 'org/three', which is not installed."
+    )
+
+
+def test_a_name_says_whether_it_is_an_alias(store: Store, models_dir: Path) -> None:
+    write_model(models_dir / "org" / "one")
+    write_model(models_dir / "org" / "two")
+    made = scanned(store, models_dir, aliases=ALIASES)
+    for name, alias in (
+        ("gpt-4o", "gpt-4o"),
+        ("GPT-4O", "gpt-4o"),
+        ("claude-x", "claude-*"),
+        ("org/one", None),
+        ("one", None),
+    ):
+        assert made.alias_in(name, made.resolve(name)) == alias
+
+
+def test_lm_studios_folder_gives_its_models_their_names(store: Store, tmp_path: Path) -> None:
+    home = tmp_path / ".lmstudio"
+    folder = write_model(home / "models" / "mlx-community" / "Qwen3-0.6B-4bit")
+    (home / "models" / "publisher" / "gguf-only").mkdir(parents=True)
+    (home / "models" / "publisher" / "gguf-only" / "model.gguf").touch()
+    (home / ".internal").mkdir()
+    for root in (home, home / "models"):
+        (model,) = asyncio.run(library(store, root).rescan())
+        assert (model.id, model.path) == ("mlx-community/Qwen3-0.6B-4bit", str(folder))

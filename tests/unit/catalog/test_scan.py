@@ -208,7 +208,7 @@ def test_what_has_not_changed_is_not_read_again(
     assert search([tmp_path], known) == first
     assert read == []
     (tmp_path / "changed" / "config.json").write_text("{", encoding="utf-8")
-    result = combined(search([tmp_path], known))
+    result = combined(search([tmp_path], known), known)
     assert read == [tmp_path / "changed"]
     assert "not valid JSON" in (result.models[0].recognised.problem or "")
 
@@ -222,7 +222,7 @@ def test_a_file_that_another_of_its_size_and_time_replaced_is_read_again(tmp_pat
     other.write_bytes(b"{" * stat.st_size)
     os.utime(other, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     other.replace(config)
-    assert "not valid JSON" in problem(combined(search([tmp_path], known)))
+    assert "not valid JSON" in problem(combined(search([tmp_path], known), known))
 
 
 def test_one_folder_is_looked_at_without_the_others(tmp_path: Path) -> None:
@@ -234,13 +234,13 @@ def test_one_folder_is_looked_at_without_the_others(tmp_path: Path) -> None:
     write_model(tmp_path / "b" / "two")
     snapshot = hub_model(tmp_path / "b", "org/three", "aaa", main="aaa")
     after = search_again(before, roots, tmp_path / "b" / "two", known)
-    assert names(combined(after)) == ["org/one", "two"]
+    assert names(combined(after, known)) == ["org/one", "two"]
     after = search_again(after, roots, tmp_path / "b" / "models--org--three", known)
-    assert names(combined(after)) == ["org/one", "org/three", "two"]
-    assert combined(after).models[1].folder == snapshot
+    assert names(combined(after, known)) == ["org/one", "org/three", "two"]
+    assert combined(after, known).models[1].folder == snapshot
     shutil.rmtree(tmp_path / "a" / "org" / "one")
     after = search_again(after, roots, tmp_path / "a" / "org" / "one", known)
-    assert names(combined(after)) == ["org/three", "two"]
+    assert names(combined(after, known)) == ["org/three", "two"]
 
 
 def test_a_look_at_one_folder_finds_what_a_search_would_have_found(tmp_path: Path) -> None:

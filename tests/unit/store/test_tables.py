@@ -17,7 +17,7 @@ from mlx_gui.store.jobs import all_jobs, forget_jobs, keep_job
 from mlx_gui.store.measurements import Measurement, all_measurements, record_measurement
 from mlx_gui.store.migrate import migrate
 from mlx_gui.store.model_settings import all_model_settings, change_model_settings
-from mlx_gui.store.models import record_found
+from mlx_gui.store.models import KnownModel, record_found
 from mlx_gui.store.schema import devices
 from mlx_gui.store.server_settings import clear_override, override, overrides
 
@@ -44,17 +44,21 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 
 
 def test_models_keep_id_and_discovery_across_scans(connection: Connection) -> None:
-    first = record_found(connection, ["org/one", "two"], now="day 1")
-    again = record_found(connection, ["org/one", "three"], now="day 2")
-    assert first == {"org/one": "day 1", "two": "day 1"}
-    assert again == {"org/one": "day 1", "two": "day 1", "three": "day 2"}
+    first = record_found(connection, {"org/one": None, "two": "as two"}, now="day 1")
+    again = record_found(connection, {"org/one": "as one", "three": None}, now="day 2")
+    assert first == {"org/one": KnownModel("day 1"), "two": KnownModel("day 1", seen="as two")}
+    assert again == {
+        "org/one": KnownModel("day 1", seen="as one"),
+        "two": KnownModel("day 1", seen="as two"),
+        "three": KnownModel("day 2"),
+    }
     ids = connection.exec_driver_sql("SELECT id, name FROM models ORDER BY id").all()
     assert [tuple(row) for row in ids] == [(1, "org/one"), (2, "two"), (3, "three")]
 
 
 def test_a_scan_that_finds_nothing_forgets_nothing(connection: Connection) -> None:
-    record_found(connection, ["one"], now="day 1")
-    assert record_found(connection, [], now="day 2") == {"one": "day 1"}
+    record_found(connection, {"one": None}, now="day 1")
+    assert record_found(connection, {}, now="day 2") == {"one": KnownModel("day 1")}
 
 
 def test_overrides_come_back_as_they_were_set(connection: Connection) -> None:

@@ -7,15 +7,12 @@ from mlx_gui.core.errors import NotFound
 _MODELS = (
     "Put the model's folder into one of `model_dirs`; `POST /v1/models/rescan` makes it known."
 )
-_REMOVING = "Take its folder out of `model_dirs`; `POST /v1/models/rescan` makes that known."
 _EMBEDDING = "Only text models are served: ask them at /api/chat or /api/generate."
 _UNSERVED: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("/api/embed", ("POST",), _EMBEDDING),
     ("/api/embeddings", ("POST",), _EMBEDDING),
     ("/api/create", ("POST",), _MODELS),
-    ("/api/copy", ("POST",), _MODELS),
     ("/api/push", ("POST",), "Models are not uploaded anywhere from here."),
-    ("/api/delete", ("DELETE",), _REMOVING),
     ("/api/blobs/{digest:path}", ("HEAD", "POST"), _MODELS),
 )
 

@@ -77,6 +77,11 @@ class RequestRecords:
         await self.flush()
         return await self._store.get(name)
 
+    async def last_used(self) -> dict[str, float]:
+        """As `RequestStore.last_used`, with all that have ended by now. Raises StoreError."""
+        await self.flush()
+        return await self._store.last_used()
+
     async def close(self) -> None:
         """Write what is left, and close the file."""
         await self.flush()

@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Search the model folders again
-         * @description All installed models, as found just now.
+         * @description All installed models, as found just now, those that were hidden included.
          */
         post: operations["rescan_models"];
         delete?: never;
@@ -210,6 +210,145 @@ export interface paths {
         patch: operations["change_model_settings"];
         trace?: never;
     };
+    "/v1/models/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Describe one model
+         * @description One installed model, by its id or by its last part where that is unique.
+         */
+        get: operations["get_model"];
+        put?: never;
+        post?: never;
+        /**
+         * Remove a model from the disk
+         * @description It leaves memory, and its files go to a trash on their disk, from where it can come back.
+         *
+         *     Refused while it answers, unless forced, and by an alias, which stands for a model of another
+         *     name.
+         */
+        delete: operations["remove_model"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the trash
+         * @description The removed models that can come back, on the disks that are there.
+         */
+        get: operations["list_trash"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trash/{trash_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one removed model
+         * @description What it is, and until when it can come back.
+         */
+        get: operations["get_trash"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a removed model for good
+         * @description The bytes that came free.
+         */
+        delete: operations["delete_trash"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/trash/{trash_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Bring a removed model back
+         * @description It is where it was, and listed with its settings and aliases. Refused where that is taken.
+         */
+        post: operations["restore_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/aliases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the aliases
+         * @description Every alias with its model.
+         */
+        get: operations["list_aliases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/aliases/{alias}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one alias
+         * @description Which model it stands for.
+         */
+        get: operations["get_alias"];
+        /**
+         * Give a model another name
+         * @description The alias, in the place of an earlier one. The id of an installed model cannot be one.
+         */
+        put: operations["put_alias"];
+        post?: never;
+        /**
+         * Remove an alias
+         * @description The model stays.
+         */
+        delete: operations["remove_alias"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/settings": {
         parameters: {
             query?: never;
@@ -326,6 +465,26 @@ export interface paths {
          * @description Points in equal steps. Where nothing is known there are nulls, not zeros.
          */
         get: operations["get_system_samples"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/system/disk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show what lies on the disks
+         * @description Counted now, each file once; large caches on slow disks take a while.
+         */
+        get: operations["get_disk"];
         put?: never;
         post?: never;
         delete?: never;
@@ -956,26 +1115,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/v1/models/{name}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Describe one model
-         * @description One installed model, by its id or by its last part where that is unique.
-         */
-        get: operations["get_model"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/v1/chat/completions": {
         parameters: {
             query?: never;
@@ -1291,7 +1430,7 @@ export interface paths {
         };
         /**
          * List the installed models
-         * @description Every installed model that can be served.
+         * @description Every installed model that can be served, and each once more by each of its aliases.
          */
         get: operations["ollama_tags"];
         put?: never;
@@ -1378,6 +1517,46 @@ export interface paths {
          *     The download goes on when nobody listens any more.
          */
         post: operations["ollama_pull"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove a model
+         * @description Its files go to the trash, as by `DELETE /v1/models/{name}`; of an alias only that goes.
+         */
+        delete: operations["ollama_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give a model another name
+         * @description The copy is an alias: it takes no space, and goes by `/api/delete`.
+         */
+        post: operations["ollama_copy"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1505,6 +1684,51 @@ export interface components {
             mode: "bytes" | "tokens";
             /** Limit */
             limit: number;
+        };
+        /**
+         * AliasBody
+         * @description Another name of a model, accepted wherever its id is.
+         *
+         *     One that ends in `*` stands for all names that begin so. `installed` says whether the model is
+         *     there now.
+         */
+        AliasBody: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default alias
+             * @constant
+             */
+            object: "alias";
+            /** Model */
+            model: string;
+            /** Created At */
+            created_at: string;
+            /** Installed */
+            installed: boolean;
+        };
+        /**
+         * AliasList
+         * @description All aliases, by name.
+         */
+        AliasList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["AliasBody"][];
+        };
+        /**
+         * AliasRequest
+         * @description Which model the alias is to stand for.
+         */
+        AliasRequest: {
+            /** Model */
+            model: string;
         };
         /**
          * AllowedTool
@@ -2199,6 +2423,28 @@ export interface components {
             deleted: true;
         };
         /**
+         * DeletedTrash
+         * @description An entry of the trash that is gone for good.
+         */
+        DeletedTrash: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default trash_entry
+             * @constant
+             */
+            object: "trash_entry";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+            /** Freed Bytes */
+            freed_bytes: number;
+        };
+        /**
          * DetokenizeAnswer
          * @description What the tokens read as, special ones included.
          */
@@ -2390,18 +2636,6 @@ export interface components {
             installed: string | null;
             /** Variants */
             variants: components["schemas"]["VariantBody"][];
-        };
-        /**
-         * DiskStatus
-         * @description The disk that holds the data directory.
-         */
-        DiskStatus: {
-            /** Path */
-            path: string;
-            /** Free Bytes */
-            free_bytes: number;
-            /** Total Bytes */
-            total_bytes: number;
         };
         /**
          * DownloadBody
@@ -2641,6 +2875,35 @@ export interface components {
             need_bytes: number | null;
             /** Context */
             context: number | null;
+        };
+        /**
+         * FolderOnDisk
+         * @description One of `model_dirs`, each file counted once.
+         *
+         *     What several models share counts for the first of them. `other_bytes` belong to no model that is
+         *     listed. While the disk is away, `total_bytes` and `free_bytes` are null.
+         */
+        FolderOnDisk: {
+            /** Path */
+            path: string;
+            /** Away */
+            away: boolean;
+            /** Disk */
+            disk: number | null;
+            /** Total Bytes */
+            total_bytes: number | null;
+            /** Free Bytes */
+            free_bytes: number | null;
+            /** Models Bytes */
+            models_bytes: number;
+            /** Downloads Bytes */
+            downloads_bytes: number;
+            /** Trash Bytes */
+            trash_bytes: number;
+            /** Other Bytes */
+            other_bytes: number;
+            /** Models */
+            models: components["schemas"]["ModelOnDisk"][];
         };
         /**
          * FolderStatus
@@ -2972,7 +3235,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed";
+            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed" | "away";
             /** Pid */
             pid: number | null;
             memory: components["schemas"]["MemoryUseBody"] | null;
@@ -3513,7 +3776,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed";
+            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed" | "away";
             /** Healthy */
             healthy: boolean;
             /** Ping Ms */
@@ -3553,7 +3816,9 @@ export interface components {
          *     `context_length` is what the model was made for, `max_model_len` what it is loaded with, or
          *     would be at most: tokens of prompt and answer. `base_model` is there for a model with an
          *     adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
-         *     served; `state` is `failed` after a load or a worker failed, until the next load.
+         *     served; `state` is `failed` after a load or a worker failed, until the next load, and `away`
+         *     while the disk of a model is not there. `aliases` are its other names, `copies` further folders
+         *     with the same weights.
          */
         ModelObject: {
             /** Id */
@@ -3596,6 +3861,16 @@ export interface components {
             disk_bytes: number;
             /** Path */
             path: string;
+            /**
+             * Copies
+             * @default []
+             */
+            copies: string[];
+            /**
+             * Aliases
+             * @default []
+             */
+            aliases: string[];
             /** Base Model */
             base_model?: string | null;
             /** Supported */
@@ -3606,7 +3881,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed";
+            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed" | "away";
             /** Load Progress */
             load_progress?: number | null;
             /** Load Stage */
@@ -3627,6 +3902,18 @@ export interface components {
             /** Expires At */
             expires_at?: string | null;
             error?: components["schemas"]["ErrorBody"] | null;
+        };
+        /**
+         * ModelOnDisk
+         * @description A model and what it takes. `last_used_at` is null for one of which no use is known.
+         */
+        ModelOnDisk: {
+            /** Id */
+            id: string;
+            /** Disk Bytes */
+            disk_bytes: number;
+            /** Last Used At */
+            last_used_at: string | null;
         };
         /**
          * ModelSample
@@ -3823,6 +4110,24 @@ export interface components {
             messages?: components["schemas"]["OllamaMessage"][] | null;
             /** Tools */
             tools?: components["schemas"]["OllamaOfferedTool"][] | null;
+        };
+        /**
+         * OllamaCopyRequest
+         * @description The model `source` is to be called `destination` too.
+         */
+        OllamaCopyRequest: {
+            /** Source */
+            source: string;
+            /** Destination */
+            destination: string;
+        };
+        /**
+         * OllamaDeleteRequest
+         * @description Which model is to go; `name` is the older word for `model`.
+         */
+        OllamaDeleteRequest: {
+            /** Model */
+            model: string;
         };
         /**
          * OllamaEarlierCall
@@ -4336,6 +4641,26 @@ export interface components {
             summary?: ("auto" | "concise" | "detailed") | null;
         };
         /**
+         * RemovedAlias
+         * @description An alias that is none any more; its model stays.
+         */
+        RemovedAlias: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default alias
+             * @constant
+             */
+            object: "alias";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+        };
+        /**
          * RemovedDownload
          * @description A download that is forgotten.
          */
@@ -4374,6 +4699,38 @@ export interface components {
              * @constant
              */
             deleted: true;
+        };
+        /**
+         * RemovedModelBody
+         * @description What removing a model has done; a superset of what OpenAI's clients read.
+         *
+         *     Until `undo_until` it can be restored as `trash_id`; both are null where no files were moved or
+         *     nothing is kept. `freed_bytes` are free once that is deleted, or now where nothing is kept.
+         *     `other_revisions` stay in the Hugging Face cache for other programs.
+         */
+        RemovedModelBody: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default model
+             * @constant
+             */
+            object: "model";
+            /**
+             * Deleted
+             * @default true
+             * @constant
+             */
+            deleted: true;
+            /** Trash Id */
+            trash_id: string | null;
+            /** Undo Until */
+            undo_until: string | null;
+            /** Freed Bytes */
+            freed_bytes: number;
+            /** Other Revisions */
+            other_revisions: string[];
         };
         /**
          * RequestList
@@ -4930,6 +5287,19 @@ export interface components {
             total_tokens: number;
         };
         /**
+         * RestoredModel
+         * @description What came back; `model` is null where its folder is not searched for models any more.
+         */
+        RestoredModel: {
+            /** Trash Id */
+            trash_id: string;
+            /** Id */
+            id: string;
+            /** Places */
+            places: string[];
+            model: components["schemas"]["ModelObject"] | null;
+        };
+        /**
          * SafeModeBody
          * @description Whether the server loads nothing by itself; `reason` is null while it is not active.
          */
@@ -5193,7 +5563,7 @@ export interface components {
             machine: components["schemas"]["MachineStatus"];
             device: components["schemas"]["DeviceStatus"] | null;
             memory: components["schemas"]["MemoryStatus"];
-            disk: components["schemas"]["DiskStatus"];
+            disk: components["schemas"]["mlx_gui__wire__status__DiskStatus"];
             /** Folders */
             folders: components["schemas"]["FolderStatus"][];
             /** Versions */
@@ -5503,6 +5873,46 @@ export interface components {
             end: number;
         };
         /**
+         * TrashEntryBody
+         * @description A removed model that can come back to `places`. `freed_bytes` are free without it.
+         */
+        TrashEntryBody: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default trash_entry
+             * @constant
+             */
+            object: "trash_entry";
+            /** Model */
+            model: string;
+            /** Removed At */
+            removed_at: string;
+            /** Undo Until */
+            undo_until: string;
+            /** Freed Bytes */
+            freed_bytes: number;
+            /** Places */
+            places: string[];
+        };
+        /**
+         * TrashList
+         * @description The trash, the latest first, and what is free without all of it.
+         */
+        TrashList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Data */
+            data: components["schemas"]["TrashEntryBody"][];
+            /** Freed Bytes */
+            freed_bytes: number;
+        };
+        /**
          * UnloadAllResult
          * @description What `unload-all` answers; `busy` models were not touched.
          */
@@ -5541,7 +5951,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed";
+            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed" | "away";
             /** Pinned */
             pinned: boolean;
             /** Priority */
@@ -5610,7 +6020,7 @@ export interface components {
              * State
              * @enum {string}
              */
-            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed";
+            state: "not_loaded" | "queued" | "loading" | "ready" | "busy" | "unloading" | "failed" | "away";
             /** Pinned */
             pinned: boolean;
             /** Priority */
@@ -5700,6 +6110,44 @@ export interface components {
         mlx_gui__api__openai__wire__StreamOptions: {
             /** Include Usage */
             include_usage?: boolean | null;
+        };
+        /**
+         * DiskStatus
+         * @description All model folders and the data directory; folders with the same `disk` share its space.
+         *
+         *     `downloads_bytes` are those of unfinished downloads, `cache_bytes` what mlx-gui can make anew.
+         */
+        mlx_gui__wire__disk__DiskStatus: {
+            /** Folders */
+            folders: components["schemas"]["FolderOnDisk"][];
+            /** Models Bytes */
+            models_bytes: number;
+            /** Downloads Bytes */
+            downloads_bytes: number;
+            /** Trash Bytes */
+            trash_bytes: number;
+            /** Other Bytes */
+            other_bytes: number;
+            /** Cache Bytes */
+            cache_bytes: number;
+            /** Data Bytes */
+            data_bytes: number;
+            /** Data Dir */
+            data_dir: string;
+            /** Data Free Bytes */
+            data_free_bytes: number | null;
+        };
+        /**
+         * DiskStatus
+         * @description The disk that holds the data directory.
+         */
+        mlx_gui__wire__status__DiskStatus: {
+            /** Path */
+            path: string;
+            /** Free Bytes */
+            free_bytes: number;
+            /** Total Bytes */
+            total_bytes: number;
         };
         /**
          * AnswerDelta
@@ -6245,6 +6693,18 @@ export interface components {
             thinking: string;
         };
         /**
+         * DiskStatus
+         * @description The disk that holds the data directory.
+         */
+        DiskStatus: {
+            /** Path */
+            path: string;
+            /** Free Bytes */
+            free_bytes: number;
+            /** Total Bytes */
+            total_bytes: number;
+        };
+        /**
          * HelloEvent
          * @description First event of `/v1/events`.
          */
@@ -6469,7 +6929,10 @@ export interface operations {
     };
     rescan_models: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `keep` leaves out models that were removed without their files. */
+                hidden?: "show" | "keep";
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6851,6 +7314,402 @@ export interface operations {
             };
         };
     };
+    get_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelObject"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    remove_model: {
+        parameters: {
+            query?: {
+                /** @description `false` leaves its files, and hides it until a rescan asks for it. */
+                remove_files?: boolean;
+                /** @description End running answers too. */
+                force?: boolean;
+            };
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedModelBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_trash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_trash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trash_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashEntryBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    delete_trash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trash_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeletedTrash"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    restore_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trash_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RestoredModel"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_aliases: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    put_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AliasRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AliasBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    remove_alias: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                alias: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedAlias"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     get_settings: {
         parameters: {
             query?: never;
@@ -7065,6 +7924,44 @@ export interface operations {
             };
             /** @description Client Error */
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_disk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["mlx_gui__wire__disk__DiskStatus"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -8441,37 +9338,6 @@ export interface operations {
             };
         };
     };
-    get_model: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description Successful Response */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ModelObject"];
-                };
-            };
-            /** @description Client Error */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["ErrorEnvelope"];
-                };
-            };
-        };
-    };
     create_chat_completion: {
         parameters: {
             query?: never;
@@ -9365,6 +10231,90 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["OllamaPullProgress"];
                     "application/x-ndjson": components["schemas"]["OllamaPullProgress"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaDeleteRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_copy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaCopyRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": unknown;
                 };
             };
             /** @description Client Error */

@@ -48,9 +48,16 @@ When = Annotated[
     summary="Search the model folders again",
     dependencies=_MANAGE,
 )
-async def rescan_models(services: InjectedServices) -> ModelList:
-    """All installed models, as found just now."""
-    return present_models(services, await services.models.library.rescan())
+async def rescan_models(
+    services: InjectedServices,
+    hidden: Annotated[
+        Literal["show", "keep"],
+        Query(description="`keep` leaves out models that were removed without their files."),
+    ] = "show",
+) -> ModelList:
+    """All installed models, as found just now, those that were hidden included."""
+    library = services.models.library
+    return present_models(services, await library.rescan(show_hidden=hidden == "show"))
 
 
 @router.post(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from mlx_gui.api.auth import requires
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.models.disk import chat_template, modified_s
-from mlx_gui.api.ollama.models.translate import card, listed, running
+from mlx_gui.api.ollama.models.translate import also, card, listed, running
 from mlx_gui.api.ollama.models.wire import (
     OllamaModelCard,
     OllamaModelList,
@@ -43,10 +43,22 @@ router = APIRouter(
 
 @router.get("/api/tags", operation_id="ollama_tags", summary="List the installed models")
 async def tags(services: InjectedServices) -> OllamaModelList:
-    """Every installed model that can be served."""
+    """Every installed model that can be served, and each once more by each of its aliases."""
     models = [model for model in await services.models.library.listed() if model.problem is None]
     times = await _modified(models)
-    return OllamaModelList(models=[listed(model, times[model.id]) for model in models])
+    rows = [listed(model, times[model.id]) for model in models]
+    names = {model.id: services.models.aliases.of(model.id) for model in models}
+    return OllamaModelList(
+        models=[
+            *rows,
+            *(
+                also(row, alias)
+                for row in rows
+                for alias in names[row.model]
+                if not alias.endswith("*")
+            ),
+        ]
+    )
 
 
 @router.get("/api/ps", operation_id="ollama_ps", summary="List the models in memory")

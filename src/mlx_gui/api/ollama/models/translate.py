@@ -27,6 +27,11 @@ def listed(model: Model, modified_s: float | None) -> OllamaModel:
     )
 
 
+def also(row: OllamaModel, alias: str) -> OllamaModel:
+    """The same line by another name of the model."""
+    return row.model_copy(update={"name": alias, "model": alias})
+
+
 def running(
     model: Model,
     resident: ResidentView,

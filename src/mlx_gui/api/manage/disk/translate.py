@@ -1,0 +1,31 @@
+"""What lies on the disks → JSON."""
+
+from collections.abc import Mapping, Sequence
+
+from mlx_gui.api.model_view import utc_time
+from mlx_gui.catalog.disk import FolderUse
+from mlx_gui.wire.disk import FolderOnDisk, ModelOnDisk
+
+
+def folder_bodies(used: Sequence[FolderUse], last_used: Mapping[str, float]) -> list[FolderOnDisk]:
+    """The folders in their order, in each the largest model first."""
+    return [_folder_body(use, last_used) for use in used]
+
+
+def _folder_body(use: FolderUse, last_used: Mapping[str, float]) -> FolderOnDisk:
+    room = use.room
+    return FolderOnDisk(
+        path=str(use.path),
+        away=room is None,
+        disk=None if room is None else room.device,
+        total_bytes=None if room is None else room.total_bytes,
+        free_bytes=None if room is None else room.free_bytes,
+        models_bytes=sum(use.models.values()),
+        downloads_bytes=use.downloads_bytes,
+        trash_bytes=use.trash_bytes,
+        other_bytes=use.other_bytes,
+        models=[
+            ModelOnDisk(id=name, disk_bytes=size, last_used_at=utc_time(last_used.get(name)))
+            for name, size in sorted(use.models.items(), key=lambda item: (-item[1], item[0]))
+        ],
+    )

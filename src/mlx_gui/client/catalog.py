@@ -1,0 +1,56 @@
+"""What lies on the disks: removing models, the trash, aliases."""
+
+from urllib.parse import quote
+
+from mlx_gui.client.connection import Connection
+from mlx_gui.client.encoding import encoded
+from mlx_gui.wire.aliases import AliasBody, AliasList, RemovedAlias
+from mlx_gui.wire.disk import DiskStatus
+from mlx_gui.wire.removals import DeletedTrash, RemovedModelBody, RestoredModel, TrashList
+
+
+class CatalogCalls(Connection):
+    """What is asked of the disks, and done to what lies there."""
+
+    def remove(
+        self, name: str, *, keep_files: bool = False, force: bool = False
+    ) -> RemovedModelBody:
+        """Answers when the files are in the trash. Conflict while it answers, unless `force`."""
+        query = ({"remove_files": "false"} if keep_files else {}) | (
+            {"force": "true"} if force else {}
+        )
+        path = f"/v1/models/{quote(name, safe='/', errors='surrogateescape')}"
+        return self._ask("DELETE", path, RemovedModelBody, patient=True, query=query)
+
+    def trash(self) -> TrashList:
+        return self._ask("GET", "/v1/trash", TrashList)
+
+    def restore(self, trash_id: str) -> RestoredModel:
+        """Conflict where its place is taken."""
+        path = f"/v1/trash/{_quoted(trash_id)}/restore"
+        return self._ask("POST", path, RestoredModel, patient=True)
+
+    def delete_trash(self, trash_id: str) -> DeletedTrash:
+        """Answers when it is gone for good."""
+        path = f"/v1/trash/{_quoted(trash_id)}"
+        return self._ask("DELETE", path, DeletedTrash, patient=True)
+
+    def disk(self) -> DiskStatus:
+        """Counted now, which takes a while on a slow disk."""
+        return self._ask("GET", "/v1/system/disk", DiskStatus, patient=True)
+
+    def aliases(self) -> AliasList:
+        return self._ask("GET", "/v1/aliases", AliasList)
+
+    def put_alias(self, alias: str, model: str) -> AliasBody:
+        """Conflict for the id of an installed model."""
+        path = f"/v1/aliases/{quote(alias, safe='/', errors='surrogateescape')}"
+        return self._ask("PUT", path, AliasBody, body=encoded({"model": model}))
+
+    def remove_alias(self, alias: str) -> RemovedAlias:
+        path = f"/v1/aliases/{quote(alias, safe='/', errors='surrogateescape')}"
+        return self._ask("DELETE", path, RemovedAlias)
+
+
+def _quoted(trash_id: str) -> str:
+    return quote(trash_id, safe="", errors="surrogateescape")
