@@ -122,3 +122,38 @@ def test_what_is_no_model_is_refused_before_a_job_begins(server: Visitor, folder
     answer = server.client.post("/v1/models/import", json={"path": str(inside), "name": "other"})
     assert "searched for models already" in refusal(answer, "conflict")
     assert len(server.client.get("/v1/jobs").json()["data"]) == before
+
+
+def test_a_kill_in_the_middle_leaves_nothing_half_and_the_next_start_finishes(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "elsewhere"
+    shutil.copytree(checkpoint(SOURCE), source)
+    with (source / "long.txt").open("wb") as long:
+        long.truncate(300_000_000)
+    models = tmp_path / "models"
+    (models / "org").mkdir(parents=True)
+    shutil.copytree(checkpoint(SOURCE), models / "org" / "plain")
+    settings = {"model_dirs": models}
+    with visited_server(tmp_path, settings=settings, engine="mlx") as visitor:
+        body = {"path": str(source), "name": "org/long"}
+        importing = visitor.client.post("/v1/models/import", json=body).json()["id"]
+        path = "/v1/models/org/plain/convert"
+        converting = visitor.client.post(path, json={"group_size": 32}).json()["id"]
+
+        def under_way() -> bool:
+            jobs = {job["id"]: job for job in visitor.client.get("/v1/jobs").json()["data"]}
+            return jobs[importing]["done"] > 0 and jobs[converting]["state"] == "running"
+
+        wait_until(under_way, what="both to be under way")
+        assert not (models / "org" / "long").exists()
+        visitor.server.process.kill()
+        visitor.server.process.wait()
+    with visited_server(tmp_path, settings=settings, engine="mlx") as visitor:
+        for job_id in (importing, converting):
+            ended = job(visitor, httpx.Response(202, json={"id": job_id}))
+            assert ended["state"] == "done", ended
+        listed = {each["id"] for each in visitor.client.get("/v1/models").json()["data"]}
+        assert {"org/long", "org/plain-4bit"} <= listed
+    assert (models / "org" / "long" / "long.txt").stat().st_size == 300_000_000
+    assert not list((models / ".importing").iterdir())
