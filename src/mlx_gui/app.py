@@ -300,6 +300,7 @@ class Application:
 
         What goes wrong with one part is logged, and keeps no other from its end; so in `close`.
         """
+        self.hub.stop()
         await asyncio.gather(
             finished("shutdown", self.run_loop.shutdown(grace_s)),
             finished("jobs", self.jobs.close()),

@@ -161,7 +161,9 @@ def hub_config(commit: Commit) -> dict[str, Any]:
     """The few fields of config.json that the hub repeats."""
     config = _config(commit)
     kept = {
-        name: config[name] for name in ("architectures", "model_type", "auto_map") if name in config
+        name: config[name]
+        for name in ("architectures", "model_type", "auto_map", "tokenizer_config")
+        if name in config
     }
     quantization = config.get("quantization_config") or config.get("quantization")
     if quantization is not None:

@@ -52,16 +52,16 @@ _LICENCES = ("LICENSE", "LICENSE.TXT", "LICENSE.MD", "LICENCE")
 class Discovery:
     """Searches the hub for models that this machine can serve.
 
-    `supported` names the architectures that the libraries load, `room` tells what memory there is,
-    None before that is known. Methods raise what `Hub` raises.
+    `supported` names the architectures that the libraries load, `room` what memory there is now,
+    None where that is not known yet. Methods raise what `Hub` raises.
     """
 
     def __init__(
         self,
         hub: Hub,
         *,
-        supported: Callable[[], Mapping[Kind, tuple[str, ...]]],
-        room: Callable[[], Room | None],
+        supported: Mapping[Kind, tuple[str, ...]],
+        room: Room | None,
     ) -> None:
         self._hub = hub
         self._supported = supported
@@ -138,8 +138,9 @@ class Discovery:
         for _ in range(_MOST_PAGES):
             page, told = await self._hub.search(query, cursor=cursor)
             walk.note(told)
-            for index, model in enumerate(page.models[skip:], skip):
-                if (each := self._wanted(model, wanted)) is not None:
+            judged = await asyncio.to_thread(self._judge, page.models[skip:], wanted)
+            for index, each in enumerate(judged, skip):
+                if each is not None:
                     found.append(each)
                 if len(found) == wanted.limit:
                     last = index + 1 == len(page.models)
@@ -162,9 +163,9 @@ class Discovery:
         lists = await asyncio.gather(*(self._first(query, pages, walk) for query in queries))
         ranked: dict[str, tuple[int, FoundOnHub]] = {}
         for models, _ in lists:
-            for rank, model in enumerate(models):
-                if model.id not in ranked and (each := self._wanted(model, wanted)) is not None:
-                    ranked[model.id] = (rank, each)
+            for rank, each in enumerate(await asyncio.to_thread(self._judge, models, wanted)):
+                if each is not None:
+                    ranked.setdefault(each.hub.id, (rank, each))
         if any(more for _, more in lists):
             looked = sum(len(models) for models, _ in lists)
             walk.notes.append(f"The first {looked} models of the hub's lists were looked at.")
@@ -193,15 +194,20 @@ class Discovery:
         known = await self._hub.known()
         if not known and isinstance(error, HubUnreachable):
             raise error
+        matching = [(model, age_s) for model, age_s in known if _matches(model, wanted)]
+        judged = await asyncio.to_thread(self._judge, [model for model, _ in matching], wanted)
         found: list[FoundOnHub] = []
         oldest_s = 0.0
-        for model, age_s in known:
-            each = self._wanted(model, wanted) if _matches(model, wanted) else None
+        for each, (_, age_s) in zip(judged, matching, strict=True):
             if each is not None and len(found) < wanted.limit:
                 found.append(each)
                 oldest_s = max(oldest_s, age_s)
         note = f"{error.message} This is what is known of earlier answers."
         return FoundPage(tuple(found), None, oldest_s, False, (note,))
+
+    def _judge(self, models: Sequence[HubModel], wanted: Wanted) -> list[FoundOnHub | None]:
+        """In a thread: chat templates are long, and there are hundreds of them."""
+        return [self._wanted(model, wanted) for model in models]
 
     def _wanted(self, model: HubModel, wanted: Wanted) -> FoundOnHub | None:
         """What `model` would be here; None where it is not what is wanted."""
@@ -228,15 +234,14 @@ class Discovery:
             parameter_count=parameter_count(model),
             quantization=quantization_of(model.config),
             size_bytes=_size_bytes(model),
-            unsupported=why_unsupported(model, self._supported()),
+            unsupported=why_unsupported(model, self._supported),
             fit=self._fit(model),
         )
 
     def _fit(self, model: HubModel) -> Fitting:
-        room = self._room()
-        if room is None:
+        if self._room is None:
             return Fitting("unknown")
-        return fitting(least_need_bytes(model, room.backend), room)
+        return fitting(least_need_bytes(model, self._room.backend), self._room)
 
     async def _variants(self, model: HubModel) -> tuple[tuple[FoundOnHub, ...], tuple[str, ...]]:
         """Other quantizations of what `model` was made of, or of itself."""

@@ -10,12 +10,11 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 from mlx_gui.catalog.hub_answers import Answer, HubAnswers, Key
@@ -29,6 +28,7 @@ from mlx_gui.catalog.hub_reading import (
     read_models,
     read_tree,
 )
+from mlx_gui.catalog.hub_threads import HubThreads
 from mlx_gui.core.errors import GatedModel, HubAnswer, HubUnreachable, ModelNotOnHub, Offline
 from mlx_gui.core.hub import (
     DEFAULT_REVISION,
@@ -49,12 +49,11 @@ from mlx_gui.version import __version__
 if TYPE_CHECKING:
     import httpx2
 
-T = TypeVar("T")
-
 _CONNECT_S = 10.0
 _READ_S = 15.0
 _WHOLE_S = 45.0
 _THREADS = 4
+_READ_LISTS = 32
 _MOST_REDIRECTS = 5
 _MOST_BYTES = 32 * 1024 * 1024
 _TEXT_BYTES = 1024 * 1024
@@ -92,7 +91,8 @@ class Hub:
         self._config = config
         self._patience_s = patience_s
         self._answers = HubAnswers(folder)
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="hub")
+        self._threads = HubThreads(_THREADS)
+        self._models = lru_cache(_READ_LISTS)(_models_of)
         self._client: httpx2.Client | None = None
         self._opening = Lock()
 
@@ -104,7 +104,7 @@ class Hub:
         """
         params = _list_params(query, cursor)
         answer, told = await self._remembered("/api/models", params, fresh_s=_FRESH_LIST_S)
-        models = await asyncio.to_thread(_models_of, answer.body)
+        models = await asyncio.to_thread(self._models, answer.body)
         return HubPage(models, answer.cursor), told
 
     async def detail(
@@ -115,8 +115,8 @@ class Hub:
         answer, told = await self._remembered(
             path, {"blobs": ["true"]}, fresh_s=_FRESH_DETAIL_S, model_id=model_id
         )
-        what = f"what {model_id} is"
-        return read_model(decoded(answer.body, what=what)), told
+        read = partial(_model_of, answer.body, what=f"what {model_id} is")
+        return await asyncio.to_thread(read), told
 
     async def known(self) -> tuple[tuple[HubModel, float], ...]:
         """All models of answers that are remembered, each once, with their age: the newest first.
@@ -144,7 +144,7 @@ class Hub:
         """All files of `revision`, which is asked for now. One that is gated must be open to us."""
         path = f"{_model_path(model_id)}/revision/{_quoted(revision)}"
         self._refuse_offline()
-        return await self._in_thread(partial(self._tree, model_id, path))
+        return await self._threads.run(partial(self._tree, model_id, path))
 
     def resolve_url(self, model_id: str, revision: str, path: str) -> str:
         """Where to ask for the bytes of a file; the hub redirects from there."""
@@ -171,16 +171,17 @@ class Hub:
                 hint="Set another one, or the setting hub_token.",
             ) from None
 
+    def stop(self) -> None:
+        """Have whoever waits for the hub hear that the server stops."""
+        self._threads.stop()
+
     async def close(self) -> None:
         """End what still asks."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self.stop()
         if self._client is not None:
             await asyncio.to_thread(self._client.close)
 
     # --- asking ---------------------------------------------------------------------------------
-
-    async def _in_thread(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     def _endpoint(self) -> str:
         try:
@@ -221,7 +222,7 @@ class Hub:
         try:
             self._refuse_offline()
             ask = partial(self._ask, path, params, model_id=model_id, limit_bytes=limit_bytes)
-            answer = await self._in_thread(ask)
+            answer = await self._threads.run(ask)
         except (Offline, HubUnreachable) as error:
             if kept is None:
                 raise
@@ -438,6 +439,10 @@ def _list_params(query: HubQuery, cursor: str | None) -> dict[str, list[str]]:
 
 def _models_of(body: bytes) -> tuple[HubModel, ...]:
     return read_models(decoded(body, what="a list of models"))
+
+
+def _model_of(body: bytes, *, what: str) -> HubModel:
+    return read_model(decoded(body, what=what))
 
 
 def _model_path(model_id: str) -> str:

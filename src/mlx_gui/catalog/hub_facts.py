@@ -4,12 +4,12 @@ Nothing is read out of a name. What nobody says is None.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal, cast
 
 from mlx_gui.core.device import Backend
 from mlx_gui.core.hub import HubModel
-from mlx_gui.core.markers import knows_thoughts, knows_tools
 from mlx_gui.core.model import Capability, Kind, Model, ModelFacts, TextFacts
 from mlx_gui.kinds.architecture import (
     activations_per_token,
@@ -133,11 +133,11 @@ def capabilities_of(model: HubModel) -> tuple[Capability, ...]:
         case "transcription":
             return ("transcription",)
         case "text" | "vision":
-            template = _template(model.config)
-            if not template:
+            template = model.template
+            if template is None:
                 return ("chat", "completion") if "conversational" in model.tags else ("completion",)
-            tools: tuple[Capability, ...] = ("tools",) if knows_tools(template) else ()
-            thinks: tuple[Capability, ...] = ("thinking",) if knows_thoughts(template) else ()
+            tools: tuple[Capability, ...] = ("tools",) if template.tools else ()
+            thinks: tuple[Capability, ...] = ("thinking",) if template.thoughts else ()
             return ("chat", "completion", *tools, *thinks)
         case _:
             return ()
@@ -236,8 +236,14 @@ def _why_unknown(model_type: str, supported: Mapping[Kind, tuple[str, ...]]) -> 
     known = supported.get("text")
     if not known or model_type in known:
         return None
+    return f"The architecture '{model_type}' is not supported by {_text_library()}."
+
+
+@cache
+def _text_library() -> str:
+    """What loads text models, and which version of it; to find that out reads a file."""
     library = kind_of("text").library
-    return f"The architecture '{model_type}' is not supported by {library} {version(library)}."
+    return f"{library} {version(library)}"
 
 
 def _largest(config: Mapping[str, object], vocabulary: int | None, hidden: int) -> int:
@@ -253,21 +259,3 @@ def _number(said: object) -> int:
 
 def _has_safetensors(model: HubModel) -> bool:
     return any(each.path.endswith(".safetensors") for each in model.files or ())
-
-
-def _template(config: Mapping[str, Any]) -> str:
-    """The chat template as the hub repeats it; empty where it does not."""
-    jinja = config.get("chat_template_jinja")
-    if isinstance(jinja, str):
-        return jinja
-    tokenizer = config.get("tokenizer_config")
-    said = cast("dict[str, object]", tokenizer) if isinstance(tokenizer, dict) else {}
-    found = said.get("chat_template")
-    if isinstance(found, list):
-        members = cast("list[object]", found)
-        return "".join(
-            str(cast("dict[str, object]", each).get("template", ""))
-            for each in members
-            if isinstance(each, dict)
-        )
-    return found if isinstance(found, str) else ""

@@ -11,7 +11,15 @@ from typing import Any, cast
 import msgspec
 
 from mlx_gui.core.errors import HubAnswer, InvalidRequest
-from mlx_gui.core.hub import HubModel, RepoFile, checked_repo_id, is_commit, safe_path
+from mlx_gui.core.hub import (
+    HubModel,
+    RepoFile,
+    TemplateFacts,
+    checked_repo_id,
+    is_commit,
+    safe_path,
+)
+from mlx_gui.core.markers import knows_thoughts, knows_tools
 
 MOST_FILES = 20_000
 _LONGEST_TEXT = 300
@@ -19,6 +27,8 @@ _MOST_TAGS = 1000
 _MOST_BYTES = 2**50
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_TEMPLATES = ("tokenizer_config", "chat_template_jinja", "processor_config")
+"""Parts of a config of the hub that are long and looked at once."""
 _HINT = "Is `hub_endpoint` the address of a hub? A proxy or a sign-in page may answer in its place."
 
 
@@ -53,6 +63,8 @@ def read_model(answer: object) -> HubModel:
     card = _mapping(said.get("cardData"))
     tags = _texts(said.get("tags"))[:_MOST_TAGS]
     revision = _text(said.get("sha"))
+    config = _mapping(said.get("config"))
+    template = _template(config)
     return HubModel(
         id=_id(said.get("id") or said.get("modelId")),
         tags=tags,
@@ -67,8 +79,11 @@ def read_model(answer: object) -> HubModel:
         updated_at=_text(said.get("lastModified")),
         created_at=_text(said.get("createdAt")),
         values=_values(said.get("safetensors")),
-        config=_mapping(said.get("config")),
+        config={name: value for name, value in config.items() if name not in _TEMPLATES},
         card=card,
+        template=TemplateFacts(knows_tools(template), knows_thoughts(template))
+        if template
+        else None,
         files=_siblings(said.get("siblings")),
     )
 
@@ -214,3 +229,21 @@ def _text(said: object) -> str | None:
 
 def _count(said: object) -> int | None:
     return said if type(said) is int and 0 <= said <= _MOST_BYTES else None
+
+
+def _template(config: Mapping[str, object]) -> str:
+    """The chat template as the hub repeats it; empty where it does not."""
+    jinja = config.get("chat_template_jinja")
+    if isinstance(jinja, str):
+        return jinja
+    tokenizer = config.get("tokenizer_config")
+    said = cast("dict[str, object]", tokenizer) if isinstance(tokenizer, dict) else {}
+    found = said.get("chat_template")
+    if isinstance(found, list):
+        members = cast("list[object]", found)
+        return "".join(
+            str(cast("dict[str, object]", each).get("template", ""))
+            for each in members
+            if isinstance(each, dict)
+        )
+    return found if isinstance(found, str) else ""

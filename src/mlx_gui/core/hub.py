@@ -41,12 +41,19 @@ class RepoTree(msgspec.Struct, frozen=True):
 HubSort = Literal["trending", "downloads", "likes", "newest", "size"]
 
 
+class TemplateFacts(msgspec.Struct, frozen=True):
+    """What the chat template of a model knows."""
+
+    tools: bool
+    thoughts: bool
+
+
 class HubModel(msgspec.Struct, frozen=True):
     """What a hub says of a model. What it does not say is None, or empty where that means so.
 
     `values` counts the values of its safetensors by type, as they are stored. `config` has the few
-    fields of config.json that the hub repeats, `card` the head of the model card. `files` are there
-    where files were asked for.
+    fields of config.json that the hub repeats, `card` the head of the model card, `template` is
+    there where the hub repeats the chat template. `files` are there where files were asked for.
     """
 
     id: str
@@ -64,6 +71,7 @@ class HubModel(msgspec.Struct, frozen=True):
     values: dict[str, int] | None = None
     config: dict[str, Any] = {}
     card: dict[str, Any] = {}
+    template: TemplateFacts | None = None
     files: tuple[RepoFile, ...] | None = None
 
     @property

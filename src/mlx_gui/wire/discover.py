@@ -45,7 +45,7 @@ class DiscoveredModel(BaseModel):
     """A model on the hub. What nobody says is null, nothing is guessed.
 
     `size_bytes` are its files where those are known, else its tensors. `installed` is the state of
-    the model here, null for one that is not.
+    the model here, `installing` while a job brings it, null for one that is not.
     """
 
     id: str

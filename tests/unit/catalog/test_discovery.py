@@ -58,7 +58,7 @@ def find(
 ) -> T:
     async def asking() -> T:
         async with hub_client(folder / "data", server.url, **settings) as hub:
-            return await question(Discovery(hub, supported=lambda: SUPPORTED, room=lambda: room))
+            return await question(Discovery(hub, supported=SUPPORTED, room=room))
 
     return asyncio.run(asking())
 
@@ -169,6 +169,16 @@ def test_nothing_is_read_out_of_a_name(server: HubServer, tmp_path: Path) -> Non
     (found,) = search(server, tmp_path, Wanted(author="who", supported=False)).models
     assert (found.kind, found.quantization, found.parameter_count, found.size_bytes) == (None,) * 4
     assert (found.model_type, found.capabilities, found.fit.state) == (None, (), "unknown")
+
+
+def test_the_chat_template_tells_what_a_model_can_do(server: HubServer, tmp_path: Path) -> None:
+    template = "{% if tools %}{{ tools }}{% endif %}{% if enable_thinking %}<think>{% endif %}"
+    config = {"tokenizer_config": {"chat_template": template}}
+    folder = model_folder(tmp_path / "talks", config=config)
+    server.add("talk/er", folder, pipeline_tag="text-generation")
+    (found,) = search(server, tmp_path, Wanted(author="talk")).models
+    assert found.capabilities == ("chat", "completion", "tools", "thinking")
+    assert "tokenizer_config" not in found.hub.config
 
 
 @pytest.mark.parametrize(

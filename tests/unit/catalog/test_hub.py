@@ -22,6 +22,7 @@ from mlx_gui.core.errors import (
     MlxGuiError,
     ModelNotOnHub,
     Offline,
+    ShuttingDown,
 )
 from mlx_gui.core.hub import HubQuery
 from mlx_gui.server_settings import resolve
@@ -531,3 +532,21 @@ def test_an_address_that_is_none_is_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(HubUnreachable, match="HF_ENDPOINT") as refused:
         asyncio.run(asking())
     assert "secret" not in refused.value.message
+
+
+def test_whoever_waits_for_the_hub_hears_that_the_server_stops(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+
+        async def asking() -> None:
+            async with hub_client(tmp_path, endpoint) as hub:
+                queries = [HubQuery(search=str(number)) for number in range(9)]
+                waiting = [asyncio.ensure_future(hub.search(query)) for query in queries]
+                connection, _ = await asyncio.to_thread(silent.accept)
+                hub.stop()
+                for each in waiting:
+                    with pytest.raises(ShuttingDown):
+                        await each
+                connection.close()
+
+        asyncio.run(asking())

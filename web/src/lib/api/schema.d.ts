@@ -2597,7 +2597,7 @@ export interface components {
          * @description A model on the hub. What nobody says is null, nothing is guessed.
          *
          *     `size_bytes` are its files where those are known, else its tensors. `installed` is the state of
-         *     the model here, null for one that is not.
+         *     the model here, `installing` while a job brings it, null for one that is not.
          */
         DiscoveredModel: {
             /** Id */

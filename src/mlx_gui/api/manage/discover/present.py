@@ -1,7 +1,6 @@
 """What the discovery of models needs of a server's other parts."""
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Iterable, Mapping
 
 from mlx_gui.api.services import Services
 from mlx_gui.catalog.discovery import Discovery
@@ -15,11 +14,8 @@ _CONTEXTS = (4096, 32_768)
 def discovery(services: Services) -> Discovery:
     """A search of the hub, for what this machine can serve now."""
     facts = services.machine.device.facts
-    return Discovery(
-        services.models.hub,
-        supported=lambda: {} if facts is None else facts.model_types,
-        room=partial(room, services),
-    )
+    supported = {} if facts is None else facts.model_types
+    return Discovery(services.models.hub, supported=supported, room=room(services))
 
 
 def room(services: Services) -> Room | None:
@@ -37,12 +33,14 @@ def room(services: Services) -> Room | None:
     return Room(facts.backend, budget.static_bytes, max(budget.static_bytes - held_bytes, 0))
 
 
-def installed_state(services: Services, model_id: str) -> str | None:
-    """The state of the installed model with this id, None where there is none."""
-    if all(model.id != model_id for model in services.models.library.models()):
-        return None
-    view = services.models.run_loop.snapshot().models.get(model_id)
-    return "not_loaded" if view is None else view.state
+def installed_states(services: Services) -> Mapping[str, str]:
+    """The states of the installed models by id; `installing` of those that a job brings."""
+    residents = services.models.run_loop.snapshot().models
+    present = {
+        model.id: residents[model.id].state if model.id in residents else "not_loaded"
+        for model in services.models.library.models()
+    }
+    return {**dict.fromkeys(services.jobs.installing(), "installing"), **present}
 
 
 async def planned_fits(

@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import replace
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -11,7 +10,7 @@ from mlx_gui.api.auth import requires
 from mlx_gui.api.manage.discover.asked import Filters
 from mlx_gui.api.manage.discover.present import (
     discovery,
-    installed_state,
+    installed_states,
     planned_fits,
     room,
 )
@@ -108,7 +107,7 @@ async def discover_starters(services: InjectedServices) -> StarterList:
     return starter_list(
         await asyncio.to_thread(starter_models),
         room(services),
-        partial(installed_state, services),
+        installed_states(services).get,
         supported={} if facts is None else facts.model_types,
     )
 
@@ -126,13 +125,13 @@ async def discover_model(
     detail = await discovery(services).detail(model_id, checked_revision(revision))
     fit, fits = await planned_fits(services, detail.planned, detail.found.fit)
     link = f"{services.server.config.hub_endpoint}/{detail.found.hub.id}"
-    state_of = partial(installed_state, services)
-    return detail_body(detail, state_of, link=link, fit=fit, fits=fits)
+    states = installed_states(services)
+    return detail_body(detail, states.get, link=link, fit=fit, fits=fits)
 
 
 async def _page(services: Services, wanted: Wanted) -> DiscoveredList:
     page = await discovery(services).search(wanted)
-    return page_body(page, partial(installed_state, services))
+    return page_body(page, installed_states(services).get)
 
 
 def _of_kind(wanted: Wanted, kind: HubKind) -> Wanted:
