@@ -160,6 +160,20 @@ def test_two_who_want_the_same_share_one_download(
     assert len(usual.client.get("/v1/downloads").json()["data"]) == 1
 
 
+def test_the_hubs_own_client_waits_for_what_we_fetch(
+    usual: Visitor, noise: Path, tmp_path: Path, hub: HubServer
+) -> None:
+    pull = install(usual.client, "org/noise")
+    pull.until("downloading", bytes_done=1 * MB)
+    # It knows the lock of each file, and waits for those that are on their way.
+    folder = snapshot_download("org/noise", cache_dir=tmp_path / "hub", endpoint=hub.url)
+    pull.until("done")
+    pull.check_progress()
+    assert digests(Path(folder)) == digests(noise)
+    given = [each for each in hub.asked(containing="/blobs/") if "range" not in each.headers]
+    assert [each for each in given if ".safetensors" in each.target] == []
+
+
 def test_a_pause_rests_and_goes_on_where_it_was(
     usual: Visitor, noise: Path, tmp_path: Path, hub: HubServer
 ) -> None:

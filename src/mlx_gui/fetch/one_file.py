@@ -19,6 +19,8 @@ _MOST_PIECE_BYTES = 64 * 1024 * 1024
 _LEAST_BYTES_PER_S = 1024
 """A connection that brings less is given up for a new one."""
 _MOST_STRIKES = 6
+_MOST_UNHEEDED = 2
+"""Ranges that are not heeded, until none is asked for any more: of a large file that is dear."""
 _MOST_DAMAGED = 4
 _MOST_VERSIONS = 3
 
@@ -43,6 +45,7 @@ class OneFile:
         self._whole = False
         self._verifying = False
         self._strikes = 0
+        self._unheeded = 0
         self._versions = 0
         self._damaged = 0
         self._earlier_bytes = kept_bytes(file)
@@ -164,11 +167,13 @@ class OneFile:
                 part.reset(answer.etag)
                 return False
             part.validator = part.validator or answer.etag
-            if answer.whole and not asked_whole:
-                self._whole = True
-                # Nobody else brings any of it, so that this answer will do.
-                return self._claimed == {(0, self.file.size_bytes)}
-            return True
+            if asked_whole or not answer.whole:
+                self._unheeded = 0
+                return True
+            self._unheeded += 1
+            self._whole = self._whole or self._unheeded >= _MOST_UNHEEDED
+            # Where nobody else brings any of it, this answer will do.
+            return self._claimed == {(0, self.file.size_bytes)}
 
     def _receive(
         self,
@@ -184,17 +189,15 @@ class OneFile:
         for chunk in self._chunks(answer):
             if self._stop.is_set():
                 raise Interrupted
-            if answer.whole and at + len(chunk) > end:
+            data = chunk[: end - at]
+            if len(data) < len(chunk):
                 raise _misfit(
                     f"{answer.response.url.host} gives more of {self.file.name} than the "
-                    f"{end} bytes that it should have."
+                    f"{end - answer.start} bytes that were asked for."
                 )
-            data = chunk[: end - at]
             part.write(data, at, generation=generation)
             at += len(data)
             came(len(data))
-            if at >= end and not answer.whole:
-                return
             pulse.beat(len(data), rested_s=self._limit.take(len(chunk)))
         if at < end and (answer.whole or at == answer.start):
             # Less of a range than was asked for is allowed; the rest is asked for next.
@@ -213,10 +216,10 @@ class OneFile:
             raise
 
     def _strike(self, error: HubAnswer) -> None:
-        """What makes no sense is asked for anew, as a whole, and not for ever: it may be large."""
+        """What makes no sense is asked for anew, in the end as a whole, and not for ever."""
         with self._lock:
             self._strikes += 1
-            self._whole = True
+            self._whole = self._whole or self._strikes > _MOST_STRIKES // 2
             self._asker.forget(self.file.url)
         if self._strikes >= _MOST_STRIKES:
             raise HubAnswer(error.message, hint=error.hint) from error
@@ -225,7 +228,8 @@ class OneFile:
     def _verify(self) -> None:
         part = self._part
         assert part is not None
-        digest = digest_of(self.file, Path(self.file.part), stopped=self._stop.is_set)
+        with disk(self.file.part):
+            digest = digest_of(self.file, Path(self.file.part), stopped=self._stop.is_set)
         if digest == self.file.digest:
             part.finish()
             with self._lock:

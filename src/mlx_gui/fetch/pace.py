@@ -49,7 +49,7 @@ class Patience:
     def __init__(self, patience_s: float) -> None:
         self._lock = threading.Lock()
         self._patience_s = patience_s
-        self._since_s = time.monotonic()
+        self._failing_since_s: float | None = None
         self._bytes = 0
         self._failures = 0
         self._next_try_s = 0.0
@@ -82,9 +82,11 @@ class Patience:
                 if self._told_s > _LONGEST_TOLD_WAIT_S:
                     raise error
                 # Whoever says when it goes on is believed, and the wait is not held against it.
-                self._since_s = max(self._since_s, now_s + wait_s)
+                self._failing_since_s = None
                 return wait_s
-            if now_s - self._since_s > self._patience_s:
+            if self._failing_since_s is None:
+                self._failing_since_s = now_s
+            if now_s - self._failing_since_s > self._patience_s:
                 raise error
             if now_s >= self._next_try_s:
                 wait_s = min(_FIRST_BACK_OFF_S * 2**self._failures, _LONGEST_BACK_OFF_S)
@@ -93,7 +95,7 @@ class Patience:
             return max(0.0, self._next_try_s - now_s)
 
     def _note_progress(self) -> None:
-        self._since_s = max(self._since_s, time.monotonic())
+        self._failing_since_s = None
         self._bytes = self._failures = 0
         self._told_s = 0.0
         self.note = ""

@@ -27,6 +27,7 @@ class Shelf:
         default_factory=list[tuple[str, dict[str, str]]]
     )
     given_bytes: dict[str, int] = field(default_factory=dict[str, int])
+    peers: set[object] = field(default_factory=set[object])
     address: str = ""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -54,6 +55,7 @@ class Handler(BaseHTTPRequestHandler):
         with self.shelf.lock:
             headers = {name.lower(): value for name, value in self.headers.items()}
             self.shelf.asked.append((path, headers))
+            self.shelf.peers.add(self.client_address)
         content = self.shelf.files.get(path)
         if content is None:
             return self.answer(404, b"")

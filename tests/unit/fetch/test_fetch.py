@@ -153,6 +153,31 @@ def test_a_server_that_misbehaves_for_a_while_is_asked_again(
     assert [state.done_bytes for state in told] == sorted(state.done_bytes for state in told)
 
 
+@pytest.mark.parametrize(
+    "trick",
+    [
+        once(lambda handler, content: handler.answer(200, content)),
+        once(lambda handler, content: handler.answer(200, b"<html>sign in</html>"), times=2),
+        once(refuse(416)),
+    ],
+    ids=["the whole once", "a page twice", "416"],
+)
+def test_one_strange_answer_does_not_make_a_large_file_begin_anew(
+    shelf: Shelf, tmp_path: Path, trick: object
+) -> None:
+    shelf.put("big", BIG, trick)  # type: ignore[arg-type]
+    fetched(order_of(shelf, tmp_path, file_on(shelf, tmp_path, "big")))
+    assert all("range" in headers for _, headers in shelf.asked)
+
+
+def test_connections_are_used_again(shelf: Shelf, tmp_path: Path) -> None:
+    for number in range(20):
+        shelf.put(f"{number}", os.urandom(1000))
+    files = [file_on(shelf, tmp_path, f"{number}") for number in range(20)]
+    fetched(order_of(shelf, tmp_path, *files, connections=2))
+    assert len(shelf.peers) <= 2
+
+
 def test_a_file_that_came_damaged_is_fetched_again_and_no_other(
     shelf: Shelf, tmp_path: Path
 ) -> None:
