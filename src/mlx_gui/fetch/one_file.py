@@ -19,7 +19,7 @@ _MOST_PIECE_BYTES = 64 * 1024 * 1024
 _LEAST_BYTES_PER_S = 1024
 """A connection that brings less is given up for a new one."""
 _MOST_STRIKES = 6
-_MOST_UNHEEDED = 2
+_MOST_UNHEEDED = 3
 """Ranges that are not heeded, until none is asked for any more: of a large file that is dear."""
 _MOST_DAMAGED = 4
 _MOST_VERSIONS = 3
@@ -46,6 +46,7 @@ class OneFile:
         self._verifying = False
         self._strikes = 0
         self._unheeded = 0
+        self._conditional = True
         self._versions = 0
         self._damaged = 0
         self._earlier_bytes = kept_bytes(file)
@@ -138,7 +139,7 @@ class OneFile:
         part = self._part
         assert part is not None
         generation, validator = part.generation, part.validator
-        trusted = validator if self._versions < _MOST_VERSIONS else None
+        trusted = validator if self._conditional and self._versions < _MOST_VERSIONS else None
         whole = self._whole and piece == (0, self.file.size_bytes)
         span = None if whole else piece
         try:
@@ -170,6 +171,8 @@ class OneFile:
             if asked_whole or not answer.whole:
                 self._unheeded = 0
                 return True
+            # Some servers heed a range, but not one with a condition.
+            self._conditional = False
             self._unheeded += 1
             self._whole = self._whole or self._unheeded >= _MOST_UNHEEDED
             # Where nobody else brings any of it, this answer will do.

@@ -170,6 +170,18 @@ def test_one_strange_answer_does_not_make_a_large_file_begin_anew(
     assert all("range" in headers for _, headers in shelf.asked)
 
 
+def test_a_server_that_heeds_no_conditions_is_asked_without(shelf: Shelf, tmp_path: Path) -> None:
+    def whole_on_condition(handler: Handler, content: bytes) -> bool:
+        if "if-range" not in handler.headers:
+            return False
+        handler.answer(200, content, ETag=shelf.etag("big"))
+        return True
+
+    shelf.put("big", BIG, once(cut, times=3), whole_on_condition)
+    fetched(order_of(shelf, tmp_path, file_on(shelf, tmp_path, "big")))
+    assert all("range" in headers for _, headers in shelf.asked)
+
+
 def test_connections_are_used_again(shelf: Shelf, tmp_path: Path) -> None:
     for number in range(20):
         shelf.put(f"{number}", os.urandom(1000))

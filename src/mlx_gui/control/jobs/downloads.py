@@ -30,7 +30,6 @@ from mlx_gui.core.hub import (
 )
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, Model
-from mlx_gui.fetch.small import read_small
 from mlx_gui.server_settings import Config
 from mlx_gui.version import __version__
 
@@ -187,6 +186,8 @@ class Downloads:
 
     def _read(self, tree: RepoTree, files: Sequence[RepoFile]) -> list[bytes]:
         """In a thread: the token may lie in a file."""
+        # It takes its time, and most servers that start are asked for no download.
+        from mlx_gui.fetch.small import read_small
 
         def url(path: str) -> str:
             return self._hub.resolve_url(tree.model_id, tree.revision, path)
