@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import random
 import shutil
 import signal
@@ -16,6 +17,7 @@ import httpx
 import psutil
 import pytest
 from huggingface_hub import scan_cache_dir, snapshot_download
+from ollama import Client
 
 from tests.hub.faults import Fault
 from tests.hub.server import HubServer
@@ -515,6 +517,10 @@ def test_a_pull_in_ollamas_words(usual: Visitor, noise: Path, hub: HubServer) ->
     parts = [line for line in lines if "completed" in line]
     assert parts
     assert all(line["completed"] < line["total"] for line in parts)
+    hub.add("org/third", noise)
+    with Client(usual.server.address, trust_env=False) as theirs:
+        statuses = [told.status for told in theirs.pull("org/third", stream=True)]
+    assert statuses[-1] == "success"
     hub.add("org/other", noise)
     whole = usual.client.post("/api/pull", json={"name": "org/other", "stream": False})
     assert whole.json() == {"status": "success"}
@@ -569,3 +575,36 @@ def test_a_question_to_a_model_that_is_not_here_brings_it(tmp_path: Path, hub: H
         asked = mlx_gui(server, "run", MODEL, "Hello", "--max-tokens", "4", "--pull")
         _, problems = asked.communicate(timeout=90)
         assert asked.returncode == 0, problems
+
+
+def test_at_a_terminal_it_asks_first(tmp_path: Path, hub: HubServer) -> None:
+    hub.add(MODEL, checkpoint("Qwen3-tiny-trained"))
+    settings = settings_of(tmp_path, hub, max_context_tokens=256)
+    with running_server(tmp_path, engine="mlx", settings=settings) as server:
+        assert conversation(server, "n\n") == 1
+        assert left_behind(tmp_path / "hub") == []
+        assert conversation(server, "y\n") == 0
+        assert snapshot_download(MODEL, cache_dir=tmp_path / "hub", local_files_only=True)
+
+
+def conversation(server: Server, answer: str) -> int:
+    """The exit code of a question at a terminal, where somebody gives this answer."""
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "mlx_gui", "run", MODEL, "Hello", "--max-tokens", "4"]
+    asked = subprocess.Popen(
+        [*command, "--data-dir", str(server.data_dir)], stdin=theirs, stdout=theirs, stderr=theirs
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while b"Download it from the hub?" not in shown:
+            shown += os.read(ours, 1000)
+        os.write(ours, answer.encode())
+        while True:
+            shown += os.read(ours, 1000)
+    except OSError:
+        # That is how a terminal ends whose program has.
+        return asked.wait(60)
+    finally:
+        print(shown.decode(errors="replace"))
+        os.close(ours)
