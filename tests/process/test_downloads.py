@@ -40,7 +40,8 @@ def hub() -> Iterator[HubServer]:
 
 def settings_of(folder: Path, hub: HubServer, **more: object) -> dict[str, object]:
     """Those of a server that has nothing but this hub."""
-    return {"model_dirs": folder / "hub", "hub_endpoint": hub.url, **more}
+    usual: dict[str, object] = {"model_dirs": folder / "hub", "hub_endpoint": hub.url}
+    return {**usual, **more}
 
 
 def fetchers(server: Server) -> list[psutil.Process]:
@@ -334,6 +335,17 @@ def test_a_disk_without_room_pauses_with_the_reason(
         visitor.client.patch("/v1/settings", json=body).raise_for_status()
         pull.do("resume")
         pull.until("done")
+
+
+def test_a_disk_that_is_away_is_not_written_elsewhere(
+    tmp_path: Path, hub: HubServer, noise: Path
+) -> None:
+    away = tmp_path / "volume" / "hub"
+    with visited_server(tmp_path, settings=settings_of(tmp_path, hub, model_dirs=away)) as visitor:
+        failed = install(visitor.client, "org/noise").until("failed")
+        assert failed["error"]["code"] == "conflict"
+        assert str(away) in failed["error"]["message"]
+        assert not away.parent.exists()
 
 
 def test_a_disk_that_fills_up_meanwhile_pauses_with_the_reason(

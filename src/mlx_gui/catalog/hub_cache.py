@@ -89,7 +89,12 @@ class CachedRepo:
         return all(_size(snapshot / file.path) == file.size_bytes for file in files)
 
     def prepare(self) -> None:
-        """Make the folders that a download writes into. Raises OSError."""
+        """Make the folders that a download writes into.
+
+        Raises OSError, also where the folder of the cache is gone, as with a disk that is away: it
+        would be made on another one.
+        """
+        self.cache.mkdir(exist_ok=True)
         for folder in (self.folder / "blobs", self.folder / "snapshots", self.lock().parent):
             folder.mkdir(parents=True, exist_ok=True)
         tag = self.cache / "CACHEDIR.TAG"

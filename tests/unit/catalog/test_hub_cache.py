@@ -36,6 +36,12 @@ def repo(tmp_path: Path) -> CachedRepo:
     return CachedRepo(tmp_path / "hub", "org/name")
 
 
+def test_a_cache_whose_disk_is_away_is_not_made_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        CachedRepo(tmp_path / "away" / "hub", "org/name").prepare()
+    assert not (tmp_path / "away").exists()
+
+
 def bring(repo: CachedRepo, commit: str = COMMIT, *, revision: str = "main") -> None:
     repo.prepare()
     repo.claim(commit, [digest_of(file) for file in FILES])

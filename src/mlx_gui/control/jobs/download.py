@@ -185,6 +185,9 @@ def _survey(repo: CachedRepo, commit: str, needed: Iterable[RepoFile]) -> _Surve
     """Makes the folders too, and notes what will be brought. Raises DiskFull, Conflict."""
     blobs = {digest_of(file): file for file in needed}
     with disk(str(repo.folder / "blobs")):
+        if repo.cache == hub_cache(os.environ):
+            # Its place is known, and the first model makes it.
+            repo.cache.mkdir(parents=True, exist_ok=True)
         repo.prepare()
         missing = {
             digest: file for digest, file in blobs.items() if not repo.has(digest, file.size_bytes)
