@@ -19,7 +19,7 @@ _UNFINISHED = (".incomplete", ".mlx-gui.journal")
 
 
 @dataclass(frozen=True, slots=True)
-class DiskRoom:
+class DiskSpace:
     """A disk as the system tells of it; `device` is the same for all folders on it."""
 
     device: int
@@ -35,7 +35,7 @@ class FolderUse:
     """
 
     path: Path
-    room: DiskRoom | None
+    room: DiskSpace | None
     models: dict[str, int] = field(default_factory=dict[str, int])
     downloads_bytes: int = 0
     trash_bytes: int = 0
@@ -67,11 +67,11 @@ def disk_use(model_dirs: Sequence[Path], places: Iterable[Sighting]) -> list[Fol
     return used
 
 
-def room_of(folder: Path) -> DiskRoom | None:
+def room_of(folder: Path) -> DiskSpace | None:
     """The disk that `folder` is on; None where that is away."""
     try:
         found = shutil.disk_usage(folder)
-        return DiskRoom(folder.stat().st_dev, found.total, found.free)
+        return DiskSpace(folder.stat().st_dev, found.total, found.free)
     except OSError:
         return None
 
