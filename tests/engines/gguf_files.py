@@ -85,6 +85,8 @@ MLX_TO_GGUF = {
     "self_attn.k_proj": "attn_k",
     "self_attn.v_proj": "attn_v",
     "self_attn.o_proj": "attn_output",
+    "self_attn.q_norm": "attn_q_norm",
+    "self_attn.k_norm": "attn_k_norm",
     "input_layernorm": "attn_norm",
     "mlp.gate_proj": "ffn_gate",
     "mlp.up_proj": "ffn_up",
@@ -101,6 +103,8 @@ def source_tensors(folder: Path, type_name: str) -> Tensors:
 
     heads = json.loads((folder / "config.json").read_text())
     counts = {"attn_q": heads["num_attention_heads"], "attn_k": heads["num_key_value_heads"]}
+    if heads["model_type"] != "llama":
+        counts = {}
     tensors: Tensors = {}
     for name, array in mx.load(str(folder / "model.safetensors")).items():
         rows = np.array(array.astype(mx.float32))
@@ -120,18 +124,24 @@ def source_metadata(folder: Path) -> dict[str, Any]:
     vocabulary: dict[str, int] = dict(tokenizer["model"]["vocab"])
     special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
     tokens = sorted(vocabulary | special, key=lambda token: (vocabulary | special)[token])
+    said = {
+        "embedding_length": config["hidden_size"],
+        "block_count": config["num_hidden_layers"],
+        "feed_forward_length": config["intermediate_size"],
+        "attention.head_count": config["num_attention_heads"],
+        "attention.head_count_kv": config["num_key_value_heads"],
+        "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
+        "rope.freq_base": float(config["rope_theta"]),
+        "context_length": config["max_position_embeddings"],
+    }
+    architecture = config["model_type"]
+    if architecture == "qwen3":
+        said["attention.key_length"] = config["head_dim"]
     return {
-        "general.architecture": "llama",
-        "llama.embedding_length": config["hidden_size"],
-        "llama.block_count": config["num_hidden_layers"],
-        "llama.feed_forward_length": config["intermediate_size"],
-        "llama.attention.head_count": config["num_attention_heads"],
-        "llama.attention.head_count_kv": config["num_key_value_heads"],
-        "llama.attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
-        "llama.rope.freq_base": float(config["rope_theta"]),
-        "llama.context_length": config["max_position_embeddings"],
+        "general.architecture": architecture,
+        **{f"{architecture}.{name}": value for name, value in said.items()},
         "tokenizer.ggml.model": "gpt2",
-        "tokenizer.ggml.pre": "smollm",
+        "tokenizer.ggml.pre": "smollm" if architecture == "llama" else "qwen2",
         "tokenizer.ggml.tokens": tokens,
         "tokenizer.ggml.token_type": [3 if token in special else 1 for token in tokens],
         "tokenizer.ggml.merges": [
@@ -140,5 +150,10 @@ def source_metadata(folder: Path) -> dict[str, Any]:
         ],
         "tokenizer.ggml.bos_token_id": config["bos_token_id"],
         "tokenizer.ggml.eos_token_id": config["eos_token_id"],
-        "tokenizer.chat_template": tokenizer_config["chat_template"],
+        "tokenizer.chat_template": _template(folder, tokenizer_config),
     }
+
+
+def _template(folder: Path, tokenizer_config: dict[str, Any]) -> str:
+    beside = folder / "chat_template.jinja"
+    return beside.read_text() if beside.exists() else tokenizer_config["chat_template"]

@@ -1,28 +1,29 @@
 """A GGUF file becomes an MLX folder, bit for bit where the quantisation allows it.
 
-Read are llama models in F32, F16, Q4_0, Q4_1 and Q8_0 with a byte-level BPE tokenizer: MLX takes
-the quantised blocks over as its own affine groups of 32, so nothing is quantised twice.
+Read are the architectures of `FORMS` in F32, F16, BF16, Q4_0, Q4_1 and Q8_0 with a byte-level BPE
+tokenizer: MLX takes the quantised blocks over as its own affine groups of 32, so nothing is
+quantised twice.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
-from mlx_gui.engines.convert.gguf_header import GgufHeader, read_header
+from mlx_gui.engines.convert.gguf_header import GgufHeader, needed, read_header
+from mlx_gui.engines.convert.gguf_tokenizer import check_tokenizer, tokenizer_of
 
 ConvertReport = Callable[[str, int, int], None]
 """Called with stage, bytes done and bytes in all."""
 
 _GROUP_SIZE = 32
 _BITS = {"Q4_0": 4, "Q4_1": 4, "Q8_0": 8}
-_KEPT_TYPES = {"F32", "F16", *_BITS}
-_CONTROL_TOKEN = 3
+_KEPT_TYPES = {"F32", "F16", "BF16", *_BITS}
 
 _GLOBAL_NAMES = {
     "token_embd": "model.embed_tokens",
@@ -42,6 +43,31 @@ _LAYER_NAMES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What an architecture is called here, and how its tensors differ from those of a llama.
+
+    `interleaved` says that GGUF has each head's two halves of queries and keys interleaved.
+    """
+
+    model_type: str
+    class_name: str
+    interleaved: bool = False
+    more_names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+FORMS: Mapping[str, Form] = {
+    "llama": Form("llama", "LlamaForCausalLM", interleaved=True),
+    "qwen2": Form("qwen2", "Qwen2ForCausalLM"),
+    "qwen3": Form(
+        "qwen3",
+        "Qwen3ForCausalLM",
+        more_names={"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"},
+    ),
+}
+"""By the names that GGUF has for them."""
+
+
 def convert(source: Path, out: Path, report: ConvertReport) -> None:
     """Write the MLX folder of `source` into `out`, which a caller renames once this returns.
 
@@ -56,7 +82,7 @@ def convert(source: Path, out: Path, report: ConvertReport) -> None:
         str(out / "model.safetensors"), _weights(source, header), metadata={"format": "mlx"}
     )
     report("tokenizer", total_bytes, total_bytes)
-    _tokenizer(header).save(str(out / "tokenizer.json"))
+    tokenizer_of(header).save(str(out / "tokenizer.json"))
     for name, content in (
         ("config.json", _config(header)),
         ("generation_config.json", _special_ids(header)),
@@ -69,24 +95,33 @@ def convert(source: Path, out: Path, report: ConvertReport) -> None:
 
 
 def _check(header: GgufHeader) -> None:
-    architecture = header.metadata.get("general.architecture")
-    if architecture != "llama":
-        raise ModelUnsupported(f"GGUF files of the architecture {architecture} cannot be read yet.")
+    form = _form(header)
     for tensor in header.tensors:
         if tensor.type_name not in _KEPT_TYPES:
             raise ModelUnsupported(
                 f"The tensor {tensor.name} is stored as {tensor.type_name}, which cannot be read.",
                 hint=f"Take a file in one of {', '.join(sorted(_KEPT_TYPES))}.",
             )
-        _mlx_name(tensor.name)
-    tokenizer = (
-        header.metadata.get("tokenizer.ggml.model"),
-        header.metadata.get("tokenizer.ggml.pre"),
-    )
-    if tokenizer != ("gpt2", "smollm"):
+        _mlx_name(tensor.name, form)
+    check_tokenizer(header)
+
+
+def _form(header: GgufHeader) -> Form:
+    architecture = header.metadata.get("general.architecture")
+    if not isinstance(architecture, str) or architecture not in FORMS:
         raise ModelUnsupported(
-            f"The tokenizer of this GGUF file ({tokenizer[0]}, {tokenizer[1]}) cannot be read yet."
+            f"GGUF files of the architecture {architecture} cannot be read yet.",
+            hint=f"Those of {', '.join(FORMS)} can; others have repos in MLX's own form.",
         )
+    return FORMS[architecture]
+
+
+def _of_architecture(header: GgufHeader, name: str) -> Any:
+    return needed(header, f"{header.metadata['general.architecture']}.{name}")
+
+
+def _maybe(header: GgufHeader, name: str) -> Any:
+    return header.metadata.get(f"{header.metadata['general.architecture']}.{name}")
 
 
 def _weights(source: Path, header: GgufHeader) -> dict[str, mx.array]:
@@ -94,19 +129,20 @@ def _weights(source: Path, header: GgufHeader) -> dict[str, mx.array]:
         tensors: dict[str, mx.array] = mx.load(str(source))  # pyright: ignore[reportAssignmentType]
     except RuntimeError as error:
         raise LoadFailed(f"{source.name} is not a readable GGUF file: {error}") from error
+    form = _form(header)
     heads = {
-        "attn_q": int(_needed(header, "llama.attention.head_count")),
-        "attn_k": int(_needed(header, "llama.attention.head_count_kv")),
+        "attn_q": int(_of_architecture(header, "attention.head_count")),
+        "attn_k": int(_of_architecture(header, "attention.head_count_kv")),
     }
     weights: dict[str, mx.array] = {}
     for name, tensor in tensors.items():
         part = name.split(".")[-2]
-        if part in heads:
+        if form.interleaved and part in heads:
             tensor = _uninterleaved(tensor, heads[part])
         if tensor.dtype == mx.float32:
             # Norms come as float32; left so, they would make every activation float32 on a GPU.
             tensor = tensor.astype(mx.float16)
-        weights[_mlx_name(name)] = tensor
+        weights[_mlx_name(name, form)] = tensor
     return weights
 
 
@@ -119,46 +155,50 @@ def _uninterleaved(rows: mx.array, heads: int) -> mx.array:
     return split.swapaxes(1, 2).reshape(rows.shape)
 
 
-def _mlx_name(name: str) -> str:
+def _mlx_name(name: str, form: Form) -> str:
+    layer_names = {**_LAYER_NAMES, **form.more_names}
     match name.split("."):
-        case ["blk", layer, part, suffix] if part in _LAYER_NAMES:
-            return f"model.layers.{layer}.{_LAYER_NAMES[part]}.{suffix}"
+        case ["blk", layer, part, suffix] if part in layer_names:
+            return f"model.layers.{layer}.{layer_names[part]}.{suffix}"
         case [part, suffix] if part in _GLOBAL_NAMES:
             return f"{_GLOBAL_NAMES[part]}.{suffix}"
         case _:
-            raise ModelUnsupported(f"The tensor {name} has no place in a llama model.")
+            raise ModelUnsupported(f"The tensor {name} has no place in a {form.model_type} model.")
 
 
 def _config(header: GgufHeader) -> dict[str, Any]:
-    def field(name: str) -> Any:
-        return _needed(header, f"llama.{name}")
+    def said(name: str) -> Any:
+        return _of_architecture(header, name)
 
+    form, head_dim = _form(header), _maybe(header, "attention.key_length")
     config: dict[str, Any] = {
-        "architectures": ["LlamaForCausalLM"],
-        "model_type": "llama",
-        "hidden_size": field("embedding_length"),
-        "num_hidden_layers": field("block_count"),
-        "intermediate_size": field("feed_forward_length"),
-        "num_attention_heads": field("attention.head_count"),
-        "num_key_value_heads": field("attention.head_count_kv"),
+        "architectures": [form.class_name],
+        "model_type": form.model_type,
+        "hidden_size": said("embedding_length"),
+        "num_hidden_layers": said("block_count"),
+        "intermediate_size": said("feed_forward_length"),
+        "num_attention_heads": said("attention.head_count"),
+        "num_key_value_heads": said("attention.head_count_kv"),
         # float32 in the file: six digits give back the number that was meant.
-        "rms_norm_eps": float(f"{field('attention.layer_norm_rms_epsilon'):.6g}"),
-        "rope_theta": header.metadata.get("llama.rope.freq_base", 10_000.0),
-        "max_position_embeddings": field("context_length"),
-        "vocab_size": len(_needed(header, "tokenizer.ggml.tokens")),
+        "rms_norm_eps": float(f"{said('attention.layer_norm_rms_epsilon'):.6g}"),
+        "rope_theta": _maybe(header, "rope.freq_base") or 10_000.0,
+        "max_position_embeddings": said("context_length"),
+        "vocab_size": len(needed(header, "tokenizer.ggml.tokens")),
         "tie_word_embeddings": all(tensor.name != "output.weight" for tensor in header.tensors),
         "dtype": "float16",
         **_special_ids(header),
     }
-    if quantization := _quantization(header):
+    if head_dim is not None:
+        config["head_dim"] = head_dim
+    if quantization := _quantization(header, form):
         config["quantization"] = config["quantization_config"] = quantization
     return config
 
 
-def _quantization(header: GgufHeader) -> dict[str, Any] | None:
+def _quantization(header: GgufHeader, form: Form) -> dict[str, Any] | None:
     """The commonest bits for all, and an entry for each module that differs."""
     bits = {
-        _mlx_name(tensor.name).removesuffix(".weight"): _BITS[tensor.type_name]
+        _mlx_name(tensor.name, form).removesuffix(".weight"): _BITS[tensor.type_name]
         for tensor in header.tensors
         if tensor.type_name in _BITS
     }
@@ -182,43 +222,14 @@ def _special_ids(header: GgufHeader) -> dict[str, Any]:
     return {name: value for name, value in ids.items() if value is not None}
 
 
-def _tokenizer(header: GgufHeader) -> Tokenizer:
-    tokens = _needed(header, "tokenizer.ggml.tokens")
-    merges = [tuple(merge.split(" ")) for merge in _needed(header, "tokenizer.ggml.merges")]
-    vocabulary = {token: index for index, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(  # pyright: ignore[reportAttributeAccessIssue]
-        [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    tokenizer.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
-    types = _needed(header, "tokenizer.ggml.token_type")
-    tokenizer.add_special_tokens(
-        [
-            AddedToken(token, special=True, normalized=False)
-            for token, kind in zip(tokens, types, strict=True)
-            if kind == _CONTROL_TOKEN
-        ]
-    )
-    return tokenizer
-
-
 def _tokenizer_config(header: GgufHeader) -> dict[str, Any]:
-    tokens = _needed(header, "tokenizer.ggml.tokens")
+    tokens = needed(header, "tokenizer.ggml.tokens")
     special = {
         name.removesuffix("_id"): tokens[index] for name, index in _special_ids(header).items()
     }
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "model_max_length": _needed(header, "llama.context_length"),
+        "model_max_length": _of_architecture(header, "context_length"),
         "clean_up_tokenization_spaces": False,
         **special,
     }
-
-
-def _needed(header: GgufHeader, key: str) -> Any:
-    if key not in header.metadata:
-        raise LoadFailed(f"The GGUF file does not say {key}.")
-    return header.metadata[key]

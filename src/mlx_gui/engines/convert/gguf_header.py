@@ -8,7 +8,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mlx_gui.core.errors import LoadFailed
 
@@ -57,6 +57,13 @@ def read_header(path: Path) -> GgufHeader:
             f"{path.name} is not a readable GGUF file: {error}",
             hint="Fetch the file again; it may be cut short.",
         ) from error
+
+
+def needed(header: GgufHeader, key: str) -> Any:
+    """What the metadata says under `key`. Raises LoadFailed when it says nothing."""
+    if key not in header.metadata:
+        raise LoadFailed(f"The GGUF file does not say {key}.")
+    return header.metadata[key]
 
 
 class _Reader:
