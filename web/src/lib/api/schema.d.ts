@@ -8212,7 +8212,7 @@ export interface operations {
     discover_models: {
         parameters: {
             query?: {
-                /** @description Part of the name. */
+                /** @description Part of the id. */
                 query?: string | null;
                 /** @description What the model is for. */
                 kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
@@ -8270,7 +8270,7 @@ export interface operations {
     discover_popular: {
         parameters: {
             query?: {
-                /** @description Part of the name. */
+                /** @description Part of the id. */
                 query?: string | null;
                 /** @description What the model is for. */
                 kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
@@ -8328,7 +8328,7 @@ export interface operations {
     discover_trending: {
         parameters: {
             query?: {
-                /** @description Part of the name. */
+                /** @description Part of the id. */
                 query?: string | null;
                 /** @description What the model is for. */
                 kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
@@ -8386,7 +8386,7 @@ export interface operations {
     discover_compatible: {
         parameters: {
             query?: {
-                /** @description Part of the name. */
+                /** @description Part of the id. */
                 query?: string | null;
                 /** @description What the model is for. */
                 kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
@@ -8444,7 +8444,7 @@ export interface operations {
     discover_embeddings: {
         parameters: {
             query?: {
-                /** @description Part of the name. */
+                /** @description Part of the id. */
                 query?: string | null;
                 /** @description What the model is for. */
                 kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
@@ -8502,7 +8502,7 @@ export interface operations {
     discover_stt: {
         parameters: {
             query?: {
-                /** @description Part of the name. */
+                /** @description Part of the id. */
                 query?: string | null;
                 /** @description What the model is for. */
                 kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
@@ -8560,7 +8560,7 @@ export interface operations {
     discover_vision: {
         parameters: {
             query?: {
-                /** @description Part of the name. */
+                /** @description Part of the id. */
                 query?: string | null;
                 /** @description What the model is for. */
                 kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;

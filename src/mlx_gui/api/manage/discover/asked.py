@@ -1,9 +1,9 @@
 """The filters of a search, as its address has them."""
 
 import re
-from typing import Annotated, get_args
+from typing import get_args
 
-from fastapi import Query
+from pydantic import BaseModel, Field
 
 from mlx_gui.catalog.hub_facts import HubKind
 from mlx_gui.catalog.hub_found import Quantization, Wanted
@@ -16,51 +16,45 @@ _LARGEST_BYTES = 2**50
 _BITS = re.compile(r"([2-8])[ -]?(?:bits?)?")
 
 
-class Filters:
+class Filters(BaseModel):
     """What may be asked of every list."""
 
-    @staticmethod
-    async def wanted(
-        query: Annotated[
-            str | None, Query(description="Part of the name.", max_length=_LONGEST_QUERY)
-        ] = None,
-        kind: Annotated[HubKind | None, Query(description="What the model is for.")] = None,
-        author: Annotated[str | None, Query(description="Who publishes it.")] = None,
-        sort: Annotated[
-            HubSort | None,
-            Query(description="By default `downloads` with a query, else `trending`."),
-        ] = None,
-        max_bytes: Annotated[
-            int | None, Query(ge=1, le=_LARGEST_BYTES, description="Not larger than this.")
-        ] = None,
-        quantization: Annotated[
-            str | None, Query(description="Like `4-bit` or `mxfp4`; `none` for full precision.")
-        ] = None,
-        fits: Annotated[bool, Query(description="Only what fits this machine.")] = False,
-        supported: Annotated[
-            bool | None,
-            Query(
-                description="Only what can be served; by default so, but for kinds that are not "
-                "served at all."
-            ),
-        ] = None,
-        limit: Annotated[int, Query(ge=1, le=MOST_AT_ONCE)] = 20,
-        cursor: Annotated[
-            str | None, Query(max_length=2000, description="`next_cursor` of the page before.")
-        ] = None,
-    ) -> Wanted:
+    query: str | None = Field(None, max_length=_LONGEST_QUERY, description="Part of the id.")
+    kind: HubKind | None = Field(None, description="What the model is for.")
+    author: str | None = Field(None, description="Who publishes it.")
+    sort: HubSort | None = Field(
+        None, description="By default `downloads` with a query, else `trending`."
+    )
+    max_bytes: int | None = Field(
+        None, ge=1, le=_LARGEST_BYTES, description="Not larger than this."
+    )
+    quantization: str | None = Field(
+        None, description="Like `4-bit` or `mxfp4`; `none` for full precision."
+    )
+    fits: bool = Field(False, description="Only what fits this machine.")
+    supported: bool | None = Field(
+        None,
+        description="Only what can be served; by default so, but for kinds that are not served at "
+        "all.",
+    )
+    limit: int = Field(20, ge=1, le=MOST_AT_ONCE)
+    cursor: str | None = Field(
+        None, max_length=2000, description="`next_cursor` of the page before."
+    )
+
+    def wanted(self) -> Wanted:
         """The search. Raises InvalidRequest."""
         return Wanted(
-            query=_query(query),
-            kind=kind,
-            author=_author(author),
-            sort=sort,
-            max_bytes=max_bytes,
-            quantization=_quantization(quantization),
-            fits=fits,
-            supported=supported,
-            limit=limit,
-            cursor=cursor or None,
+            query=_query(self.query),
+            kind=self.kind,
+            author=_author(self.author),
+            sort=self.sort,
+            max_bytes=self.max_bytes,
+            quantization=_quantization(self.quantization),
+            fits=self.fits,
+            supported=self.supported,
+            limit=self.limit,
+            cursor=self.cursor or None,
         )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.manage.discover.asked import Filters
@@ -40,54 +40,54 @@ router = APIRouter(
     dependencies=[requires("models:read")],
     responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
 )
-Asked = Annotated[Wanted, Depends(Filters.wanted)]
+Asked = Annotated[Filters, Query()]
 
 
 @router.get("/models", operation_id="discover_models", summary="Search the hub for models")
-async def discover_models(services: InjectedServices, wanted: Asked) -> DiscoveredList:
+async def discover_models(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """Models that fit all that is asked for. What is known of earlier answers does when the hub
     cannot be asked; `source`, `age_s` and `notes` say so."""
-    return await _page(services, wanted)
+    return await _page(services, asked.wanted())
 
 
 @router.get("/popular", operation_id="discover_popular", summary="The most downloaded models")
-async def discover_popular(services: InjectedServices, wanted: Asked) -> DiscoveredList:
+async def discover_popular(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """The list of models, sorted by downloads."""
-    return await _page(services, replace(wanted, sort="downloads"))
+    return await _page(services, replace(asked.wanted(), sort="downloads"))
 
 
 @router.get("/trending", operation_id="discover_trending", summary="The models of these days")
-async def discover_trending(services: InjectedServices, wanted: Asked) -> DiscoveredList:
+async def discover_trending(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """The list of models, sorted by what the hub calls trending."""
-    return await _page(services, replace(wanted, sort="trending"))
+    return await _page(services, replace(asked.wanted(), sort="trending"))
 
 
 @router.get(
     "/compatible", operation_id="discover_compatible", summary="Models that can be served here"
 )
-async def discover_compatible(services: InjectedServices, wanted: Asked) -> DiscoveredList:
+async def discover_compatible(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """The list of models, without those that are not supported or do not fit."""
-    return await _page(services, replace(wanted, supported=True, fits=True))
+    return await _page(services, replace(asked.wanted(), supported=True, fits=True))
 
 
 @router.get(
     "/embeddings", operation_id="discover_embeddings", summary="Models that make vectors of texts"
 )
-async def discover_embeddings(services: InjectedServices, wanted: Asked) -> DiscoveredList:
+async def discover_embeddings(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """The list of models of the kind `embedding`."""
-    return await _page(services, _of_kind(wanted, "embedding"))
+    return await _page(services, _of_kind(asked.wanted(), "embedding"))
 
 
 @router.get("/stt", operation_id="discover_stt", summary="Models that write down what is said")
-async def discover_stt(services: InjectedServices, wanted: Asked) -> DiscoveredList:
+async def discover_stt(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """The list of models of the kind `transcription`."""
-    return await _page(services, _of_kind(wanted, "transcription"))
+    return await _page(services, _of_kind(asked.wanted(), "transcription"))
 
 
 @router.get("/vision", operation_id="discover_vision", summary="Models that see pictures")
-async def discover_vision(services: InjectedServices, wanted: Asked) -> DiscoveredList:
+async def discover_vision(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """The list of models of the kind `vision`."""
-    return await _page(services, _of_kind(wanted, "vision"))
+    return await _page(services, _of_kind(asked.wanted(), "vision"))
 
 
 @router.get(
