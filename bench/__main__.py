@@ -30,6 +30,7 @@ NAMES = (
     "servers",
     "large_bodies",
     "scan",
+    "discovery",
 )
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2
