@@ -505,6 +505,18 @@ def test_a_hub_that_leads_astray_is_not_followed(
     assert left_behind(tmp_path / "hub") == []
 
 
+def test_a_model_may_be_given_a_name_with_its_download(
+    usual: Visitor, noise: Path, hub: HubServer
+) -> None:
+    wrong = {"model_id": "org/noise", "name": "a b"}
+    assert usual.client.post("/v1/models/install", json=wrong).status_code == 400
+    assert hub.seen == []
+    pull = install(usual.client, "org/noise", name="gpt-9")
+    alias = usual.client.get("/v1/aliases/gpt-9").json()
+    assert (alias["model"], alias["installed"]) == ("org/noise", False)
+    pull.until("done")
+
+
 def test_a_renamed_repo_comes_under_its_new_name(
     usual: Visitor, noise: Path, hub: HubServer
 ) -> None:

@@ -146,4 +146,7 @@ def _advice(name: str, models: tuple[Model, ...]) -> str:
         return f"Did you mean {' or '.join(list(dict.fromkeys(ids[each] for each in near))[:3])}?"
     if models:
         return "`GET /v1/models` and `mlx-gui list` show what is installed."
-    return "No models are installed. Put a model's folder into one of `model_dirs` and rescan."
+    return (
+        "No models are installed. `mlx-gui pull` brings one from the hub; or put a model's folder "
+        "into one of `model_dirs` and rescan."
+    )

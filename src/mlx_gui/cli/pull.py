@@ -24,6 +24,9 @@ def command(
             "--file", metavar="PATTERN", help="Take these weights, like `*Q4_K_M.gguf`; repeatable."
         ),
     ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="ALIAS", help="What it is to be called, too.")
+    ] = None,
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Follow the download until it has ended.")
     ] = True,
@@ -38,7 +41,7 @@ def command(
     """
     with connect(url, data_dir) as client:
         with console(stderr=True).status(f"Asking the hub for {model}"):
-            found = client.install(model, revision=revision, files=file or ())
+            found = client.install(model, name=name, revision=revision, files=file or ())
         if isinstance(found, ModelObject):
             return write_json(found) if json else console().print(f"{found.id} is installed.")
         if wait:

@@ -24,10 +24,19 @@ class DownloadCalls(Connection):
     """What is asked of downloads, and done to them."""
 
     def install(
-        self, model_id: str, *, revision: str | None = None, files: Sequence[str] = ()
+        self,
+        model_id: str,
+        *,
+        name: str | None = None,
+        revision: str | None = None,
+        files: Sequence[str] = (),
     ) -> DownloadBody | ModelObject:
-        """The model if it is there, else the download that brings it. Asks the hub."""
-        body = encoded({"model_id": model_id, "revision": revision, "files": list(files)})
+        """The model if it is there, else the download that brings it. Asks the hub.
+
+        `name` becomes an alias of it.
+        """
+        asked = {"model_id": model_id, "name": name, "revision": revision, "files": list(files)}
+        body = encoded(asked)
         answer = self._ask("POST", "/v1/models/install", _Installing, patient=True, body=body)
         return answer.root
 

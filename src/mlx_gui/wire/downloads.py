@@ -15,12 +15,13 @@ class InstallRequest(BaseModel):
     """A model of the hub that is wanted here.
 
     `revision` is a branch, a tag or a commit, by default `main`. `files` are patterns such as
-    `*Q4_K_M.gguf` for weights that would not be taken by themselves.
+    `*Q4_K_M.gguf` for weights that would not be taken by themselves. `name` becomes an alias of it.
     """
 
     model_config = ConfigDict(strict=True)
 
     model_id: str
+    name: str | None = None
     revision: str | None = None
     files: list[str] | None = None
 

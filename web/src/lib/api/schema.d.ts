@@ -3051,11 +3051,13 @@ export interface components {
          * @description A model of the hub that is wanted here.
          *
          *     `revision` is a branch, a tag or a commit, by default `main`. `files` are patterns such as
-         *     `*Q4_K_M.gguf` for weights that would not be taken by themselves.
+         *     `*Q4_K_M.gguf` for weights that would not be taken by themselves. `name` becomes an alias of it.
          */
         InstallRequest: {
             /** Model Id */
             model_id: string;
+            /** Name */
+            name?: string | null;
             /** Revision */
             revision?: string | null;
             /** Files */

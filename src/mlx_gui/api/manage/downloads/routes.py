@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from mlx_gui.api.auth import requires
-from mlx_gui.api.manage.downloads.translate import download_body
+from mlx_gui.api.manage.downloads.translate import download_body, wanted_model
 from mlx_gui.api.present_models import present_model
 from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.core.alias import checked_alias
 from mlx_gui.core.model import Model
 from mlx_gui.wire.downloads import (
     DownloadBody,
@@ -43,9 +44,13 @@ async def install_model(body: InstallRequest, services: InjectedServices) -> Mod
     Only what serving needs is fetched. A repo that cannot be served is refused before any of that.
     """
     await services.models.library.listed()
+    if body.name is not None:
+        services.models.library.refuse_id(checked_alias(body.name))
     found = await services.downloads.install(
         body.model_id, revision=body.revision, files=body.files or ()
     )
+    if body.name is not None:
+        await services.models.aliases.put(body.name, wanted_model(found))
     if isinstance(found, Model):
         return present_model(services, found)
     return Response(

@@ -5,6 +5,7 @@ import msgspec
 from mlx_gui.api.model_view import utc_time
 from mlx_gui.control.jobs.download import Download, detail_of
 from mlx_gui.core.job import Job
+from mlx_gui.core.model import Model
 from mlx_gui.wire.downloads import DownloadBody, DownloadState
 from mlx_gui.wire.models import ErrorBody
 
@@ -33,6 +34,13 @@ def download_body(job: Job) -> DownloadBody:
         created_at=utc_time(job.created_at),
         updated_at=utc_time(job.updated_at),
     )
+
+
+def wanted_model(found: Job | Model) -> str:
+    """The id of the model that is here or will be."""
+    if isinstance(found, Model):
+        return found.id
+    return msgspec.json.decode(found.arguments, type=Download).model_id
 
 
 def _state(job: Job) -> DownloadState:
