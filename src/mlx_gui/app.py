@@ -49,6 +49,7 @@ from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.supervision import Background, finished
+from mlx_gui.control.watching import FolderWatch
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.control.workers.process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.control.workers.warm_spare import WarmSpare
@@ -148,6 +149,9 @@ class Application:
         )
         self.removals = self._take_removals()
         self.boot = self._take_boot()
+        self._watch = FolderWatch(
+            self.library, every_s=lambda: self._config.watch_s, search=self.boot.search_again
+        )
         self._retention = ResponseRetention(
             store, days=lambda: self._config.responses_retention_days
         )
@@ -293,6 +297,7 @@ class Application:
         self._background.keep("boot", self.boot.run)
         self._background.keep("retention", self._retention.run)
         self._background.keep("trash", self.removals.run)
+        self._background.keep("folders", self._watch.run)
         self.jobs.begin()
 
     async def drain(self, grace_s: float) -> None:

@@ -47,6 +47,7 @@ class Config:
     port: int
     data_dir: Path
     model_dirs: tuple[Path, ...]
+    watch_s: float
     max_loaded_models: int
     memory_limit_bytes: int
     memory_reserve_bytes: int

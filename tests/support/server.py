@@ -124,8 +124,8 @@ def _environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, st
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("MLX_GUI_")
     }
-    # A spare would double the processes of every test.
-    settings = {"warm_spare": False, **settings}
+    # A spare would double the processes of every test, and tests say when folders are searched.
+    settings = {"warm_spare": False, "watch_s": 0, **settings}
     ours = {
         f"MLX_GUI_{name.upper()}": str(value)
         for name, value in settings.items()

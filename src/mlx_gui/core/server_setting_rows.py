@@ -32,6 +32,13 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         "Hugging Face cache.",
         separator=os.pathsep,
     ),
+    Setting(
+        "watch_s",
+        "number",
+        10.0,
+        "Time between two looks at whether the model folders have changed; 0 never looks.",
+        bounds=(0, 86_400),
+    ),
     Setting("max_loaded_models", "integer", 3, "Models kept in memory at once.", bounds=(1, 64)),
     Setting(
         "memory_limit_bytes",
