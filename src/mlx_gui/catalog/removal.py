@@ -1,5 +1,6 @@
 """What goes when a model is removed: a folder, or of a Hugging Face cache what nobody shares."""
 
+import fcntl
 import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -48,10 +49,12 @@ class Removal:
 def removal_of(root: Path, place: Path, folder: Path) -> Removal:
     """What goes with the model in `folder`, which was found at `place` below `root`.
 
-    Raises OSError, and Conflict where no folder on the same disk can have it.
+    Raises OSError, and Conflict where no folder on the same disk can have it, or somebody just
+    downloads into it.
     """
     if not place.name.startswith(HUB_PREFIX) or folder == place:
         return Removal(_base(root, place), place, freed_bytes=own_bytes([place]))
+    _refuse_written(place)
     others = _other_revisions(place, folder.name)
     if not others and not (place / _CLAIMS).exists():
         shared = _shared(place.parent, (place / "blobs").glob("*"))
@@ -133,6 +136,19 @@ def _base(root: Path, place: Path) -> Path:
         f"{place} cannot go to a trash: no folder above it, on its disk, may be written.",
         hint="Make it writable, or have the model forgotten alone with `remove_files=false`.",
     )
+
+
+def _refuse_written(repo: Path) -> None:
+    """Whoever brings a file into a repo, be it another program, holds a lock meanwhile."""
+    for lock in (repo.parent / ".locks" / repo.name).glob("*.lock"):
+        with lock.open("rb") as opened:
+            try:
+                fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise Conflict(
+                    f"A program downloads into {repo} at this moment.",
+                    hint="Wait until it has finished, or end it.",
+                ) from None
 
 
 def _other_revisions(repo: Path, revision: str) -> tuple[str, ...]:

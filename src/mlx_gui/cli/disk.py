@@ -4,7 +4,7 @@ from mlx_gui.cli.connection import connect
 from mlx_gui.cli.options import DataDir, Json, Url
 from mlx_gui.cli.output import console, facts_table, plain_table, write_json
 from mlx_gui.core.units import format_bytes
-from mlx_gui.wire.disk import DiskStatus, FolderOnDisk, ModelOnDisk
+from mlx_gui.wire.disk import DiskUse, FolderOnDisk, ModelOnDisk
 
 
 def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
@@ -45,7 +45,7 @@ def model_row(model: ModelOnDisk) -> tuple[str, ...]:
     return f"  {model.id}", format_bytes(model.disk_bytes), model.last_used_at or "-"
 
 
-def data_facts(disk: DiskStatus) -> list[tuple[str, str]]:
+def data_facts(disk: DiskUse) -> list[tuple[str, str]]:
     """What the server itself keeps."""
     free = "-" if disk.data_free_bytes is None else format_bytes(disk.data_free_bytes)
     return [

@@ -59,6 +59,8 @@ def short_count(count: int) -> str:
 
 
 def _state(model: ModelObject) -> str:
+    if model.state == "away":
+        return f"away: {model.problem}"
     if model.problem is not None:
         return f"cannot be served: {model.problem}"
     if model.error is not None:

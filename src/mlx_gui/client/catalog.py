@@ -5,7 +5,7 @@ from urllib.parse import quote
 from mlx_gui.client.connection import Connection
 from mlx_gui.client.encoding import encoded
 from mlx_gui.wire.aliases import AliasBody, AliasList, RemovedAlias
-from mlx_gui.wire.disk import DiskStatus
+from mlx_gui.wire.disk import DiskUse
 from mlx_gui.wire.removals import DeletedTrash, RemovedModelBody, RestoredModel, TrashList
 
 
@@ -35,9 +35,9 @@ class CatalogCalls(Connection):
         path = f"/v1/trash/{_quoted(trash_id)}"
         return self._ask("DELETE", path, DeletedTrash, patient=True)
 
-    def disk(self) -> DiskStatus:
+    def disk(self) -> DiskUse:
         """Counted now, which takes a while on a slow disk."""
-        return self._ask("GET", "/v1/system/disk", DiskStatus, patient=True)
+        return self._ask("GET", "/v1/system/disk", DiskUse, patient=True)
 
     def aliases(self) -> AliasList:
         return self._ask("GET", "/v1/aliases", AliasList)

@@ -30,7 +30,7 @@ class FolderOnDisk(BaseModel):
     models: list[ModelOnDisk]
 
 
-class DiskStatus(BaseModel):
+class DiskUse(BaseModel):
     """All model folders and the data directory; folders with the same `disk` share its space.
 
     `downloads_bytes` are those of unfinished downloads, `cache_bytes` what mlx-gui can make anew.

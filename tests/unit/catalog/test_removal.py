@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from mlx_gui.catalog.removal import Removal, removal_of, used_blobs
 from mlx_gui.core.errors import Conflict
@@ -133,3 +134,14 @@ def test_a_place_whose_folders_may_not_be_written_is_refused(
     monkeypatch.setattr("mlx_gui.catalog.removal.os.access", lambda *_: False)
     with pytest.raises(Conflict, match="cannot go to a trash"):
         removal_of(tmp_path / "models", folder, folder)
+
+
+def test_a_repo_that_somebody_downloads_into_is_refused(
+    cache: Path, files: dict[str, bytes]
+) -> None:
+    snapshot = write_revision(cache, "org/one", "aaa", files=files)
+    lock = cache / ".locks" / "models--org--one" / "digest.lock"
+    lock.parent.mkdir(parents=True)
+    with FileLock(lock), pytest.raises(Conflict, match="downloads into"):
+        of_repo(cache, snapshot)
+    assert of_repo(cache, snapshot).main == snapshot.parent.parent

@@ -2638,6 +2638,44 @@ export interface components {
             variants: components["schemas"]["VariantBody"][];
         };
         /**
+         * DiskStatus
+         * @description The disk that holds the data directory.
+         */
+        DiskStatus: {
+            /** Path */
+            path: string;
+            /** Free Bytes */
+            free_bytes: number;
+            /** Total Bytes */
+            total_bytes: number;
+        };
+        /**
+         * DiskUse
+         * @description All model folders and the data directory; folders with the same `disk` share its space.
+         *
+         *     `downloads_bytes` are those of unfinished downloads, `cache_bytes` what mlx-gui can make anew.
+         */
+        DiskUse: {
+            /** Folders */
+            folders: components["schemas"]["FolderOnDisk"][];
+            /** Models Bytes */
+            models_bytes: number;
+            /** Downloads Bytes */
+            downloads_bytes: number;
+            /** Trash Bytes */
+            trash_bytes: number;
+            /** Other Bytes */
+            other_bytes: number;
+            /** Cache Bytes */
+            cache_bytes: number;
+            /** Data Bytes */
+            data_bytes: number;
+            /** Data Dir */
+            data_dir: string;
+            /** Data Free Bytes */
+            data_free_bytes: number | null;
+        };
+        /**
          * DownloadBody
          * @description A download. Bytes are those that are needed, and counted once they are on the disk.
          *
@@ -5565,7 +5603,7 @@ export interface components {
             machine: components["schemas"]["MachineStatus"];
             device: components["schemas"]["DeviceStatus"] | null;
             memory: components["schemas"]["MemoryStatus"];
-            disk: components["schemas"]["mlx_gui__wire__status__DiskStatus"];
+            disk: components["schemas"]["DiskStatus"];
             /** Folders */
             folders: components["schemas"]["FolderStatus"][];
             /** Versions */
@@ -6114,44 +6152,6 @@ export interface components {
             include_usage?: boolean | null;
         };
         /**
-         * DiskStatus
-         * @description All model folders and the data directory; folders with the same `disk` share its space.
-         *
-         *     `downloads_bytes` are those of unfinished downloads, `cache_bytes` what mlx-gui can make anew.
-         */
-        mlx_gui__wire__disk__DiskStatus: {
-            /** Folders */
-            folders: components["schemas"]["FolderOnDisk"][];
-            /** Models Bytes */
-            models_bytes: number;
-            /** Downloads Bytes */
-            downloads_bytes: number;
-            /** Trash Bytes */
-            trash_bytes: number;
-            /** Other Bytes */
-            other_bytes: number;
-            /** Cache Bytes */
-            cache_bytes: number;
-            /** Data Bytes */
-            data_bytes: number;
-            /** Data Dir */
-            data_dir: string;
-            /** Data Free Bytes */
-            data_free_bytes: number | null;
-        };
-        /**
-         * DiskStatus
-         * @description The disk that holds the data directory.
-         */
-        mlx_gui__wire__status__DiskStatus: {
-            /** Path */
-            path: string;
-            /** Free Bytes */
-            free_bytes: number;
-            /** Total Bytes */
-            total_bytes: number;
-        };
-        /**
          * AnswerDelta
          * @description What came since the last chunk.
          */
@@ -6693,18 +6693,6 @@ export interface components {
             type: "thinking_delta";
             /** Thinking */
             thinking: string;
-        };
-        /**
-         * DiskStatus
-         * @description The disk that holds the data directory.
-         */
-        DiskStatus: {
-            /** Path */
-            path: string;
-            /** Free Bytes */
-            free_bytes: number;
-            /** Total Bytes */
-            total_bytes: number;
         };
         /**
          * HelloEvent
@@ -7950,7 +7938,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["mlx_gui__wire__disk__DiskStatus"];
+                    "application/json": components["schemas"]["DiskUse"];
                 };
             };
             /** @description Client Error */

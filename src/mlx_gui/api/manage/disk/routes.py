@@ -15,7 +15,7 @@ from mlx_gui.catalog.scan import Sighting
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.server_settings import MODELS_FOLDER
 from mlx_gui.store.errors import StoreError
-from mlx_gui.wire.disk import DiskStatus
+from mlx_gui.wire.disk import DiskUse
 from mlx_gui.wire.errors import ErrorEnvelope
 
 router = APIRouter(
@@ -26,7 +26,7 @@ router = APIRouter(
 
 
 @router.get("/v1/system/disk", operation_id="get_disk", summary="Show what lies on the disks")
-async def get_disk(services: InjectedServices) -> DiskStatus:
+async def get_disk(services: InjectedServices) -> DiskUse:
     """Counted now, each file once; large caches on slow disks take a while."""
     library, config = services.models.library, services.server.config
     await library.listed()
@@ -34,7 +34,7 @@ async def get_disk(services: InjectedServices) -> DiskStatus:
         _count, library.model_dirs(), library.sightings(), config.data_dir
     )
     folders = folder_bodies(counted.folders, await _last_used(services))
-    return DiskStatus(
+    return DiskUse(
         folders=folders,
         models_bytes=sum(each.models_bytes for each in folders),
         downloads_bytes=sum(each.downloads_bytes for each in folders),
