@@ -41,9 +41,15 @@ def test_whoever_is_alone_is_not_held_up() -> None:
 
 
 def test_a_request_that_is_being_prepared_is_waited_for() -> None:
-    arrivals = Arrivals()
+    looked, waited = threading.Event(), threading.Event()
+
+    def standing() -> float:
+        looked.set()
+        return 100.0
+
+    arrivals = Arrivals(standing)
     arrivals.received()
-    waited = threading.Event()
+    looked.clear()
 
     def wait() -> None:
         assert arrivals.await_company(idle=False)
@@ -51,6 +57,7 @@ def test_a_request_that_is_being_prepared_is_waited_for() -> None:
 
     thread = threading.Thread(target=wait)
     thread.start()
+    assert looked.wait(DEADLINE_S)
     arrivals.prepared()
     assert waited.wait(DEADLINE_S)
     thread.join()
