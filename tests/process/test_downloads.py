@@ -66,7 +66,7 @@ def test_from_an_id_to_a_chat(tmp_path: Path, hub: HubServer) -> None:
     settings = settings_of(tmp_path, hub, max_context_tokens=256, hub_token=TOKEN)
     with visited_server(tmp_path, engine="mlx", settings=settings) as visitor:
         client = visitor.client
-        with client.stream("GET", "/v1/events?topics=downloads,models") as events:
+        with client.stream("GET", "/v1/events?topics=download,models") as events:
             pull = install(client, MODEL)
             assert pull.seen[0]["revision"] == commit
             done = pull.until("done")

@@ -226,11 +226,15 @@ TOPICS: tuple[TopicRow, ...] = (
 
 
 def wanted(topics: str | None) -> tuple[TopicRow, ...]:
-    """The rows of `topics`, separated by commas, in the table's order. Raises InvalidRequest."""
+    """The rows of `topics`, separated by commas, in the table's order. Raises InvalidRequest.
+
+    A topic of several objects may be named by one of them: `download` for `downloads`.
+    """
     if topics is None:
         return tuple(row for row in TOPICS if row.usual)
-    names = {name.strip() for name in topics.split(",")}
     known = [row.name for row in TOPICS]
+    plurals = {name.removesuffix("s"): name for name in known}
+    names = {plurals.get(name.strip(), name.strip()) for name in topics.split(",")}
     for name in sorted(names.difference(known)):
         raise InvalidRequest(
             f"There is no topic {name!r}.",
