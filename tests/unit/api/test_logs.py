@@ -18,6 +18,8 @@ __all__ = ["_logging_as_before"]
 def client(tmp_path: Path) -> Iterator[httpx.Client]:
     parts = services(config(tmp_path))
     configure("debug", tail=parts.server.logs)
+    # Loggers of the server that were kept would write here in other tests too.
+    structlog.configure(cache_logger_on_first_use=False)
     with serving(application(parts)) as address, httpx.Client(base_url=address) as client:
         yield client
 
