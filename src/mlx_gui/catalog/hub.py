@@ -52,6 +52,10 @@ if TYPE_CHECKING:
 _CONNECT_S = 10.0
 _READ_S = 15.0
 _WHOLE_S = 45.0
+_GRACE_S = 5.0
+"""For the connection's own time-outs to say more of what went wrong."""
+_PAGES_TOGETHER = 4
+"""All questions of a tree may take as long as so many that are slow."""
 _THREADS = 4
 _READ_LISTS = 32
 _MOST_REDIRECTS = 5
@@ -144,7 +148,9 @@ class Hub:
         """All files of `revision`, which is asked for now. One that is gated must be open to us."""
         path = f"{_model_path(model_id)}/revision/{_quoted(revision)}"
         self._refuse_offline()
-        return await self._threads.run(partial(self._tree, model_id, path))
+        return await self._threads.run(
+            partial(self._tree, model_id, path), within_s=_PAGES_TOGETHER * self._patience_s
+        )
 
     def resolve_url(self, model_id: str, revision: str, path: str) -> str:
         """Where to ask for the bytes of a file; the hub redirects from there."""
@@ -222,7 +228,7 @@ class Hub:
         try:
             self._refuse_offline()
             ask = partial(self._ask, path, params, model_id=model_id, limit_bytes=limit_bytes)
-            answer = await self._threads.run(ask)
+            answer = await self._threads.run(ask, within_s=self._patience_s + _GRACE_S)
         except (Offline, HubUnreachable) as error:
             if kept is None:
                 raise

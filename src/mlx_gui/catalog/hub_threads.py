@@ -6,7 +6,13 @@ from concurrent.futures import Future
 from threading import Thread
 from typing import TypeVar
 
-from mlx_gui.core.errors import PROGRAM_ERRORS, InternalError, MlxGuiError, ShuttingDown
+from mlx_gui.core.errors import (
+    PROGRAM_ERRORS,
+    HubUnreachable,
+    InternalError,
+    MlxGuiError,
+    ShuttingDown,
+)
 
 T = TypeVar("T")
 
@@ -21,8 +27,12 @@ class HubThreads:
         self._turns = asyncio.Semaphore(most)
         self._stopping = asyncio.Event()
 
-    async def run(self, work: Callable[[], T]) -> T:
-        """What `work` returns or raises; ShuttingDown as soon as `stop` was called."""
+    async def run(self, work: Callable[[], T], *, within_s: float) -> T:
+        """What `work` returns or raises; ShuttingDown as soon as `stop` was called.
+
+        HubUnreachable when it takes longer than `within_s`, which no time-out of a connection
+        holds where a name is looked up.
+        """
         if self._stopping.is_set():
             raise _stopped()
         async with self._turns:
@@ -31,12 +41,18 @@ class HubThreads:
             asked.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
             stopping = asyncio.ensure_future(self._stopping.wait())
             try:
-                await asyncio.wait({asked, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    {asked, stopping}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED
+                )
             finally:
                 stopping.cancel()
             if asked.done():
                 return asked.result()
-        raise _stopped()
+        if self._stopping.is_set():
+            raise _stopped()
+        raise HubUnreachable(
+            f"The hub did not answer within {within_s:g} s.", hint="Try again later."
+        )
 
     def stop(self) -> None:
         """Have everybody who waits hear that the server stops."""

@@ -10,10 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import certifi
 import pytest
 
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.hub_answers import Answer, HubAnswers, Key
+from mlx_gui.catalog.hub_threads import HubThreads
 from mlx_gui.core.errors import (
     GatedModel,
     HubAnswer,
@@ -550,3 +552,48 @@ def test_whoever_waits_for_the_hub_hears_that_the_server_stops(tmp_path: Path) -
                 connection.close()
 
         asyncio.run(asking())
+
+
+def test_a_proxy_of_the_usual_variable_is_used(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", server.url)
+    monkeypatch.setenv("http_proxy", server.url)
+    page, _ = ask("http://hub.test", tmp_path, lambda hub: hub.search(HubQuery(search="llama")))
+    assert [each.id for each in page.models] == ["tiny/llama"]
+    assert server.seen[-1].target.startswith("http://hub.test/api/models?")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    asked = len(server.seen)
+    with pytest.raises(HubUnreachable, match="cannot be reached"):
+        ask("http://127.0.0.1:1", tmp_path, lambda hub: hub.tree("tiny/llama"))
+    assert len(server.seen) == asked
+
+
+def test_certificates_are_those_of_the_usual_variables(
+    server: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", certifi.where())
+    ask(server, tmp_path, lambda hub: hub.search(HubQuery()))
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with pytest.raises(HubUnreachable, match=r"certificates of .*none\.pem cannot be read"):
+        ask(server, tmp_path, lambda hub: hub.tree("tiny/llama"))
+    damaged = tmp_path / "damaged.pem"
+    damaged.write_text("-----BEGIN CERTIFICATE-----\nnone\n")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(damaged))
+    with pytest.raises(HubUnreachable, match=r"certificates of .*damaged\.pem cannot be read"):
+        ask(server, tmp_path, lambda hub: hub.tree("tiny/llama"))
+
+
+def test_what_never_ends_is_left_alone() -> None:
+    never = threading.Event()
+
+    async def asking() -> None:
+        with pytest.raises(HubUnreachable, match=r"within 0\.1 s"):
+            await HubThreads(1).run(never.wait, within_s=0.1)
+
+    asyncio.run(asking())
+    never.set()
