@@ -17,7 +17,7 @@ MODEL = f"tiny/{NAME}"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
     folder = tmp_path_factory.mktemp("real")
     shutil.copytree(checkpoint(NAME), folder / "models" / "tiny" / NAME)
-    settings = {"model_dirs": folder / "models", "max_context_tokens": 256}
+    settings = {"model_dirs": folder / "models", "max_context_tokens": 1024}
     with visited_server(folder, engine="mlx", settings=settings) as visitor:
         yield visitor
 
@@ -40,7 +40,7 @@ def test_a_model_in_memory_leaves_it_and_answers_again_when_it_is_back(server: V
 
 
 def test_a_model_that_answers_is_only_removed_by_force(server: Visitor) -> None:
-    with server.stream(MODEL, "Hello", max_tokens=200, ignore_eos=True) as stream:
+    with server.stream(MODEL, "Hello", max_tokens=900, n=4, ignore_eos=True) as stream:
         stream.text()
         refused = server.client.delete(f"/v1/models/{MODEL}")
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")

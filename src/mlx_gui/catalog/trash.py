@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_gui.catalog.removal import Removal
-from mlx_gui.catalog.trash_folder import ENTRY_PREFIX, Journal, TrashFolder, locked, recover
+from mlx_gui.catalog.trash_folder import (
+    ENTRY_PREFIX,
+    Journal,
+    State,
+    TrashFolder,
+    locked,
+    recover,
+)
 from mlx_gui.core.errors import Conflict, DiskFull, NotFound
 
 
@@ -29,6 +36,15 @@ class TrashEntry:
     revision: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What had happened when a server died, and nobody knows of: removals, and the names of what
+    came back."""
+
+    removed: tuple[TrashEntry, ...]
+    restored: frozenset[str]
+
+
 class Trash:
     """Everything blocks. What goes wrong with a disk is Conflict, or DiskFull.
 
@@ -41,7 +57,7 @@ class Trash:
     def entries(self) -> list[TrashEntry]:
         """What can come back, the latest first."""
         found: dict[str, list[tuple[TrashFolder, Journal]]] = {}
-        for each, journal in self._journals():
+        for each, journal in self._journals("removed"):
             found.setdefault(journal.id, []).append((each, journal))
         entries = [_entry(parts) for parts in found.values()]
         return sorted(entries, key=lambda entry: (-entry.removed_at, entry.id))
@@ -82,8 +98,11 @@ class Trash:
                     if journal.id == entry_id:
                         folder.keep(journal)
 
-    def restore(self, entry_id: str) -> TrashEntry:
-        """The entry that was. Raises NotFound, and Conflict where its place is taken."""
+    def begin_restore(self, entry_id: str) -> TrashEntry:
+        """The entry, which is not listed any more: if the server dies now, `recover` restores it.
+
+        Raises NotFound, and Conflict where its place is taken.
+        """
         parts = self._parts(entry_id)
         with (
             _said("It cannot be moved back from the trash"),
@@ -95,6 +114,18 @@ class Trash:
                 _refuse_taken(folder, journal)
             for folder, journal in parts:
                 folder.begin_restore(journal)
+        return _entry(parts)
+
+    def restore(self, entry_id: str) -> TrashEntry:
+        """The entry that was, of which the restore was begun.
+
+        Raises NotFound, and Conflict where its place is taken: it is listed again then.
+        """
+        parts = self._parts(entry_id, state="restoring")
+        with (
+            _said("It cannot be moved back from the trash"),
+            locked(folder for folder, _ in parts),
+        ):
             for folder, journal in parts:
                 if not folder.restore(journal):
                     _refuse_taken(folder, journal)
@@ -106,25 +137,31 @@ class Trash:
         with _said("It cannot be deleted"), locked(folders):
             return sum(folder.delete(journal) for folder, journal in self._parts(entry_id))
 
-    def recover(self) -> list[TrashEntry]:
-        """Bring what a crash has broken off to an end; the removals that nobody knows of yet."""
+    def recover(self) -> Recovered:
+        """Bring what a crash has broken off to an end."""
         with _said("The trash cannot be put in order"):
-            ids = {journal.id for journal in recover(self._folders())}
-        return [entry for entry in self.entries() if entry.id in ids]
+            found = recover(self._folders())
+        ids = {journal.id for journal in found if journal.state == "removed"}
+        return Recovered(
+            tuple(entry for entry in self.entries() if entry.id in ids),
+            frozenset(journal.name for journal in found if journal.state == "restoring"),
+        )
 
     def _folders(self) -> list[TrashFolder]:
         return [TrashFolder(base) for base in dict.fromkeys(self._bases())]
 
-    def _journals(self) -> list[tuple[TrashFolder, Journal]]:
+    def _journals(self, state: State) -> list[tuple[TrashFolder, Journal]]:
         return [
             (folder, journal)
             for folder in self._folders()
             for journal in folder.journals()
-            if journal.state == "removed"
+            if journal.state == state
         ]
 
-    def _parts(self, entry_id: str) -> list[tuple[TrashFolder, Journal]]:
-        parts = [part for part in self._journals() if part[1].id == entry_id]
+    def _parts(
+        self, entry_id: str, *, state: State = "removed"
+    ) -> list[tuple[TrashFolder, Journal]]:
+        parts = [part for part in self._journals(state) if part[1].id == entry_id]
         if not parts:
             raise NotFound(
                 f"There is nothing called '{entry_id}' in the trash.",

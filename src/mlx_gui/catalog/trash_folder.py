@@ -273,7 +273,7 @@ class TrashFolder:
 def recover(folders: Iterable[TrashFolder]) -> list[Journal]:
     """Bring what a crash has broken off to an end, in all trash folders that are there.
 
-    Returns the removals that happened, which nobody may know of yet.
+    Returns what has happened, which nobody may know of yet, as `removed` or `restoring`.
 
     Of an entry with several parts, what was begun with one is finished with all. Raises OSError.
     """
@@ -303,15 +303,17 @@ def _recover(parts: list[tuple[TrashFolder, Journal]]) -> list[Journal]:
         return []
     log.warning("trash_recovered", entry=parts[0][1].id, model=parts[0][1].model_id)
     came = "removed" in states or any(each.moved_any(journal) for each, journal in parts)
+    if "restoring" in states:
+        back = [journal for each, journal in parts if each.restore(journal)]
+        return [msgspec.structs.replace(journal, state="restoring") for journal in back]
     for each, journal in parts:
-        if "restoring" in states:
-            each.restore(journal)
-        elif came:
+        if came:
             each.take_in(journal)
             each.keep(journal)
         else:
             each.drop(journal)
-    return [journal for _, journal in parts] if came and "restoring" not in states else []
+    gone = [journal for _, journal in parts] if came else []
+    return [msgspec.structs.replace(journal, state="removed") for journal in gone]
 
 
 def _named(folder: Path, prefix: str) -> Iterator[Path]:

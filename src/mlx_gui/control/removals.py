@@ -66,8 +66,11 @@ class Removals:
         """Bring to an end what an earlier server was about. Raises nothing; the log tells."""
         try:
             self._bases = {Path(each) for each in await self._store.read(trash_bases)}
-            for entry in await asyncio.to_thread(self._trash.recover):
+            found = await asyncio.to_thread(self._trash.recover)
+            for entry in found.removed:
                 await self._off_the_list(entry)
+            for name in found.restored:
+                await self._library.show(name)
         except (StoreError, MlxGuiError) as error:
             log.error("trash_not_recovered", reason=error.message)
 
@@ -203,8 +206,11 @@ class Removals:
         entry = await asyncio.to_thread(
             self._trash.remove, model.id, removals, name=name, now_s=time.time()
         )
-        await self._off_the_list(entry)
-        await asyncio.to_thread(self._trash.confirm, entry.id)
+        try:
+            await self._off_the_list(entry)
+        finally:
+            # Where the store takes nothing, it can come back all the same.
+            await asyncio.to_thread(self._trash.confirm, entry.id)
         await self._library.look_again(*places)
         return entry
 
@@ -215,8 +221,14 @@ class Removals:
         await self._library.forget(entry.name)
 
     async def _back(self, entry_id: str) -> TrashEntry:
-        await self._library.show((await self.get(entry_id)).name)
-        entry = await asyncio.to_thread(self._trash.restore, entry_id)
+        entry = await asyncio.to_thread(self._trash.begin_restore, entry_id)
+        # Between the two, so that it is known of if the server dies before or after.
+        await self._library.show(entry.name)
+        try:
+            await asyncio.to_thread(self._trash.restore, entry_id)
+        except MlxGuiError:
+            await self._off_the_list(entry)
+            raise
         log.info("model_restored", model=entry.model_id, entry=entry.id)
         await self._library.look_again(*entry.places)
         return entry

@@ -56,6 +56,7 @@ def act(action: str, disk: Path, models: list[str]) -> None:
     trash = trash_of(disk)
     (entry,) = trash.entries()
     if action == "restore":
+        trash.begin_restore(entry.id)
         trash.restore(entry.id)
     else:
         trash.delete(entry.id)

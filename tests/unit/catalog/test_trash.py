@@ -11,7 +11,7 @@ import pytest
 
 from mlx_gui.catalog.removal import TRASH_NAME, removal_of
 from mlx_gui.catalog.shared_blobs import SharedBlobs
-from mlx_gui.catalog.trash import Trash
+from mlx_gui.catalog.trash import Recovered, Trash, TrashEntry
 from mlx_gui.core.errors import Conflict, NotFound
 from tests.unit.catalog import kill_in_trash
 from tests.unit.catalog.caches import model_files, share, tree, write_revision
@@ -55,6 +55,11 @@ def revision(disk: Path) -> list[str]:
     return ["hub/models--org--one/snapshots/new"]
 
 
+def restore(trash: Trash, entry_id: str) -> TrashEntry:
+    trash.begin_restore(entry_id)
+    return trash.restore(entry_id)
+
+
 KINDS = pytest.mark.parametrize("build", [plain, two_places, repo, revision])
 
 
@@ -86,7 +91,7 @@ def test_what_was_removed_comes_back_as_it_was(
     (entry,) = trash.entries()
     assert entry.model_id == "org/one"
     assert entry.freed_bytes > 0
-    assert trash.restore(entry.id) == entry
+    assert restore(trash, entry.id) == entry
     assert outside(tmp_path) == before
     assert trash.entries() == []
     for model in models:
@@ -134,7 +139,7 @@ def test_shared_weights_come_back_though_the_store_has_dropped_them(tmp_path: Pa
     assert SharedBlobs(tmp_path / "hub").sweep(entry.name) == len(weights)
     assert not entry.exists()
     trash = trash_of(tmp_path)
-    trash.restore(trash.entries()[0].id)
+    restore(trash, trash.entries()[0].id)
     assert (tmp_path / model / "model.safetensors").read_bytes() == weights
     assert SharedBlobs(tmp_path / "hub").users(entry) == {
         tmp_path / "hub/models--org--one/blobs" / entry.name
@@ -161,7 +166,7 @@ def test_a_blob_that_another_revision_has_come_to_use_stays(tmp_path: Path) -> N
     trash = trash_of(tmp_path)
     trash.confirm(trash.remove("org/one", [planned], name="org/one", now_s=1.0).id)
     assert all(path.read_bytes() for path in newest.iterdir() if path.name != "tokenizer.json")
-    trash.restore(trash.entries()[0].id)
+    restore(trash, trash.entries()[0].id)
     assert all(path.exists() for path in snapshot.iterdir())
 
 
@@ -172,10 +177,10 @@ def test_nothing_is_overwritten_by_what_comes_back(tmp_path: Path) -> None:
     trash = trash_of(tmp_path)
     (entry,) = trash.entries()
     with pytest.raises(Conflict, match="there is something at"):
-        trash.restore(entry.id)
+        restore(trash, entry.id)
     assert trash.entries() == [entry]
     (tmp_path / model).rmdir()
-    trash.restore(entry.id)
+    restore(trash, entry.id)
     assert (tmp_path / model / "config.json").exists()
 
 
@@ -199,11 +204,25 @@ def test_a_move_that_fails_leaves_all_as_it_was(
     assert in_trash(tmp_path) == []
 
 
+def test_what_was_begun_and_nobody_knows_of_is_told_after_a_crash(tmp_path: Path) -> None:
+    (model,) = plain(tmp_path)
+    place = tmp_path / model
+    trash = trash_of(tmp_path)
+    planned = removal_of(tmp_path / "models", place, place)
+    entry = trash.remove("org/one", [planned], name="org/one", now_s=1.0)
+    assert trash.entries() == []
+    assert trash_of(tmp_path).recover() == Recovered((entry,), frozenset())
+    trash.begin_restore(entry.id)
+    assert trash.entries() == []
+    assert trash_of(tmp_path).recover() == Recovered((), frozenset({"org/one"}))
+    assert (place / "config.json").exists()
+
+
 @pytest.mark.parametrize("name", ["trash-000000000000", "../models", "", "x" * 10_000])
 def test_what_is_not_in_the_trash_is_not_found(tmp_path: Path, name: str) -> None:
     plain(tmp_path)
     trash = trash_of(tmp_path)
-    for ask in (trash.get, trash.restore, trash.delete):
+    for ask in (trash.get, trash.begin_restore, trash.restore, trash.delete):
         with pytest.raises(NotFound):
             ask(name)
 
@@ -245,13 +264,13 @@ def test_a_kill_during_a_removal_leaves_the_model_or_an_entry(
         trash = trash_of(copy)
         unknown = trash.recover()
         entries = trash.entries()
-        assert set(unknown) <= set(entries)
-        assert trash.recover() == []
+        assert set(unknown.removed) <= set(entries)
+        assert trash.recover() == Recovered((), frozenset())
         happened.append(bool(entries))
         assert outside(copy) == (after if entries else before)
         assert in_trash(copy) == []
         for entry in entries:
-            trash.restore(entry.id)
+            restore(trash, entry.id)
         assert outside(copy) == before
     assert happened == sorted(happened)
     assert happened[0] is False
@@ -292,7 +311,7 @@ def test_a_kill_during_a_deletion_leaves_the_entry_or_nothing(
         assert outside(copy).items() <= after.items()
         for entry in trash.entries():
             if build is not two_places:
-                trash.restore(entry.id)
+                restore(trash, entry.id)
                 assert outside(copy) == before
 
 
