@@ -60,7 +60,7 @@ def short_count(count: int) -> str:
 
 def _state(model: ModelObject) -> str:
     if model.state == "away":
-        return f"away: {model.problem}"
+        return model.problem or "away"
     if model.problem is not None:
         return f"cannot be served: {model.problem}"
     if model.error is not None:

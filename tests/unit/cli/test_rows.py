@@ -89,6 +89,7 @@ def test_a_model_is_one_row() -> None:
         ({"state": "ready"}, "ready"),
         ({"state": "loading", "load_progress": 0.426}, "loading, 43%"),
         ({"problem": "config.json is missing."}, "cannot be served: config.json is missing."),
+        ({"state": "away", "problem": "Its disk is away."}, "Its disk is away."),
         (
             {"state": "failed", "error": ErrorBody(code="load_failed", message="It broke.")},
             "failed: It broke.",
