@@ -89,6 +89,9 @@ def names_fill_tokens(text: str) -> bool:
     """Whether the JSON of a tokenizer, or its beginning, has the tokens of a family as strings."""
 
     def has(token: str) -> bool:
-        return json.dumps(token, ensure_ascii=False) in text or json.dumps(token) in text
+        # Most are written in one way alone, and the text may be long.
+        return any(
+            each in text for each in {json.dumps(token, ensure_ascii=False), json.dumps(token)}
+        )
 
     return fill_tokens_of(has) is not None
