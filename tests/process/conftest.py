@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hub.server import HubServer
 from tests.process.visitor import Visitor, visited_server
 from tests.support.server import first_start
 
@@ -28,3 +29,10 @@ def server(usual: Visitor) -> Visitor:
     left = usual.client.post("/v1/models/unload-all", params={"when": "idle"}).raise_for_status()
     assert left.json()["busy"] == []
     return usual
+
+
+@pytest.fixture
+def hub() -> Iterator[HubServer]:
+    """A hub of its own for each test."""
+    with HubServer() as made:
+        yield made

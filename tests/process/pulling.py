@@ -3,12 +3,16 @@
 import json
 import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.hub.server import HubServer
+from tests.support.server import Server
 from tests.support.waiting import wait_until
 
 DEADLINE_S = 90.0
@@ -89,3 +93,20 @@ def _files(cache: Path) -> Iterator[str]:
         name = path.relative_to(cache).as_posix()
         if not name.startswith(".locks/") and name != "CACHEDIR.TAG":
             yield name
+
+
+def settings_of(folder: Path, hub: HubServer, **more: object) -> dict[str, object]:
+    """Those of a server that has nothing but this hub."""
+    usual: dict[str, object] = {"model_dirs": folder / "hub", "hub_endpoint": hub.url}
+    return {**usual, **more}
+
+
+def mlx_gui(server: Server, *arguments: str) -> subprocess.Popen[str]:
+    """A command that runs against the server, its output in pipes."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "mlx_gui", *arguments, "--data-dir", str(server.data_dir)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )

@@ -2,12 +2,10 @@
 
 import hashlib
 import json
-import os
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +19,14 @@ from ollama import Client
 
 from tests.hub.faults import Fault
 from tests.hub.server import HubServer
-from tests.process.pulling import Pull, install, left_behind, repo_folder
+from tests.process.pulling import (
+    Pull,
+    install,
+    left_behind,
+    mlx_gui,
+    repo_folder,
+    settings_of,
+)
 from tests.process.visitor import Visitor, visited_server
 from tests.support.server import Server, running_server
 from tests.support.waiting import wait_until
@@ -30,18 +35,6 @@ from tests.zoo.cache import checkpoint
 MB = 1024 * 1024
 MODEL = "tiny/Qwen3-tiny-trained"
 TOKEN = "hf_abcdefghijklmnopqrstuvwxyz"
-
-
-@pytest.fixture
-def hub() -> Iterator[HubServer]:
-    with HubServer() as made:
-        yield made
-
-
-def settings_of(folder: Path, hub: HubServer, **more: object) -> dict[str, object]:
-    """Those of a server that has nothing but this hub."""
-    usual: dict[str, object] = {"model_dirs": folder / "hub", "hub_endpoint": hub.url}
-    return {**usual, **more}
 
 
 def fetchers(server: Server) -> list[psutil.Process]:
@@ -374,70 +367,6 @@ def test_a_disk_that_fills_up_meanwhile_pauses_with_the_reason(
         subprocess.run(["umount", "-l", str(cache)], check=True)
 
 
-@pytest.mark.parametrize(
-    ("asked", "status", "code"),
-    [
-        ({"model_id": "../x"}, 400, "invalid_request"),
-        ({"model_id": "org/../x"}, 400, "invalid_request"),
-        ({"model_id": "https://elsewhere/x"}, 400, "invalid_request"),
-        ({"model_id": "file:/x"}, 400, "invalid_request"),
-        ({"model_id": "org/a b"}, 400, "invalid_request"),
-        ({"model_id": "org/a\x00b"}, 400, "invalid_request"),
-        ({"model_id": "x" * 500}, 400, "invalid_request"),
-        ({"model_id": ""}, 400, "invalid_request"),
-        ({"model_id": 7}, 400, "invalid_request"),
-        ({}, 400, "invalid_request"),
-        ({"model_id": "org/noise", "revision": "../main"}, 400, "invalid_request"),
-        ({"model_id": "org/noise", "revision": "main?x=1"}, 400, "invalid_request"),
-        ({"model_id": "org/noise", "files": ["*.py"]}, 400, "invalid_request"),
-        ({"model_id": "org/noise", "files": ["nothing"]}, 400, "invalid_request"),
-        ({"model_id": "org/noise", "files": [""]}, 400, "invalid_request"),
-        ({"model_id": "org/lost"}, 404, "model_not_on_hub"),
-        ({"model_id": "org/noise", "revision": "lost"}, 404, "model_not_on_hub"),
-        ({"model_id": "org/gated"}, 403, "gated_model"),
-        ({"model_id": "org/pickles"}, 422, "not_servable"),
-        ({"model_id": "org/code"}, 422, "not_servable"),
-        ({"model_id": "org/empty"}, 422, "not_servable"),
-        ({"model_id": "org/half"}, 422, "not_servable"),
-    ],
-)
-def test_what_cannot_be_installed_is_refused_and_leaves_nothing(
-    refusing: Visitor, asked: dict[str, object], status: int, code: str
-) -> None:
-    client = refusing.client
-    answer = client.post("/v1/models/install", json=asked)
-    error = answer.json()["error"]
-    assert (answer.status_code, error["code"]) == (status, code), error
-    assert error["message"]
-    assert error["hint"]
-    assert client.get("/v1/downloads").json()["data"] == []
-    assert left_behind(refusing.server.data_dir.parent / "hub") == []
-
-
-@pytest.fixture(scope="module")
-def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
-    """A server whose hub has what nobody can serve."""
-    folder = tmp_path_factory.mktemp("refusing")
-    with HubServer() as hub:
-        hub.add("org/noise", repo_folder(folder / "noise"))
-        hub.add("org/gated", folder / "noise", gated="auto")
-        for name, files in {
-            "pickles": ("config.json", "pytorch_model.bin"),
-            "code": ("config.json", "modeling_own.py"),
-            "empty": ("README.md",),
-        }.items():
-            (folder / name).mkdir()
-            for file in files:
-                (folder / name / file).write_text("{}")
-            hub.add(f"org/{name}", folder / name)
-        half = repo_folder(folder / "half", shards=2)
-        (half / "model-00002-of-00002.safetensors").unlink()
-        hub.add("org/half", half)
-        (folder / "hub").mkdir()
-        with visited_server(folder, settings=settings_of(folder, hub)) as visitor:
-            yield visitor
-
-
 def test_a_refusal_names_the_repo_that_has_the_model_converted(
     usual: Visitor, hub: HubServer, tmp_path: Path, noise: Path
 ) -> None:
@@ -554,16 +483,6 @@ def test_a_pull_in_ollamas_words(usual: Visitor, noise: Path, hub: HubServer) ->
     assert usual.client.post("/api/pull", json={}).status_code == 400
 
 
-def mlx_gui(server: Server, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "mlx_gui", *arguments, "--data-dir", str(server.data_dir)],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_the_command_pulls_pauses_and_goes_on(usual: Visitor, noise: Path, tmp_path: Path) -> None:
     command = mlx_gui(usual.server, "pull", "org/noise")
     downloads = "/v1/downloads"
@@ -586,49 +505,3 @@ def test_the_command_pulls_pauses_and_goes_on(usual: Visitor, noise: Path, tmp_p
     assert command.returncode == 0, problems
     assert "org/noise is installed" in said
     check_whole(tmp_path / "hub", "org/noise", noise)
-
-
-def test_a_question_to_a_model_that_is_not_here_brings_it(tmp_path: Path, hub: HubServer) -> None:
-    hub.add(MODEL, checkpoint("Qwen3-tiny-trained"))
-    settings = settings_of(tmp_path, hub, max_context_tokens=256)
-    with running_server(tmp_path, engine="mlx", settings=settings) as server:
-        asked = mlx_gui(server, "run", MODEL, "Hello", "--max-tokens", "4")
-        _, problems = asked.communicate(timeout=90)
-        assert asked.returncode == 1
-        assert "is not installed" in problems
-        asked = mlx_gui(server, "run", MODEL, "Hello", "--max-tokens", "4", "--pull")
-        _, problems = asked.communicate(timeout=90)
-        assert asked.returncode == 0, problems
-
-
-def test_at_a_terminal_it_asks_first(tmp_path: Path, hub: HubServer) -> None:
-    hub.add(MODEL, checkpoint("Qwen3-tiny-trained"))
-    settings = settings_of(tmp_path, hub, max_context_tokens=256)
-    with running_server(tmp_path, engine="mlx", settings=settings) as server:
-        assert conversation(server, "n\n") == 1
-        assert left_behind(tmp_path / "hub") == []
-        assert conversation(server, "y\n") == 0
-        assert snapshot_download(MODEL, cache_dir=tmp_path / "hub", local_files_only=True)
-
-
-def conversation(server: Server, answer: str) -> int:
-    """The exit code of a question at a terminal, where somebody gives this answer."""
-    ours, theirs = os.openpty()
-    command = [sys.executable, "-m", "mlx_gui", "run", MODEL, "Hello", "--max-tokens", "4"]
-    asked = subprocess.Popen(
-        [*command, "--data-dir", str(server.data_dir)], stdin=theirs, stdout=theirs, stderr=theirs
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while b"Download it from the hub?" not in shown:
-            shown += os.read(ours, 1000)
-        os.write(ours, answer.encode())
-        while True:
-            shown += os.read(ours, 1000)
-    except OSError:
-        # That is how a terminal ends whose program has.
-        return asked.wait(60)
-    finally:
-        print(shown.decode(errors="replace"))
-        os.close(ours)
