@@ -238,6 +238,25 @@ def test_a_flipped_byte_is_found_and_only_that_file_fetched_again(
     check_whole(tmp_path / "hub", "org/noise", noise)
 
 
+def test_a_file_that_was_damaged_on_the_disk_meanwhile_is_fetched_again(
+    usual: Visitor, noise: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "hub"
+    pull = install(usual.client, "org/noise")
+    pull.until("downloading", bytes_done=7 * MB)
+    pull.do("pause")
+    blobs = cache / "models--org--noise" / "blobs"
+    whole = [path for path in blobs.iterdir() if path.suffix == "" and path.stat().st_size > MB]
+    for path in whole:
+        with path.open("r+b") as content:
+            content.seek(5000)
+            content.write(b"damage")
+    pull.do("resume")
+    pull.until("done")
+    pull.check_progress()
+    check_whole(cache, "org/noise", noise)
+
+
 @pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("victim", ["child", "server"])
 def test_kills_at_any_moment_cost_nothing_that_was_kept(

@@ -29,6 +29,7 @@ _TAG = """Signature: 8a477f597d28d172789f06886806bc55
 #\thttps://bford.info/cachedir/
 """
 _PRIVATE = ".mlx-gui"
+_JOURNAL = ".mlx-gui.journal"
 
 
 def digest_of(file: RepoFile) -> str:
@@ -64,8 +65,8 @@ class CachedRepo:
         return self.folder / "blobs" / f"{digest}.mlx-gui.incomplete"
 
     def journal(self, digest: str) -> Path:
-        """What of `part` is known to be on the disk."""
-        return self.folder / "blobs" / f"{digest}.mlx-gui.journal"
+        """What of `part` is known to be on the disk, and whether the blob was verified."""
+        return self.folder / "blobs" / f"{digest}{_JOURNAL}"
 
     def snapshot(self, commit: str) -> Path:
         return self.folder / "snapshots" / commit
@@ -126,6 +127,8 @@ class CachedRepo:
         if ref is not None:
             ref.parent.mkdir(parents=True, exist_ok=True)
             _write(ref, commit.encode())
+        for digest in digests.values():
+            self.journal(digest).unlink(missing_ok=True)
         self._claims(commit).unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._private.rmdir()
@@ -136,9 +139,10 @@ class CachedRepo:
         What a snapshot uses stays, also where another program made it meanwhile.
         """
         used = self._used()
+        for journal in self.folder.glob(f"blobs/*{_JOURNAL}"):
+            journal.unlink(missing_ok=True)
         for digest in self._claimed(commit):
             self.part(digest).unlink(missing_ok=True)
-            self.journal(digest).unlink(missing_ok=True)
             if digest not in used:
                 self.blob(digest).unlink(missing_ok=True)
         shutil.rmtree(self._private / commit, ignore_errors=True)

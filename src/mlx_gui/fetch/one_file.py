@@ -11,7 +11,14 @@ from mlx_gui.fetch.asking import Answer, Asker, Misfit
 from mlx_gui.fetch.digests import Interrupted, digest_of
 from mlx_gui.fetch.locks import FileLock
 from mlx_gui.fetch.pace import Limit
-from mlx_gui.fetch.part import PartFile, Replaced, disk, kept_bytes
+from mlx_gui.fetch.part import (
+    PartFile,
+    Replaced,
+    disk,
+    is_verified,
+    kept_bytes,
+    note_verified,
+)
 from mlx_gui.fetch.spans import Spans
 
 _LEAST_PIECE_BYTES = 4 * 1024 * 1024
@@ -44,13 +51,16 @@ class OneFile:
         self._claimed: set[Piece] = set()
         self._whole = False
         self._verifying = False
+        self._locked = False
         self._strikes = 0
         self._unheeded = 0
         self._conditional = True
         self._versions = 0
         self._damaged = 0
         self._earlier_bytes = kept_bytes(file)
-        self.done = _is_there(file)
+        self.done = is_verified(file)
+        self._found = _is_there(file)
+        """It is there, but nobody knows whether it is whole: others may have brought it."""
 
     @property
     def begun(self) -> bool:
@@ -63,7 +73,7 @@ class OneFile:
     def kept_bytes(self) -> int:
         """What of it is on the disk, in this run or an earlier one."""
         part = self._part
-        if self.done:
+        if self.done or self._found:
             return self.file.size_bytes
         return self._earlier_bytes if part is None else part.kept_bytes
 
@@ -78,9 +88,8 @@ class OneFile:
         with self._lock:
             if self.done or self._verifying or not self._take():
                 return None
-            assert self._part is not None
             size_bytes = self.file.size_bytes
-            if self._part.complete:
+            if self._part is None or self._part.complete:
                 # An earlier run has brought all of it, and did not come to verify it.
                 return self._taken(None if self._claimed else (size_bytes, size_bytes))
             if self._whole:
@@ -103,7 +112,8 @@ class OneFile:
         finally:
             with self._lock:
                 self._claimed.discard(piece)
-                last = not self._claimed and self._part is not None and self._part.complete
+                whole = self._found or (self._part is not None and self._part.complete)
+                last = not self._claimed and whole
                 self._verifying = self._verifying or last
         if last:
             self._verify()
@@ -116,18 +126,17 @@ class OneFile:
             self._file_lock.release()
 
     def _take(self) -> bool:
-        """Whether the file is ours to fetch."""
-        if self._part is not None:
+        """Whether the file is ours to fetch, or to look at."""
+        if self._part is not None or (self._found and self._locked):
             return True
         with disk(self.file.lock):
             if not self._file_lock.take():
                 return False
-        if _is_there(self.file):
-            # Who had the lock before has brought it.
-            self.done = True
-            self._file_lock.release()
-            return False
-        self._part = PartFile(self.file)
+        self._locked = True
+        # Who had the lock before may have brought it.
+        self._found = not self._damaged and _is_there(self.file)
+        if not self._found:
+            self._part = PartFile(self.file)
         return True
 
     def _taken(self, piece: Piece | None) -> Piece | None:
@@ -230,18 +239,23 @@ class OneFile:
 
     def _verify(self) -> None:
         part = self._part
-        assert part is not None
-        with disk(self.file.part):
-            digest = digest_of(self.file, Path(self.file.part), stopped=self._stop.is_set)
+        place = self.file.target if part is None else self.file.part
+        with disk(place):
+            digest = digest_of(self.file, Path(place), stopped=self._stop.is_set)
         if digest == self.file.digest:
-            part.finish()
+            if part is None:
+                note_verified(self.file)
+            else:
+                part.finish()
             with self._lock:
                 self.done, self._verifying = True, False
             self.close()
             return
         with self._lock:
             self._damaged += 1
-            part.reset(None)
+            self._found = False
+            if part is not None:
+                part.reset(None)
             self._asker.forget(self.file.url)
             self._verifying = False
             if self._damaged >= _MOST_DAMAGED:

@@ -18,12 +18,16 @@ class Replaced(Exception):
     """The bytes are of a version of the file that is not wanted any more."""
 
 
-class _Journal(msgspec.Struct):
-    """`validator` is the ETag under which the bytes came."""
+class _Journal(msgspec.Struct, omit_defaults=True):
+    """`validator` is the ETag under which the bytes came.
+
+    Of a whole file, `verified` is the inode and the time at which its digest held.
+    """
 
     size_bytes: int
     validator: str | None
     spans: list[tuple[int, int]]
+    verified: tuple[int, int] | None = None
 
 
 class PartFile:
@@ -106,7 +110,7 @@ class PartFile:
             os.fsync(self._descriptor)
             Path(self._file.part).replace(self._file.target)
             _sync_folder(Path(self._file.target).parent)
-            Path(self._file.journal).unlink(missing_ok=True)
+            note_verified(self._file)
             self._end()
 
     def close(self) -> None:
@@ -135,6 +139,24 @@ def read_journal(file: FetchFile) -> _Journal | None:
     ):
         return None
     return journal
+
+
+def note_verified(file: FetchFile) -> None:
+    """The digest of the whole file holds. Raises DiskFull, Conflict."""
+    with disk(file.journal):
+        stat = Path(file.target).stat()
+        journal = _Journal(file.size_bytes, None, [], (stat.st_ino, stat.st_mtime_ns))
+        _replace(Path(file.journal), msgspec.json.encode(journal))
+
+
+def is_verified(file: FetchFile) -> bool:
+    """Whether the whole file is there, and nobody has written to it since its digest held."""
+    try:
+        journal = msgspec.json.decode(Path(file.journal).read_bytes(), type=_Journal)
+        stat = Path(file.target).stat()
+    except (OSError, msgspec.DecodeError):
+        return False
+    return stat.st_size == file.size_bytes and journal.verified == (stat.st_ino, stat.st_mtime_ns)
 
 
 def kept_bytes(file: FetchFile) -> int:

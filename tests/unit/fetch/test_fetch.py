@@ -19,6 +19,7 @@ from mlx_gui.core.errors import (
 )
 from mlx_gui.core.fetching import FetchOrder, FetchState
 from mlx_gui.fetch.locks import FileLock
+from mlx_gui.fetch.part import is_verified
 from mlx_gui.fetch.whole import Fetch
 from tests.unit.fetch.shelf import (
     Handler,
@@ -52,7 +53,7 @@ def fetched(order: FetchOrder) -> list[FetchState]:
         content = Path(file.target).read_bytes()
         assert hashlib.sha256(content).hexdigest() == file.digest
         assert not Path(file.part).exists()
-        assert not Path(file.journal).exists()
+        assert is_verified(file)
     return told
 
 
@@ -214,6 +215,31 @@ def test_a_byte_that_was_flipped_on_the_disk_is_found(shelf: Shelf, tmp_path: Pa
     Path(file.journal).write_bytes(msgspec.json.encode(journal))
     fetched(order_of(shelf, tmp_path, file))
     assert shelf.given_bytes["big"] == len(BIG)
+
+
+def test_what_others_have_brought_is_looked_at_and_not_fetched(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.put("big", BIG)
+    file = file_on(shelf, tmp_path, "big")
+    Path(file.target).write_bytes(BIG)
+    told = fetched(order_of(shelf, tmp_path, file))
+    assert shelf.asked == []
+    assert (told[0].done_bytes, told[-1].files_done) == (len(BIG), 1)
+
+
+def test_a_whole_file_that_was_damaged_since_is_fetched_again(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.put("big", BIG)
+    file = file_on(shelf, tmp_path, "big")
+    fetched(order_of(shelf, tmp_path, file))
+    shelf.given_bytes.clear()
+    fetched(order_of(shelf, tmp_path, file))
+    assert shelf.given_bytes == {}
+    with Path(file.target).open("r+b") as content:
+        content.write(bytes([BIG[0] ^ 1]))
+    assert not is_verified(file)
+    fetched(order_of(shelf, tmp_path, file))
+    assert shelf.given_bytes == {"big": len(BIG)}
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from mlx_gui.core.errors import Conflict, DiskFull, Offline
 from mlx_gui.core.fetching import FetchFile, FetchOrder, FetchState
 from mlx_gui.core.hub import RepoFile
 from mlx_gui.core.job import Job
-from mlx_gui.fetch.part import disk, kept_bytes
+from mlx_gui.fetch.part import disk, is_verified, kept_bytes
 from mlx_gui.server_settings import Config, hub_cache
 from mlx_gui.version import __version__
 
@@ -172,7 +172,7 @@ def fetch_file(repo: CachedRepo, file: RepoFile, url: str) -> FetchFile:
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    """What of a download is there, each blob counted once."""
+    """What of a download is there, each blob counted once; `missing` is to be seen to."""
 
     missing: tuple[RepoFile, ...]
     there_bytes: int
@@ -189,17 +189,24 @@ def _survey(repo: CachedRepo, commit: str, needed: Iterable[RepoFile]) -> _Surve
             # Its place is known, and the first model makes it.
             repo.cache.mkdir(parents=True, exist_ok=True)
         repo.prepare()
+        # What is there and was not verified by us is looked at by the child, and not fetched.
         missing = {
-            digest: file for digest, file in blobs.items() if not repo.has(digest, file.size_bytes)
+            digest: file
+            for digest, file in blobs.items()
+            if not is_verified(fetch_file(repo, file, ""))
         }
-        repo.claim(commit, missing)
+        absent = {
+            digest: file
+            for digest, file in missing.items()
+            if not repo.has(digest, file.size_bytes)
+        }
+        repo.claim(commit, absent)
     total_bytes = sum(file.size_bytes for file in blobs.values())
-    missing_bytes = sum(file.size_bytes for file in missing.values())
-    kept = sum(kept_bytes(fetch_file(repo, file, "")) for file in missing.values())
+    kept = sum(kept_bytes(fetch_file(repo, file, "")) for file in absent.values())
     return _Survey(
         tuple(missing.values()),
-        total_bytes - missing_bytes,
-        missing_bytes - kept,
+        total_bytes - sum(file.size_bytes for file in missing.values()),
+        sum(file.size_bytes for file in absent.values()) - kept,
         len(blobs) - len(missing),
         len(blobs),
     )
