@@ -10,11 +10,11 @@ from pathlib import Path
 from bench.child import ROOT
 from bench.server import serving
 from mlx_gui.catalog.starters import EMBEDDED
+from mlx_gui.config import resolve
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.model import WeightForm
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.serve import probe_device
-from mlx_gui.server_settings import resolve
 
 MODEL_VARIABLE = "MLX_GUI_BENCH_MODEL"
 _UNSET_PREFIXES = ("MLX_", "OPENBLAS_", "OMP_", "HF_")

@@ -16,7 +16,7 @@ from bench.chat import stream_chat
 from bench.child import ROOT
 from bench.timing import Ask, Timing
 from mlx_gui.client import Client, read_runtime
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 T = TypeVar("T")
 

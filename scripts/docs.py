@@ -17,9 +17,9 @@ from mlx_gui.api.families import FAMILIES
 from mlx_gui.api.openapi import describe
 from mlx_gui.cli.main import COMMANDS, LazyCommand, build_command_line
 from mlx_gui.core.errors import error_classes
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
 from mlx_gui.core.setting_row import Setting
 from mlx_gui.model_settings import MODEL_SETTINGS
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 HELP_WIDTH = 90

@@ -8,12 +8,12 @@ from typing import Any
 
 from bench.filling import Filled, fill
 from mlx_gui.catalog.starters import EMBEDDED
+from mlx_gui.config import resolve
 from mlx_gui.control.plans.plan import Machine, Plan, plan_load
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.model import Model
 from mlx_gui.kinds.registry import recognise
 from mlx_gui.model_settings import resolve_model
-from mlx_gui.server_settings import resolve
 from tests.zoo.cache import checkpoints
 from tests.zoo.families import FAMILIES
 

@@ -23,6 +23,7 @@ from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.scripted import scripted_models
 from mlx_gui.catalog.starters import Starter
+from mlx_gui.config import Config
 from mlx_gui.control.boot import SPARE_AFTER_S, Boot
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.bandwidth import Bandwidth
@@ -61,7 +62,6 @@ from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
 from mlx_gui.log_tail import LogTail
 from mlx_gui.logging import set_level
-from mlx_gui.server_settings import Config
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlx_gui.config import Config
 from mlx_gui.core import setting_changes
 from mlx_gui.core.setting_row import ModelSettings, ModelSource, Setting, Value
-from mlx_gui.server_settings import Config
 
 
 @dataclass(frozen=True, slots=True)

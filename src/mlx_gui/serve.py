@@ -22,6 +22,7 @@ import uvloop
 from mlx_gui.api.connection import connections
 from mlx_gui.app import Application, worker_settings
 from mlx_gui.catalog.starters import EMBEDDED
+from mlx_gui.config import Config, SettingSources, misspelled_variables, read_sources
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.supervision import Background
@@ -33,7 +34,6 @@ from mlx_gui.core.runtime import Runtime
 from mlx_gui.greeting import first_request, greeting
 from mlx_gui.log_tail import LogTail
 from mlx_gui.logging import configure, set_level
-from mlx_gui.server_settings import Config, SettingSources, misspelled_variables, read_sources
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError

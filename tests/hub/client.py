@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mlx_gui.catalog.hub import Hub
-from mlx_gui.server_settings import resolve
+from mlx_gui.config import resolve
 
 
 @asynccontextmanager

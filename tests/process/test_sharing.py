@@ -13,13 +13,13 @@ import psutil
 import pytest
 
 from mlx_gui.app import Application
+from mlx_gui.config import read_sources
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.generation import Failed, GenerateRequest, Message, TextPart, Usage
 from mlx_gui.log_tail import LogTail
-from mlx_gui.server_settings import read_sources
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
 from tests.process.visitor import Visitor, chat, script, visited_server

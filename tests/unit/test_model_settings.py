@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from mlx_gui.config import resolve
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
 from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.model_settings import MODEL_SETTINGS, checked, resolve_model
-from mlx_gui.server_settings import resolve
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 CONFIG = resolve(flags={"data_dir": "/nowhere", "keep_alive_s": "7"}, environment={})
 DEEP: dict[str, object] = {}

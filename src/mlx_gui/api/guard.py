@@ -13,8 +13,8 @@ from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.intake import Intakes, check_declared, counted, has_body
 from mlx_gui.api.preflight import is_preflight, permission
 from mlx_gui.api.visitor import Visitor, Visitors, authority, note_visitor
+from mlx_gui.config import Config
 from mlx_gui.core.errors import Forbidden, MlxGuiError
-from mlx_gui.server_settings import Config
 
 _READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _WILDCARDS = frozenset({"0.0.0.0", "::"})

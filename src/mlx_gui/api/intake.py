@@ -12,8 +12,8 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive
 
+from mlx_gui.config import Config
 from mlx_gui.core.errors import PayloadTooLarge, UnsupportedMedia
-from mlx_gui.server_settings import Config
 
 Limit = Literal["max_body_bytes", "max_upload_bytes"]
 """The settings that bound bodies."""

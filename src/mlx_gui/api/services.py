@@ -10,6 +10,7 @@ from mlx_gui.bus import EventBus
 from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.library import Library
+from mlx_gui.config import Config
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.downloads import Downloads
 from mlx_gui.control.jobs.owner import Jobs
@@ -26,7 +27,6 @@ from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.log_tail import LogTail
-from mlx_gui.server_settings import Config
 from mlx_gui.store.database import Store
 from mlx_gui.store.samples import SampleStore
 from mlx_gui.store.uploads import Uploads

@@ -29,6 +29,7 @@ from mlx_gui.catalog.hub_reading import (
     read_tree,
 )
 from mlx_gui.catalog.hub_threads import HubThreads
+from mlx_gui.config import Config
 from mlx_gui.core.errors import GatedModel, HubAnswer, HubUnreachable, ModelNotOnHub, Offline
 from mlx_gui.core.hub import (
     DEFAULT_REVISION,
@@ -43,7 +44,6 @@ from mlx_gui.core.hub import (
 )
 from mlx_gui.core.network import listed_endpoint, listed_token
 from mlx_gui.core.setting_row import Unfit
-from mlx_gui.server_settings import Config
 from mlx_gui.version import __version__
 
 if TYPE_CHECKING:

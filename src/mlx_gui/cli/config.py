@@ -8,9 +8,9 @@ from mlx_gui.cli.connection import connect, find_server
 from mlx_gui.cli.options import DataDir, Json, Url
 from mlx_gui.cli.output import console, plain_table, write_json
 from mlx_gui.client import ServerUnreachable
-from mlx_gui.core.server_setting_rows import ROWS, SERVER_SETTINGS
+from mlx_gui.config import Config, resolve
 from mlx_gui.core.setting_row import Setting
-from mlx_gui.server_settings import Config, resolve
+from mlx_gui.server_settings import ROWS, SERVER_SETTINGS
 from mlx_gui.wire.server_settings import ServerSettingsBody
 
 _SECRET = "(secret)"

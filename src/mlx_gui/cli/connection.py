@@ -7,7 +7,7 @@ import typer
 
 from mlx_gui.cli.output import report_error
 from mlx_gui.client import ANSWER_TIMEOUT_S, Client, ServerUnreachable, read_runtime
-from mlx_gui.server_settings import resolve
+from mlx_gui.config import resolve
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from mlx_gui.cli.examination import examine
 from mlx_gui.cli.findings import Finding, Level, findings
 from mlx_gui.cli.options import DataDir, Json
 from mlx_gui.cli.output import console, write_json
-from mlx_gui.server_settings import resolve
+from mlx_gui.config import resolve
 
 _STYLES: dict[Level, str] = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 

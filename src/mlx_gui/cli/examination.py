@@ -13,9 +13,9 @@ import psutil
 from mlx_gui.cli.findings import Folder, Machine, PortUse
 from mlx_gui.cli.version import installed_versions
 from mlx_gui.client import Client, ServerUnreachable
+from mlx_gui.config import Config
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
-from mlx_gui.server_settings import Config
 
 HUB = "https://huggingface.co"
 HUB_TIMEOUT_S = 4.0

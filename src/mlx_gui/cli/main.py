@@ -15,8 +15,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from mlx_gui.config import SettingsError
 from mlx_gui.core.errors import MlxGuiError
-from mlx_gui.server_settings import SettingsError
 from mlx_gui.version import __version__
 
 COMMANDS: Mapping[str, str] = {

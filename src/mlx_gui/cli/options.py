@@ -9,8 +9,8 @@ def complete_models(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of installed models for the shell, from the running server; none when it is not there."""
     from mlx_gui.cli.connection import find_server
     from mlx_gui.client import ServerUnreachable
+    from mlx_gui.config import SettingsError
     from mlx_gui.core.errors import MlxGuiError
-    from mlx_gui.server_settings import SettingsError
 
     url, data_dir = context.params.get("url"), context.params.get("data_dir")
     try:

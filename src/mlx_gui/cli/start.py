@@ -10,8 +10,8 @@ from typing import Annotated, cast
 
 import typer
 
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
 from mlx_gui.core.setting_row import Setting
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 _METAVARS = {"s": "SECONDS", "bytes": "BYTES", "tokens": "TOKENS"}
 

@@ -9,6 +9,7 @@ import structlog
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.library import Library
+from mlx_gui.config import Config
 from mlx_gui.control.plans.measurements import Measurements
 from mlx_gui.control.removals import Removals
 from mlx_gui.control.residency.run_loop import RunLoop
@@ -17,7 +18,6 @@ from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Model
-from mlx_gui.server_settings import Config
 from mlx_gui.store.errors import StoreError
 
 log = structlog.get_logger(__name__)

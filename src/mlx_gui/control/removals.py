@@ -12,12 +12,12 @@ import structlog
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.removal import Removal, removal_of
 from mlx_gui.catalog.trash import Trash, TrashEntry
+from mlx_gui.config import Config
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Model, TextOptions
-from mlx_gui.server_settings import Config
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.models import note_trash_bases, trash_bases

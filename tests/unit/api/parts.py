@@ -20,6 +20,7 @@ from mlx_gui.bus import EventBus
 from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.names import meant_in_any_reading
+from mlx_gui.config import Config, read_sources, resolve
 from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.downloads import Downloads
 from mlx_gui.control.jobs.owner import Jobs
@@ -51,7 +52,6 @@ from mlx_gui.core.generation import (
 from mlx_gui.core.model import KVLayout, Model, ModelFacts, TextFacts
 from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.log_tail import LogTail
-from mlx_gui.server_settings import Config, read_sources, resolve
 from mlx_gui.store.database import Store
 from mlx_gui.store.requests import Bounds
 from mlx_gui.store.samples import SampleStore

@@ -9,11 +9,11 @@ import httpx
 import pytest
 
 from mlx_gui.api.manage.server_settings.translate import settings_body
+from mlx_gui.config import resolve
 from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
 from mlx_gui.core.setting_changes import checked
 from mlx_gui.core.setting_row import Setting
-from mlx_gui.server_settings import resolve
+from mlx_gui.server_settings import SERVER_SETTINGS
 from mlx_gui.store.database import Store
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from tests.unit.api.parts import application, config, services, serving

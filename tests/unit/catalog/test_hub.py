@@ -16,6 +16,7 @@ import pytest
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.hub_answers import Answer, HubAnswers, Key
 from mlx_gui.catalog.hub_threads import HubThreads
+from mlx_gui.config import resolve
 from mlx_gui.core.errors import (
     GatedModel,
     HubAnswer,
@@ -27,7 +28,6 @@ from mlx_gui.core.errors import (
     ShuttingDown,
 )
 from mlx_gui.core.hub import HubQuery
-from mlx_gui.server_settings import resolve
 from tests.hub.client import hub_client
 from tests.hub.faults import Fault
 from tests.hub.server import HubServer

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 
 from mlx_gui.cli.config import settings_json, shown_value
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
-from mlx_gui.server_settings import resolve
+from mlx_gui.config import resolve
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 ROWS = {row.name: row for row in SERVER_SETTINGS}
 

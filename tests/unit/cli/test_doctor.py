@@ -17,9 +17,9 @@ from mlx_gui.cli import examination
 from mlx_gui.cli.doctor import command as doctor
 from mlx_gui.cli.doctor import finding_line
 from mlx_gui.cli.findings import Finding, Folder, Machine, findings
+from mlx_gui.config import Config, resolve
 from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.errors import WorkerFailed
-from mlx_gui.server_settings import Config, resolve
 
 CPU = DeviceFacts(
     backend="cpu",

@@ -9,8 +9,8 @@ import pytest
 
 from mlx_gui.__main__ import main
 from mlx_gui.cli.main import COMMANDS, build_command_line
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
-from mlx_gui.server_settings import Config, resolve
+from mlx_gui.config import Config, resolve
+from mlx_gui.server_settings import SERVER_SETTINGS
 from mlx_gui.version import __version__
 
 CommandLine = Callable[..., int]

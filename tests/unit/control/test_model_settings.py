@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mlx_gui.config import Config, resolve
 from mlx_gui.control.settings.models import ModelSettingsOwner
-from mlx_gui.server_settings import Config, resolve
 from mlx_gui.store.database import Store
 from tests.unit.control.fakes import model
 

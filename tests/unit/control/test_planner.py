@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mlx_gui.config import resolve
 from mlx_gui.control.plans.measurements import Measurements
 from mlx_gui.control.plans.plan import Plan
 from mlx_gui.control.plans.planner import ModelPlanner
@@ -17,7 +18,6 @@ from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import ModelNotFound, NotReady
 from mlx_gui.core.model import MemoryUse, Model
-from mlx_gui.server_settings import resolve
 from mlx_gui.store.database import Store
 from mlx_gui.store.measurements import Measurement
 from tests.unit.control.test_planning import GIB, MODEL

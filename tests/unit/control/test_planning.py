@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from mlx_gui.config import resolve
 from mlx_gui.control.plans.plan import (
     Footprint,
     Machine,
@@ -28,7 +29,6 @@ from mlx_gui.core.model import (
     TextOptions,
 )
 from mlx_gui.model_settings import resolve_model
-from mlx_gui.server_settings import resolve
 from mlx_gui.store.measurements import Measurement
 from tests.support.models import changed_facts
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from mlx_gui.config import Config, read_sources
 from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.core.errors import Conflict, DiskFull, InvalidRequest
-from mlx_gui.server_settings import Config, read_sources
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.server_settings import overrides

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
-from mlx_gui.server_settings import (
+from mlx_gui.config import (
     Config,
     SettingsError,
     misspelled_variables,
     resolve,
 )
+from mlx_gui.server_settings import SERVER_SETTINGS
 
 
 @pytest.fixture
@@ -384,7 +384,7 @@ def test_any_text_gives_a_value_within_the_bounds_or_a_settings_error(name: str,
 
 
 def test_importing_the_settings_brings_no_large_library() -> None:
-    code = "import mlx_gui.server_settings, sys; print(*sys.modules)"
+    code = "import mlx_gui.config, sys; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout.split()

@@ -21,7 +21,7 @@ from mlx_gui.api.manage.status.translate import (
 from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.services import Services
 from mlx_gui.control.machine.sampler import process_private_bytes, process_rss_bytes
-from mlx_gui.core.server_setting_rows import SERVER_SETTINGS
+from mlx_gui.server_settings import SERVER_SETTINGS
 from mlx_gui.version import __version__
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import (

@@ -6,12 +6,12 @@ from typing import ClassVar, Literal, Protocol
 
 from mlx_gui.catalog.disk_room import DiskRoom
 from mlx_gui.catalog.hub import Hub
+from mlx_gui.config import Config
 from mlx_gui.control.jobs.bandwidth import Bandwidth
 from mlx_gui.control.workers.errands import run_errand
 from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job
-from mlx_gui.server_settings import Config
 
 
 class Report(Protocol):

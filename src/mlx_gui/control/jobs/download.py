@@ -11,6 +11,7 @@ import msgspec
 
 from mlx_gui.catalog.hub_cache import CachedRepo, digest_of
 from mlx_gui.catalog.needed import needed_files
+from mlx_gui.config import Config, hub_cache
 from mlx_gui.control.jobs.base import JobContext, Resting
 from mlx_gui.control.jobs.fetching import Speed, fetch
 from mlx_gui.core.errors import Conflict, DiskFull, Offline
@@ -18,7 +19,6 @@ from mlx_gui.core.fetching import FetchFile, FetchOrder, FetchState
 from mlx_gui.core.hub import RepoFile
 from mlx_gui.core.job import Job
 from mlx_gui.fetch.part import disk, is_verified, kept_bytes
-from mlx_gui.server_settings import Config, hub_cache
 from mlx_gui.version import __version__
 
 _PATIENCE = 4

@@ -9,6 +9,7 @@ import msgspec
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.hub_cache import CachedRepo, digest_of
 from mlx_gui.catalog.needed import CONFIG, INDEX_SUFFIX, check_config, check_index, needed_files
+from mlx_gui.config import Config
 from mlx_gui.control.jobs.download import Download, download_folder
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.core.errors import (
@@ -30,7 +31,6 @@ from mlx_gui.core.hub import (
 )
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, Model
-from mlx_gui.server_settings import Config
 from mlx_gui.version import __version__
 
 _LONGEST_PATTERN = 256

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from mlx_gui.catalog.package_file import Progress
 from mlx_gui.catalog.starters import STARTERS, Starter, clear_unfinished, ensure_starter
+from mlx_gui.config import MODELS_FOLDER, Config
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.core.errors import Conflict, NotFound
-from mlx_gui.server_settings import MODELS_FOLDER, Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mlx_gui.config import Config
 from mlx_gui.control.plans.measurements import corrected
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelTooLarge, ModelUnsupported
@@ -12,7 +13,6 @@ from mlx_gui.core.units import format_bytes
 from mlx_gui.kinds import text_plan
 from mlx_gui.kinds.base import Footprint, LoadAsked
 from mlx_gui.kinds.registry import engine_of, kind_of
-from mlx_gui.server_settings import Config
 from mlx_gui.store.measurements import Measurement
 
 Measured = Callable[[LoadSpec], Measurement | None]

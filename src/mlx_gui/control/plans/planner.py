@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from mlx_gui.config import Config
 from mlx_gui.control.plans.measurements import Measurements
 from mlx_gui.control.plans.plan import (
     Machine,
@@ -18,7 +19,6 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError, NotReady
 from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.core.setting_row import ModelSettings
-from mlx_gui.server_settings import Config
 from mlx_gui.store.measurements import Measurement
 
 Basis = tuple[Model, ModelSettings, Model | None, Machine]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from mlx_gui.config import Config
 from mlx_gui.control.plans.pins import check_pins, check_pins_below
 from mlx_gui.control.plans.plan import find_draft
 from mlx_gui.control.residency.run_loop import RunLoop
@@ -13,7 +14,6 @@ from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
 from mlx_gui.core.setting_row import ModelSettings, Value
 from mlx_gui.model_settings import MODEL_SETTINGS, ModelSetting
-from mlx_gui.server_settings import Config
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import structlog
 
+from mlx_gui.config import Config
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import Model
 from mlx_gui.core.setting_row import ModelSettings, Value
 from mlx_gui.model_settings import checked, resolve_model, with_adapter
-from mlx_gui.server_settings import Config
 from mlx_gui.store.database import Store
 from mlx_gui.store.model_settings import all_model_settings, change_model_settings
 

@@ -8,11 +8,11 @@ from typing import Any, Generic, TypeVar
 
 import structlog
 
+from mlx_gui.config import Config, SettingsError, SettingSources
 from mlx_gui.core.errors import Conflict, InvalidRequest
-from mlx_gui.core.server_setting_rows import ROWS, SERVER_SETTINGS
 from mlx_gui.core.setting_changes import checked
 from mlx_gui.core.setting_row import Setting, Value
-from mlx_gui.server_settings import Config, SettingsError, SettingSources
+from mlx_gui.server_settings import ROWS, SERVER_SETTINGS
 from mlx_gui.store.database import Store
 from mlx_gui.store.server_settings import change_overrides
 

@@ -12,8 +12,8 @@ from mlx_gui.api.manage.disk.translate import folder_bodies
 from mlx_gui.api.services import InjectedServices, Services
 from mlx_gui.catalog.disk import FolderUse, bytes_below, disk_use, room_of
 from mlx_gui.catalog.scan import Sighting
+from mlx_gui.config import MODELS_FOLDER
 from mlx_gui.core.errors import MlxGuiError
-from mlx_gui.server_settings import MODELS_FOLDER
 from mlx_gui.store.errors import StoreError
 from mlx_gui.wire.disk import DiskUse
 from mlx_gui.wire.errors import ErrorEnvelope

@@ -2,9 +2,9 @@
 
 import math
 
+from mlx_gui.config import Config
 from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.model_settings import MODEL_SETTINGS, inherited
-from mlx_gui.server_settings import Config
 from mlx_gui.wire.model_settings import ModelSettingBody, ModelSettingsBody
 
 

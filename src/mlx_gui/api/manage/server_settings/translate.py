@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import cast
 
+from mlx_gui.config import Config
 from mlx_gui.core.setting_row import Setting
-from mlx_gui.server_settings import Config
 from mlx_gui.wire.server_settings import PendingValue, ServerSettingBody, ServerSettingsBody
 
 
