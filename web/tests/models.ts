@@ -20,6 +20,7 @@ export function model(id: string, changes: Partial<Model> = {}): Model {
     quantization: null,
     disk_bytes: 1_000,
     path: "/models",
+    copies: [],
     supported: true,
     problem: null,
     state: "not_loaded",
