@@ -21,6 +21,7 @@ export function model(id: string, changes: Partial<Model> = {}): Model {
     disk_bytes: 1_000,
     path: "/models",
     copies: [],
+    aliases: [],
     supported: true,
     problem: null,
     state: "not_loaded",

@@ -245,6 +245,7 @@ export const en = {
   state: {
     notLoaded: "Not loaded",
     notSupported: "Not supported",
+    away: "Disk away",
     waiting: "Waiting",
     waitingRequests: (count: number) =>
       plural(count, { one: "request waits", other: "requests wait" }),
