@@ -40,6 +40,13 @@ WITHOUT_ROW = {
     "disk_full": "a response that cannot be stored is answered all the same; tests/unit/api",
     "store_unavailable": "needs a damaged database; tests/unit/api/test_responses.py damages one",
     "request_cancelled": "somebody else ends it; tests/process/test_request_records.py",
+    **dict.fromkeys(
+        ("gated_model", "not_servable"), "a hub says so; tests/process/test_refused_downloads.py"
+    ),
+    **dict.fromkeys(
+        ("hub_answer", "hub_unreachable", "model_not_on_hub", "offline"),
+        "a hub, or none, is asked; tests/process/test_discover.py and test_downloads.py",
+    ),
     "cancelled": "the client has gone, so nobody reads it; tests/unit/api/test_streams.py",
 }
 

@@ -103,7 +103,8 @@ class HubAnswers:
     def _make_room(self) -> None:
         """Remove the oldest files beyond the bounds, and what a crash has left unfinished."""
         with self._lock:
-            stats = [(entry, entry.stat()) for entry in os.scandir(self._folder)]
+            with os.scandir(self._folder) as entries:
+                stats = [(entry, entry.stat()) for entry in entries]
             kept = sorted(
                 ((entry, stat) for entry, stat in stats if entry.name.endswith(_SUFFIX)),
                 key=lambda each: each[1].st_mtime,
