@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_gui.core.errors import FetchFailed, HubAnswer
@@ -153,17 +154,18 @@ class OneFile:
         span = None if whole else piece
         try:
             with self._asker.open(self.file.url, span=span, validator=trusted) as answer:
-                if self._fits(part, answer, asked_whole=whole, generation=generation):
+                asked = _Asked(whole, trusted is not None, generation)
+                if self._fits(part, answer, asked):
                     self._receive(part, answer, piece, generation=generation, came=came)
         except Misfit as misfit:
             self._strike(misfit.error)
         except Replaced:
             return
 
-    def _fits(self, part: PartFile, answer: Answer, *, asked_whole: bool, generation: int) -> bool:
+    def _fits(self, part: PartFile, answer: Answer, asked: "_Asked") -> bool:
         """Whether these are bytes of the file as it is wanted; else it is asked another way."""
         with self._lock:
-            if generation != part.generation:
+            if asked.generation != part.generation:
                 return False
             if answer.total_bytes not in (None, self.file.size_bytes):
                 raise _misfit(
@@ -177,12 +179,12 @@ class OneFile:
                 part.reset(answer.etag)
                 return False
             part.validator = part.validator or answer.etag
-            if asked_whole or not answer.whole:
+            if asked.whole or not answer.whole:
                 self._unheeded = 0
                 return True
-            # Some servers heed a range, but not one with a condition.
+            # Some servers heed a range, but not one with a condition; several may be on their way.
             self._conditional = False
-            self._unheeded += 1
+            self._unheeded += not asked.conditional
             self._whole = self._whole or self._unheeded >= _MOST_UNHEEDED
             # Where nobody else brings any of it, this answer will do.
             return self._claimed == {(0, self.file.size_bytes)}
@@ -264,6 +266,15 @@ class OneFile:
                     f"hub's list of files names: {digest} instead of {self.file.digest}.",
                     hint="Try again later; something between here and the hub may change files.",
                 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a piece was asked for: without a range, with a condition, of which generation."""
+
+    whole: bool
+    conditional: bool
+    generation: int
 
 
 class _Pulse:
