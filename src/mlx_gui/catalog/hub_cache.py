@@ -24,7 +24,7 @@ from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.hub import RepoFile, safe_path
 
 _TAG = """Signature: 8a477f597d28d172789f06886806bc55
-# This file is a cache directory tag created by huggingface_hub.
+# This file is a cache directory tag.
 # For information about cache directory tags, see:
 #\thttps://bford.info/cachedir/
 """

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlx_gui.catalog.durable import sync_folder, write_durably
 from mlx_gui.core.errors import Conflict, DiskFull, InvalidRequest, NotServable
 from mlx_gui.core.hub import checked_repo_id
 from mlx_gui.core.units import format_bytes
@@ -61,10 +62,7 @@ def checked_name(name: str | None, path: Path) -> str:
 def check_place(source: Importable, target: Path, *, mode: ImportMode) -> None:
     """Raises Conflict when `target` is taken, and DiskFull when a copy would not fit."""
     if os.path.lexists(target):
-        raise Conflict(
-            f"There is a folder {target} already.",
-            hint="Give the model another name, or remove the other one.",
-        )
+        raise _taken(target)
     room = target.parent
     while not room.exists():
         room = room.parent
@@ -104,12 +102,55 @@ def copied(source: Importable, work: Path) -> Generator[int]:
             os.fsync(copy.fileno())
 
 
-def put_in_place(work: Path, target: Path) -> None:
-    """Let the finished folder appear. Raises OSError, FileExistsError if another came first."""
+def put_in_place(made: Path, target: Path, *, work: Path) -> None:
+    """Let what was made appear at `target`, and note beside `work` that it is ours.
+
+    `made` is a folder or a link on the same disk. Raises OSError, FileExistsError if another came
+    first.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     if os.path.lexists(target):
         raise FileExistsError(target)
-    work.rename(target)
+    work.parent.mkdir(parents=True, exist_ok=True)
+    # A rename keeps the inode, so that a later run knows its own work from another's.
+    write_durably(_note(work), str(made.lstat().st_ino).encode())
+    made.rename(target)
+    sync_folder(target.parent)
+
+
+def is_placed(target: Path, *, work: Path) -> bool:
+    """Whether `target` is what `put_in_place` let appear; a later run has only the rest to do.
+
+    Raises Conflict where something else is in the place.
+    """
+    if not os.path.lexists(target):
+        return False
+    try:
+        ours = int(_note(work).read_bytes()) == target.lstat().st_ino
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise _taken(target)
+    return True
+
+
+def clear_work(work: Path) -> None:
+    """Remove what was not finished, and the note of what was."""
+    if work.is_symlink():
+        work.unlink()
+    shutil.rmtree(work, ignore_errors=True)
+    _note(work).unlink(missing_ok=True)
+
+
+def _note(work: Path) -> Path:
+    return work.with_name(f"{work.name}.placed")
+
+
+def _taken(target: Path) -> Conflict:
+    return Conflict(
+        f"There is a folder {target} already.",
+        hint="Give the model another name, or remove the other one.",
+    )
 
 
 def _existing(text: str) -> Path:

@@ -9,6 +9,7 @@ from mlx_gui.catalog.importing import (
     checked_name,
     copied,
     examine,
+    is_placed,
     put_in_place,
     work_folder,
 )
@@ -128,8 +129,21 @@ def test_a_copy_is_the_same_files_and_appears_at_once(tmp_path: Path) -> None:
     (work / "left").mkdir(parents=True)
     assert list(copied(source, work))[-1] == source.bytes
     assert not target.exists()
-    put_in_place(work, target)
+    put_in_place(work, target, work=work)
+    assert is_placed(target, work=work)
     assert {str(name) for name, _ in source.files} == {path.name for path in target.iterdir()}
     assert not any(path.is_symlink() for path in target.iterdir())
     with pytest.raises(FileExistsError):
-        put_in_place(target, target)
+        put_in_place(target, target, work=work)
+
+
+def test_what_another_has_put_there_is_not_taken_for_our_own(tmp_path: Path) -> None:
+    target = write_model(tmp_path / "models" / "model")
+    work = work_folder(target, tmp_path / "models")
+    with pytest.raises(Conflict, match="already"):
+        is_placed(target, work=work)
+    work.parent.mkdir()
+    work.with_name("model.placed").write_text("1")
+    with pytest.raises(Conflict, match="already"):
+        is_placed(target, work=work)
+    assert not is_placed(tmp_path / "models" / "other", work=work)

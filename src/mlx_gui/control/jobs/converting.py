@@ -1,12 +1,10 @@
 """The job that makes a smaller model of one that is installed."""
 
 import asyncio
-import os
-import shutil
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mlx_gui.catalog.importing import put_in_place, work_folder
+from mlx_gui.catalog.importing import clear_work, is_placed, put_in_place, work_folder
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.control.jobs.starter import starter_folder
 from mlx_gui.core.quantization import QuantizationMode
@@ -43,19 +41,19 @@ class ConvertModel:
         """It begins anew where an earlier run was interrupted."""
         root = starter_folder(context.tools.config())
         target = root / self.model_id
+        work = work_folder(target, root)
         with named_errors(root):
-            if not os.path.lexists(target):
-                work = work_folder(target, root)
-                await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+            if not await asyncio.to_thread(is_placed, target, work=work):
+                await asyncio.to_thread(clear_work, work)
                 await asyncio.to_thread(work.mkdir, parents=True)
                 await context.errand("quantize", self._arguments(str(work)))
-                await asyncio.to_thread(put_in_place, work, target)
+                await asyncio.to_thread(put_in_place, work, target, work=work)
         await context.tools.installed(self.model_id)
+        await asyncio.to_thread(clear_work, work)
 
     async def discard(self, context: JobContext) -> None:
         root = starter_folder(context.tools.config())
-        work = work_folder(root / self.model_id, root)
-        await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+        await asyncio.to_thread(clear_work, work_folder(root / self.model_id, root))
 
     def _arguments(self, out: str) -> dict[str, str]:
         return {

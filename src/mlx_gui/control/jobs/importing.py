@@ -1,7 +1,7 @@
 """The job that imports a model from somewhere on this machine."""
 
 import asyncio
-import os
+import errno
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +11,10 @@ from mlx_gui.catalog.importing import (
     Importable,
     ImportMode,
     check_place,
+    clear_work,
     copied,
     examine,
+    is_placed,
     put_in_place,
     work_folder,
 )
@@ -49,64 +51,55 @@ class ImportModel:
         """Where an earlier run had put it into its place, only what follows is done."""
         root = starter_folder(context.tools.config())
         target = root / self.model_id
+        work = work_folder(target, root)
         with named_errors(root):
-            if not os.path.lexists(target):
-                await self._put(context, target, root)
+            if not await asyncio.to_thread(is_placed, target, work=work):
+                await self._put(context, target, work)
             if self.mode == "move" and self.form == "folder":
                 await asyncio.to_thread(_remove_twin, Path(self.path), target)
         await context.tools.installed(self.model_id)
+        await asyncio.to_thread(clear_work, work)
 
     async def discard(self, context: JobContext) -> None:
         root = starter_folder(context.tools.config())
-        work = work_folder(root / self.model_id, root)
-        await asyncio.to_thread(shutil.rmtree, work, ignore_errors=True)
+        await asyncio.to_thread(clear_work, work_folder(root / self.model_id, root))
 
-    async def _put(self, context: JobContext, target: Path, root: Path) -> None:
+    async def _put(self, context: JobContext, target: Path, work: Path) -> None:
         source = await asyncio.to_thread(examine, self.path)
         await asyncio.to_thread(check_place, source, target, mode=self.mode)
+        await asyncio.to_thread(clear_work, work)
         if source.form == "gguf":
-            await self._convert(context, source, target, root)
+            work.parent.mkdir(parents=True, exist_ok=True)
+            await context.errand("convert-gguf", {"source": str(source.path), "out": str(work)})
         elif self.mode == "link":
-            await asyncio.to_thread(_link, source.path, target)
-        elif self.mode == "copy" or not await asyncio.to_thread(_renamed, source.path, target):
-            await self._copy(context, source, target, root)
+            await asyncio.to_thread(_link, source.path, work)
+        elif self.mode == "move" and await asyncio.to_thread(_moved, source.path, target, work):
+            return
+        else:
+            await self._copy(context, source, work)
+        await asyncio.to_thread(put_in_place, work, target, work=work)
 
-    async def _copy(
-        self, context: JobContext, source: Importable, target: Path, root: Path
-    ) -> None:
-        work, total_bytes = work_folder(target, root), source.bytes
+    async def _copy(self, context: JobContext, source: Importable, work: Path) -> None:
+        total_bytes = source.bytes
         copying = copied(source, work)
         context.report("copy", 0, total_bytes)
         while (done_bytes := await asyncio.to_thread(next, copying, None)) is not None:
             context.report("copy", done_bytes, total_bytes)
-        await asyncio.to_thread(put_in_place, work, target)
-
-    async def _convert(
-        self, context: JobContext, source: Importable, target: Path, root: Path
-    ) -> None:
-        work = work_folder(target, root)
-        await asyncio.to_thread(_emptied, work)
-        await context.errand("convert-gguf", {"source": str(source.path), "out": str(work)})
-        await asyncio.to_thread(put_in_place, work, target)
 
 
-def _emptied(work: Path) -> None:
-    shutil.rmtree(work, ignore_errors=True)
+def _link(source: Path, work: Path) -> None:
     work.parent.mkdir(parents=True, exist_ok=True)
+    work.symlink_to(source)
 
 
-def _link(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(source)
-
-
-def _renamed(source: Path, target: Path) -> bool:
+def _moved(source: Path, target: Path, work: Path) -> bool:
     """Whether the folder could be moved in one step, which it can within one disk."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        source.rename(target)
-    except OSError:
-        return False
+        put_in_place(source, target, work=work)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
     return True
 
 
