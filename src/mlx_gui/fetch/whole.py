@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from mlx_gui.core.errors import (
     FetchFailed,
@@ -62,22 +63,17 @@ class Fetch:
     def run(self) -> bool:
         """Whether every file is there; False when it was stopped. Raises why it cannot be."""
         lock = FileLock(self._order.lock)
-        threads: list[threading.Thread] = []
+        threads = ThreadPoolExecutor(self._order.connections, "fetch")
         try:
             if not self._take(lock):
                 return False
-            threads = [
-                threading.Thread(target=self._work, name=f"fetch-{number}", daemon=True)
-                for number in range(self._order.connections)
-            ]
-            for thread in threads:
-                thread.start()
+            for _ in range(self._order.connections):
+                threads.submit(self._work).add_done_callback(self._note_end)
             self._attend()
         finally:
             self._ended.set()
             self._hurry()
-            for thread in threads:
-                thread.join()
+            threads.shutdown()
             self._keep_what_is_there()
             for each in self._files:
                 each.close()
@@ -163,8 +159,11 @@ class Fetch:
                     self._rest(cause)
             except MlxGuiError as error:
                 self._rest(error)
-            except BaseException as fault:  # noqa: BLE001 - what ends a thread ends the child
-                self._fail(fault)
+
+    def _note_end(self, work: "Future[None]") -> None:
+        """What ends a thread ends the child."""
+        if (fault := work.exception()) is not None:
+            self._fail(fault)
 
     def _next(self) -> tuple[OneFile, Piece] | None:
         """The next piece of the first file that has one; waits while others have them all."""
