@@ -137,6 +137,7 @@ def test_the_plan_is_shown_to_who_loads_from_the_palette_elsewhere(
     expect(other.get_by_role("heading", level=1)).to_be_visible()
     other.keyboard.press("Control+k")
     other.keyboard.type("load slow-load")
+    expect(other.get_by_role("option", name="Load slow-load")).to_be_visible()
     other.keyboard.press("Enter")
     expect(plan_of(other, "slow-load")).to_be_visible()
 

@@ -76,6 +76,18 @@ def test_a_model_is_loaded_from_the_palette(page: Page, server: Server) -> None:
     expect(row(page, "echo")).to_contain_text(LOADED)
 
 
+def test_the_palette_stays_while_it_has_nothing_to_run(page: Page) -> None:
+    expect(row(page, "echo")).to_be_visible()
+    page.keyboard.press("Control+k")
+    field = page.get_by_role("combobox")
+    page.keyboard.type("no such thing")
+    expect(page.get_by_role("option")).to_have_count(0)
+    page.keyboard.press("Enter")
+    expect(field).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(field).to_be_hidden()
+
+
 def test_letters_in_a_field_are_text(page: Page) -> None:
     expect(row(page, "echo")).to_be_visible()
     page.keyboard.press("/")
