@@ -12,6 +12,7 @@ from mlx_gui.api.border import Border
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
+from mlx_gui.api.intakes import Intakes
 from mlx_gui.api.manage.aliases import routes as aliases
 from mlx_gui.api.manage.conversions import routes as conversions
 from mlx_gui.api.manage.discover import routes as discover
@@ -49,6 +50,7 @@ from mlx_gui.api.openai.tokens import routes as tokens
 from mlx_gui.api.openai.transcriptions import routes as transcriptions
 from mlx_gui.api.openapi import describe
 from mlx_gui.api.paths import AnyReadingMethod, OnePath
+from mlx_gui.api.raised import answer_raised
 from mlx_gui.api.services import Services
 
 # Routes match in this order: what follows a model's name in a path comes before the name alone.
@@ -125,7 +127,7 @@ def install(app: FastAPI, services: Services) -> None:
         for router in family.routers:
             app.include_router(router)
     errors = ErrorResponses(FAMILIES)
-    errors.install(app)
+    answer_raised(app, errors)
     install_plan_changed(app, services, errors)
     describe(app)
     # The last one added is the first to see a request.
@@ -134,7 +136,7 @@ def install(app: FastAPI, services: Services) -> None:
         Guard,
         rules=services.server.settings.view(rules),
         errors=errors,
-        routes=routes_of(FAMILIES),
+        intake_of=Intakes(routes_of(FAMILIES)).of,
     )
     app.add_middleware(Border, errors=errors)
     app.add_middleware(OnePath)

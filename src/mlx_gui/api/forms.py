@@ -11,8 +11,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.requests import ClientDisconnect
 
 from mlx_gui.api.form_reader import Form, FormReader, unreadable
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.intake import FORM, Intake
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import invalid_request
 from mlx_gui.core.errors import Cancelled, InvalidRequest
 from mlx_gui.store.uploads import Uploads

@@ -1,16 +1,15 @@
 """What no request passes without: addressed to us, not sent by a foreign page, not too large."""
 
 import ipaddress
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
-from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlx_gui.api.connection import refusal_of
 from mlx_gui.api.errors import ErrorResponses
-from mlx_gui.api.intake import Intakes, check_declared, counted, has_body
+from mlx_gui.api.intake import Intake, check_declared, counted, has_body
 from mlx_gui.api.preflight import is_preflight, permission
 from mlx_gui.api.visitor import Visitor, Visitors, authority, note_visitor
 from mlx_gui.config import Config
@@ -41,9 +40,10 @@ def rules(config: Config) -> Rules:
 
 
 class Guard:
-    """ASGI middleware before all `routes`; it also answers what browsers ask before a request.
+    """ASGI middleware before all routes; it also answers what browsers ask before a request.
 
-    Websockets are refused: nothing here speaks them.
+    `intake_of` says what the route of a method and a path takes of bodies. Websockets are refused:
+    nothing here speaks them.
     """
 
     def __init__(
@@ -52,11 +52,11 @@ class Guard:
         *,
         rules: Callable[[], Rules],
         errors: ErrorResponses,
-        routes: Iterable[BaseRoute],
+        intake_of: Callable[[str, str], Intake],
     ) -> None:
         self.app = app
         self._errors = errors
-        self._intakes = Intakes(routes)
+        self._intake_of = intake_of
         self._rules = rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +84,7 @@ class Guard:
         visitor = self._rules().visitors.of(headers)
         _check_visitor(visitor, method)
         if has_body(headers):
-            intake = self._intakes.of(method, path)
+            intake = self._intake_of(method, path)
             check_declared(intake, headers, path=path, config=self._rules().config)
         return visitor
 
@@ -112,7 +112,7 @@ class Guard:
         if "transfer-encoding" not in headers:
             return receive
         path = scope["path"]
-        intake = self._intakes.of(scope["method"], path)
+        intake = self._intake_of(scope["method"], path)
         return counted(receive, intake, path=path, config=self._rules().config)
 
 

@@ -1,15 +1,9 @@
-"""What a route takes of bodies: which content types, and how large they may be.
+"""What is taken of bodies: which content types, and how large they may be."""
 
-A route says so by the property `intake` of its class. One without it reads no body.
-"""
-
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
-from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
-from starlette.routing import BaseRoute, Route
 from starlette.types import Message, Receive
 
 from mlx_gui.config import Config
@@ -44,32 +38,6 @@ FORM = Intake((FORM_TYPE,), "max_upload_bytes")
 UNREAD = Intake(("application/json",), None)
 ANYTHING = Intake(None, "max_body_bytes")
 """Where there is no route, or one that refuses whatever it is sent, that is what will be said."""
-
-
-@runtime_checkable
-class TakesBodies(Protocol):
-    """A route whose class says what it takes."""
-
-    @property
-    def intake(self) -> Intake: ...
-
-
-class Intakes:
-    """What each of the `routes` takes; of two that match the first one counts, as everywhere."""
-
-    def __init__(self, routes: Iterable[BaseRoute]) -> None:
-        self._rows = tuple(
-            (route.path_regex, route.methods or set[str](), _intake_of(route))
-            for route in routes
-            if isinstance(route, Route)
-        )
-
-    def of(self, method: str, path: str) -> Intake:
-        """What is taken by the route that answers `method` at `path`."""
-        for pattern, methods, intake in self._rows:
-            if method in methods and pattern.match(path):
-                return intake
-        return ANYTHING
 
 
 def has_body(headers: Headers) -> bool:
@@ -115,12 +83,6 @@ def counted(receive: Receive, intake: Intake, *, path: str, config: Config) -> R
         return message
 
     return receive_counted
-
-
-def _intake_of(route: Route) -> Intake:
-    if isinstance(route, TakesBodies):
-        return route.intake
-    return UNREAD if isinstance(route, APIRoute) else ANYTHING
 
 
 def _check_type(wanted: tuple[str, ...], sent: list[str], path: str) -> None:

@@ -2,10 +2,7 @@
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from typing import Annotated, cast
 from urllib.parse import quote
-
-from fastapi import Depends, Request
 
 from mlx_gui.core.generation import Event, Prepared
 
@@ -55,14 +52,6 @@ class Notices:
     def _note(self, header: str, values: Iterable[str]) -> None:
         for value in values:
             self._by_header.setdefault(header, {})[value] = None
-
-
-async def notices_of(request: Request) -> Notices:
-    """Those of the request, which the border sends."""
-    return cast(Notices, request.state.notices)
-
-
-RequestNotices = Annotated[Notices, Depends(notices_of)]
 
 
 def _listed(values: Iterable[str]) -> str:

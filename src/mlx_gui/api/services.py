@@ -1,10 +1,7 @@
-"""The parts of the program that routes use, and how a route gets them."""
+"""The parts of the program that routes use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, cast
-
-from fastapi import Depends, Request
 
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.aliases import Aliases
@@ -92,11 +89,3 @@ class Services:
     uploads: Uploads
     store: Store
     bus: EventBus
-
-
-async def services(request: Request) -> Services:
-    """The running server's parts."""
-    return cast(Services, request.app.state.services)
-
-
-InjectedServices = Annotated[Services, Depends(services)]

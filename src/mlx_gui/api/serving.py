@@ -6,17 +6,19 @@ A family brings what is its own: its translation, and how events read as its byt
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeVar, cast
 
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 
 from mlx_gui.api.answers import Collector, feed, only
-from mlx_gui.api.auth import LOCAL, Principal, requires
+from mlx_gui.api.auth import requires
 from mlx_gui.api.bodies import translated
-from mlx_gui.api.notices import Notices, RequestNotices
+from mlx_gui.api.injected import InjectedServices
+from mlx_gui.api.notices import Notices
+from mlx_gui.api.principal import LOCAL, Principal
 from mlx_gui.api.priority import RequestPriority
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.services import Services
 from mlx_gui.api.sse import KEEP_ALIVE_COMMENT, EventStreamResponse
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
@@ -109,6 +111,14 @@ class Serving:
             keep_alive=keep_alive,
             media_type=media_type,
         )
+
+
+async def notices_of(request: Request) -> Notices:
+    """Those of the request, which the border sends."""
+    return cast(Notices, request.state.notices)
+
+
+RequestNotices = Annotated[Notices, Depends(notices_of)]
 
 
 async def serving(

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -58,7 +58,7 @@ It was installed with <code>MLX_GUI_SKIP_WEB_BUILD=1</code>, or its build did no
 """
 
 
-def mount(app: FastAPI) -> None:
+def mount(app: Starlette) -> None:
     """Adds `/admin`, `/docs` and the redirect from `/` to `app`."""
     interface = BuiltFiles(STATIC_FOLDER, fallback=True)
     app.mount("/admin", WithHeaders(interface, ADMIN_HEADERS))

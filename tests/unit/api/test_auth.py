@@ -7,7 +7,8 @@ import pytest
 from fastapi import Request
 from fastapi.params import Depends as DependsMarker
 
-from mlx_gui.api.auth import LOCAL, Principal, authenticate, requires
+from mlx_gui.api.auth import authenticate, requires
+from mlx_gui.api.principal import LOCAL, Principal
 from mlx_gui.core.errors import Forbidden, Unauthenticated
 from tests.unit.api.parts import config, services
 

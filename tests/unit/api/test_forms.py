@@ -17,7 +17,7 @@ from fastapi import APIRouter, FastAPI
 from pydantic import BaseModel, Field
 from starlette.responses import StreamingResponse
 
-from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.auth import requires
 from mlx_gui.api.form_reader import (
     MAX_PART_HEADER_BYTES,
     MAX_PART_HEADERS,
@@ -27,7 +27,8 @@ from mlx_gui.api.form_reader import (
     FormFile,
 )
 from mlx_gui.api.forms import FormRoute, form_of, texts_of
-from mlx_gui.api.intake import Intakes
+from mlx_gui.api.intakes import Intakes
+from mlx_gui.api.principal import Principal
 from mlx_gui.core.blob import INLINE_BYTES, Blob, open_content
 from mlx_gui.core.errors import Conflict
 from tests.support.waiting import wait_until

@@ -11,6 +11,7 @@ from starlette.types import Message
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.families import FAMILIES, routes_of
 from mlx_gui.api.guard import Guard, rules
+from mlx_gui.api.intakes import Intakes
 from mlx_gui.core.errors import Forbidden, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from tests.unit.api.parts import config
 
@@ -27,7 +28,7 @@ def guard(tmp_path: Path, **settings: object) -> Guard:
         unreachable,
         rules=lambda: held_to,
         errors=ErrorResponses(FAMILIES),
-        routes=routes_of(FAMILIES),
+        intake_of=Intakes(routes_of(FAMILIES)).of,
     )
 
 

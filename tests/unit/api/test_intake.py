@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from mlx_gui.api.families import FAMILIES, routes_of
-from mlx_gui.api.intake import Intakes
+from mlx_gui.api.intakes import Intakes
 from tests.unit.api.parts import ScriptedDispatch
 
 CHAT, MESSAGES, RESPONSES = "/v1/chat/completions", "/v1/messages", "/v1/responses"

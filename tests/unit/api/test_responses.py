@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +12,9 @@ from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI
 
-from mlx_gui.api.auth import LOCAL, Principal, authenticate
+from mlx_gui.api import auth
+from mlx_gui.api.principal import LOCAL, Principal
 from mlx_gui.core.errors import QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import (
     CallStarted,
@@ -50,7 +50,6 @@ UNKNOWN = "resp_" + "0" * 32
 class Place:
     """A server with a database, and who answers there."""
 
-    app: FastAPI
     client: httpx.Client
     dispatch: ScriptedDispatch
     store: Store
@@ -63,13 +62,11 @@ class Place:
         return self.post(**fields).raise_for_status().json()
 
     @contextmanager
-    def asked_by(self, who: Callable[[], Awaitable[Principal]]) -> Iterator[None]:
+    def asked_by(self, who: Principal) -> Iterator[None]:
         """While everything is asked in the name of another principal."""
-        self.app.dependency_overrides[authenticate] = who
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(auth, "principal_of", lambda *_, **__: who)
             yield
-        finally:
-            self.app.dependency_overrides.clear()
 
     def rows(self) -> int:
         with closing(sqlite3.connect(self.database)) as connection:
@@ -88,7 +85,7 @@ def place(folder: Path, **settings: object) -> Iterator[Place]:
             serving(app) as address,
             httpx.Client(base_url=address, timeout=DEADLINE_S, trust_env=False) as client,
         ):
-            yield Place(app, client, dispatch, store, folder / DATABASE_FILE)
+            yield Place(client, dispatch, store, folder / DATABASE_FILE)
     finally:
         store.close()
 
@@ -432,10 +429,7 @@ def test_no_tenant_sees_the_responses_of_another(here: Place) -> None:
     id = here.answered()["id"]
     item = {"type": "item_reference", "id": f"msg_{id.removeprefix('resp_')}_0"}
 
-    async def somebody_else() -> Principal:
-        return Principal("key-1", "team-a", LOCAL.scopes)
-
-    with here.asked_by(somebody_else):
+    with here.asked_by(Principal("key-1", "team-a", LOCAL.scopes)):
         assert here.client.get(f"{RESPONSES}/{id}").status_code == 404
         assert here.client.get(f"{RESPONSES}/{id}/input_items").status_code == 404
         assert here.client.delete(f"{RESPONSES}/{id}").status_code == 404

@@ -3,7 +3,8 @@
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.injected import InjectedServices
+from mlx_gui.api.services import Services
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.alias import Alias
 from mlx_gui.core.errors import MlxGuiError

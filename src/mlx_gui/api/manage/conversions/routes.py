@@ -7,8 +7,8 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.control.jobs.converting import ConvertModel
 from mlx_gui.control.jobs.starter import starter_folder

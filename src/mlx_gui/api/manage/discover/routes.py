@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.discover.asked import Filters
 from mlx_gui.api.manage.discover.present import (
     discovery,
@@ -20,7 +21,7 @@ from mlx_gui.api.manage.discover.translate import (
     page_body,
     starter_list,
 )
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.services import Services
 from mlx_gui.catalog.hub_facts import HubKind
 from mlx_gui.catalog.hub_found import Wanted
 from mlx_gui.catalog.starter_list import starter_models

@@ -8,8 +8,9 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.disk.translate import folder_bodies
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.services import Services
 from mlx_gui.catalog.disk import FolderUse, bytes_below, disk_use, room_of
 from mlx_gui.catalog.scan import Sighting
 from mlx_gui.config import MODELS_FOLDER

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.downloads.translate import download_body, wanted_model
 from mlx_gui.api.present_models import present_model
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.alias import checked_alias
 from mlx_gui.core.model import Model

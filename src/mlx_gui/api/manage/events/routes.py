@@ -9,10 +9,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
-from mlx_gui.api.auth import Principal, demand, requires
+from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.events.topics import TOPICS, TopicRow, wanted
 from mlx_gui.api.model_view import utc_time
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.principal import Principal, demand
+from mlx_gui.api.services import Services
 from mlx_gui.api.sse import EventStreamResponse, frame
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.version import __version__

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from pydantic import BaseModel
 
-from mlx_gui.api.auth import AccessScope
 from mlx_gui.api.manage.downloads.translate import download_body
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.manage.present import (
@@ -18,6 +17,7 @@ from mlx_gui.api.manage.present import (
     present_system,
 )
 from mlx_gui.api.present_models import present_model, present_models
+from mlx_gui.api.principal import AccessScope
 from mlx_gui.api.services import Services
 from mlx_gui.bus import Mark, Subscription, Topic
 from mlx_gui.core.errors import InvalidRequest, NotFound

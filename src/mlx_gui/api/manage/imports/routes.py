@@ -5,8 +5,8 @@ import asyncio
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.catalog.importing import check_place, checked_name, examine
 from mlx_gui.control.jobs.importing import ImportModel

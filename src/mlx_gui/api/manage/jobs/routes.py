@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.jobs import JobBody, JobList, RemovedJob
 

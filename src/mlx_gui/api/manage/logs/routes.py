@@ -8,7 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
-from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.log_tail import LogLine, LogQuery
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.logs import LogLevel, LogLineBody, LogList

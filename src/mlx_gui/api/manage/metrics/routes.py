@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.metrics.translate import moment_of
 from mlx_gui.api.manage.present import present_memory
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.version import __version__
 from mlx_gui.wire.errors import ErrorEnvelope
 

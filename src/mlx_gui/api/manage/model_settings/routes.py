@@ -5,8 +5,9 @@ from functools import partial
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.model_settings.translate import settings_body
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.services import Services
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.model import Model
 from mlx_gui.model_settings import checked

@@ -8,10 +8,11 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.hangup import first_of, hang_up
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.models.loading import attend, begun, load, load_unattended
 from mlx_gui.api.manage.models.translate import load_wishes, unload_result
 from mlx_gui.api.present_models import present_model, present_models
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.services import Services
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.catalog.names import meant_in_any_reading
 from mlx_gui.core.errors import Conflict, InvalidRequest, ModelNotFound, NotReady, WorkerFailed

@@ -5,9 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.plan.translate import decision_list, plan_body, wanted_context
 from mlx_gui.api.model_view import display_names
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.plan import DecisionList, PlanBody, PlanRequest

@@ -8,9 +8,9 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.removals.translate import entry_body, removed_body, trash_list
 from mlx_gui.api.present_models import present_model
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.core.errors import Conflict, ModelNotFound
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.removals import (

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.requests.translate import ended_request, running_request
 from mlx_gui.api.model_view import unix_time
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.control.requests.tracking import FollowedRequest
 from mlx_gui.core.ask import Outcome
 from mlx_gui.core.errors import Conflict, NotFound

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
-from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.status import SafeModeBody
 

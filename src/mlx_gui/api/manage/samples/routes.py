@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.samples.translate import (
     LONGEST_STEP_S,
     MOST_POINTS,
     sample_series,
     steps_of,
 )
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.core.errors import InternalError
 from mlx_gui.store.errors import StoreError
 from mlx_gui.wire.errors import ErrorEnvelope

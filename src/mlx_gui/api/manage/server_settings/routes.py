@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.present import present_settings
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.server_settings import ServerSettingsBody, ServerSettingsChange

@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.present import present_manager, present_system
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.version import __version__
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.status import HealthStatus, ManagerStatus, SystemStatus

@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.ollama.catalog.wire import OllamaCopyRequest, OllamaDeleteRequest
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute
-from mlx_gui.api.services import InjectedServices
 
 router = APIRouter(
     route_class=AnyTypeJsonRoute,

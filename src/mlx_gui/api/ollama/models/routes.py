@@ -8,6 +8,7 @@ from contextlib import suppress
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.models.disk import chat_template, modified_s
 from mlx_gui.api.ollama.models.translate import also, card, listed, running
@@ -19,7 +20,6 @@ from mlx_gui.api.ollama.models.wire import (
     OllamaVersion,
 )
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.catalog.library import Library
 from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.errors import ModelNotFound

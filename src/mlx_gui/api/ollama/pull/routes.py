@@ -7,11 +7,12 @@ from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import requires
 from mlx_gui.api.hangup import first_of, hang_up
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.ollama.errors import OllamaError, error_line
 from mlx_gui.api.ollama.pull.translate import progress_of, wanted_model
 from mlx_gui.api.ollama.pull.wire import OllamaPullProgress, OllamaPullRequest
 from mlx_gui.api.ollama.route import NDJSON, AnyTypeJsonRoute, object_or_lines
-from mlx_gui.api.services import InjectedServices, Services
+from mlx_gui.api.services import Services
 from mlx_gui.api.sse import EventStreamResponse, json_line
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job

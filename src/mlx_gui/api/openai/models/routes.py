@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.openai.models.translate import agent_models
 from mlx_gui.api.openai.models.wire import AgentModelList
 from mlx_gui.api.present_models import present_model, present_models
-from mlx_gui.api.services import InjectedServices
 from mlx_gui.core.errors import MethodNotAllowed, ModelNotFound
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.models import ModelObject

@@ -10,10 +10,11 @@ import msgspec
 import structlog
 from fastapi import Depends
 
-from mlx_gui.api.auth import Principal, requires
+from mlx_gui.api.auth import requires
+from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.openai.responses.items import as_listed, kind_of
 from mlx_gui.api.openai.responses.wire.request import ITEMS, InputFields, Item
-from mlx_gui.api.services import InjectedServices
+from mlx_gui.api.principal import Principal
 from mlx_gui.core.errors import DiskFull, InvalidRequest, NotFound
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
