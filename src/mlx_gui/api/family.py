@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from fastapi import APIRouter
+from starlette.routing import Router
 
 from mlx_gui.core.errors import MlxGuiError
 
@@ -17,5 +17,5 @@ class Family:
 
     name: str
     prefix: str
-    routers: tuple[APIRouter, ...]
+    routers: tuple[Router, ...]
     error_body: ErrorBody

@@ -8,6 +8,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from mlx_gui.api.auth import authenticate
+from mlx_gui.api.families import FAMILIES, routes_of
 from tests.unit.api.parts import application, config, services
 
 
@@ -110,3 +111,7 @@ def test_every_route_asks_who_is_there(app: FastAPI) -> None:
 
     assert len(routes) == len(operations(app.openapi()))
     assert all(asks(route.dependant) for route in routes)
+
+
+def test_no_route_is_built_a_second_time_for_the_application(app: FastAPI) -> None:
+    assert {*map(id, routes_of(FAMILIES))} <= {*map(id, app.routes)}
