@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlx_gui.core.errors import LoadFailed, MlxGuiError, ModelUnsupported
+from mlx_gui.core.errors import MlxGuiError, ModelUnsupported, NotServable
 from mlx_gui.core.generation import Sampling
 from tests.engines.gguf_files import (
     Tensors,
@@ -119,9 +119,9 @@ REFUSED: dict[str, tuple[Change, type[MlxGuiError], str]] = {
         "architecture falcon",
     ),
     "a quantisation that MLX has not": (
-        lambda _, t: t.update({"blk.0.ffn_up.weight": ((256,), "Q4_K", bytes(144))}),
+        lambda _, t: t.update({"blk.0.ffn_up.weight": ((256,), "Q8_1", bytes(288))}),
         ModelUnsupported,
-        r"blk\.0\.ffn_up\.weight is stored as Q4_K",
+        r"blk\.0\.ffn_up\.weight is stored as Q8_1",
     ),
     "a tensor that llama has not": (
         lambda _, t: t.update({"blk.0.ffn_gate_inp.weight": ((32,), "F32", bytes(128))}),
@@ -135,7 +135,7 @@ REFUSED: dict[str, tuple[Change, type[MlxGuiError], str]] = {
     ),
     "no number of layers": (
         lambda m, _: m.pop("llama.block_count"),
-        LoadFailed,
+        NotServable,
         r"llama\.block_count",
     ),
 }
@@ -160,7 +160,7 @@ def test_a_file_cut_short_is_refused(kept_bytes: int, engine: RemoteEngine, tmp_
     source, file = checkpoint(SOURCE), tmp_path / "tiny.gguf"
     write_gguf(file, source_metadata(source), engine.child.call(source_tensors, source, "F16"))
     file.write_bytes(file.read_bytes()[:kept_bytes])
-    with pytest.raises(LoadFailed, match=r"tiny\.gguf is not a readable GGUF file"):
+    with pytest.raises(NotServable, match=r"tiny\.gguf is not a readable GGUF file"):
         engine.child.call(converted, file, tmp_path / "out")
 
 
@@ -169,5 +169,5 @@ def test_a_header_that_promises_more_than_the_file_holds_is_refused(
 ) -> None:
     file = tmp_path / "liar.gguf"
     file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60) + bytes(100))
-    with pytest.raises(LoadFailed, match="announces"):
+    with pytest.raises(NotServable, match="announces"):
         engine.child.call(converted, file, tmp_path / "out")

@@ -5,6 +5,7 @@ of the models that the names come from.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tokenizers import (
@@ -18,21 +19,39 @@ from tokenizers import (
 )
 
 from mlx_gui.core.errors import ModelUnsupported
-from mlx_gui.engines.convert.gguf_header import GgufHeader, needed
+from mlx_gui.engines.convert.gguf_header import GgufHeader
+from mlx_gui.engines.convert.gguf_vocabulary import (
+    CONTROL,
+    UNKNOWN,
+    USER_DEFINED,
+    Vocabulary,
+)
 
-_CONTROL_TOKEN = 3
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}"
     r"| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_CUTS: Mapping[str, str | None] = {
-    "smollm": None,
-    "llama-bpe": _WORDS.format(digits=r"\p{N}{1,3}"),
-    "qwen2": _WORDS.format(digits=r"\p{N}"),
+
+
+@dataclass(frozen=True, slots=True)
+class _Cut:
+    """How a text is cut: by `words`, or else as GPT-2 does.
+
+    `digits_alone` cuts each digit off first. `composed` joins letters and their accents before
+    anything else.
+    """
+
+    words: str | None = None
+    digits_alone: bool = False
+    composed: bool = False
+
+
+_CUTS: Mapping[str, _Cut] = {
+    "smollm": _Cut(digits_alone=True),
+    "llama-bpe": _Cut(_WORDS.format(digits=r"\p{N}{1,3}")),
+    "qwen2": _Cut(_WORDS.format(digits=r"\p{N}"), composed=True),
 }
-"""By the names that GGUF has for them; without an expression, as GPT-2 with each digit alone."""
-_NORMALIZED = ("qwen2",)
-"""Those that compose letters and their accents first."""
+"""By the names that GGUF has for them."""
 
 
 def check_tokenizer(header: GgufHeader) -> None:
@@ -45,35 +64,36 @@ def check_tokenizer(header: GgufHeader) -> None:
         )
 
 
-def tokenizer_of(header: GgufHeader) -> Tokenizer:
-    """The tokenizer, which `check_tokenizer` has passed. Raises LoadFailed for what it lacks."""
-    tokens = needed(header, "tokenizer.ggml.tokens")
-    merges = [tuple(merge.split(" ")) for merge in needed(header, "tokenizer.ggml.merges")]
-    vocabulary = {token: index for index, token in enumerate(tokens)}
-    tokenizer: Any = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    cut = str(header.metadata["tokenizer.ggml.pre"])
-    if cut in _NORMALIZED:
-        tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(_cuts(_CUTS[cut]))
-    tokenizer.decoder = decoders.ByteLevel()
-    types = needed(header, "tokenizer.ggml.token_type")
-    tokenizer.add_special_tokens(
-        [
-            AddedToken(token, special=True, normalized=False)
-            for token, kind in zip(tokens, types, strict=True)
-            if kind == _CONTROL_TOKEN
-        ]
-    )
+def tokenizer_of(vocabulary: Vocabulary) -> Tokenizer:
+    """The tokenizer, which `check_tokenizer` has passed. Raises NotServable for what it lacks."""
+    cut = _CUTS[str(vocabulary.header.metadata["tokenizer.ggml.pre"])]
+    tokenizer = _byte_level(vocabulary, cut)
+    _add_tokens(tokenizer, vocabulary)
     return tokenizer
 
 
-def _cuts(words: str | None) -> list[Any]:
-    if words is None:
-        return [
-            pre_tokenizers.Digits(individual_digits=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    return [
-        pre_tokenizers.Split(Regex(words), behavior="isolated"),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-    ]
+def _byte_level(vocabulary: Vocabulary, cut: _Cut) -> Any:
+    ids = {token: index for index, token in enumerate(vocabulary.tokens)}
+    tokenizer: Any = Tokenizer(models.BPE(vocab=ids, merges=vocabulary.merges()))
+    if cut.composed:
+        tokenizer.normalizer = normalizers.NFC()
+    cuts: list[Any] = []
+    if cut.digits_alone:
+        cuts.append(pre_tokenizers.Digits(individual_digits=True))
+    if cut.words is not None:
+        cuts.append(pre_tokenizers.Split(Regex(cut.words), behavior="isolated"))
+    cuts.append(pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=cut.words is None))
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(cuts)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _add_tokens(tokenizer: Any, vocabulary: Vocabulary) -> None:
+    """Those that a text is searched for before it is cut; only control tokens are not text."""
+    for special, types in ((True, (CONTROL, UNKNOWN)), (False, (USER_DEFINED,))):
+        tokenizer.add_tokens(
+            [
+                AddedToken(token, special=special, normalized=False)
+                for token in vocabulary.of_type(*types)
+            ]
+        )

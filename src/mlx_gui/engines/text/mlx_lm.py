@@ -48,6 +48,9 @@ with _open_file_limits_kept():
         save_model,
     )
     from mlx_lm.utils import (
+        _get_classes as model_classes,
+    )
+    from mlx_lm.utils import (
         does_model_support_input_embeddings as takes_embeddings,
     )
 
@@ -70,6 +73,7 @@ __all__ = [
     "load_tokenizer",
     "make_prompt_cache",
     "maybe_quantize_kv_cache",
+    "model_classes",
     "quantize_model",
     "save_config",
     "save_model",

@@ -1,0 +1,123 @@
+"""The architectures of GGUF files that are read, and how they are called and built here."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mlx_gui.core.errors import ModelUnsupported, NotServable
+from mlx_gui.engines.convert.gguf_facts import Facts
+from mlx_gui.engines.convert.gguf_header import needed
+
+_GLOBAL_NAMES = {
+    "token_embd": "model.embed_tokens",
+    "output_norm": "model.norm",
+    "output": "lm_head",
+}
+_LAYER_NAMES = {
+    "attn_q": "self_attn.q_proj",
+    "attn_k": "self_attn.k_proj",
+    "attn_v": "self_attn.v_proj",
+    "attn_output": "self_attn.o_proj",
+    "attn_norm": "input_layernorm",
+    "ffn_gate": "mlp.gate_proj",
+    "ffn_up": "mlp.up_proj",
+    "ffn_down": "mlp.down_proj",
+    "ffn_norm": "post_attention_layernorm",
+}
+
+
+def _nothing_more(facts: Facts) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What an architecture is called here, and how its tensors differ from those of a llama.
+
+    `interleaved` says that GGUF has each head's two halves of queries and keys interleaved. `dtype`
+    is that of everything that is not packed. `more_config` says what its config.json has besides.
+    """
+
+    model_type: str
+    class_name: str
+    interleaved: bool = False
+    dtype: Literal["float16", "bfloat16"] = "float16"
+    more_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    more_config: Callable[[Facts], dict[str, Any]] = _nothing_more
+
+    def name_of(self, tensor: str) -> str:
+        """What the tensor is called here. Raises ModelUnsupported for one that has no place."""
+        layer_names = {**_LAYER_NAMES, **self.more_names}
+        match tensor.split("."):
+            case ["blk", layer, part, "weight" | "bias" as suffix] if part in layer_names:
+                return f"model.layers.{layer}.{layer_names[part]}.{suffix}"
+            case [part, "weight" | "bias" as suffix] if part in _GLOBAL_NAMES:
+                return f"{_GLOBAL_NAMES[part]}.{suffix}"
+            case _:
+                raise ModelUnsupported(
+                    f"The tensor {tensor} has no place in a {self.model_type} model.",
+                    hint="The model has a repo in MLX's own form, or none that can be served.",
+                )
+
+
+FORMS: Mapping[str, Form] = {
+    "llama": Form("llama", "LlamaForCausalLM", interleaved=True),
+    "qwen2": Form("qwen2", "Qwen2ForCausalLM"),
+    "qwen3": Form(
+        "qwen3",
+        "Qwen3ForCausalLM",
+        more_names={"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"},
+    ),
+}
+"""By the names that GGUF has for them."""
+
+
+def form_of(facts: Facts) -> Form:
+    """Raises ModelUnsupported for an architecture that is not read, and for parts of a model."""
+    if facts.architecture not in FORMS:
+        raise ModelUnsupported(
+            f"GGUF files of the architecture {facts.architecture} cannot be read yet.",
+            hint=f"Those of {', '.join(FORMS)} can; others have repos in MLX's own form.",
+        )
+    parts = facts.header.metadata.get("split.count")
+    if isinstance(parts, int) and parts > 1:
+        raise ModelUnsupported(
+            f"This GGUF file is one of {parts} parts of a model.",
+            hint="Make one file of them with llama-gguf-split --merge, and import that.",
+        )
+    return FORMS[facts.architecture]
+
+
+def config_of(facts: Facts, form: Form) -> dict[str, Any]:
+    """What config.json says, but for the quantization and special tokens."""
+    head_dim = facts.count_or("attention.key_length", 0)
+    layers = facts.count("block_count")
+    if layers > len(facts.header.tensors):
+        raise NotServable(
+            f"The GGUF file has {layers} layers, and {len(facts.header.tensors)} tensors.",
+            hint="Fetch the file again; it may be damaged.",
+        )
+    config: dict[str, Any] = {
+        "architectures": [form.class_name],
+        "model_type": form.model_type,
+        "hidden_size": facts.count("embedding_length"),
+        "num_hidden_layers": layers,
+        "intermediate_size": facts.count("feed_forward_length"),
+        "num_attention_heads": facts.count("attention.head_count"),
+        "num_key_value_heads": facts.count("attention.head_count_kv"),
+        "rms_norm_eps": facts.number("attention.layer_norm_rms_epsilon"),
+        "rope_theta": facts.number_or("rope.freq_base", 10_000.0),
+        "max_position_embeddings": facts.count("context_length"),
+        "vocab_size": len(needed(facts.header, "tokenizer.ggml.tokens")),
+        "tie_word_embeddings": not facts.has("output.weight"),
+        "dtype": dtype_of(facts, form),
+    }
+    if head_dim:
+        config["head_dim"] = head_dim
+    return config | form.more_config(facts)
+
+
+def dtype_of(facts: Facts, form: Form) -> Literal["float16", "bfloat16"]:
+    """Of what is not packed: what the file has, where it has anything that float16 cannot hold."""
+    kinds = {tensor.type_name for tensor in facts.header.tensors}
+    return "bfloat16" if "BF16" in kinds else form.dtype
