@@ -18,9 +18,13 @@ from tests.engines.test_gguf import converted
 KEPT = {
     "Q4_0": 1e-5,
     "Q4_1": 1e-5,
+    "Q5_0": 1e-5,
+    "Q5_1": 1e-5,
     "Q8_0": 1e-5,
+    "Q4_K": 1e-2,
+    "Q5_K": 1e-2,
 }
-"""The logits differ by no more."""
+"""The logits differ by no more. Scales of the last two are products, and are rounded to float16."""
 
 
 def differs(
@@ -92,3 +96,41 @@ def check_room_for_petabytes(folder: Path) -> None:
 
     tensor = TensorInfo("output.weight", (1 << 24, 1 << 24), "Q8_0", 0)
     check_room([Weight(tensor, "lm_head.weight", "float16", 8, None)], folder)
+
+
+ROUNDED = ("Q4_K", "Q5_K")
+
+
+@pytest.mark.parametrize("type_name", KEPT)
+def test_the_whole_numbers_of_blocks_are_kept_as_they_are(
+    type_name: str, engine: RemoteEngine
+) -> None:
+    found = engine.child.call(losses_of, type_name)
+    assert found["float32"] == 0
+    assert found["float16"] < (1e-3 if type_name in ROUNDED else 1e-9)
+    assert found["bfloat16"] < 8e-3
+
+
+def losses_of(type_name: str) -> dict[str, float]:
+    """In the child: how far the values of kept blocks are off, in the mean, by dtype."""
+    import mlx.core as mx
+    import numpy as np
+
+    from mlx_gui.engines.convert.gguf_blocks import KEPT, packed
+    from mlx_gui.engines.convert.gguf_header import BLOCKS
+    from tests.engines.gguf_blocks import encoded
+
+    rows = np.random.default_rng(5).normal(0, 0.02, (64, 512)).astype(np.float32)
+    known = encoded(type_name, rows)
+    blocks = np.frombuffer(known.content, np.uint8).reshape(-1, BLOCKS[type_name][1])
+    bits, groups = KEPT[type_name].bits, KEPT[type_name].groups(blocks)
+    losses: dict[str, float] = {}
+    for dtype in ("float32", "float16", "bfloat16"):
+        shared = [
+            mx.array(each[:, None]).astype(getattr(mx, dtype)).astype(mx.float32)
+            for each in (groups.scales, groups.biases)
+        ]
+        ours = mx.dequantize(mx.array(packed(groups, bits)), *shared, group_size=32, bits=bits)
+        off = np.array(ours).reshape(rows.shape) - known.values
+        losses[dtype] = float(np.sqrt((off**2).mean() / (known.values**2).mean()))
+    return losses
