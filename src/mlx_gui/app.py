@@ -4,17 +4,15 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import structlog
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from mlx_gui.api.families import install
-from mlx_gui.api.manage.present import present_memory
-from mlx_gui.api.manage.samples.translate import to_sample
+from mlx_gui.api.opening import Opening
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus, Topic
 from mlx_gui.catalog.aliases import Aliases
@@ -69,8 +67,6 @@ from mlx_gui.store.measurements import Measurement
 from mlx_gui.store.requests import Bounds
 from mlx_gui.store.samples import Sample, SampleStore
 from mlx_gui.store.uploads import Uploads
-from mlx_gui.version import __version__
-from mlx_gui.web.static_files import mount as mount_interface
 from mlx_gui.web.static_files import ui_build
 
 log = structlog.get_logger(__name__)
@@ -157,7 +153,7 @@ class Application:
         )
         self.services = self._services(address, boot_id)
         self._recorder = self._record_samples()
-        self.asgi = build_asgi(self.services)
+        self.asgi = Opening(self.services)
         settings.listen(self._on_settings_changed)
 
     def _services(self, address: str, boot_id: str) -> Services:
@@ -292,13 +288,18 @@ class Application:
         self._logs.listen(lambda: loop.call_soon_threadsafe(self.bus.publish, "logs"))
         self._background.keep("run-loop", self.run_loop.run)
         self._background.keep("memory", self.sampler.run)
-        self._background.keep("samples", self._recorder.run)
         self._background.keep("requests", self.requests.records.run)
         self._background.keep("boot", self.boot.run)
         self._background.keep("retention", self._retention.run)
         self._background.keep("trash", self.removals.run)
         self._background.keep("folders", self._watch.run)
         self.jobs.begin()
+
+    async def complete(self) -> None:
+        """Import what the API is made of, aside, and have all of it answer from then on."""
+        build = await asyncio.to_thread(_import_api)
+        self.asgi.complete(build(self.services))
+        self._background.keep("samples", self._recorder.run)
 
     async def drain(self, grace_s: float) -> None:
         """Refuse what is new and end every worker, running answers first if they are quick.
@@ -404,13 +405,9 @@ class Application:
             log.warning("measurement_lost", model=spec.model_id, reason=error.message)
 
     def _sample(self) -> Sample:
-        snapshot = self.run_loop.snapshot()
-        return to_sample(
-            present_memory(self.services),
-            at_s=time.time(),
-            active=sum(view.active for view in snapshot.models.values()),
-            queued=len(snapshot.queue),
-        )
+        from mlx_gui.api.manage.samples.taking import present_sample  # there by now, with the API
+
+        return present_sample(self.services)
 
     def _start_worker(self, spec: LoadSpec, observer: WorkerObserver) -> WorkerProcess:
         child = self.spare.take(spec)
@@ -426,18 +423,10 @@ class Application:
         )
 
 
-def build_asgi(services: Services) -> FastAPI:
-    """The HTTP application over `services`: every family, and the web interface."""
-    asgi = FastAPI(
-        title="mlx-gui",
-        version=__version__,
-        summary="A private AI server on Apple's MLX.",
-        docs_url=None,
-        redoc_url=None,
-    )
-    install(asgi, services)
-    mount_interface(asgi)
-    return asgi
+def _import_api() -> Callable[[Services], ASGIApp]:
+    from mlx_gui.asgi import build_asgi  # takes longer than all the rest of a start
+
+    return build_asgi
 
 
 def worker_settings(config: Config) -> WorkerSettings:

@@ -25,7 +25,7 @@ from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import Config, SettingSources, misspelled_variables, read_sources
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.server import ServerSettings
-from mlx_gui.control.supervision import Background
+from mlx_gui.control.supervision import Background, fault_of
 from mlx_gui.control.workers.probe import probe_once
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
@@ -117,11 +117,9 @@ async def _serve(
         import webbrowser
 
         webbrowser.open(f"{address}/admin/")
-    # What is there now stays: collections need not look through it in the middle of an answer.
-    gc.freeze()
-    gc.enable()
     try:
         await server.serve(sockets=[sock])
+        server.raise_fault()
     finally:
         _withdraw(config)
         await application.close()
@@ -180,7 +178,7 @@ async def _drawn(application: Application, job: Job) -> Job:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, with the drain of `Application` before its own shutdown."""
+    """uvicorn, which completes an `Application` once it answers, and drains it before its end."""
 
     def __init__(self, application: Application, settings: ServerSettings) -> None:
         super().__init__(
@@ -201,6 +199,27 @@ class _Server(uvicorn.Server):
         self._application = application
         self._settings = settings
         self._ending: asyncio.Task[None] | None = None
+        self._fault: BaseException | None = None
+
+    def raise_fault(self) -> None:
+        """Raises what kept the application from being completed."""
+        if self._fault is not None:
+            raise self._fault
+
+    async def main_loop(self) -> None:
+        """Serve until the end, from the first moment, and complete the application meanwhile."""
+        completing = asyncio.create_task(self._complete(), name="api")
+        await super().main_loop()
+        await completing
+
+    async def _complete(self) -> None:
+        self._fault = await fault_of("import", self._application.complete())
+        if self._fault is not None and self._ending is None:
+            # What cannot be asked for anything need not stay.
+            self._ending = asyncio.create_task(self._end(0))
+        # What is there now stays: collections need not look through it in the middle of an answer.
+        gc.freeze()
+        gc.enable()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

@@ -147,7 +147,9 @@ def _wait_until_ready(process: subprocess.Popen[bytes], data_dir: Path, log: Pat
 
     wait_until(published, what="runtime.json", deadline_s=START_DEADLINE_S)
     runtime = _read(path)
-    with httpx.Client(base_url=runtime.address, trust_env=False) as client:
+    with httpx.Client(
+        base_url=runtime.address, timeout=START_DEADLINE_S, trust_env=False
+    ) as client:
 
         def ready() -> bool:
             alive()

@@ -45,10 +45,43 @@ def test_a_blocked_library_cannot_be_imported(library: str) -> None:
     ("module", "unloaded"),
     [
         ("mlx_gui.cli.main", ["fastapi", "uvicorn", "sqlalchemy", "alembic", "httpx"]),
-        ("mlx_gui.serve", ["alembic"]),
+        ("mlx_gui.serve", ["alembic", "httpx", "huggingface_hub", "fastapi", "pydantic"]),
+        (
+            "mlx_gui.serve",
+            ["mlx_gui.asgi", "mlx_gui.api.families", "mlx_gui.wire", "mlx_gui.client"],
+        ),
     ],
 )
 def test_a_start_does_not_wait_for_what_it_may_not_need(module: str, unloaded: list[str]) -> None:
     child = import_in_child(module, watched=unloaded)
     assert child.returncode == 0, child.stderr
     assert child.stdout.split() == []
+
+
+PACKAGES_OF_A_START = {
+    *("anyio", "sniffio", "starlette", "python_multipart"),
+    *("uvicorn", "uvloop", "httptools", "click"),
+    *("sqlalchemy", "greenlet"),
+    *("typer", "shellingham", "annotated_doc", "platformdirs"),
+    *("msgspec", "structlog", "prometheus_client", "psutil", "typing_extensions"),
+}
+"""What a server imports before it answers `/health`. Each costs every start."""
+
+
+START = """
+import sys
+before = set(sys.modules)
+import mlx_gui.__main__, mlx_gui.cli.main, mlx_gui.cli.start
+with mlx_gui.cli.start._hidden("rich"):
+    import mlx_gui.serve
+for name in set(sys.modules) - before:
+    if "site-packages" in (getattr(sys.modules[name], "__file__", None) or ""):
+        print(name.partition(".")[0])
+"""
+
+
+def test_a_start_imports_no_other_packages_before_it_answers() -> None:
+    child = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True)
+    assert child.returncode == 0, child.stderr
+    found = {name for name in child.stdout.split() if "__mypyc" not in name}
+    assert found - {"mlx_gui"} - PACKAGES_OF_A_START == set()

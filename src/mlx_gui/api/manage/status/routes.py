@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.health import health
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.present import present_manager, present_system
 from mlx_gui.version import __version__
@@ -16,11 +17,15 @@ router = APIRouter(
 )
 
 
-@router.get("/health", operation_id="get_health", summary="Is the server alive")
-async def get_health(services: InjectedServices) -> HealthStatus:
+@router.get(
+    "/health",
+    operation_id="get_health",
+    summary="Is the server alive",
+    response_model=HealthStatus,
+)
+async def get_health(services: InjectedServices) -> Response:
     """Answers as long as the server does."""
-    stopping = services.models.run_loop.snapshot().stopping
-    return HealthStatus(status="stopping" if stopping else "ok", version=__version__)
+    return health(services)
 
 
 @router.get(
