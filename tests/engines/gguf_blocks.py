@@ -169,6 +169,36 @@ def _q2_k(rows: Floats) -> tuple[NDArray[np.uint8], Floats]:
     return _joined(both, quarters.sum(2).astype(np.uint8), d, dmin), step * whole - base
 
 
+UNEVEN = np.array(
+    [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113], np.float32
+)
+
+
+def _nearest(values: Any) -> Any:
+    return np.abs(values[..., None] - UNEVEN).argmin(-1)
+
+
+def _iq4_nl(rows: Floats) -> tuple[NDArray[np.uint8], Floats]:
+    values = rows.reshape(-1, 32).astype(np.float32)
+    d = (np.abs(values).max(1, keepdims=True) / 113).astype("<f2")
+    step = d.astype(np.float32) + 0 * values
+    whole = _nearest(_over(values, step))
+    return _joined(d, _halved(whole)), step * UNEVEN[whole]
+
+
+def _iq4_xs(rows: Floats) -> tuple[NDArray[np.uint8], Floats]:
+    values = rows.reshape(-1, 8, 32).astype(np.float32)
+    steps = np.abs(values).max(2) / 113
+    d = (steps.max(1, keepdims=True) / 31).astype("<f2")
+    scales = _whole(_over(steps, d.astype(np.float32) + 0 * steps), 0, 31)
+    step = (d.astype(np.float32) * scales)[..., None] + 0 * values
+    whole = _nearest(_over(values, step))
+    six = scales + 32
+    upper = ((six >> 4) << (np.arange(8) * 2)).sum(1, keepdims=True).astype("<u2")
+    lower = (six[:, 0::2] & 15 | (six[:, 1::2] & 15) << 4).astype(np.uint8)
+    return _joined(d, upper, lower, _halved(whole)), step * UNEVEN[whole]
+
+
 ENCODERS: dict[str, Encoder] = {
     "Q4_0": _legacy(4, offset=False),
     "Q4_1": _legacy(4, offset=True),
@@ -180,4 +210,6 @@ ENCODERS: dict[str, Encoder] = {
     "Q4_K": _with_minima(4),
     "Q5_K": _with_minima(5),
     "Q6_K": _q6_k,
+    "IQ4_NL": _iq4_nl,
+    "IQ4_XS": _iq4_xs,
 }

@@ -3,6 +3,7 @@
 Their rows are long enough for blocks of 256. All functions that need MLX run in the child.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,10 +112,16 @@ def byte_tokenizer() -> dict[str, Any]:
 
 
 def write_random(
-    file: Path, architecture: Architecture, type_name: str, *, tied: bool = True
+    file: Path,
+    architecture: Architecture,
+    type_name: str,
+    *,
+    tied: bool = True,
+    mixed: Mapping[str, str] | None = None,
 ) -> list[list[float]]:
     """In the child: a GGUF file with its matrices in `type_name`, and the logits of what it says.
 
+    `mixed` has the types of tensors that are otherwise.
     The logits are those of mlx-lm's own model with the values that the blocks hold.
     """
     import mlx.core as mx
@@ -137,9 +144,10 @@ def write_random(
             rows = rows.astype(np.float16)
         if "norm" in name and not architecture.norms_plus_one:
             rows = (rows + 1).astype(np.float16)
-        kind = type_name if array.ndim > 1 and "mlp.gate.weight" not in name else "F32"
-        as_seen = encoded(kind, rows.astype(np.float32)).values
         theirs = gguf_name(architecture, name)
+        kind = type_name if array.ndim > 1 and "mlp.gate.weight" not in name else "F32"
+        kind = (mixed or {}).get(theirs.split(".")[-2], kind)
+        as_seen = encoded(kind, rows.astype(np.float32)).values
         stored = as_stored(architecture, theirs, rows.astype(np.float32))
         tensors[theirs] = (stored.shape, kind, encoded(kind, stored).content)
         seen.append((name, mx.array(as_seen)))

@@ -1,5 +1,6 @@
 """The tensor types of GGUF: what becomes of their values."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -134,3 +135,64 @@ def losses_of(type_name: str) -> dict[str, float]:
         off = np.array(ours).reshape(rows.shape) - known.values
         losses[dtype] = float(np.sqrt((off**2).mean() / (known.values**2).mean()))
     return losses
+
+
+REQUANTIZED = {"Q2_K": 0.1, "Q3_K": 0.05, "Q6_K": 0.006, "IQ4_NL": 0.03, "IQ4_XS": 0.03}
+"""What quantizing them anew changes in the mean, at most."""
+
+
+@pytest.mark.parametrize("type_name", REQUANTIZED)
+def test_what_mlx_has_no_groups_for_is_quantized_anew_and_stays_close(
+    type_name: str, engine: RemoteEngine
+) -> None:
+    read, kept = engine.child.call(loss_by_quantizing_anew, type_name)
+    assert read == 0
+    assert kept < REQUANTIZED[type_name]
+
+
+def loss_by_quantizing_anew(type_name: str) -> tuple[float, float]:
+    """In the child: how far the values read are off, and how far those written are, in the mean."""
+    import mlx.core as mx
+    import numpy as np
+
+    from mlx_gui.engines.convert.gguf_header import BLOCKS
+    from mlx_gui.engines.convert.gguf_values import REQUANTIZED
+    from tests.engines.gguf_blocks import encoded
+
+    rows = np.random.default_rng(7).normal(0, 0.02, (64, 512)).astype(np.float32)
+    known = encoded(type_name, rows)
+    blocks = np.frombuffer(known.content, np.uint8).reshape(-1, BLOCKS[type_name][1])
+    form = REQUANTIZED[type_name]
+    values = form.values(blocks).reshape(rows.shape)
+    packed = mx.quantize(mx.array(values), group_size=32, bits=form.bits)
+    written = np.array(mx.dequantize(*packed, group_size=32, bits=form.bits))
+    off = [float(np.sqrt(((each - known.values) ** 2).mean())) for each in (values, written)]
+    return off[0], off[1] / float(np.sqrt((known.values**2).mean()))
+
+
+@pytest.mark.parametrize("type_name", REQUANTIZED)
+def test_a_model_of_such_blocks_computes_nearly_the_same(
+    type_name: str, engine: RemoteEngine, tmp_path: Path
+) -> None:
+    found = differs(engine, tmp_path, ARCHITECTURES["llama"], type_name, tied=False)
+    assert found < 8 * REQUANTIZED[type_name]
+
+
+def test_a_file_of_mixed_types_has_each_in_its_own_width(
+    engine: RemoteEngine, tmp_path: Path
+) -> None:
+    """As Q4_K_M files are: Q6_K where it matters, and Q5_0 where rows are too short for Q4_K."""
+    mixed = {"attn_v": "Q6_K", "ffn_down": "Q6_K", "token_embd": "Q6_K", "attn_k": "Q5_0"}
+    file, out = tmp_path / "random.gguf", tmp_path / "out"
+    want = engine.child.call(write_mixed, file, mixed)
+    engine.child.call(converted, file, out)
+    assert difference(engine.child.call(converted_logits, out), want) < 0.03
+    said = json.loads((out / "config.json").read_text())["quantization"]
+    assert (said["bits"], said["group_size"]) == (4, 32)
+    assert said["model.embed_tokens"] == {"group_size": 32, "bits": 8}
+    assert said["model.layers.1.self_attn.k_proj"] == {"group_size": 32, "bits": 5}
+    assert "model.layers.1.self_attn.q_proj" not in said
+
+
+def write_mixed(file: Path, mixed: dict[str, str]) -> list[list[float]]:
+    return write_random(file, ARCHITECTURES["llama"], "Q4_K", mixed=mixed)

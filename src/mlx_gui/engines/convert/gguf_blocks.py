@@ -48,12 +48,12 @@ def packed(groups: Groups, bits: int) -> NDArray[np.uint32]:
     return np.ascontiguousarray(in_bytes).reshape(len(groups.whole), -1).view("<u4")
 
 
-def _half(blocks: Bytes, at: int) -> Floats:
+def half(blocks: Bytes, at: int) -> Floats:
     """The float16 that each block has at byte `at`."""
     return blocks[:, at : at + 2].copy().view("<f2").astype(np.float32)[:, 0]
 
 
-def _nibbles(data: Bytes) -> Bytes:
+def nibbles(data: Bytes) -> Bytes:
     """Of each row, the low halves of its bytes and then the high ones."""
     return np.concatenate([data & _LOW, data >> _FOUR], axis=1)
 
@@ -64,26 +64,26 @@ def _fifth_bits(blocks: Bytes, at: int) -> Bytes:
 
 
 def _q4_0(blocks: Bytes) -> Groups:
-    scales = _half(blocks, 0)
-    return Groups(_nibbles(blocks[:, 2:]), scales, -8 * scales)
+    scales = half(blocks, 0)
+    return Groups(nibbles(blocks[:, 2:]), scales, -8 * scales)
 
 
 def _q4_1(blocks: Bytes) -> Groups:
-    return Groups(_nibbles(blocks[:, 4:]), _half(blocks, 0), _half(blocks, 2))
+    return Groups(nibbles(blocks[:, 4:]), half(blocks, 0), half(blocks, 2))
 
 
 def _q5_0(blocks: Bytes) -> Groups:
-    scales = _half(blocks, 0)
-    return Groups(_nibbles(blocks[:, 6:]) | _fifth_bits(blocks, 2), scales, -16 * scales)
+    scales = half(blocks, 0)
+    return Groups(nibbles(blocks[:, 6:]) | _fifth_bits(blocks, 2), scales, -16 * scales)
 
 
 def _q5_1(blocks: Bytes) -> Groups:
-    whole = _nibbles(blocks[:, 8:]) | _fifth_bits(blocks, 4)
-    return Groups(whole, _half(blocks, 0), _half(blocks, 2))
+    whole = nibbles(blocks[:, 8:]) | _fifth_bits(blocks, 4)
+    return Groups(whole, half(blocks, 0), half(blocks, 2))
 
 
 def _q8_0(blocks: Bytes) -> Groups:
-    scales = _half(blocks, 0)
+    scales = half(blocks, 0)
     return Groups(blocks[:, 2:] ^ np.uint8(128), scales, -128 * scales)
 
 
@@ -117,7 +117,7 @@ def _k_scales(blocks: Bytes) -> tuple[Floats, Floats]:
     minima = np.concatenate(
         [middle & _LOWEST_SIX, (high >> _FOUR) | (middle >> _SIX << _FOUR)], axis=1
     )
-    of_scales, of_minima = _half(blocks, 0)[:, None], _half(blocks, 2)[:, None]
+    of_scales, of_minima = half(blocks, 0)[:, None], half(blocks, 2)[:, None]
     return (of_scales * scales).ravel(), (-of_minima * minima).ravel()
 
 

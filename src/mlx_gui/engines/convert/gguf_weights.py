@@ -15,12 +15,14 @@ from mlx_gui.engines.convert.gguf_blocks import GROUP_SIZE, KEPT, Bytes, Floats,
 from mlx_gui.engines.convert.gguf_facts import Facts
 from mlx_gui.engines.convert.gguf_forms import Form
 from mlx_gui.engines.convert.gguf_header import BLOCKS, TensorInfo
+from mlx_gui.engines.convert.gguf_values import REQUANTIZED
 from mlx_gui.engines.convert.safetensors_file import SafetensorsFile, StoredTensor
 
 _PIECE_VALUES = 4 * 1024 * 1024
 """So many values of a tensor are in memory at a time, or one head of it where that is more."""
 _DENSE = {"F32": "<f4", "F16": "<f2"}
-_READ_TYPES = (*_DENSE, "BF16", *KEPT)
+_PACKED = {kind: each.bits for kind, each in (*KEPT.items(), *REQUANTIZED.items())}
+_READ_TYPES = (*_DENSE, "BF16", *_PACKED)
 
 Dtype = Literal["float16", "bfloat16"]
 _STORED: Mapping[Dtype, tuple[Literal["F16", "BF16"], mx.Dtype]] = {
@@ -75,14 +77,20 @@ def weights_of(facts: Facts, form: Form, dtype: Dtype) -> list[Weight]:
                 f"The tensor {tensor.name} is stored as {tensor.type_name}, which cannot be read.",
                 hint=f"Take a file in one of {', '.join(sorted(_READ_TYPES))}.",
             )
-        kept = KEPT.get(tensor.type_name)
+        bits = _PACKED.get(tensor.type_name)
+        if bits is not None and len(tensor.shape) == 1:
+            raise ModelUnsupported(
+                f"The tensor {tensor.name} is a single row of {tensor.type_name}, which cannot be "
+                "read.",
+                hint="Take a file that has it in F32, as they usually do.",
+            )
         part = tensor.name.split(".")[-2:][0]
         weights.append(
             Weight(
                 tensor,
                 form.name_of(tensor.name),
                 dtype,
-                kept.bits if kept is not None else None,
+                bits,
                 heads.get(part),
             )
         )
@@ -172,11 +180,19 @@ def _converted(weight: Weight, raw: Bytes) -> dict[str, bytes]:
     kind = weight.tensor.type_name
     if weight.bits is None:
         return {weight.name: _numbers(weight, _dense(kind, raw))}
-    groups = KEPT[kind].groups(raw.reshape(-1, BLOCKS[kind][1]))
+    blocks = raw.reshape(-1, BLOCKS[kind][1])
+    if kind in REQUANTIZED:
+        values = mx.array(REQUANTIZED[kind].values(blocks).reshape(-1, GROUP_SIZE))
+        whole, scales, biases = map(
+            np.array, mx.quantize(values, group_size=GROUP_SIZE, bits=weight.bits)
+        )
+    else:
+        groups = KEPT[kind].groups(blocks)
+        whole, scales, biases = packed(groups, weight.bits), groups.scales, groups.biases
     return {
-        weight.name: packed(groups, weight.bits).tobytes(),
-        f"{weight.module}.scales": _numbers(weight, groups.scales),
-        f"{weight.module}.biases": _numbers(weight, groups.biases),
+        weight.name: whole.astype("<u4").tobytes(),
+        f"{weight.module}.scales": _numbers(weight, scales),
+        f"{weight.module}.biases": _numbers(weight, biases),
     }
 
 
