@@ -129,9 +129,9 @@ REFUSED: dict[str, tuple[Change, type[MlxGuiError], str]] = {
         "ffn_gate_inp",
     ),
     "another tokenizer": (
-        lambda m, _: m.update({"tokenizer.ggml.pre": "tekken"}),
+        lambda m, _: m.update({"tokenizer.ggml.pre": "viking"}),
         ModelUnsupported,
-        "gpt2, tekken",
+        "gpt2, viking",
     ),
     "no number of layers": (
         lambda m, _: m.pop("llama.block_count"),

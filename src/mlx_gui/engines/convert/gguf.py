@@ -68,12 +68,16 @@ def convert(source: Path, out: Path, report: ConvertReport) -> None:
         (out / "chat_template.jinja").write_text(template, encoding="utf-8")
 
 
-def _special_ids(vocabulary: Vocabulary) -> dict[str, int]:
-    return {
+def _special_ids(vocabulary: Vocabulary) -> dict[str, int | list[int]]:
+    ids: dict[str, int | list[int]] = {
         f"{name}_token_id": vocabulary.special[name]
-        for name in ("bos", "eos", "pad")
+        for name in ("bos", "pad")
         if name in vocabulary.special
     }
+    if vocabulary.ends:
+        ends = vocabulary.ends
+        ids["eos_token_id"] = ends if len(ends) > 1 else ends[0]
+    return ids
 
 
 def _tokenizer_config(facts: Facts, vocabulary: Vocabulary) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from tokenizers import (
     models,
     normalizers,
     pre_tokenizers,
+    processors,
 )
 
 from mlx_gui.core.errors import ModelUnsupported
@@ -31,6 +32,11 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}"
     r"| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+_CASED_WORDS = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +44,27 @@ class _Cut:
     """How a text is cut: by `words`, or else as GPT-2 does.
 
     `digits_alone` cuts each digit off first. `composed` joins letters and their accents before
-    anything else.
+    anything else. `whole` takes a word that is a token as it is, whatever its merges. `bos` begins
+    a text where the file does not say whether it does.
     """
 
     words: str | None = None
     digits_alone: bool = False
     composed: bool = False
+    whole: bool = False
+    bos: bool = False
 
 
+_LLAMA_3 = _Cut(_WORDS.format(digits=r"\p{N}{1,3}"), whole=True, bos=True)
 _CUTS: Mapping[str, _Cut] = {
+    "gpt-2": _Cut(),
     "smollm": _Cut(digits_alone=True),
-    "llama-bpe": _Cut(_WORDS.format(digits=r"\p{N}{1,3}")),
+    "llama-bpe": _LLAMA_3,
+    "llama3": _LLAMA_3,
+    "llama-v3": _LLAMA_3,
     "qwen2": _Cut(_WORDS.format(digits=r"\p{N}"), composed=True),
+    "deepseek-r1-qwen": _Cut(_WORDS.format(digits=r"\p{N}")),
+    "tekken": _Cut(_CASED_WORDS, whole=True, bos=True),
 }
 """By the names that GGUF has for them."""
 
@@ -69,12 +84,15 @@ def tokenizer_of(vocabulary: Vocabulary) -> Tokenizer:
     cut = _CUTS[str(vocabulary.header.metadata["tokenizer.ggml.pre"])]
     tokenizer = _byte_level(vocabulary, cut)
     _add_tokens(tokenizer, vocabulary)
+    _add_borders(tokenizer, vocabulary, bos=cut.bos)
     return tokenizer
 
 
 def _byte_level(vocabulary: Vocabulary, cut: _Cut) -> Any:
     ids = {token: index for index, token in enumerate(vocabulary.tokens)}
-    tokenizer: Any = Tokenizer(models.BPE(vocab=ids, merges=vocabulary.merges()))
+    tokenizer: Any = Tokenizer(
+        models.BPE(vocab=ids, merges=vocabulary.merges(), ignore_merges=cut.whole)
+    )
     if cut.composed:
         tokenizer.normalizer = normalizers.NFC()
     cuts: list[Any] = []
@@ -97,3 +115,26 @@ def _add_tokens(tokenizer: Any, vocabulary: Vocabulary) -> None:
                 for token in vocabulary.of_type(*types)
             ]
         )
+
+
+def _add_borders(tokenizer: Any, vocabulary: Vocabulary, *, bos: bool) -> None:
+    """Let every text begin and end with what the file says that it does."""
+    borders = {
+        name: vocabulary.special[name]
+        for name, otherwise in (("bos", bos), ("eos", False))
+        if vocabulary.flag(f"add_{name}_token", otherwise=otherwise) and name in vocabulary.special
+    }
+    if not borders:
+        return
+    template = [
+        *(["bos"] if "bos" in borders else []),
+        "$A",
+        *(["eos"] if "eos" in borders else []),
+    ]
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=template,
+        special_tokens=[
+            {"id": name, "ids": [index], "tokens": [vocabulary.tokens[index]]}
+            for name, index in borders.items()
+        ],
+    )

@@ -9,19 +9,26 @@ from mlx_gui.engines.convert.gguf_header import GgufHeader, needed
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 _TYPES = range(NORMAL, BYTE + 1)
 _SPECIAL_NAMES = {"bos": "bos", "eos": "eos", "pad": "padding", "unk": "unknown"}
+_ENDS = ("eos", "eot", "eom")
+_END_TOKENS = frozenset(
+    {"<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"}
+)
+"""Control tokens that end an answer whatever the file says of them: many name one of them only."""
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
     """The tokens by their ids, and the type of each.
 
-    `special` has the ids of what the file names `bos`, `eos`, `pad` and `unk`.
+    `special` has the ids of what the file names `bos`, `eos`, `pad` and `unk`; `ends` those that
+    end an answer.
     """
 
     header: GgufHeader
     tokens: list[str]
     types: list[int]
     special: dict[str, int]
+    ends: list[int]
 
     def of_type(self, *types: int) -> list[str]:
         return [token for token, kind in zip(self.tokens, self.types, strict=True) if kind in types]
@@ -36,6 +43,10 @@ class Vocabulary:
                 raise _broken(f"a merge of what are no tokens, {merge[:40]!r}")
             merges.append((left, right))
         return merges
+
+    def flag(self, name: str, *, otherwise: bool) -> bool:
+        value = self.header.metadata.get(f"tokenizer.ggml.{name}")
+        return value if isinstance(value, bool) else otherwise
 
 
 def vocabulary_of(header: GgufHeader) -> Vocabulary:
@@ -54,7 +65,14 @@ def vocabulary_of(header: GgufHeader) -> Vocabulary:
         for name, key in _SPECIAL_NAMES.items()
         if (index := _special_id(header, key, len(tokens))) is not None
     }
-    return Vocabulary(header, tokens, types, special)
+    named = [_special_id(header, key, len(tokens)) for key in _ENDS]
+    known = [
+        index
+        for index, (token, kind) in enumerate(zip(tokens, types, strict=True))
+        if kind == CONTROL and token in _END_TOKENS
+    ]
+    ends = list(dict.fromkeys([each for each in named if each is not None] + known))
+    return Vocabulary(header, tokens, types, special, ends)
 
 
 def listed(header: GgufHeader, name: str, kind: type) -> list[Any]:

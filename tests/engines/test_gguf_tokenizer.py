@@ -1,0 +1,152 @@
+"""The tokenizers of GGUF files give the ids that the models were trained with."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tokenizers import Regex, Tokenizer, pre_tokenizers
+
+from mlx_gui.core.errors import ModelUnsupported, NotServable
+from mlx_gui.engines.convert.gguf_header import GgufHeader
+from mlx_gui.engines.convert.gguf_tokenizer import check_tokenizer, tokenizer_of
+from mlx_gui.engines.convert.gguf_vocabulary import Vocabulary, vocabulary_of
+
+NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
+TEXT = "I'LL pay 12345 coins\n\n  to HTTPServer's café/naïve…  "
+CASED_WORDS = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
+    r"|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+"""The pattern in the tekken.json of Mistral's own package."""
+
+
+def byte_level(cut: str, **changes: Any) -> dict[str, Any]:
+    """Metadata of a byte-level vocabulary with the merge of `th`, and three tokens behind it."""
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    more = ["th", "the", "<|im_end|>", "<think>", "<|begin|>"]
+    return {
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": cut,
+        "tokenizer.ggml.tokens": [*letters, *more],
+        "tokenizer.ggml.token_type": [NORMAL] * 258 + [CONTROL, USER_DEFINED, CONTROL],
+        "tokenizer.ggml.merges": ["t h"],
+        "tokenizer.ggml.bos_token_id": 260,
+        "tokenizer.ggml.eos_token_id": 258,
+        **{f"tokenizer.ggml.{name}": value for name, value in changes.items()},
+    }
+
+
+def vocabulary(metadata: dict[str, Any]) -> Vocabulary:
+    return vocabulary_of(GgufHeader(metadata, ()))
+
+
+def tokenizer(metadata: dict[str, Any]) -> Tokenizer:
+    check_tokenizer(GgufHeader(metadata, ()))
+    return tokenizer_of(vocabulary(metadata))
+
+
+def pieces(cut: str) -> list[str]:
+    """What the tokenizer cuts the text into, as text."""
+    words = tokenizer(byte_level(cut)).pre_tokenizer.pre_tokenize_str(TEXT)
+    return [TEXT[start:end] for _, (start, end) in words]
+
+
+def split_by(pattern: str) -> list[str]:
+    words = pre_tokenizers.Split(Regex(pattern), behavior="isolated").pre_tokenize_str(TEXT)
+    return [word for word, _ in words]
+
+
+def test_gpt2_and_tekken_cut_as_their_own_patterns_do() -> None:
+    gpt2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+    assert pieces("gpt-2") == split_by(gpt2)
+    assert pieces("tekken") == split_by(CASED_WORDS)
+
+
+@pytest.mark.parametrize(
+    ("cut", "digits"),
+    [
+        ("gpt-2", ["12345"]),
+        ("smollm", ["1", "2", "3", "4", "5"]),
+        ("llama-bpe", ["123", "45"]),
+        ("qwen2", ["1", "2", "3", "4", "5"]),
+        ("deepseek-r1-qwen", ["1", "2", "3", "4", "5"]),
+        ("tekken", ["1", "2", "3", "4", "5"]),
+    ],
+)
+def test_digits_are_cut_as_the_model_knows_them(cut: str, digits: list[str]) -> None:
+    assert [p.strip() for p in pieces(cut) if any(c.isdigit() for c in p)] == digits
+
+
+def test_other_names_of_llama_3_are_the_same_cut() -> None:
+    assert pieces("llama-bpe") == pieces("llama3") == pieces("llama-v3")
+
+
+@pytest.mark.parametrize(
+    ("cut", "tokens"), [("qwen2", ["th", "e"]), ("llama-bpe", ["the"]), ("tekken", ["the"])]
+)
+def test_a_word_that_is_a_token_is_taken_whole_where_the_model_does_so(
+    cut: str, tokens: list[str]
+) -> None:
+    assert tokenizer(byte_level(cut)).encode("the", add_special_tokens=False).tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("cut", "changes", "begins", "ends"),
+    [
+        ("qwen2", {}, False, False),
+        ("qwen2", {"add_bos_token": True}, True, False),
+        ("llama-bpe", {}, True, False),
+        ("llama-bpe", {"add_bos_token": False}, False, False),
+        ("qwen2", {"add_bos_token": True, "add_eos_token": True}, True, True),
+        ("gpt-2", {"add_eos_token": True}, False, True),
+    ],
+)
+def test_texts_begin_and_end_as_the_file_says(
+    cut: str, changes: dict[str, Any], begins: bool, ends: bool
+) -> None:
+    found = tokenizer(byte_level(cut, **changes))
+    assert (found.encode("hi").ids[0] == 260) == begins
+    assert (found.encode("hi").ids[-1] == 258) == ends
+    assert len(found.encode("hi", add_special_tokens=False).ids) == 2
+
+
+def test_added_tokens_are_found_in_a_text_and_only_control_tokens_are_no_text() -> None:
+    found = tokenizer(byte_level("qwen2"))
+    assert found.encode("<think><|im_end|>").ids == [259, 258]
+    assert found.decode([259, 258]) == "<think>"
+
+
+def test_control_tokens_that_end_an_answer_are_found_where_the_file_names_another() -> None:
+    assert vocabulary(byte_level("qwen2", eos_token_id=260)).ends == [260, 258]
+    assert vocabulary(byte_level("qwen2")).ends == [258]
+    said = byte_level("qwen2", eot_token_id=260, token_type=[NORMAL] * 261)
+    assert vocabulary(said).ends == [258, 260]
+
+
+BROKEN: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "a token twice": lambda m: m["tokenizer.ggml.tokens"].append("th"),
+    "types for fewer tokens": lambda m: m["tokenizer.ggml.token_type"].pop(),
+    "an unknown type": lambda m: m.update({"tokenizer.ggml.token_type": [9] * 261}),
+    "types that are words": lambda m: m.update({"tokenizer.ggml.token_type": ["a"] * 261}),
+    "tokens that are numbers": lambda m: m.update({"tokenizer.ggml.tokens": [1, 2, 3]}),
+    "no tokens": lambda m: m.pop("tokenizer.ggml.tokens"),
+    "a merge of no tokens": lambda m: m.update({"tokenizer.ggml.merges": ["quite other"]}),
+    "a merge of one": lambda m: m.update({"tokenizer.ggml.merges": ["th"]}),
+    "a merge that makes none": lambda m: m.update({"tokenizer.ggml.merges": ["h t"]}),
+    "an end outside": lambda m: m.update({"tokenizer.ggml.eos_token_id": 261}),
+    "an end that is a word": lambda m: m.update({"tokenizer.ggml.eos_token_id": "</s>"}),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_broken_vocabulary_is_refused(case: str) -> None:
+    metadata = byte_level("qwen2")
+    BROKEN[case](metadata)
+    with pytest.raises(NotServable, match="The GGUF file"):
+        tokenizer(metadata)
+
+
+def test_a_cut_that_is_not_known_is_refused_by_name() -> None:
+    with pytest.raises(ModelUnsupported, match=r"\(gpt2, viking\)"):
+        tokenizer(byte_level("viking"))
