@@ -1,15 +1,22 @@
-"""The tokenizers of GGUF files give the ids that the models were trained with."""
+"""The tokenizers of GGUF files give the ids that the models were trained with.
 
-from collections.abc import Callable
+What SentencePiece makes is made here, by SentencePiece.
+"""
+
+import io
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from mlx_gui.core.errors import ModelUnsupported, NotServable
 from mlx_gui.engines.convert.gguf_header import GgufHeader
 from mlx_gui.engines.convert.gguf_tokenizer import check_tokenizer, tokenizer_of
 from mlx_gui.engines.convert.gguf_vocabulary import Vocabulary, vocabulary_of
+from tests.zoo.corpus import tokenizer_lines
 
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
 TEXT = "I'LL pay 12345 coins\n\n  to HTTPServer's café/naïve…  "
@@ -150,3 +157,100 @@ def test_a_broken_vocabulary_is_refused(case: str) -> None:
 def test_a_cut_that_is_not_known_is_refused_by_name() -> None:
     with pytest.raises(ModelUnsupported, match=r"\(gpt2, viking\)"):
         tokenizer(byte_level("viking"))
+
+
+TEXTS = (
+    "What is the capital of France?",
+    "  two  spaces, and   three",
+    "naïve café, 你好, 🙂\u200d, \u00a0wide\u3000",
+    "\n\tdef f(x):\n\t\treturn x + 1\n\n",
+    "▁under ▁▁ score",
+    "<0x41>",
+    "a" * 200 + "====" * 9,
+    " ",
+    "",
+)
+
+
+def trained(*, prefix: bool, own: Sequence[str] = ()) -> sentencepiece.SentencePieceProcessor:
+    """A BPE vocabulary with bytes for what it does not know, and tokens of a user's `own`."""
+    model = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(tokenizer_lines()),
+        model_writer=model,
+        model_type="bpe",
+        vocab_size=700,
+        byte_fallback=True,
+        add_dummy_prefix=prefix,
+        remove_extra_whitespaces=False,
+        normalization_rule_name="identity",
+        user_defined_symbols=list(own),
+        hard_vocab_limit=False,
+        minloglevel=2,
+    )
+    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
+
+
+def as_gguf(model: sentencepiece.SentencePieceProcessor) -> dict[str, Any]:
+    """The metadata that llama.cpp writes for it."""
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(model.serialized_model_proto())
+    return {
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.pre": "default",
+        "tokenizer.ggml.tokens": [each.piece for each in proto.pieces],
+        "tokenizer.ggml.scores": [each.score for each in proto.pieces],
+        "tokenizer.ggml.token_type": [int(each.type) for each in proto.pieces],
+        "tokenizer.ggml.add_space_prefix": proto.normalizer_spec.add_dummy_prefix,
+        "tokenizer.ggml.bos_token_id": model.bos_id(),
+        "tokenizer.ggml.eos_token_id": model.eos_id(),
+        "tokenizer.ggml.unknown_token_id": model.unk_id(),
+    }
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize("text", TEXTS)
+def test_sentencepiece_and_its_conversion_give_the_same_ids(prefix: bool, text: str) -> None:
+    source = trained(prefix=prefix)
+    found = tokenizer(as_gguf(source))
+    ids = found.encode(text, add_special_tokens=False).ids
+    assert ids == source.encode(text)
+    assert found.decode(ids) == text.replace("▁", " ")
+    assert found.encode(text).ids == [source.bos_id(), *ids]
+
+
+def test_tokens_of_a_users_own_are_found_where_sentencepiece_finds_them() -> None:
+    source = trained(prefix=False, own=["<start_of_turn>", "▁▁▁", "\n\n"])
+    found = tokenizer(as_gguf(source))
+    texts = ("<start_of_turn>user\n\n\nHello", "one   two    three      four", " ▁▁ a", "   ")
+    for text in texts:
+        ids = found.encode(text, add_special_tokens=False).ids
+        assert ids == source.encode(text)
+        assert found.decode(ids) == text.replace("▁", " ")
+
+
+def test_a_vocabulary_without_bytes_has_a_token_for_what_it_does_not_know() -> None:
+    metadata = as_gguf(trained(prefix=False))
+    metadata["tokenizer.ggml.token_type"] = [
+        NORMAL if kind == 6 else kind for kind in metadata["tokenizer.ggml.token_type"]
+    ]
+    found = tokenizer(metadata)
+    assert found.encode("a你好b", add_special_tokens=False).tokens == ["a", "<unk>", "b"]
+
+
+ABSURD: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "no scores": lambda m: m.pop("tokenizer.ggml.scores"),
+    "fewer scores": lambda m: m["tokenizer.ggml.scores"].pop(),
+    "scores that are words": lambda m: m.update({"tokenizer.ggml.scores": ["a"] * 700}),
+    "a score that is no number": lambda m: m["tokenizer.ggml.scores"].__setitem__(5, float("nan")),
+    "an infinite score": lambda m: m["tokenizer.ggml.scores"].__setitem__(5, float("-inf")),
+    "an endless token": lambda m: m["tokenizer.ggml.tokens"].__setitem__(500, "a" * 10_000),
+}
+
+
+@pytest.mark.parametrize("case", ABSURD)
+def test_absurd_scores_and_tokens_are_refused(case: str) -> None:
+    metadata = as_gguf(trained(prefix=True))
+    ABSURD[case](metadata)
+    with pytest.raises(NotServable, match="The GGUF file"):
+        tokenizer(metadata)

@@ -1,7 +1,7 @@
 """The tokenizer of a GGUF file, as the library that every engine uses has it.
 
 GGUF has tokens, merges and the name of how texts are cut before they are merged; the cuts are those
-of the models that the names come from.
+of the models that the names come from. What SentencePiece has made is in `gguf_sentencepiece`.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ from tokenizers import (
 
 from mlx_gui.core.errors import ModelUnsupported
 from mlx_gui.engines.convert.gguf_header import GgufHeader
+from mlx_gui.engines.convert.gguf_sentencepiece import begins_with_space, sentencepiece_of
 from mlx_gui.engines.convert.gguf_vocabulary import (
     CONTROL,
     UNKNOWN,
@@ -28,6 +29,7 @@ from mlx_gui.engines.convert.gguf_vocabulary import (
     Vocabulary,
 )
 
+_BYTE_LEVEL, _SENTENCEPIECE = "gpt2", "llama"
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}"
     r"| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -71,20 +73,26 @@ _CUTS: Mapping[str, _Cut] = {
 
 def check_tokenizer(header: GgufHeader) -> None:
     """Raises ModelUnsupported for a tokenizer that cannot be taken over."""
-    found = tuple(header.metadata.get(f"tokenizer.ggml.{name}") for name in ("model", "pre"))
-    if found[0] != "gpt2" or found[1] not in _CUTS:
+    model, cut = (header.metadata.get(f"tokenizer.ggml.{name}") for name in ("model", "pre"))
+    if model != _SENTENCEPIECE and (model != _BYTE_LEVEL or cut not in _CUTS):
         raise ModelUnsupported(
-            f"The tokenizer of this GGUF file ({found[0]}, {found[1]}) cannot be read yet.",
-            hint=f"Those of gpt2 with {', '.join(_CUTS)} can.",
+            f"The tokenizer of this GGUF file ({model}, {cut}) cannot be read yet.",
+            hint=f"Those of {_SENTENCEPIECE} can, and of {_BYTE_LEVEL} with {', '.join(_CUTS)}.",
         )
 
 
 def tokenizer_of(vocabulary: Vocabulary) -> Tokenizer:
     """The tokenizer, which `check_tokenizer` has passed. Raises NotServable for what it lacks."""
-    cut = _CUTS[str(vocabulary.header.metadata["tokenizer.ggml.pre"])]
-    tokenizer = _byte_level(vocabulary, cut)
-    _add_tokens(tokenizer, vocabulary)
-    _add_borders(tokenizer, vocabulary, bos=cut.bos)
+    metadata = vocabulary.header.metadata
+    if metadata["tokenizer.ggml.model"] == _SENTENCEPIECE:
+        tokenizer, bos = sentencepiece_of(vocabulary), True
+        normalized = not begins_with_space(vocabulary)
+    else:
+        cut = _CUTS[str(metadata["tokenizer.ggml.pre"])]
+        tokenizer, bos = _byte_level(vocabulary, cut), cut.bos
+        normalized = False
+    _add_tokens(tokenizer, vocabulary, normalized=normalized)
+    _add_borders(tokenizer, vocabulary, bos=bos)
     return tokenizer
 
 
@@ -106,15 +114,24 @@ def _byte_level(vocabulary: Vocabulary, cut: _Cut) -> Any:
     return tokenizer
 
 
-def _add_tokens(tokenizer: Any, vocabulary: Vocabulary) -> None:
-    """Those that a text is searched for before it is cut; only control tokens are not text."""
-    for special, types in ((True, (CONTROL, UNKNOWN)), (False, (USER_DEFINED,))):
-        tokenizer.add_tokens(
-            [
-                AddedToken(token, special=special, normalized=False)
-                for token in vocabulary.of_type(*types)
-            ]
-        )
+def _add_tokens(tokenizer: Any, vocabulary: Vocabulary, *, normalized: bool) -> None:
+    """Those that a text is searched for before it is cut; only control tokens are not text.
+
+    `normalized` says that those of a user are looked for when spaces have become what they are in
+    tokens.
+    """
+    tokenizer.add_tokens(
+        [
+            AddedToken(token, special=True, normalized=False)
+            for token in vocabulary.of_type(CONTROL, UNKNOWN)
+        ]
+    )
+    tokenizer.add_tokens(
+        [
+            AddedToken(token, special=False, normalized=normalized)
+            for token in vocabulary.of_type(USER_DEFINED)
+        ]
+    )
 
 
 def _add_borders(tokenizer: Any, vocabulary: Vocabulary, *, bos: bool) -> None:

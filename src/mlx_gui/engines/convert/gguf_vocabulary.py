@@ -1,5 +1,6 @@
 """What a GGUF file says of its tokens, checked: each is there once, and of a type that is known."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,13 @@ class Vocabulary:
 
     def of_type(self, *types: int) -> list[str]:
         return [token for token, kind in zip(self.tokens, self.types, strict=True) if kind in types]
+
+    def scores(self) -> list[float]:
+        """One for each token. Raises NotServable unless all are numbers."""
+        scores = listed(self.header, "scores", float)
+        if len(scores) != len(self.tokens) or not all(map(math.isfinite, scores)):
+            raise _broken(f"{len(self.tokens)} tokens, and scores that are not as many numbers")
+        return scores
 
     def merges(self) -> list[tuple[str, str]]:
         """Raises NotServable for one that joins, or makes, what is no token."""
