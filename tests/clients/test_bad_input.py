@@ -45,7 +45,7 @@ WITHOUT_ROW = {
     ),
     **dict.fromkeys(
         ("hub_answer", "hub_unreachable", "model_not_on_hub", "offline"),
-        "a hub, or none, is asked; tests/process/test_discover.py and test_downloads.py",
+        "a hub, or none, is asked; tests/process/test_discover.py and test_refused_downloads.py",
     ),
     "cancelled": "the client has gone, so nobody reads it; tests/unit/api/test_streams.py",
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub.server import HubServer
+from tests.process.pulling import MB, repo_folder, settings_of
 from tests.process.visitor import Visitor, visited_server
 from tests.support.server import first_start
 
@@ -36,3 +37,19 @@ def hub() -> Iterator[HubServer]:
     """A hub of its own for each test."""
     with HubServer() as made:
         yield made
+
+
+@pytest.fixture
+def slow(tmp_path: Path, hub: HubServer) -> Iterator[Visitor]:
+    """A server that downloads slowly, so that there is time to look."""
+    settings = settings_of(tmp_path, hub, download_limit_bytes=4 * MB, download_stall_s=5)
+    with visited_server(tmp_path, settings=settings) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def noise(tmp_path: Path, hub: HubServer) -> Path:
+    """The folder of a repo `org/noise` of two files of 6 MB."""
+    folder = repo_folder(tmp_path / "noise", shards=2, shard_bytes=6 * MB)
+    hub.add("org/noise", folder)
+    return folder

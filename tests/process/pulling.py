@@ -1,5 +1,6 @@
 """Repos for the local hub, and downloads as a client of the server sees them."""
 
+import hashlib
 import json
 import os
 import struct
@@ -10,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
+from huggingface_hub import snapshot_download
 
 from tests.hub.server import HubServer
 from tests.support.server import Server
 from tests.support.waiting import wait_until
 
 DEADLINE_S = 90.0
+MB = 1024 * 1024
 RUNNING = ("queued", "checking", "downloading", "verifying")
 
 
@@ -110,3 +114,25 @@ def mlx_gui(server: Server, *arguments: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def fetchers(server: Server) -> list[psutil.Process]:
+    """The children that download."""
+    children = psutil.Process(server.process.pid).children()
+    return [each for each in children if "fetch" in each.cmdline()]
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """The SHA-256 of every file that serving needs."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.iterdir()
+        if path.suffix in (".json", ".safetensors", ".jinja")
+    }
+
+
+def check_whole(cache: Path, model_id: str, source: Path) -> None:
+    folder = Path(snapshot_download(model_id, cache_dir=cache, local_files_only=True))
+    found = digests(folder)
+    assert found == digests(source)
+    assert not any(name.endswith((".incomplete", ".journal")) for name in left_behind(cache))

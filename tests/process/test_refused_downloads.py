@@ -1,9 +1,11 @@
 """What cannot be installed is refused before anything of it is fetched."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.hub.faults import Fault
 from tests.hub.server import HubServer
 from tests.process.pulling import left_behind, repo_folder, settings_of
 from tests.process.visitor import Visitor, visited_server
@@ -71,3 +73,44 @@ def refusing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
         (folder / "hub").mkdir()
         with visited_server(folder, settings=settings_of(folder, hub)) as visitor:
             yield visitor
+
+
+def test_a_refusal_names_the_repo_that_has_the_model_converted(
+    slow: Visitor, hub: HubServer, tmp_path: Path, noise: Path
+) -> None:
+    folder = tmp_path / "pickles"
+    folder.mkdir()
+    for name in ("config.json", "pytorch_model.bin"):
+        (folder / name).write_text("{}")
+    hub.add("org/pickles", folder)
+    hub.change("org/noise", base_model="org/pickles", tags=("mlx",))
+    answer = slow.client.post("/v1/models/install", json={"model_id": "org/pickles"})
+    assert answer.status_code == 422
+    assert "org/noise" in answer.json()["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", where="resolve", status=302, headers={"Location": "file:/x"}, times=None),
+        Fault(
+            "status",
+            where="resolve",
+            status=302,
+            headers={"Location": "http://169.254.169.254/x"},
+            times=None,
+        ),
+        Fault("status", where="api", status=200, body=b"<html>no</html>", times=None),
+        Fault("status", where="api", status=200, body=b'{"sha": "', times=None),
+        Fault("status", where="api", status=302, headers={"Location": "/api/models/x"}, times=None),
+    ],
+    ids=["file", "private", "a page", "half", "a circle"],
+)
+def test_a_hub_that_leads_astray_is_not_followed(
+    slow: Visitor, noise: Path, tmp_path: Path, hub: HubServer, fault: Fault
+) -> None:
+    hub.fault("*", fault)
+    answer = slow.client.post("/v1/models/install", json={"model_id": "org/noise"})
+    assert answer.status_code == 502, answer.text
+    assert answer.json()["error"]["code"] in ("hub_answer", "hub_unreachable")
+    assert left_behind(tmp_path / "hub") == []
