@@ -3,17 +3,17 @@
 It only reads, and raises for nothing that a folder holds. Disks may be slow: call it in a thread.
 """
 
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
+from stat import S_ISREG
 
 from mlx_gui.catalog.removal import TRASH_NAME
 from mlx_gui.catalog.scan import Sighting
 from mlx_gui.catalog.shared_blobs import SharedBlobs
+from mlx_gui.catalog.walking import files_below
 
 _UNFINISHED = (".incomplete", ".mlx-gui.journal")
 
@@ -62,7 +62,7 @@ def disk_use(model_dirs: Sequence[Path], places: Iterable[Sighting]) -> list[Fol
         use = FolderUse(root, room_of(root))
         used.append(use)
         shared = _shared_owners(root, owners)
-        for path, size_bytes in _files(_starts(root, owners), counted):
+        for path, size_bytes in _counted(_starts(root, owners), counted):
             use.add(shared.get(path) or _owner(path, root, owners), path, size_bytes)
     return used
 
@@ -76,16 +76,26 @@ def room_of(folder: Path) -> DiskSpace | None:
         return None
 
 
+def free_bytes_for(folder: Path) -> int:
+    """What is free on the disk that `folder` is on, or will be once it is made. Raises OSError."""
+    there = next(each for each in (folder, *folder.parents) if each.exists())
+    return shutil.disk_usage(there).free
+
+
 def bytes_below(folder: Path) -> int:
     """What the files at and below `folder` take."""
-    return sum(size_bytes for _, size_bytes in _files([folder], set()))
+    return sum(size_bytes for _, size_bytes in _counted([folder], set()))
 
 
 def _starts(root: Path, owners: Mapping[Path, str]) -> Iterator[Path]:
     """The folder, the trash beside it, and what models in it are links to."""
     yield root
     yield root.parent / TRASH_NAME
-    yield from (each for each in owners if each.is_relative_to(root) and each.is_symlink())
+    for each in owners:
+        if each.is_relative_to(root) and each.is_symlink():
+            # A link as such holds nothing; a folder that goes meanwhile neither.
+            with suppress(OSError):
+                yield from [*each.iterdir()]
 
 
 def _owner(path: Path, root: Path, owners: Mapping[Path, str]) -> str | None:
@@ -110,20 +120,10 @@ def _shared_owners(root: Path, owners: Mapping[Path, str]) -> dict[Path, str]:
     return found
 
 
-def _files(starts: Iterable[Path], counted: set[tuple[int, int]]) -> Iterator[tuple[Path, int]]:
-    """Every file and what it takes, but for those that are `counted`; links are not followed."""
-    for start in starts:
-        pending = [start]
-        while pending:
-            folder = pending.pop()
-            # A folder that goes meanwhile, or that nobody may read, holds nothing.
-            with suppress(OSError), os.scandir(folder) as entries:
-                for entry in entries:
-                    found = entry.stat(follow_symlinks=False)
-                    if S_ISDIR(found.st_mode):
-                        pending.append(folder / entry.name)
-                        continue
-                    identity = (found.st_dev, found.st_ino)
-                    if S_ISREG(found.st_mode) and identity not in counted:
-                        counted.add(identity)
-                        yield folder / entry.name, found.st_size
+def _counted(starts: Iterable[Path], counted: set[tuple[int, int]]) -> Iterator[tuple[Path, int]]:
+    """Every file and what it takes, but for those that are `counted`."""
+    for path, found in files_below(starts):
+        identity = (found.st_dev, found.st_ino)
+        if S_ISREG(found.st_mode) and identity not in counted:
+            counted.add(identity)
+            yield path, found.st_size

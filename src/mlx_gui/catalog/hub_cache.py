@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from mlx_gui.core.durable import write_durably
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.hub import RepoFile, safe_path
 
@@ -108,7 +109,7 @@ class CachedRepo:
         """Note that a download of `commit` brings these blobs. Raises OSError."""
         claimed = self._claimed(commit) | frozenset(digests)
         self._private.mkdir(parents=True, exist_ok=True)
-        _write(self._claims(commit), msgspec.json.encode(sorted(claimed)))
+        write_durably(self._claims(commit), msgspec.json.encode(sorted(claimed)))
 
     def publish(self, commit: str, files: Iterable[RepoFile], *, revision: str) -> None:
         """Have a snapshot of `files`, whose blobs are all there, and a ref from `revision`.
@@ -126,7 +127,7 @@ class CachedRepo:
                 self._link(snapshot / path, digests[path])
         if ref is not None:
             ref.parent.mkdir(parents=True, exist_ok=True)
-            _write(ref, commit.encode())
+            write_durably(ref, commit.encode())
         for digest in digests.values():
             self.journal(digest).unlink(missing_ok=True)
         self._claims(commit).unlink(missing_ok=True)
@@ -139,7 +140,7 @@ class CachedRepo:
         What a snapshot uses stays, also where another program made it meanwhile.
         """
         used = self._used()
-        for journal in self.folder.glob(f"blobs/*{_JOURNAL}"):
+        for journal in self.folder.glob(f"blobs/*{_JOURNAL}*"):
             journal.unlink(missing_ok=True)
         for digest in self._claimed(commit):
             self.part(digest).unlink(missing_ok=True)
@@ -199,13 +200,3 @@ def _size(path: Path) -> int | None:
         return path.stat().st_size
     except OSError:
         return None
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whoever reads sees the old content or the new one, also after a crash."""
-    made = path.with_name(f"{path.name}.mlx-gui.tmp")
-    with made.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    made.replace(path)

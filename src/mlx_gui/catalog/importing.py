@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mlx_gui.catalog.durable import sync_folder, write_durably
+from mlx_gui.core.durable import sync_folder, write_durably
 from mlx_gui.core.errors import Conflict, DiskFull, InvalidRequest, NotServable
 from mlx_gui.core.hub import checked_repo_id
 from mlx_gui.core.units import format_bytes

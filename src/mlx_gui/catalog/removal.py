@@ -5,12 +5,13 @@ import os
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISLNK, S_ISREG
 
 import msgspec
 
 from mlx_gui.catalog.scan import HUB_PREFIX
 from mlx_gui.catalog.shared_blobs import SharedBlobs
+from mlx_gui.catalog.walking import files_below
 from mlx_gui.core.errors import Conflict
 
 TRASH_NAME = ".mlx-gui-trash"
@@ -99,23 +100,12 @@ def own_bytes(paths: Iterable[Path]) -> int:
     """What comes free if `paths` go: the files that have no other name elsewhere."""
     names: dict[tuple[int, int], int] = {}
     freed_bytes = 0
-    for path in _files(paths):
-        found = path.lstat()
+    for _, found in files_below(paths):
         identity = (found.st_dev, found.st_ino)
         names[identity] = names.get(identity, 0) + 1
         if S_ISREG(found.st_mode) and names[identity] == found.st_nlink:
             freed_bytes += found.st_size
     return freed_bytes
-
-
-def _files(paths: Iterable[Path]) -> Iterable[Path]:
-    """All that is no folder, at and below `paths`; links are not followed."""
-    for path in paths:
-        if path.is_symlink() or not path.is_dir():
-            yield path
-            continue
-        for folder, _, names in os.walk(path):
-            yield from (Path(folder, name) for name in names)
 
 
 def _base(root: Path, place: Path) -> Path:
@@ -165,7 +155,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def _blobs_of(snapshot: Path) -> set[Path]:
     """What the links below `snapshot` lead to, by their first step."""
-    links = (path for path in _files([snapshot]) if path.is_symlink())
+    links = (path for path, found in files_below([snapshot]) if S_ISLNK(found.st_mode))
     return {Path(os.path.normpath(path.parent / os.readlink(path))) for path in links}
 
 

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlx_gui.catalog.durable import write_durably
+from mlx_gui.core.durable import write_durably
 
 FOLDER = "blobs"
 _MARKER, _LAYOUT = ".huggingface-shared-blobs", "1\n"

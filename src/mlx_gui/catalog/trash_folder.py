@@ -23,9 +23,9 @@ from typing import Literal
 import msgspec
 import structlog
 
-from mlx_gui.catalog.durable import sync_folder, write_durably
 from mlx_gui.catalog.removal import TRASH_NAME, Removal, own_bytes, used_blobs
 from mlx_gui.catalog.shared_blobs import SharedBlobs
+from mlx_gui.core.durable import sync_folder, write_durably
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mlx_gui.core.durable import sync_folder, write_durably
 from mlx_gui.core.errors import Conflict, DiskFull
 from mlx_gui.core.fetching import FetchFile
 from mlx_gui.fetch.spans import Spans
@@ -91,7 +92,7 @@ class PartFile:
                 journal = _Journal(self._file.size_bytes, self.validator, list(written))
             with disk(self._file.part):
                 os.fsync(self._descriptor)
-                _replace(Path(self._file.journal), msgspec.json.encode(journal))
+                write_durably(Path(self._file.journal), msgspec.json.encode(journal))
             with self._lock:
                 self._kept = written
 
@@ -109,7 +110,7 @@ class PartFile:
         with self._keeping, disk(self._file.part):
             os.fsync(self._descriptor)
             Path(self._file.part).replace(self._file.target)
-            _sync_folder(Path(self._file.target).parent)
+            sync_folder(Path(self._file.target).parent)
             note_verified(self._file)
             self._end()
 
@@ -146,7 +147,7 @@ def note_verified(file: FetchFile) -> None:
     with disk(file.journal):
         stat = Path(file.target).stat()
         journal = _Journal(file.size_bytes, None, [], (stat.st_ino, stat.st_mtime_ns))
-        _replace(Path(file.journal), msgspec.json.encode(journal))
+        write_durably(Path(file.journal), msgspec.json.encode(journal))
 
 
 def is_verified(file: FetchFile) -> bool:
@@ -183,20 +184,3 @@ class disk(contextlib.AbstractContextManager[None]):
                 f"{self._path} cannot be written: {error.strerror or error}.",
                 hint="Check the folder's owner and rights, and whether its disk is there.",
             ) from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    made = path.with_name(f"{path.name}.tmp")
-    with made.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    made.replace(path)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,8 +1,6 @@
 """`/v1/models/{name}/convert`: a smaller model of one that is installed."""
 
 import asyncio
-import shutil
-from pathlib import Path
 
 from fastapi import APIRouter
 
@@ -10,6 +8,7 @@ from mlx_gui.api.auth import requires
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.catalog.disk import free_bytes_for
 from mlx_gui.control.jobs.converting import ConvertModel
 from mlx_gui.control.jobs.starter import starter_folder
 from mlx_gui.control.plans.conversion import check_conversion
@@ -40,7 +39,7 @@ async def convert_model(name: str, body: ConvertRequest, services: InjectedServi
     made = checked_repo_id(body.name or f"{model.id}-{wanted.words}", param="name")
     services.models.library.refuse_taken(made)
     root = starter_folder(services.server.config)
-    free_bytes = (await asyncio.to_thread(shutil.disk_usage, _there(root))).free
+    free_bytes = await asyncio.to_thread(free_bytes_for, root)
     memory = services.machine.sampler.latest
     check_conversion(
         model, wanted, available_bytes=memory.available_bytes, free_disk_bytes=free_bytes
@@ -50,7 +49,3 @@ async def convert_model(name: str, body: ConvertRequest, services: InjectedServi
             ConvertModel(model.id, model.path, made, wanted.bits, wanted.group_size, wanted.mode)
         )
     )
-
-
-def _there(folder: Path) -> Path:
-    return folder if folder.exists() else _there(folder.parent)
