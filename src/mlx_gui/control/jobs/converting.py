@@ -7,6 +7,7 @@ from typing import ClassVar
 from mlx_gui.catalog.importing import clear_work, is_placed, put_in_place, work_folder
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.control.jobs.starter import starter_folder
+from mlx_gui.control.jobs.steps import in_thread, to_its_end
 from mlx_gui.core.quantization import QuantizationMode
 from mlx_gui.store.errors import named_errors
 
@@ -44,10 +45,10 @@ class ConvertModel:
         work = work_folder(target, root)
         with named_errors(root):
             if not await asyncio.to_thread(is_placed, target, work=work):
-                await asyncio.to_thread(clear_work, work)
-                await asyncio.to_thread(work.mkdir, parents=True)
+                await in_thread(clear_work, work)
+                await in_thread(work.mkdir, parents=True)
                 await context.errand("quantize", self._arguments(str(work)))
-                await asyncio.to_thread(put_in_place, work, target, work=work)
+                await to_its_end(asyncio.to_thread(put_in_place, work, target, work=work))
         await context.tools.installed(self.model_id)
         await asyncio.to_thread(clear_work, work)
 

@@ -14,6 +14,7 @@ from mlx_gui.catalog.needed import needed_files
 from mlx_gui.config import Config, hub_cache
 from mlx_gui.control.jobs.base import JobContext, Resting
 from mlx_gui.control.jobs.fetching import Speed, fetch
+from mlx_gui.control.jobs.steps import in_thread, to_its_end
 from mlx_gui.core.errors import Conflict, DiskFull, Offline
 from mlx_gui.core.fetching import FetchFile, FetchOrder, FetchState
 from mlx_gui.core.hub import RepoFile
@@ -77,7 +78,6 @@ class Download:
             await self._bring(context, config)
         except DiskFull as full:
             raise Resting(full) from full
-        await context.tools.installed(self.model_id)
 
     async def _bring(self, context: JobContext, config: Config) -> None:
         tools, told = context.tools, _Told(context, self)
@@ -85,7 +85,7 @@ class Download:
         tree = await tools.hub.tree(self.model_id, revision=self.commit)
         needed = needed_files(tree, self.files)
         repo = self._repo(config)
-        told.survey = survey = await asyncio.to_thread(_survey, repo, self.commit, needed)
+        told.survey = survey = await in_thread(_survey, repo, self.commit, needed)
         async with tools.room.promised(repo.folder, survey.left_bytes) as promise:
 
             def tell(state: FetchState) -> None:
@@ -97,7 +97,13 @@ class Download:
                 environment = tools.worker_settings().environment
                 await fetch(order, environment, tell, tools.bandwidth)
         told.say("verifying")
+        await to_its_end(self._present(context, repo, needed))
+
+    async def _present(
+        self, context: JobContext, repo: CachedRepo, needed: Iterable[RepoFile]
+    ) -> None:
         await asyncio.to_thread(self._publish, repo, needed)
+        await context.tools.installed(self.model_id)
 
     async def discard(self, context: JobContext) -> None:
         repo = self._repo(context.tools.config())

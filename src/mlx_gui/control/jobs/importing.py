@@ -20,6 +20,7 @@ from mlx_gui.catalog.importing import (
 )
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.control.jobs.starter import starter_folder
+from mlx_gui.control.jobs.steps import in_thread, to_its_end
 from mlx_gui.store.errors import named_errors
 
 
@@ -67,23 +68,25 @@ class ImportModel:
     async def _put(self, context: JobContext, target: Path, work: Path) -> None:
         source = await asyncio.to_thread(examine, self.path)
         await asyncio.to_thread(check_place, source, target, mode=self.mode)
-        await asyncio.to_thread(clear_work, work)
+        await in_thread(clear_work, work)
         if source.form == "gguf":
             work.parent.mkdir(parents=True, exist_ok=True)
             await context.errand("convert-gguf", {"source": str(source.path), "out": str(work)})
         elif self.mode == "link":
-            await asyncio.to_thread(_link, source.path, work)
-        elif self.mode == "move" and await asyncio.to_thread(_moved, source.path, target, work):
+            await in_thread(_link, source.path, work)
+        elif self.mode == "move" and await to_its_end(
+            asyncio.to_thread(_moved, source.path, target, work)
+        ):
             return
         else:
             await self._copy(context, source, work)
-        await asyncio.to_thread(put_in_place, work, target, work=work)
+        await to_its_end(asyncio.to_thread(put_in_place, work, target, work=work))
 
     async def _copy(self, context: JobContext, source: Importable, work: Path) -> None:
         total_bytes = source.bytes
         copying = copied(source, work)
         context.report("copy", 0, total_bytes)
-        while (done_bytes := await asyncio.to_thread(next, copying, None)) is not None:
+        while (done_bytes := await in_thread(next, copying, None)) is not None:
             context.report("copy", done_bytes, total_bytes)
 
 
