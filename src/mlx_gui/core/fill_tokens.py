@@ -85,13 +85,28 @@ def fill_tokens_of(has: Callable[[str], bool]) -> FillTokens | None:
     return next((each for each in FILL_TOKENS if all(map(has, each.marks))), None)
 
 
-def names_fill_tokens(text: str) -> bool:
-    """Whether the JSON of a tokenizer, or its beginning, has the tokens of a family as strings."""
+def names_fill_tokens(content: bytes) -> bool:
+    """Whether the JSON of a tokenizer, or its beginning, has the tokens of a family as strings.
 
-    def has(token: str) -> bool:
-        # Most are written in one way alone, and the text may be long.
-        return any(
-            each in text for each in {json.dumps(token, ensure_ascii=False), json.dumps(token)}
-        )
+    They are among the added tokens, so that a vocabulary that comes after those is not looked at.
+    """
+    end = content.find(_VOCABULARY)
+    if content.find(_ADDED, 0, max(0, end)) >= 0:
+        content = content[:end]
+    if not any(piece in content for piece in _PIECES):
+        return False
+    return any(
+        all(any(form in content for form in forms) for forms in family) for family in _WRITTEN
+    )
 
-    return fill_tokens_of(has) is not None
+
+def _forms(token: str) -> tuple[bytes, ...]:
+    """How JSON may have it. Most are written in one way alone, and files may be long."""
+    texts = (json.dumps(token, ensure_ascii=False), json.dumps(token))
+    return tuple(dict.fromkeys(text.encode() for text in texts))
+
+
+_ADDED, _VOCABULARY = b'"added_tokens"', b'"vocab"'
+_PIECES = (b"fim", b"<PRE>", b"[PREFIX]")
+"""One of these is in a token of each family."""
+_WRITTEN = tuple(tuple(map(_forms, each.marks)) for each in FILL_TOKENS)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import dataclass
+import os
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -19,8 +19,7 @@ class DamagedFile(ValueError):
     """A file that is missing or is not what its name says; the message is a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(msgspec.Struct, frozen=True, gc=False):
     """What a header says of one tensor. `dtype` is as in the format: `F16`, `U32`, …"""
 
     name: str
@@ -50,9 +49,14 @@ def read_json_object(path: Path) -> dict[str, object]:
     return cast(dict[str, object], decoded)
 
 
-def read_text(path: Path, *, limit_bytes: int = MAX_JSON_BYTES) -> str:
-    """The text that `path` begins with, as far as it is UTF-8; raises DamagedFile."""
-    return _read(path, offset=0, limit=limit_bytes).decode("utf-8", "replace")
+def read_text(path: Path) -> str:
+    """The text of `path`, as far as it is UTF-8; raises DamagedFile."""
+    return _read(path, offset=0, limit=MAX_JSON_BYTES).decode("utf-8", "replace")
+
+
+def read_beginning(path: Path, *, limit_bytes: int) -> bytes:
+    """The first bytes of `path`; raises DamagedFile."""
+    return _read(path, offset=0, limit=limit_bytes)
 
 
 def read_tensors(folder: Path) -> list[Tensor]:
@@ -81,9 +85,7 @@ def read_header(path: Path) -> list[Tensor]:
     if len(header) < header_bytes:
         raise DamagedFile(f"{path.name} is truncated within its header.")
     try:
-        entries = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
-        entries.pop("__metadata__", None)
-        decoded = {name: _ENTRY.decode(entry) for name, entry in entries.items()}
+        decoded = _entries(header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DamagedFile(f"{path.name} has a broken header: {error}.") from error
     end = max((entry.data_offsets[1] for entry in decoded.values()), default=0)
@@ -96,13 +98,17 @@ def read_header(path: Path) -> list[Tensor]:
 _Size = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class _Entry(msgspec.Struct):
-    dtype: str
-    shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=16)]
-    data_offsets: tuple[_Size, _Size]
+class _Entry(msgspec.Struct, gc=False):
+    """Of one that says less, the type is none that there is."""
+
+    dtype: str = ""
+    shape: Annotated[tuple[_Size, ...], msgspec.Meta(max_length=16)] = ()
+    data_offsets: tuple[_Size, _Size] = (0, 0)
 
 
 _ENTRY = msgspec.json.Decoder(_Entry)
+_ENTRIES = msgspec.json.Decoder(dict[str, _Entry])
+_METADATA = "__metadata__"
 _VALUE_BITS = {
     "F4": 4,
     **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
@@ -111,6 +117,18 @@ _VALUE_BITS = {
     **dict.fromkeys(("U32", "I32", "F32"), 32),
     **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
 }
+
+
+def _entries(header: bytes) -> dict[str, _Entry]:
+    """What a header says of each tensor. Raises what msgspec raises."""
+    try:
+        entries = _ENTRIES.decode(header)
+    except msgspec.ValidationError:
+        # What is written there besides may be anything.
+        raw = msgspec.json.decode(header, type=dict[str, msgspec.Raw])
+        return {name: _ENTRY.decode(each) for name, each in raw.items() if name != _METADATA}
+    entries.pop(_METADATA, None)
+    return entries
 
 
 def _tensor(path: Path, name: str, entry: _Entry) -> Tensor:
@@ -128,7 +146,9 @@ def _read(path: Path, *, offset: int, limit: int) -> bytes:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            return file.read(limit)
+            # Room is made for as much as is asked for, and limits are large.
+            there = max(0, os.fstat(file.fileno()).st_size - offset)
+            return file.read(min(limit, there))
     except FileNotFoundError:
         raise DamagedFile(f"{path.name} is missing.") from None
     except OSError as error:

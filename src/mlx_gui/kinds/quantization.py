@@ -45,10 +45,10 @@ def parameter_counts(
     tensors: Sequence[Tensor], quantization: Quantization | None
 ) -> dict[str, int]:
     """Unpacked parameters by tensor; scales and biases of packed ones are no parameters."""
-    by_name = {tensor.name: tensor for tensor in tensors}
     counts = {tensor.name: tensor.value_count for tensor in tensors}
     if quantization is None:
         return counts
+    by_name = {tensor.name: tensor for tensor in tensors}
     for tensor in tensors:
         layer = tensor.name.removesuffix(".weight")
         scales = by_name.get(f"{layer}.scales")

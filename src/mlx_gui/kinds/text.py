@@ -39,6 +39,7 @@ from mlx_gui.kinds.checkpoint import (
     INDEX_FILE,
     DamagedFile,
     Tensor,
+    read_beginning,
     read_json_object,
     read_tensors,
     read_text,
@@ -58,6 +59,7 @@ _UNREAD_PARTS = (
     "visual.",
 )
 """What a model sees and hears with. mlx-lm loads none of it, but for one family."""
+_UNREAD_NAMES = (*_UNREAD_PARTS, *(f"model.{part}" for part in _UNREAD_PARTS))
 _READS_ALL = ("muse_spark",)
 _ADDED_TOKENS_BYTES = 1 << 21
 """Of a tokenizer's file; its added tokens, which come first, are not more."""
@@ -110,7 +112,7 @@ class TextKind:
         if not isinstance(model_type, str) or unserved_kind(config):
             return None
         try:
-            tensors = [each for each in read_tensors(folder) if _is_read(each, model_type)]
+            tensors = _read_parts(read_tensors(folder), model_type)
             template = _chat_template(folder)
             fills_gaps = _fills_gaps(folder)
         except DamagedFile as damage:
@@ -146,10 +148,10 @@ class TextKind:
         return plan_text(asked)
 
 
-def _is_read(tensor: Tensor, model_type: str) -> bool:
-    return model_type in _READS_ALL or not tensor.name.removeprefix("model.").startswith(
-        _UNREAD_PARTS
-    )
+def _read_parts(tensors: list[Tensor], model_type: str) -> list[Tensor]:
+    if model_type in _READS_ALL:
+        return tensors
+    return [tensor for tensor in tensors if not tensor.name.startswith(_UNREAD_NAMES)]
 
 
 def _file_bytes(path: Path) -> int:
@@ -173,7 +175,7 @@ def _fills_gaps(folder: Path) -> bool:
     """Whether the tokenizer has the tokens for it, which stand at the beginning of its files."""
     files = (folder / name for name in ("tokenizer.json", "tokenizer_config.json"))
     return any(
-        names_fill_tokens(read_text(file, limit_bytes=_ADDED_TOKENS_BYTES))
+        names_fill_tokens(read_beginning(file, limit_bytes=_ADDED_TOKENS_BYTES))
         for file in files
         if file.exists()
     )

@@ -36,6 +36,15 @@ def test_a_header_names_every_tensor(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("said", [{"format": "mlx"}, {"shape": "wide", "dtype": 7}, "mlx", None])
+def test_metadata_may_be_anything(tmp_path: Path, said: object) -> None:
+    written = {"__metadata__": said, "w": {"dtype": "U8", "shape": [4], "data_offsets": [0, 4]}}
+    path = write_raw_header(
+        tmp_path / "model.safetensors", json.dumps(written).encode(), data_bytes=4
+    )
+    assert read_header(path) == [Tensor("w", "U8", (4,), 4)]
+
+
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
