@@ -22,6 +22,7 @@ from tests.process.pulling import (
 )
 from tests.process.visitor import Visitor, visited_server
 from tests.support.server import running_server
+from tests.support.waiting import wait_until
 
 
 def test_a_flipped_byte_is_found_and_only_that_file_fetched_again(
@@ -128,6 +129,26 @@ def test_a_server_that_is_stopped_goes_on_with_the_next(
     with running_server(tmp_path, settings=settings) as server, server.client() as client:
         pull.client = client
         pull.until("done")
+    pull.check_progress()
+    check_whole(tmp_path / "hub", "org/noise", noise)
+
+
+def test_a_download_without_a_hub_waits_for_it_and_goes_on_by_itself(
+    tmp_path: Path, hub: HubServer, noise: Path
+) -> None:
+    settings = settings_of(tmp_path, hub, download_limit_bytes=4 * MB)
+    with running_server(tmp_path, settings=settings) as server, server.client() as client:
+        pull = install(client, "org/noise")
+        pull.until("downloading", bytes_done=2 * MB)
+    hub.fault("*", Fault("status", where="api", times=None))
+    with running_server(tmp_path, settings=settings) as server, server.client() as client:
+        pull.client = client
+        wait_until(lambda: pull.look()["retry_at"] is not None, what="the next try to be known")
+        waits = pull.look()
+        assert waits["state"] in ("queued", "checking")
+        hub.heal()
+        pull.until("done")
+        assert pull.seen[-1]["retry_at"] is None
     pull.check_progress()
     check_whole(tmp_path / "hub", "org/noise", noise)
 

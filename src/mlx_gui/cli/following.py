@@ -1,6 +1,7 @@
 """A download as the terminal shows it, until it has ended."""
 
 import time
+from datetime import datetime
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
@@ -49,7 +50,12 @@ def _shown(client: Client, download: DownloadBody) -> DownloadBody:
         disable=not screen.is_terminal,
     ) as progress:
         task = progress.add_task(download.model_id, total=download.bytes_total, words="")
+        said = ""
         while True:
+            reason = _waits_for(download)
+            if reason != said:
+                screen.print(reason or "It goes on.", markup=False, soft_wrap=True)
+            said = reason
             progress.update(
                 task, completed=download.bytes_done, words=f"{download.state}  {words(download)}"
             )
@@ -71,6 +77,16 @@ def words(download: DownloadBody) -> str:
         parts.append(f"{format_bytes(download.bytes_per_s)}/s")
     if download.eta_s is not None:
         parts.append(f"{format_duration(download.eta_s)} left")
-    if download.note:
+    if download.retry_at is not None:
+        at = datetime.fromisoformat(download.retry_at).astimezone()
+        parts.append(f"next try at {at:%H:%M:%S}")
+    elif download.note:
         parts.append(download.note)
     return ", ".join(parts)
+
+
+def _waits_for(download: DownloadBody) -> str:
+    """Why it waits, if it goes on by itself."""
+    if download.error is None or download.retry_at is None:
+        return ""
+    return download.error.message

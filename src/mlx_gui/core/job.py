@@ -16,7 +16,7 @@ class Job(msgspec.Struct, frozen=True):
 
     `arguments` is the JSON of its kind. `done` of `total` are of the present stage, in `unit`;
     `total` is None where nobody knows it. `detail` is what its kind says besides, as JSON. Those
-    that wait have their turn by `position`.
+    that wait have their turn by `position`, and none before `retry_at`.
     """
 
     id: str
@@ -34,6 +34,8 @@ class Job(msgspec.Struct, frozen=True):
     error: ErrorInfo | None = None
     detail: str = ""
     position: int = 0
+    retry_at: float | None = None
+    """When work that could not go on is tried again by itself. Not kept: a new server tries now."""
 
     @property
     def ended(self) -> bool:

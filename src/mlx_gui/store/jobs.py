@@ -22,6 +22,7 @@ def all_jobs(connection: Connection) -> list[Job]:
 def keep_job(connection: Connection, job: Job) -> None:
     """Keeps `job` in the place of what was known of it."""
     row = msgspec.structs.asdict(job)
+    del row["retry_at"]
     row["error"] = None if job.error is None else msgspec.json.encode(job.error).decode()
     connection.execute(
         insert(jobs).values(row).on_conflict_do_update(index_elements=[jobs.c.id], set_=row)

@@ -11,7 +11,8 @@ from mlx_gui.wire.models import ErrorBody
 class JobBody(BaseModel):
     """Work that takes long. `done` of `total` are of its present `stage`, counted in `unit`.
 
-    `total` is null where nobody knows it, `error` is there once it has failed.
+    `total` is null where nobody knows it, `error` is there once it has failed or rests. `retry_at`
+    is when one that rests is tried again by itself.
     """
 
     id: str
@@ -25,6 +26,7 @@ class JobBody(BaseModel):
     total: int | None
     unit: str
     error: ErrorBody | None
+    retry_at: str | None
     created_at: str
     updated_at: str
     ended_at: str | None

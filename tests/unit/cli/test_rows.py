@@ -358,6 +358,7 @@ JOB = JobBody(
     total=92_900_000,
     unit="bytes",
     error=None,
+    retry_at=None,
     created_at="2026-01-02T03:04:05.000Z",
     updated_at="2026-01-02T03:04:05.000Z",
     ended_at=None,

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
+from mlx_gui.control.jobs.back_off import BackOff
 from mlx_gui.control.jobs.base import JobContext, Resting
 from mlx_gui.control.jobs.kinds import JOB_KINDS
 from mlx_gui.control.jobs.owner import KEPT_ENDED, MOST_RUNNING, MOST_WAITING, Jobs
@@ -19,6 +20,7 @@ from mlx_gui.core.errors import (
     Conflict,
     DiskFull,
     FetchFailed,
+    HubUnreachable,
     NotFound,
     QueueFull,
     ShuttingDown,
@@ -707,6 +709,67 @@ def test_work_that_somebody_must_help_rests_with_the_reason(store: Store) -> Non
             await reached(jobs, job, "done")
 
     play(scenario)
+
+
+def test_work_that_waits_for_what_passes_is_tried_again_by_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlx_gui.control.jobs.back_off._FIRST_S", 0.01)
+    bench = Bench()
+    bench.faults["one"] = Resting(HubUnreachable("It is away."), passes=True)
+
+    async def scenario() -> None:
+        async with running(store, bench, most={"journey": lambda: 1}) as jobs:
+            with capture_logs() as logs:
+                job = await jobs.start(Journey("one"))
+                while len(bench.runs) < 4:
+                    await reached(jobs, job, "running")
+                    rests = await reached(jobs, job, "queued")
+                assert rests.error is not None
+                assert rests.retry_at is not None
+                assert rests.error.message == "It is away."
+                assert jobs.installing() == {"org/one": rests}
+                # While it waits others have their turn.
+                await reached(jobs, await jobs.start(Journey("two")), "done")
+                del bench.faults["one"]
+                done = await reached(jobs, job, "done")
+            assert (done.error, done.retry_at) == (None, None)
+            assert [each["event"] for each in logs].count("job_tried_again") == 1
+
+    play(scenario)
+
+
+def test_work_that_waits_goes_on_at_once_when_that_is_wanted_and_rests_too(store: Store) -> None:
+    bench = Bench()
+    away = Resting(HubUnreachable("It is away.", retry_after_s=10_000), passes=True)
+    bench.faults.update({"one": away, "two": away})
+
+    async def scenario() -> None:
+        async with running(store, bench) as jobs:
+            one, two = await jobs.start(Journey("one")), await jobs.start(Journey("two"))
+            async with asyncio.timeout(DEADLINE_S):
+                async for now in jobs.follow(one.id):
+                    if now.retry_at is not None:
+                        break
+                async for now in jobs.follow(two.id):
+                    if now.retry_at is not None:
+                        break
+            paused = await jobs.pause(two.id)
+            assert (paused.state, paused.retry_at) == ("paused", None)
+            del bench.faults["one"]
+            assert (await jobs.resume(one.id)).error is None
+            await reached(jobs, one, "done")
+            assert (await jobs.cancel(two.id)).state == "cancelled"
+
+    play(scenario)
+
+
+def test_a_row_of_runs_in_vain_is_tried_ever_more_seldom() -> None:
+    back_off, away = BackOff(), HubUnreachable("It is away.")
+    assert [back_off.rest_s(away, done=0) for _ in range(6)] == [5, 10, 20, 40, 60, 60]
+    assert back_off.rest_s(away, done=1) == 5
+    assert back_off.begins
+    assert back_off.rest_s(HubUnreachable("Wait.", retry_after_s=300), done=1) == 300
 
 
 def test_what_is_unfinished_stays_where_that_is_wanted(store: Store) -> None:

@@ -24,11 +24,15 @@ class Report(Protocol):
 
 
 class Resting(Exception):
-    """The work cannot go on until somebody has done something about `error`: the job is paused."""
+    """The work cannot go on for `error`: the job is paused until somebody has done something.
 
-    def __init__(self, error: MlxGuiError) -> None:
+    With `passes` that may pass by itself: the job waits for a while, and is tried again.
+    """
+
+    def __init__(self, error: MlxGuiError, *, passes: bool = False) -> None:
         super().__init__(error.message)
         self.error = error
+        self.passes = passes
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from mlx_gui.config import Config, hub_cache
 from mlx_gui.control.jobs.base import JobContext, Resting
 from mlx_gui.control.jobs.fetching import Speed, fetch
 from mlx_gui.control.jobs.steps import in_thread, to_its_end
-from mlx_gui.core.errors import Conflict, DiskFull, Offline
+from mlx_gui.core.errors import Conflict, DiskFull, FetchFailed, Offline
 from mlx_gui.core.fetching import FetchFile, FetchOrder, FetchState
 from mlx_gui.core.hub import RepoFile
 from mlx_gui.core.job import Job
@@ -68,20 +68,25 @@ class Download:
 
     async def run(self, context: JobContext) -> None:
         """What an earlier run has brought is not fetched again."""
-        config = context.tools.config()
-        if config.offline:
-            raise Offline(
-                f"{self.model_id} cannot be downloaded, for the server is offline.",
-                hint="Switch the setting `offline` off, and let the download go on.",
-            )
         try:
-            await self._bring(context, config)
+            await self._bring(context, context.tools.config())
         except DiskFull as full:
             raise Resting(full) from full
+        except Offline as offline:
+            raise Resting(offline, passes=True) from offline
+        except FetchFailed as failure:
+            if not failure.retryable:
+                raise
+            raise Resting(failure, passes=True) from failure
 
     async def _bring(self, context: JobContext, config: Config) -> None:
         tools, told = context.tools, _Told(context, self)
         told.say("checking")
+        if config.offline:
+            raise Offline(
+                f"{self.model_id} cannot be downloaded, for the server is offline.",
+                hint="Switch the setting `offline` off; the download goes on then.",
+            )
         tree = await tools.hub.tree(self.model_id, revision=self.commit)
         needed = needed_files(tree, self.files)
         repo = self._repo(config)

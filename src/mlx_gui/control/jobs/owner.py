@@ -13,21 +13,18 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
+from mlx_gui.control.jobs.back_off import BackOff
 from mlx_gui.control.jobs.base import JobContext, JobKind, JobTools, Resting
+from mlx_gui.control.jobs.faults import error_of, is_ours
 from mlx_gui.control.supervision import fault_of, finished
 from mlx_gui.core.errors import (
     Conflict,
-    ErrorInfo,
-    InternalError,
-    MlxGuiError,
     NotFound,
     QueueFull,
     ShuttingDown,
-    StoreUnavailable,
 )
 from mlx_gui.core.job import Job, JobState
 from mlx_gui.store.database import Store
-from mlx_gui.store.errors import StoreError
 from mlx_gui.store.jobs import all_jobs, forget_jobs, keep_job
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -55,6 +52,7 @@ class _Entry:
     """What the work has reported, and nobody is told before the store has it."""
     leaves: bool = False
     """Whether what is unfinished stays when it is cancelled."""
+    back_off: BackOff = field(default_factory=BackOff)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by whoever pauses, resumes, cancels or removes it."""
@@ -212,7 +210,7 @@ class Jobs:
                 self._refuse_more()
             else:
                 _refuse_ended(entry.job, "go on")
-            if entry.job.state in ("paused", "failed"):
+            if entry.job.state in ("paused", "failed") or entry.job.retry_at is not None:
                 self._change(entry, state="queued", ended_at=None, **self._before(entry))
                 await self._keep(entry)
                 self._advance()
@@ -317,7 +315,8 @@ class Jobs:
             lane = self._lane(entry)
             if running[lane] >= self._most.get(lane, lambda: MOST_RUNNING)():
                 continue
-            if entry.job.state == "queued" and entry.attendant is None:
+            waits = entry.job.state == "queued" and entry.job.retry_at is None
+            if waits and entry.attendant is None:
                 running[lane] += 1
                 self._change(entry, state="running")
                 entry.wish = "finish"
@@ -382,12 +381,29 @@ class Jobs:
         elif interrupted and entry.wish == "requeue":
             self._change(entry, state="queued", **self._before(entry))
         elif isinstance(fault, Resting):
-            self._change(entry, state="paused", error=fault.error.info())
-            log.info("job_rests", job=entry.job.id, reason=fault.error.message)
+            self._rest(entry, fault)
         else:
-            if _is_ours(fault):
+            if is_ours(fault):
                 log.error("task_failed", task=entry.job.id, exc_info=fault)
-            self._end(entry, "failed", error=_error_of(fault))
+            self._end(entry, "failed", error=error_of(fault))
+
+    def _rest(self, entry: _Entry, fault: Resting) -> None:
+        error, again = fault.error.info(), fault.passes and entry.wish != "pause"
+        if not again:
+            self._change(entry, state="paused", error=error)
+            log.info("job_rests", job=entry.job.id, reason=error.message)
+            return
+        rest_s = entry.back_off.rest_s(fault.error, done=entry.job.done)
+        retry_at = time.time() + rest_s
+        self._change(entry, state="queued", error=error, retry_at=retry_at)
+        asyncio.get_running_loop().call_later(rest_s, self._try_again, entry, retry_at)
+        if entry.back_off.begins:
+            log.info("job_tried_again", job=entry.job.id, reason=error.message, in_s=rest_s)
+
+    def _try_again(self, entry: _Entry, retry_at: float) -> None:
+        if entry.job.retry_at == retry_at and self._stage == "running":
+            self._change(entry, state="queued", **self._before(entry))
+            self._advance()
 
     def _interrupt(self, entry: _Entry, wish: Literal["pause", "cancel", "requeue"]) -> None:
         """Whoever wants it over has the last word."""
@@ -410,6 +426,8 @@ class Jobs:
         log.info("job_ended", job=job.id, title=job.title, state=state, reason=reason)
 
     def _change(self, entry: _Entry, **changes: Any) -> None:
+        if "state" in changes:
+            changes = {"retry_at": None, **changes}
         entry.job = msgspec.structs.replace(entry.job, updated_at=time.time(), **changes)
         entry.changed.set()
         entry.changed = asyncio.Event()
@@ -447,7 +465,7 @@ class Jobs:
             entry.kept = entry.job if ahead else job
         elif entry.kept is not None:
             entry.kept = None
-            log.error("job_not_kept", job=job.id, reason=_error_of(fault).message)
+            log.error("job_not_kept", job=job.id, reason=error_of(fault).message)
 
     async def _write(self, job: Job) -> None:
         await self._store.write(lambda connection: keep_job(connection, job))
@@ -468,15 +486,3 @@ class Jobs:
 def _refuse_ended(job: Job, done_to_it: str) -> None:
     if job.ended:
         raise Conflict(f"The job {job.id} is {job.state}, and cannot {done_to_it} any more.")
-
-
-def _is_ours(fault: BaseException | None) -> bool:
-    return not isinstance(fault, MlxGuiError | StoreError)
-
-
-def _error_of(fault: BaseException | None) -> ErrorInfo:
-    if isinstance(fault, MlxGuiError):
-        return fault.info()
-    if isinstance(fault, StoreError):
-        return ErrorInfo(StoreUnavailable.code, fault.message, fault.hint)
-    return ErrorInfo(InternalError.code, "The job failed by a fault of the server; see its log.")

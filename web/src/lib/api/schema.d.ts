@@ -2681,8 +2681,9 @@ export interface components {
          *
          *     `bytes_done` never gets smaller, and is `bytes_total` only once all is verified. `bytes_per_s`
          *     is the average of the last ten seconds; `eta_s` is null until bytes have come for five. `error`
-         *     is why it failed or rests, `note` why nothing comes at the moment. `revision` is the commit that
-         *     `requested_revision` was when it began.
+         *     is why it failed or rests, `note` why nothing comes at the moment. One that waits for the
+         *     network or the hub is `queued`, and goes on by itself at `retry_at`. `revision` is the commit
+         *     that `requested_revision` was when it began.
          */
         DownloadBody: {
             /** Id */
@@ -2724,6 +2725,8 @@ export interface components {
             /** Created At */
             created_at: string;
             /** Updated At */
+            /** Retry At */
+            retry_at: string | null;
             updated_at: string;
         };
         /**
@@ -3145,7 +3148,8 @@ export interface components {
          * JobBody
          * @description Work that takes long. `done` of `total` are of its present `stage`, counted in `unit`.
          *
-         *     `total` is null where nobody knows it, `error` is there once it has failed.
+         *     `total` is null where nobody knows it, `error` is there once it has failed or rests. `retry_at`
+         *     is when one that rests is tried again by itself.
          */
         JobBody: {
             /** Id */
@@ -3184,6 +3188,8 @@ export interface components {
             updated_at: string;
             /** Ended At */
             ended_at: string | null;
+            /** Retry At */
+            retry_at: string | null;
         };
         /**
          * JobList

@@ -31,6 +31,7 @@ def download_body(job: Job) -> DownloadBody:
         current_file=detail.current_file if running else None,
         note=detail.note if running else None,
         error=error and ErrorBody(code=error.code, message=error.message, hint=error.hint),
+        retry_at=utc_time(job.retry_at),
         created_at=utc_time(job.created_at),
         updated_at=utc_time(job.updated_at),
     )

@@ -24,6 +24,7 @@ def job_body(job: Job) -> JobBody:
         total=job.total,
         unit=job.unit,
         error=error and ErrorBody(code=error.code, message=error.message, hint=error.hint),
+        retry_at=utc_time(job.retry_at),
         created_at=utc_time(job.created_at),
         updated_at=utc_time(job.updated_at),
         ended_at=utc_time(job.ended_at),

@@ -34,6 +34,8 @@ def progress_of(job: Job) -> Iterator[OllamaPullProgress]:
             yield OllamaPullProgress(status="success")
         case (("paused" | "failed" | "cancelled"), _):
             raise _why(job, download)
+        case "queued", _ if job.retry_at is not None and job.error is not None:
+            yield OllamaPullProgress(status=f"waiting: {job.error.message}")
         case "running", "verifying":
             yield OllamaPullProgress(status="verifying sha256 digest")
         case "running", "downloading":
