@@ -134,6 +134,22 @@ def test_a_model_is_loaded_listed_asked_and_unloaded(mlx_gui: Run) -> None:
     assert mlx_gui("ps").stdout == "No model is in memory.\n"
 
 
+def test_a_model_gets_another_name_and_loses_it(mlx_gui: Run) -> None:
+    assert mlx_gui("alias").stdout.startswith("There are no aliases.")
+    assert mlx_gui("alias", "gpt-*", "echo").stdout == "gpt-* stands for fake/echo.\n"
+    assert mlx_gui("run", "gpt-4o", "Hello").stdout == "You said: Hello\n"
+    assert "gpt-*" in mlx_gui("list").stdout
+    assert mlx_gui("alias").stdout.splitlines()[1].split() == ["gpt-*", "fake/echo", "installed"]
+    assert mlx_gui("alias", "gpt-*").stdout == "gpt-* stands for fake/echo.\n"
+    assert json.loads(mlx_gui("alias", "gpt-*", "--json").stdout)["model"] == "fake/echo"
+    assert mlx_gui("alias", "--remove").returncode == 2
+    assert mlx_gui("alias", "--remove", "gpt-*").stdout == "gpt-* is no alias any more.\n"
+    lost = mlx_gui("alias", "--remove", "gpt-*")
+    assert (lost.returncode, lost.stdout) == (1, "")
+    assert "gpt-*" in lost.stderr
+    assert "Aliases" not in mlx_gui("list").stdout
+
+
 def test_every_report_can_be_read_by_a_script(mlx_gui: Run, environment: dict[str, str]) -> None:
     status = json.loads(mlx_gui("status", "--json").stdout)
     assert status["system"]["server"]["data_dir"] == environment["MLX_GUI_DATA_DIR"]

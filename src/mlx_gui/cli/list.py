@@ -30,10 +30,15 @@ def command(
             f"No models are installed. These folders are searched: {', '.join(folders)}"
         )
     else:
-        columns = ("Model", "Kind", ">Parameters", "Weights", ">Size", ">Context", "State")
+        columns = ["Model", "Kind", ">Parameters", "Weights", ">Size", ">Context", "State"]
+        rows = [list(model_row(model)) for model in found.data]
+        if any(model.aliases for model in found.data):
+            columns.insert(1, "Aliases")
+            for row, model in zip(rows, found.data, strict=True):
+                row.insert(1, ", ".join(model.aliases) or "-")
         table = plain_table(*columns, wraps="State")
-        for model in found.data:
-            table.add_row(*model_row(model))
+        for row in rows:
+            table.add_row(*row)
         console().print(table)
 
 

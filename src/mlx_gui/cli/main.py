@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "search": "Search the hub for models.",
     "info": "Show all about one model, on the hub and here.",
     "list": "List the installed models.",
+    "alias": "Give a model another name, or list these names.",
     "ps": "List the models in memory.",
     "load": "Load a model into memory.",
     "unload": "Unload a model from memory.",

@@ -42,14 +42,20 @@ class CatalogCalls(Connection):
     def aliases(self) -> AliasList:
         return self._ask("GET", "/v1/aliases", AliasList)
 
+    def alias(self, alias: str) -> AliasBody:
+        """Raises NotFound."""
+        return self._ask("GET", _alias_path(alias), AliasBody)
+
     def put_alias(self, alias: str, model: str) -> AliasBody:
         """Conflict for the id of an installed model."""
-        path = f"/v1/aliases/{quote(alias, safe='/', errors='surrogateescape')}"
-        return self._ask("PUT", path, AliasBody, body=encoded({"model": model}))
+        return self._ask("PUT", _alias_path(alias), AliasBody, body=encoded({"model": model}))
 
     def remove_alias(self, alias: str) -> RemovedAlias:
-        path = f"/v1/aliases/{quote(alias, safe='/', errors='surrogateescape')}"
-        return self._ask("DELETE", path, RemovedAlias)
+        return self._ask("DELETE", _alias_path(alias), RemovedAlias)
+
+
+def _alias_path(alias: str) -> str:
+    return f"/v1/aliases/{quote(alias, safe='/', errors='surrogateescape')}"
 
 
 def _quoted(trash_id: str) -> str:
