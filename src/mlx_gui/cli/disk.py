@@ -29,7 +29,7 @@ def folder_facts(folder: FolderOnDisk) -> list[tuple[str, str]]:
     """Names and values of one model folder; what is nothing is left out."""
     facts = [("Folder", folder.path)]
     if folder.free_bytes is None or folder.total_bytes is None:
-        return [*facts, ("Disk", "away")]
+        return [*facts, ("Disk", "away" if folder.away else "the folder is not there yet")]
     free, total = format_bytes(folder.free_bytes), format_bytes(folder.total_bytes)
     facts += [("Free", f"{free} of {total}"), ("Models", format_bytes(folder.models_bytes))]
     more = {

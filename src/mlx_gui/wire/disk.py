@@ -15,10 +15,12 @@ class FolderOnDisk(BaseModel):
     """One of `model_dirs`, each file counted once.
 
     What several models share counts for the first of them. `other_bytes` belong to no model that is
-    listed. While the disk is away, `total_bytes` and `free_bytes` are null.
+    listed. While the folder is not `there`, `total_bytes` and `free_bytes` are null; it is `away`
+    if models were seen in it before, else nothing has made it yet.
     """
 
     path: str
+    there: bool
     away: bool
     disk: int | None
     total_bytes: int | None

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mlx_gui.api.manage.disk.translate import folder_bodies
 from mlx_gui.catalog.disk import bytes_below, disk_use, free_bytes_for
 from mlx_gui.catalog.recognitions import Recognitions
 from mlx_gui.catalog.removal import TRASH_NAME
@@ -67,6 +68,16 @@ def test_a_folder_that_will_be_made_has_the_room_of_its_disk(tmp_path: Path) -> 
     assert abs(there - here.room.free_bytes) < here.room.total_bytes / 10
 
 
-def test_a_folder_that_is_not_there_is_away(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_has_no_room(tmp_path: Path) -> None:
     (use,) = used(tmp_path / "away")
     assert (use.room, use.models, use.other_bytes) == (None, {}, 0)
+
+
+def test_a_folder_is_away_if_models_were_seen_in_it(tmp_path: Path) -> None:
+    uses = used(tmp_path / "seen", tmp_path / "unmade", tmp_path)
+    bodies = folder_bodies(uses, {}, {tmp_path / "seen" / "org" / "one"})
+    assert [(each.there, each.away) for each in bodies] == [
+        (False, True),
+        (False, False),
+        (True, False),
+    ]

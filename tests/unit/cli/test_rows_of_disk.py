@@ -18,6 +18,7 @@ REMOVED = RemovedModelBody(
 )
 FOLDER = FolderOnDisk(
     path="/models",
+    there=True,
     away=False,
     disk=1,
     total_bytes=1_000_000_000_000,
@@ -84,8 +85,11 @@ def test_a_folder_says_what_it_holds_and_leaves_out_what_is_nothing() -> None:
         ("Models", "271.0 MB"),
         ("Trash", "5.0 MB"),
     ]
-    away = FOLDER.model_copy(update={"away": True, "total_bytes": None, "free_bytes": None})
+    missing = {"there": False, "total_bytes": None, "free_bytes": None}
+    away = FOLDER.model_copy(update=missing | {"away": True})
     assert folder_facts(away) == [("Folder", "/models"), ("Disk", "away")]
+    unmade = FOLDER.model_copy(update=missing)
+    assert folder_facts(unmade)[1] == ("Disk", "the folder is not there yet")
 
 
 def test_a_model_on_the_disk_is_one_row() -> None:

@@ -2596,6 +2596,9 @@ export interface components {
          * DiscoveredModel
          * @description A model on the hub. What nobody says is null, nothing is guessed.
          *
+         *     `capabilities` are those of an installed model, by the chat template where the hub shows it, and
+         *     `vision` of one that sees, which is served as far as it writes text; what is not known to be
+         *     there is left out.
          *     `size_bytes` are its files where those are known, else its tensors. `installed` is the state of
          *     the model here, `installing` while a job brings it, null for one that is not.
          */
@@ -2922,11 +2925,14 @@ export interface components {
          * @description One of `model_dirs`, each file counted once.
          *
          *     What several models share counts for the first of them. `other_bytes` belong to no model that is
-         *     listed. While the disk is away, `total_bytes` and `free_bytes` are null.
+         *     listed. While the folder is not `there`, `total_bytes` and `free_bytes` are null; it is `away`
+         *     if models were seen in it before, else nothing has made it yet.
          */
         FolderOnDisk: {
             /** Path */
             path: string;
+            /** There */
+            there: boolean;
             /** Away */
             away: boolean;
             /** Disk */

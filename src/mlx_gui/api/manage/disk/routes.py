@@ -34,7 +34,8 @@ async def get_disk(services: InjectedServices) -> DiskUse:
     counted = await asyncio.to_thread(
         _count, library.model_dirs(), library.sightings(), config.data_dir
     )
-    folders = folder_bodies(counted.folders, await _last_used(services))
+    away = {Path(model.path) for model in library.models() if model.away}
+    folders = folder_bodies(counted.folders, await _last_used(services), away)
     return DiskUse(
         folders=folders,
         models_bytes=sum(each.models_bytes for each in folders),
