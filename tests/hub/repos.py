@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 LARGE = (".safetensors", ".gguf", ".bin", ".pt", ".pth", ".onnx", ".model", ".npz")
 """What `.gitattributes` of the hub has stored as LFS files, besides what is called so here."""
+_OF_TOKENIZER = ("bos_token", "chat_template", "eos_token", "pad_token", "unk_token")
 LARGE_NAMES = ("tokenizer.json",)
 
 
@@ -61,6 +62,8 @@ class Repo:
     last_modified: str = "2025-06-01T00:00:00.000Z"
     gated: Literal["auto", "manual", False] = False
     card: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    repeats_templates: bool = True
+    """Whether the hub shows the chat template where it lists the repo, which not all do."""
     commits: dict[str, Commit] = field(default_factory=dict[str, Commit])
     refs: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -125,7 +128,7 @@ def describe(repo: Repo, commit: Commit, *, sized: bool = False) -> dict[str, An
         "trendingScore": repo.trending,
         "tags": repo.all_tags(),
         "cardData": card_of(repo),
-        "config": hub_config(commit),
+        "config": hub_config(commit, templates=repo.repeats_templates),
         "usedStorage": sum(each.size for each in commit.files),
         "siblings": [_sibling(each, sized=sized) for each in commit.files],
         "spaces": [],
@@ -157,18 +160,31 @@ def card_of(repo: Repo) -> dict[str, Any]:
     return card
 
 
-def hub_config(commit: Commit) -> dict[str, Any]:
-    """The few fields of config.json that the hub repeats."""
+def hub_config(commit: Commit, *, templates: bool) -> dict[str, Any]:
+    """The few fields of config.json that the hub repeats, and the chat template."""
     config = _config(commit)
     kept = {
-        name: config[name]
-        for name in ("architectures", "model_type", "auto_map", "tokenizer_config")
-        if name in config
+        name: config[name] for name in ("architectures", "model_type", "auto_map") if name in config
     }
+    if templates:
+        kept |= _templates(commit)
     quantization = config.get("quantization_config") or config.get("quantization")
     if quantization is not None:
         kept["quantization_config"] = quantization
     return kept
+
+
+def _templates(commit: Commit) -> dict[str, Any]:
+    """By the names that the hub gives the files."""
+    found: dict[str, Any] = {}
+    tokenizer = _read_json(commit, "tokenizer_config.json")
+    if said := {name: tokenizer[name] for name in _OF_TOKENIZER if name in tokenizer}:
+        found["tokenizer_config"] = said
+    if (jinja := commit.find("chat_template.jinja")) is not None:
+        found["chat_template_jinja"] = jinja.source.read_text()
+    if template := _read_json(commit, "chat_template.json").get("chat_template"):
+        found["processor_config"] = {"chat_template": template}
+    return found
 
 
 def safetensors_parameters(commit: Commit) -> dict[str, Any] | None:
@@ -257,7 +273,11 @@ def _sha1(content: bytes) -> str:
 
 
 def _config(commit: Commit) -> dict[str, Any]:
-    file = commit.find("config.json")
+    return _read_json(commit, "config.json")
+
+
+def _read_json(commit: Commit, path: str) -> dict[str, Any]:
+    file = commit.find(path)
     if file is None:
         return {}
     try:

@@ -33,6 +33,7 @@ from mlx_gui.catalog.hub_found import (
     Wanted,
     fitting,
 )
+from mlx_gui.catalog.hub_reading import template_facts, template_in
 from mlx_gui.core.errors import HubAnswer, HubUnreachable, InvalidRequest, Offline
 from mlx_gui.core.hub import HubModel, HubQuery, Told
 from mlx_gui.core.model import Kind
@@ -46,6 +47,7 @@ _TAG = "mlx"
 _CARD_BYTES = 256 * 1024
 _CONFIG_BYTES = 1024 * 1024
 _LICENCE_BYTES = 128 * 1024
+_TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
 _LICENCES = ("LICENSE", "LICENSE.TXT", "LICENSE.MD", "LICENCE")
 
 
@@ -88,12 +90,18 @@ class Discovery:
             return await self._hub.text(model.id, at, name, limit_bytes=limit_bytes)
 
         licence = next((name for name in sorted(names) if name.upper() in _LICENCES), "")
-        written, card, license_text, (variants, notes) = await asyncio.gather(
+        asked = _TEMPLATES if model.template is None else ()
+        template_file = next((name for name in asked if name in names), "")
+        written, card, license_text, templates, (variants, notes) = await asyncio.gather(
             text("config.json", _CONFIG_BYTES),
             text("README.md", _CARD_BYTES),
             text(licence, _LICENCE_BYTES),
+            text(template_file, _CONFIG_BYTES),
             self._variants(model),
         )
+        if templates is not None:
+            template = template_facts(template_in(template_file, templates))
+            model = msgspec.structs.replace(model, template=template)
         config = _json_object(written)
         if config is not None:
             model = msgspec.structs.replace(model, config={**model.config, **config})

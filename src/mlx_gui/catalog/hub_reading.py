@@ -64,7 +64,6 @@ def read_model(answer: object) -> HubModel:
     tags = _texts(said.get("tags"))[:_MOST_TAGS]
     revision = _text(said.get("sha"))
     config = _mapping(said.get("config"))
-    template = _template(config)
     return HubModel(
         id=_id(said.get("id") or said.get("modelId")),
         tags=tags,
@@ -81,9 +80,7 @@ def read_model(answer: object) -> HubModel:
         values=_values(said.get("safetensors")),
         config={name: value for name, value in config.items() if name not in _TEMPLATES},
         card=card,
-        template=TemplateFacts(knows_tools(template), knows_thoughts(template))
-        if template
-        else None,
+        template=template_facts(_template(config)),
         files=_siblings(said.get("siblings")),
     )
 
@@ -231,13 +228,33 @@ def _count(said: object) -> int | None:
     return said if type(said) is int and 0 <= said <= _MOST_BYTES else None
 
 
+def template_facts(template: str) -> TemplateFacts | None:
+    """What a chat template knows; None for an empty one."""
+    if not template:
+        return None
+    return TemplateFacts(knows_tools(template), knows_thoughts(template))
+
+
+def template_in(name: str, text: str) -> str:
+    """The chat template that the file `name` of a repo holds; empty where it holds none."""
+    if name.endswith(".jinja"):
+        return text
+    try:
+        return _named_template(_mapping(msgspec.json.decode(text)))
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+
+
 def _template(config: Mapping[str, object]) -> str:
     """The chat template as the hub repeats it; empty where it does not."""
     jinja = config.get("chat_template_jinja")
     if isinstance(jinja, str):
         return jinja
-    tokenizer = config.get("tokenizer_config")
-    said = cast("dict[str, object]", tokenizer) if isinstance(tokenizer, dict) else {}
+    parts = (_mapping(config.get(name)) for name in ("processor_config", "tokenizer_config"))
+    return next(filter(None, map(_named_template, parts)), "")
+
+
+def _named_template(said: Mapping[str, object]) -> str:
     found = said.get("chat_template")
     if isinstance(found, list):
         members = cast("list[object]", found)

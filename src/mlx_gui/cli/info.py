@@ -90,6 +90,8 @@ def detail_facts(detail: DiscoveredDetail) -> Iterator[tuple[str, str]]:
     """Names and values of what is known of it."""
     yield "Model", detail.id
     yield "Kind", detail.kind or "-"
+    if detail.capabilities:
+        yield "Can", ", ".join(detail.capabilities)
     if detail.base_model is not None:
         yield "Made of", detail.base_model
     if detail.model_type is not None:

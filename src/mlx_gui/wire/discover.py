@@ -44,6 +44,9 @@ class VariantBody(BaseModel):
 class DiscoveredModel(BaseModel):
     """A model on the hub. What nobody says is null, nothing is guessed.
 
+    `capabilities` are those of an installed model, by the chat template where the hub shows it, and
+    `vision` of one that sees, which is served as far as it writes text; what is not known to be
+    there is left out.
     `size_bytes` are its files where those are known, else its tensors. `installed` is the state of
     the model here, `installing` while a job brings it, null for one that is not.
     """
@@ -53,7 +56,7 @@ class DiscoveredModel(BaseModel):
     name: str
     base_model: str | None
     kind: HubKindName | None
-    capabilities: list[Capability]
+    capabilities: list[Capability | Literal["vision"]]
     model_type: str | None
     parameter_count: int | None
     quantization: str | None

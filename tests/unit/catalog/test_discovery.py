@@ -1,6 +1,7 @@
 """Searches of the hub: what is found, what it would be here, and what is left out."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -171,14 +172,38 @@ def test_nothing_is_read_out_of_a_name(server: HubServer, tmp_path: Path) -> Non
     assert (found.model_type, found.capabilities, found.fit.state) == (None, (), "unknown")
 
 
-def test_the_chat_template_tells_what_a_model_can_do(server: HubServer, tmp_path: Path) -> None:
-    template = "{% if tools %}{{ tools }}{% endif %}{% if enable_thinking %}<think>{% endif %}"
-    config = {"tokenizer_config": {"chat_template": template}}
-    folder = model_folder(tmp_path / "talks", config=config)
-    server.add("talk/er", folder, pipeline_tag="text-generation")
+TEMPLATE = "{% if tools %}{{ tools }}{% endif %}{% if enable_thinking %}<think>{% endif %}"
+NAMED = [{"name": "default", "template": "{{ x }}"}, {"name": "tool_use", "template": TEMPLATE}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer_config.json", json.dumps({"bos_token": "<s>", "chat_template": TEMPLATE})),
+        ("tokenizer_config.json", json.dumps({"chat_template": NAMED})),
+        ("chat_template.jinja", TEMPLATE),
+        ("chat_template.json", json.dumps({"chat_template": TEMPLATE})),
+    ],
+)
+@pytest.mark.parametrize("repeats_config", [True, False])
+def test_the_chat_template_tells_what_a_model_can_do(
+    server: HubServer, tmp_path: Path, name: str, content: str, *, repeats_config: bool
+) -> None:
+    folder = model_folder(tmp_path / "talks", files={name: content})
+    server.add("talk/er", folder, pipeline_tag="text-generation", repeats_templates=repeats_config)
     (found,) = search(server, tmp_path, Wanted(author="talk")).models
-    assert found.capabilities == ("chat", "completion", "tools", "thinking")
+    whole = ("chat", "completion", "tools", "thinking")
+    assert found.capabilities == (whole if repeats_config else ("completion",))
     assert "tokenizer_config" not in found.hub.config
+    detail = find(server, tmp_path, lambda discovery: discovery.detail("talk/er", "main"))
+    assert detail.found.capabilities == whole
+
+
+def test_a_file_without_a_template_tells_nothing(server: HubServer, tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "mute", files={"tokenizer_config.json": "[1, 2"})
+    server.add("mute/one", folder, pipeline_tag="text-generation")
+    detail = find(server, tmp_path, lambda discovery: discovery.detail("mute/one", "main"))
+    assert detail.found.capabilities == ("completion",)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,8 @@ NAMES = st.sampled_from(
      "license_name", "license_link", "base_model", "baseModels", "models", "gated", "downloads",
      "likes", "lastModified", "safetensors", "parameters", "config", "model_type", "architectures",
      "quantization_config", "quantization", "bits", "group_size", "mode", "quant_method",
-     "text_config", "tokenizer_config", "chat_template", "template", "siblings", "rfilename",
+     "text_config", "tokenizer_config", "processor_config", "chat_template",
+     "template", "siblings", "rfilename",
      "blobId", "size", "lfs", "oid", "sha256", "path", "type", "U32", "BF16", "F99", "num_experts",
      "hidden_size", "vocab_size", "num_hidden_layers", "layer_types", "sliding_window"]
 )  # fmt: skip

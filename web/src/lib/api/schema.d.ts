@@ -2502,7 +2502,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription")[];
+            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription") | "vision")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -2614,7 +2614,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription")[];
+            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription") | "vision")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -2725,11 +2725,11 @@ export interface components {
             /** Note */
             note: string | null;
             error: components["schemas"]["ErrorBody"] | null;
+            /** Retry At */
+            retry_at: string | null;
             /** Created At */
             created_at: string;
             /** Updated At */
-            /** Retry At */
-            retry_at: string | null;
             updated_at: string;
         };
         /**
@@ -3188,14 +3188,14 @@ export interface components {
             /** Unit */
             unit: string;
             error: components["schemas"]["ErrorBody"] | null;
+            /** Retry At */
+            retry_at: string | null;
             /** Created At */
             created_at: string;
             /** Updated At */
             updated_at: string;
             /** Ended At */
             ended_at: string | null;
-            /** Retry At */
-            retry_at: string | null;
         };
         /**
          * JobList

@@ -1,7 +1,7 @@
 """Models on the hub as JSON, with what they are and would be here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -61,7 +61,7 @@ def model_body(found: FoundOnHub, state_of: StateOf) -> DiscoveredModel:
         name=hub.name,
         base_model=hub.base_model,
         kind=found.kind,
-        capabilities=list(found.capabilities),
+        capabilities=[*found.capabilities, *_sight(found)],
         model_type=found.model_type,
         parameter_count=found.parameter_count,
         quantization=found.quantization,
@@ -178,6 +178,10 @@ def _starter(
         fit=fit_body(fit),
         installed=state_of(starter.id),
     )
+
+
+def _sight(found: FoundOnHub) -> tuple[Literal["vision"], ...]:
+    return ("vision",) if found.kind == "vision" else ()
 
 
 def _variant(found: FoundOnHub, state_of: StateOf) -> VariantBody:
