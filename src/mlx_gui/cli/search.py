@@ -102,7 +102,7 @@ def _show(page: DiscoveredList) -> None:
 
 def _show_starters(found: StarterList) -> None:
     table = plain_table(
-        "Model", "Kind", ">Memory", ">Size", "Licence", "Fits", "Here", wraps="Here"
+        "Model", "Kind", ">Memory", ">Size", "Licence", "Tried", "Fits", "Here", wraps="Here"
     )
     for starter in found.data:
         table.add_row(*starter_row(starter))
@@ -126,7 +126,7 @@ def search_row(model: DiscoveredModel) -> tuple[str, ...]:
 
 
 def starter_row(starter: StarterBody) -> tuple[str, ...]:
-    """Model, kind, memory that it is for, size, licence, fit, and what it is here."""
+    """Model, kind, memory that it is for, size, licence, whether tried, fit, what it is here."""
     here = starter.installed or ("advised" if starter.chosen else "-")
     memory = "over 96 GB" if starter.memory_gb > 96 else f"{starter.memory_gb} GB"
     return (
@@ -135,6 +135,7 @@ def starter_row(starter: StarterBody) -> tuple[str, ...]:
         memory,
         format_bytes(starter.size_bytes),
         starter.license,
+        "yes" if starter.tried else "no",
         fit_words(starter.fit),
         here if starter.supported.ok else f"cannot be served: {starter.supported.reason}",
     )
