@@ -23,6 +23,7 @@ def test_a_question_to_a_model_that_is_not_here_brings_it(tmp_path: Path, hub: H
         _, problems = asked.communicate(timeout=90)
         assert asked.returncode == 1
         assert "is not installed" in problems
+        assert f"`mlx-gui pull {MODEL}`" in problems
         asked = mlx_gui(server, "run", MODEL, "Hello", "--max-tokens", "4", "--pull")
         _, problems = asked.communicate(timeout=90)
         assert asked.returncode == 0, problems

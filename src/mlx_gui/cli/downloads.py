@@ -9,6 +9,7 @@ from mlx_gui.cli.following import words
 from mlx_gui.cli.options import DataDir, Json, Url
 from mlx_gui.cli.output import console, facts_table, plain_table, write_json
 from mlx_gui.client import Client
+from mlx_gui.core.errors import NotFound
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
 
 
@@ -68,6 +69,11 @@ def _found(client: Client, name: str) -> DownloadBody:
     for download in client.downloads().data:
         if download.model_id == name:
             return download
+    if "/" in name:
+        raise NotFound(
+            f"There is no download of {name}.",
+            hint="`mlx-gui downloads` shows those that there are.",
+        )
     return client.download(name)
 
 

@@ -119,7 +119,8 @@ def _here(client: Client, name: str, *, pull: bool) -> ModelObject:
         if name.count("/") != 1 or not (under_way or isinstance(missing, ModelNotFound)):
             raise
         if not (pull or under_way or _wanted(name)):
-            raise
+            hint = f"`--pull` and `mlx-gui pull {name}` bring it from the hub. {missing.hint}"
+            raise ModelNotFound(missing.message, hint=hint, details=missing.details) from missing
     found = client.install(name)
     if not isinstance(found, ModelObject):
         found = client.model(follow(client, found).model_id)
