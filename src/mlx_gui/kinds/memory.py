@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mlx_gui.core.device import LIMITS, Backend, scored_tokens
-from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts, TextFacts, TextOptions
+from mlx_gui.core.model import (
+    LoadSpec,
+    MemoryNeed,
+    ModelFacts,
+    TextFacts,
+    TextOptions,
+    WeightForm,
+)
 
 PROCESS_BYTES: Mapping[Backend, int] = MappingProxyType(
     {"cpu": 93_000_000, "metal": 115_000_000, "cuda": 115_000_000}
@@ -43,7 +50,7 @@ CACHES_COPIED = 2
 _FUSED_HEADS = (64, 80, 128)
 """Head sizes for which Metal and CUDA have a kernel that keeps no scores."""
 
-_MLX_CACHE_BYTES = 1 << 25
+MLX_CACHE_BYTES = 1 << 25
 """What MLX keeps of freed memory on its own account, on a processor."""
 
 
@@ -94,19 +101,19 @@ def text_need(
     """What `spec` takes. A draft model is loaded after the model and has a KV cache of its own."""
     own = _Resident(facts, spec, backend)
     process_bytes = PROCESS_BYTES[backend] + TOKENIZER_COPIES * own.text.tokenizer_bytes
-    weights_bytes = _weights_bytes(own) + adapter_bytes
-    peak_bytes = weights_bytes + _unpacking_bytes(own)
+    held_bytes = weights_bytes(facts, spec.weight_form) + adapter_bytes
+    peak_bytes = held_bytes + unpacking_bytes(facts, spec.weight_form)
     kv_bytes, working_bytes = _kv_bytes(own), _working_bytes(own)
     if draft is not None:
         second = _Resident(draft, spec, backend)
-        weights_bytes += _weights_bytes(second)
-        peak_bytes = max(peak_bytes, weights_bytes + _unpacking_bytes(second))
+        held_bytes += weights_bytes(draft, spec.weight_form)
+        peak_bytes = max(peak_bytes, held_bytes + unpacking_bytes(draft, spec.weight_form))
         kv_bytes += _kv_bytes(second)
         working_bytes = max(working_bytes, _working_bytes(second))
     # What is freed stays with MLX until it is cleared, or is used again.
-    cached_bytes = min(working_bytes, LIMITS[backend].cache_bytes or _MLX_CACHE_BYTES)
+    cached_bytes = min(working_bytes, LIMITS[backend].cache_bytes or MLX_CACHE_BYTES)
     return MemoryNeed(
-        weights_bytes=weights_bytes,
+        weights_bytes=held_bytes,
         kv_bytes=kv_bytes,
         overhead_bytes=process_bytes + working_bytes + cached_bytes,
         load_peak_bytes=process_bytes + peak_bytes,
@@ -119,20 +126,20 @@ def text_need(
 # --- weights ------------------------------------------------------------------------------------
 
 
-def _weights_bytes(model: _Resident) -> int:
-    match model.spec.weight_form:
+def weights_bytes(facts: ModelFacts, form: WeightForm) -> int:
+    """What the weights take once they are held in `form`."""
+    match form:
         case "stored":
-            return model.facts.stored_bytes
+            return facts.stored_bytes
         case "float32-scales":
-            return model.facts.stored_bytes + model.facts.float16_bytes
+            return facts.stored_bytes + facts.float16_bytes
         case "float32":
-            return model.facts.parameter_count * 4
+            return facts.parameter_count * 4
 
 
-def _unpacking_bytes(model: _Resident) -> int:
+def unpacking_bytes(facts: ModelFacts, form: WeightForm) -> int:
     """What unpacking the largest tensor takes beside the weights, when all others are there."""
-    facts = model.facts
-    if model.spec.weight_form != "float32":
+    if form != "float32":
         return 0
     largest = facts.largest_tensor_parameters
     # As it is stored, and its scales and biases once more in 32 bits.

@@ -33,13 +33,13 @@ from mlx_gui.engines.base import (
     cannot_answer,
 )
 from mlx_gui.engines.device import backend
+from mlx_gui.engines.resident import peak_rss_bytes
 from mlx_gui.engines.text.answering import Answering, Surroundings
 from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
 from mlx_gui.engines.text.decoding import Decoder, Fed, Sampled
 from mlx_gui.engines.text.loading import LoadedModel, load
 from mlx_gui.engines.text.prefix_cache import PrefixCache
 from mlx_gui.engines.text.prompt import Preparation
-from mlx_gui.engines.text.resident import peak_rss_bytes
 from mlx_gui.engines.text.serial import Draft, KVQuantization, SerialDecoder
 
 # What the architectures of models and tokenizers have in common is imported with the first of them.

@@ -1,20 +1,25 @@
 """Loads a model folder; whatever is wrong with it becomes one sentence."""
 
 import copy
-import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import mlx.nn as nn
 
-from mlx_gui.core.errors import LoadFailed, ModelNotFound, ModelUnsupported
-from mlx_gui.core.exhaustion import says_out_of_memory
+from mlx_gui.core.errors import LoadFailed, ModelUnsupported
 from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import LoadReport
+from mlx_gui.engines.folder import (
+    end_if_out_of_memory,
+    existing_folder,
+    read_json,
+    reason,
+    rope_settings,
+    weight_errors,
+)
 from mlx_gui.engines.text.architectures import is_supported
 from mlx_gui.engines.text.head import Head
 from mlx_gui.engines.text.mlx_lm import (
@@ -28,8 +33,6 @@ from mlx_gui.engines.text.mlx_lm import (
     make_prompt_cache,
 )
 from mlx_gui.engines.text.weights import hold_weights
-
-_REASON_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +61,19 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
 
     ModelNotFound says that its folder is gone.
     """
-    folder = Path(spec.path)
     # Looked at first: mlx-lm would ask the hub for a path that does not exist.
-    if not folder.is_dir():
-        raise ModelNotFound(
-            f"The folder of {spec.model_id} is not there any more: {folder}.",
-            hint="Put it back, or connect the disk that it is on.",
-            details={"model": spec.model_id},
-        )
-    config = _read_json(folder / "config.json", spec.model_id)
+    folder = existing_folder(spec)
+    config = read_json(folder / "config.json", spec.model_id)
     _check_supported(config, spec.model_id)
-    generation_config = _read_json(folder / "generation_config.json", spec.model_id, needed=False)
-    with _weight_errors(spec.model_id):
-        model, config = load_model(folder, lazy=True, model_config=_rope_settings(config))
+    generation_config = read_json(folder / "generation_config.json", spec.model_id, needed=False)
+    with weight_errors(spec.model_id):
+        model, config = load_model(folder, lazy=True, model_config=rope_settings(config))
     if spec.text.adapter is not None:
         _add_adapter(model, Path(spec.text.adapter), spec.model_id)
     # The tokenizers take as long as the weights of a small model, and need no MLX.
     with ThreadPoolExecutor(1, "tokenizer") as beside:
         tokenizer = beside.submit(_load_tokenizers, folder, config, spec.model_id)
-        with _weight_errors(spec.model_id):
+        with weight_errors(spec.model_id):
             hold_weights(model, spec.weight_form, report)
     draft = None if spec.text.draft is None else _load_draft(spec, Path(spec.text.draft))
     cache = make_prompt_cache(model)
@@ -159,31 +156,18 @@ def _add_adapter(model: nn.Module, folder: Path, model_id: str) -> None:
         model.eval()
     except (AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
         raise LoadFailed(
-            f"The adapter of {model_id} does not fit: {_reason(error)}",
+            f"The adapter of {model_id} does not fit: {reason(error)}",
             hint="Check that it was trained for this base model.",
         ) from error
 
 
 def _load_draft(spec: LoadSpec, folder: Path) -> nn.Module:
-    config = _read_json(folder / "config.json", spec.model_id)
+    config = read_json(folder / "config.json", spec.model_id)
     _check_supported(config, f"the draft of {spec.model_id}")
-    with _weight_errors(f"the draft of {spec.model_id}"):
-        draft, _ = load_model(folder, lazy=True, model_config=_rope_settings(config))
+    with weight_errors(f"the draft of {spec.model_id}"):
+        draft, _ = load_model(folder, lazy=True, model_config=rope_settings(config))
         hold_weights(draft, spec.weight_form, lambda *_: None)
     return draft
-
-
-@contextmanager
-def _weight_errors(model_id: str) -> Generator[None]:
-    """What a model file raises over a broken folder is up to its author."""
-    try:
-        yield
-    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        _end_if_out_of_memory(error)
-        raise LoadFailed(
-            f"Loading the weights of {model_id} failed: {_reason(error)}",
-            hint="Remove the model and install it again; its files may be incomplete.",
-        ) from error
 
 
 def _check_supported(config: Mapping[str, Any], model_id: str) -> None:
@@ -199,25 +183,6 @@ def _check_supported(config: Mapping[str, Any], model_id: str) -> None:
         )
 
 
-def _rope_settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Rotary settings where mlx-lm looks for them.
-
-    transformers 5 writes them below `rope_parameters`, in some models for each type of layer. Half
-    of mlx-lm's models look beside it only and would use a default without a word.
-    """
-    nested = config.get("rope_parameters")
-    if not isinstance(nested, dict):
-        return {}
-    local = nested.get("sliding_attention", {})
-    main = nested.get("full_attention", nested)
-    found = {
-        "rope_theta": main.get("rope_theta"),
-        "rope_local_base_freq": local.get("rope_theta"),
-        "rope_scaling": main if main.get("rope_type", "default") != "default" else None,
-    }
-    return {key: value for key, value in found.items() if value and not config.get(key)}
-
-
 def _load_tokenizers(
     folder: Path, config: Mapping[str, Any], model_id: str
 ) -> tuple[TokenizerWrapper, TokenizerWrapper]:
@@ -226,17 +191,11 @@ def _load_tokenizers(
         tokenizer = load_tokenizer(folder, eos_token_ids=config.get("eos_token_id"))
         return tokenizer, copy.deepcopy(tokenizer)
     except (ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        _end_if_out_of_memory(error)
+        end_if_out_of_memory(error)
         raise LoadFailed(
-            f"{model_id} has no usable tokenizer: {_reason(error)}",
+            f"{model_id} has no usable tokenizer: {reason(error)}",
             hint="The folder needs tokenizer.json and tokenizer_config.json.",
         ) from error
-
-
-def _end_if_out_of_memory(error: Exception) -> None:
-    """The folder is not to blame: the process ends by the error, and is diagnosed by it."""
-    if says_out_of_memory(str(error)):
-        raise error
 
 
 def _vocabulary(model: nn.Module) -> int:
@@ -247,26 +206,3 @@ def _vocabulary(model: nn.Module) -> int:
         if isinstance(layer, nn.Embedding | nn.QuantizedEmbedding)
     ]
     return max(rows)
-
-
-def _read_json(file: Path, model_id: str, *, needed: bool = True) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        if not needed:
-            return {}
-        raise LoadFailed(f"{model_id} has no {file.name} in {file.parent}.") from error
-    except (OSError, ValueError) as error:
-        raise LoadFailed(f"{file.name} of {model_id} cannot be read: {error}.") from error
-    if not isinstance(content, dict):
-        raise LoadFailed(f"{file.name} of {model_id} holds no settings.")
-    return content
-
-
-def _reason(error: Exception) -> str:
-    """The error on one line; some list every tensor of the model."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, KeyError):
-        text = f"{text} is missing"
-    cut = len(text) > _REASON_CHARACTERS
-    return f"{text[:_REASON_CHARACTERS]}…" if cut else text
