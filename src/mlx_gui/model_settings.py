@@ -127,7 +127,8 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         "truncate",
         "switch",
         None,
-        "Drop the oldest turns of a conversation that is longer than the context.",
+        "Drop the oldest turns of a conversation that is longer than the context, and the end of "
+        "a text to embed or to rank that is longer than the model reads.",
         server="truncate",
     ),
     ModelSetting(
@@ -169,6 +170,28 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         0,
         "Most memory that the model may take, its caches included; 0 leaves it to the machine.",
         bounds=(0, 2**50),
+    ),
+    ModelSetting(
+        "pooling",
+        "text",
+        None,
+        "How an embedding model makes the vector of a text from those of its tokens; must be set "
+        "where its files do not say.",
+        choices=("cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len"),
+    ),
+    ModelSetting(
+        "normalize",
+        "text",
+        "model",
+        "Whether vectors of an embedding model get the length 1.",
+        choices=("on", "off", "model"),
+    ),
+    ModelSetting(
+        "prompts",
+        "object",
+        {},
+        "What an embedding model reads before a text, by the name that a request calls it, like "
+        '`{"query": "query: "}`; beside those of its files.',
     ),
 )
 _ROWS = {row.name: row for row in MODEL_SETTINGS}

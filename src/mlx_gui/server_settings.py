@@ -116,7 +116,8 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         "truncate",
         "switch",
         False,
-        "Drop the oldest turns of a conversation that is longer than the context.",
+        "Drop the oldest turns of a conversation that is longer than the context, and the end of "
+        "a text to embed or to rank that is longer than the model reads.",
         reload=True,
     ),
     Setting(

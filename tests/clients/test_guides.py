@@ -15,9 +15,13 @@ import yaml
 from tests.support.server import Server
 
 GUIDES = Path(__file__).parents[2] / "docs" / "guides"
-PAGES = ("openai", "openai-fields", "responses", "editors", "agents", "browsers")
+PAGES = ("openai", "embeddings", "openai-fields", "responses", "editors", "agents", "browsers")
 FENCE = re.compile(r"^```([\w-]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-MODELS = {"SmolLM2-135M-Instruct": "fake/echo", "Qwen2.5-Coder-1.5B": "fake/agent"}
+MODELS = {
+    "SmolLM2-135M-Instruct": "fake/echo",
+    "Qwen2.5-Coder-1.5B": "fake/agent",
+    "all-MiniLM-L6-v2": "fake/embedding",
+}
 """The guides' models, and those that answer in their place."""
 DEADLINE_S = 120
 BREAK = "--- next example"
@@ -85,4 +89,10 @@ def test_settings_of_other_programs_can_be_read(page: str) -> None:
 @pytest.mark.parametrize("page", PAGES)
 def test_every_block_is_of_a_language_that_is_tested(page: str) -> None:
     languages = {language for language, _ in FENCE.findall((GUIDES / f"{page}.md").read_text())}
-    assert languages <= {"python", "sh", *READERS}
+    assert languages <= {"python", "sh", "langchain", *READERS}
+
+
+def test_langchains_embeddings_are_made_as_the_guide_has_it(server: Server) -> None:
+    pytest.importorskip("langchain_openai", reason="it is in no group of packages yet")
+    (example,) = blocks("embeddings", "langchain")
+    assert run(sys.executable, "-c", here(example, server)).split() == ["64", "2"]

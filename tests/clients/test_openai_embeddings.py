@@ -123,7 +123,7 @@ def test_many_inputs_come_back_in_their_order(client: OpenAI) -> None:
         ({"input": ""}, "input", "Input 0 is empty."),
         ({"input": []}, "input", "at least 1 input"),
         ({"input": ["one", ""]}, "input", "Input 1 is empty."),
-        ({"input": ["x"] * 2049}, "input", "at most 2048 inputs, not 2049"),
+        ({"input": ["x"] * 100_001}, "input", "at most 16384 inputs, not 100001"),
         ({"input": [1, -1]}, "input", "token ids"),
         ({"dimensions": 0}, "dimensions", "between 1 and"),
         ({"dimensions": 65}, "dimensions", "makes vectors of 64 dimensions, not 65"),
@@ -150,7 +150,7 @@ def test_an_embedding_model_is_listed_loaded_and_unloaded_like_any_other(
         assert (shown["context_length"], shown["max_model_len"]) == (None, None)
         status = http.get("/v1/manager/status").raise_for_status().json()
         (model,) = [each for each in status["loaded_models"] if each["id"] == MODEL]
-        assert (model["slots"], model["context"]) == (8, None)
+        assert (model["slots"], model["context"]) == (32, None)
         running = http.get("/api/ps").raise_for_status().json()["models"]
         assert MODEL in {each["name"] for each in running}
         assert http.post("/api/show", json={"model": MODEL}).json()["capabilities"] == ["embedding"]

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.device import probe
 from mlx_gui.engines.text.architectures import is_supported, supported_model_types
+from mlx_gui.kinds.registry import KINDS
 from tests.engines.remote import CACHE, RemoteEngine, child
 
 
@@ -21,7 +23,16 @@ def test_the_probe_describes_this_machine() -> None:
     assert facts.memory_bytes == os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     assert {"mlx", "mlx-lm", "python"} <= set(facts.versions)
     assert (facts.blas is not None) == (facts.backend == "cpu")
-    assert facts.model_types == {"text": supported_model_types()}
+    assert {"mlx-vlm"} <= set(facts.versions)
+    assert facts.model_types == {
+        kind.name: import_module(kind.architectures).supported_model_types()
+        for kind in KINDS
+        if kind.architectures
+    }
+    assert facts.model_types["text"] == supported_model_types()
+    assert {"bert", "xlm-roberta", "modernbert", "qwen3", "gemma3_text"} <= {
+        *facts.model_types["embedding"]
+    }
 
 
 def is_imported(module: str) -> bool:

@@ -7,6 +7,9 @@ import pytest
 
 MODEL_LIBRARIES = ["mlx", "mlx_lm", "transformers", "tokenizers", "numpy"]
 
+TRAINING = ["cv2", "datasets", "miniaudio", "pandas", "pyarrow", "scipy", "sounddevice"]
+"""What libraries of models name beside what they need, and no worker ever imports."""
+
 CHILD = """
 import importlib, sys
 
@@ -85,3 +88,18 @@ def test_a_start_imports_no_other_packages_before_it_answers() -> None:
     assert child.returncode == 0, child.stderr
     found = {name for name in child.stdout.split() if "__mypyc" not in name}
     assert found - {"mlx_gui"} - PACKAGES_OF_A_START == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "unloaded"),
+    [
+        ("text", ["mlx_vlm", "mlx_audio"]),
+        ("embedding", ["mlx_lm", "mlx_audio"]),
+    ],
+)
+def test_a_worker_imports_the_library_of_its_kind_and_no_other(
+    kind: str, unloaded: list[str]
+) -> None:
+    child = import_in_child(f"mlx_gui.engines.{kind}.engine", watched=[*unloaded, *TRAINING])
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.split() == []

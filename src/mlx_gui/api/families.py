@@ -36,6 +36,7 @@ from mlx_gui.api.manage.status import routes as status
 from mlx_gui.api.ollama import unserved as ollama_unserved
 from mlx_gui.api.ollama.catalog import routes as ollama_catalog
 from mlx_gui.api.ollama.chat import routes as ollama_chat
+from mlx_gui.api.ollama.embed import routes as ollama_embed
 from mlx_gui.api.ollama.errors import error_body as ollama_error_body
 from mlx_gui.api.ollama.generate import routes as ollama_generate
 from mlx_gui.api.ollama.models import routes as ollama_models
@@ -102,6 +103,7 @@ FAMILIES = (
         (
             ollama_chat.router,
             ollama_generate.router,
+            ollama_embed.router,
             ollama_models.router,
             ollama_pull.router,
             ollama_catalog.router,

@@ -43,6 +43,7 @@ class Notices:
             async for event in events:
                 if isinstance(event, Prepared):
                     self.not_enforced(event.not_enforced)
+                    self.leave_out(event.left_out)
                 yield event
 
     def headers(self) -> dict[str, str]:

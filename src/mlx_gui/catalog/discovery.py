@@ -364,7 +364,12 @@ def _order(wanted: Wanted) -> Callable[[tuple[int, FoundOnHub]], tuple[object, .
 
 
 def _browsing(wanted: Wanted) -> bool:
-    """Whether nobody is named, and only what can be served is to be seen."""
+    """Whether nobody is named, and only what can be served is to be seen.
+
+    Encoders are loaded as their makers upload them, whoever has thought of MLX.
+    """
+    if wanted.kind in ("embedding", "reranker"):
+        return False
     return wanted.only_supported and not wanted.query and not wanted.author
 
 

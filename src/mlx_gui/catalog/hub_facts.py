@@ -10,7 +10,7 @@ from typing import Any, Literal, cast
 
 from mlx_gui.core.device import Backend
 from mlx_gui.core.hub import HubModel
-from mlx_gui.core.model import Capability, Kind, Model, ModelFacts, TextFacts
+from mlx_gui.core.model import Capability, Kind, KindFacts, Model, ModelFacts, TextFacts
 from mlx_gui.kinds.architecture import (
     activations_per_token,
     attended_values,
@@ -22,6 +22,7 @@ from mlx_gui.kinds.architecture import (
     vocabulary_size,
 )
 from mlx_gui.kinds.embedding import MODEL_TYPES as EMBEDDING_TYPES
+from mlx_gui.kinds.embedding import EmbeddingFacts
 from mlx_gui.kinds.kv_layout import kv_layout
 from mlx_gui.kinds.memory import PROCESS_BYTES
 from mlx_gui.kinds.quantization import read_quantization
@@ -51,6 +52,8 @@ _VALUE_BYTES: Mapping[str, float] = {
 }  # fmt: skip
 _OTHER_FORMS = ("gguf", "onnx", "openvino", "coreml", "tf", "jax", "diffusers", "peft", "adapter")
 """Tags and libraries of what holds no weights that MLX loads, where no safetensors are beside."""
+_USUAL_INPUT_TOKENS = 512
+"""Of an encoder whose config does not bound its inputs."""
 
 
 def kind_on_hub(model: HubModel) -> HubKind | None:
@@ -164,7 +167,7 @@ def why_unsupported(model: HubModel, supported: Mapping[Kind, tuple[str, ...]]) 
         known = supported.get("text")
         if not known or model_type not in known:
             return "The hub does not say what it is for."
-    return _why_unknown(model_type, supported)
+    return _why_unknown(kind or "text", model_type, supported)
 
 
 def why_not_served(
@@ -173,7 +176,7 @@ def why_not_served(
     """The same of a model of which kind and architecture are known."""
     if not served(kind):
         return f"mlx-gui serves no {kind} models yet."
-    return _why_unknown(model_type, supported)
+    return _why_unknown(kind, model_type, supported)
 
 
 def least_need_bytes(model: HubModel, backend: Backend) -> int | None:
@@ -188,7 +191,7 @@ def least_need_bytes(model: HubModel, backend: Backend) -> int | None:
 
 
 def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
-    """A text model as it would be here, to plan its load; None where too little is known of it.
+    """A model as it would be here, to plan its load; None where too little is known of it.
 
     `config` is its whole config.json.
     """
@@ -196,12 +199,13 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
     model_type = config.get("model_type")
     if stored is None or model.values is None or not isinstance(model_type, str):
         return None
+    embeds = kind_on_hub(model) == "embedding"
     part = language_part(config)
     vocabulary = vocabulary_size(config)
     halves = sum(2 * model.values.get(dtype, 0) for dtype in ("F16", "BF16"))
     sizes = {each.path: each.size_bytes for each in model.files or ()}
     facts = ModelFacts(
-        kind="text",
+        kind="embedding" if embeds else "text",
         model_type=model_type,
         capabilities=capabilities_of(model),
         # Rather too many than too few: as of four bits each.
@@ -209,16 +213,7 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
         stored_bytes=stored,
         # The largest one is that of the vocabulary, or the experts of a layer.
         largest_tensor_parameters=_largest(config, vocabulary, hidden_size(part)),
-        own=TextFacts(
-            context_length=context_length(config),
-            kv=kv_layout(config),
-            activations_per_token=activations_per_token(config),
-            vocabulary_size=vocabulary,
-            attention_heads=attention_heads(part),
-            head_size=head_size(part),
-            attended_values=attended_values(config),
-            tokenizer_bytes=sizes.get("tokenizer.json", 0),
-        ),
+        own=(_embedding if embeds else _text)(config, sizes.get("tokenizer.json", 0)),
         quantization=quantization_of(config),
         float16_bytes=halves,
     )
@@ -232,17 +227,46 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
     )
 
 
-def _why_unknown(model_type: str, supported: Mapping[Kind, tuple[str, ...]]) -> str | None:
-    known = supported.get("text")
+def _text(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
+    part = language_part(config)
+    return TextFacts(
+        context_length=context_length(config),
+        kv=kv_layout(config),
+        activations_per_token=activations_per_token(config),
+        vocabulary_size=vocabulary_size(config),
+        attention_heads=attention_heads(part),
+        head_size=head_size(part),
+        attended_values=attended_values(config),
+        tokenizer_bytes=tokenizer_bytes,
+    )
+
+
+def _embedding(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
+    part = language_part(config)
+    return EmbeddingFacts(
+        dimensions=hidden_size(part),
+        longest_tokens=context_length(config) or _USUAL_INPUT_TOKENS,
+        activations_per_token=activations_per_token(config),
+        attention_heads=attention_heads(part),
+        tokenizer_bytes=tokenizer_bytes,
+    )
+
+
+def _why_unknown(
+    kind: HubKind, model_type: str, supported: Mapping[Kind, tuple[str, ...]]
+) -> str | None:
+    # A model that also sees is loaded as one that writes text.
+    loads = "text" if kind == "vision" else kind
+    known = supported.get(loads)
     if not known or model_type in known:
         return None
-    return f"The architecture '{model_type}' is not supported by {_text_library()}."
+    return f"The architecture '{model_type}' is not supported by {_library(loads)}."
 
 
 @cache
-def _text_library() -> str:
-    """What loads text models, and which version of it; to find that out reads a file."""
-    library = kind_of("text").library
+def _library(kind: Kind) -> str:
+    """What loads models of this kind, and which version of it; to find that out reads a file."""
+    library = kind_of(kind).library
     return f"{library} {version(library)}"
 
 

@@ -21,19 +21,34 @@ class Limits:
     running answers to keep flowing. `cache_bytes` bounds the memory that MLX keeps for reuse; None
     leaves MLX's own bound. `scored_logits_bytes` bounds the logits of a prompt's chunk, in 32 bits,
     where its tokens are scored: small enough that no plan grows by it where memory is short.
+    `encoder_tokens` are read at once, padding included, of texts that are only read: as many as use
+    the device well, and as few as are done soon.
     """
 
     prefill_tokens: int
     cache_bytes: int | None
     scored_logits_bytes: int
+    encoder_tokens: int
     crowd: int = 4
 
 
 LIMITS: Mapping[Backend, Limits] = MappingProxyType(
     {
-        "cpu": Limits(prefill_tokens=128, cache_bytes=None, scored_logits_bytes=1 << 23),
-        "metal": Limits(prefill_tokens=512, cache_bytes=1 << 30, scored_logits_bytes=1 << 26),
-        "cuda": Limits(prefill_tokens=512, cache_bytes=1 << 30, scored_logits_bytes=1 << 26),
+        "cpu": Limits(
+            prefill_tokens=128, cache_bytes=None, scored_logits_bytes=1 << 23, encoder_tokens=1024
+        ),
+        "metal": Limits(
+            prefill_tokens=512,
+            cache_bytes=1 << 30,
+            scored_logits_bytes=1 << 26,
+            encoder_tokens=16_384,
+        ),
+        "cuda": Limits(
+            prefill_tokens=512,
+            cache_bytes=1 << 30,
+            scored_logits_bytes=1 << 26,
+            encoder_tokens=16_384,
+        ),
     }
 )
 

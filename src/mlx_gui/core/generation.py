@@ -216,13 +216,14 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
 
     `truncated_messages` of the oldest turns were dropped to make the prompt fit, and
     `truncated_tokens` of the ids that it follows on. `not_enforced` are the places of keywords in
-    schemas that the answer may break.
+    schemas that the answer may break. `left_out` says in words what else the answer does without.
     """
 
     prompt_tokens: int
     truncated_messages: int = 0
     not_enforced: tuple[str, ...] = ()
     truncated_tokens: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):

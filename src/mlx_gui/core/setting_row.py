@@ -91,6 +91,9 @@ class ModelSettings:
     kv_bits: Literal[0, 4, 8]
     prefix_cache_bytes: int
     memory_limit_bytes: int
+    pooling: Literal["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len"] | None
+    normalize: Literal["on", "off", "model"]
+    prompts: dict[str, Any]
     sources: Mapping[str, ModelSource]
 
 

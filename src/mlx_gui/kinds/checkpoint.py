@@ -37,16 +37,21 @@ def read_json_object(path: Path) -> dict[str, object]:
 
     Infinity and NaN pass, as they do in the library that will load the model.
     """
+    decoded = read_json_value(path)
+    if not isinstance(decoded, dict):
+        raise DamagedFile(f"{path.name} is not a JSON object.")
+    return cast(dict[str, object], decoded)
+
+
+def read_json_value(path: Path) -> object:
+    """Whatever JSON is in `path`; raises DamagedFile as `read_json_object` does."""
     content = _read(path, offset=0, limit=MAX_JSON_BYTES + 1)
     if len(content) > MAX_JSON_BYTES:
         raise DamagedFile(f"{path.name} is larger than {MAX_JSON_BYTES} bytes.")
     try:
-        decoded: object = json.loads(content)
+        return json.loads(content)
     except (ValueError, RecursionError) as error:
         raise DamagedFile(f"{path.name} is not valid JSON: {error}.") from error
-    if not isinstance(decoded, dict):
-        raise DamagedFile(f"{path.name} is not a JSON object.")
-    return cast(dict[str, object], decoded)
 
 
 def read_text(path: Path) -> str:

@@ -92,7 +92,8 @@ def test_presets_are_the_list_with_a_filter_or_an_order(client: httpx.Client) ->
     assert listed(client, "embeddings") == ["org/bge"]
     assert listed(client, "stt") == ["org/whisper"]
     assert listed(client, "vision") == []
-    assert listed(client, "embeddings", supported=True) == []
+    assert listed(client, "embeddings", supported=True) == ["org/bge"]
+    assert listed(client, "stt", supported=True) == []
     assert listed(client, "popular", quantization="4bit") == ["org/one-4"]
 
 
@@ -232,7 +233,7 @@ def test_kinds_are_counted(client: httpx.Client) -> None:
     body = client.get("/v1/discover/categories").json()
     counts = {each["kind"]: (each["count"], each["served"]) for each in body["data"]}
     assert counts["text"] == (2, True)
-    assert counts["embedding"] == (0, False)
+    assert counts["embedding"] == (0, True)
     assert body["families"] == [{"model_type": "llama", "count": 2, "supported": True}]
     assert (body["counted"], body["complete"]) == (2, True)
 
@@ -260,7 +261,7 @@ def test_starters_need_no_hub(tmp_path: Path) -> None:
         assert not any(each["chosen"] for each in unknown["data"])
         parts.machine.device.facts = DeviceFacts(
             backend="cpu", name="test", memory_bytes=2**33, working_set_bytes=None, versions={},
-            model_types={"text": ("llama", "qwen3")},
+            model_types={"text": ("llama", "qwen3"), "embedding": ("qwen3",)},
         )  # fmt: skip
         body = client.get("/v1/discover/starters").json()
     assert body["usable_bytes"] > 0
@@ -269,7 +270,9 @@ def test_starters_need_no_hub(tmp_path: Path) -> None:
     by_id = {each["id"]: each for each in body["data"]}
     embedding = by_id["mlx-community/Qwen3-Embedding-4B-4bit-DWQ"]
     assert embedding["dimensions"] == 2560
-    assert embedding["supported"]["reason"] == "mlx-gui serves no embedding models yet."
+    assert embedding["supported"]["ok"]
+    speech = next(each for each in body["data"] if each["kind"] == "transcription")
+    assert speech["supported"]["reason"] == "mlx-gui serves no transcription models yet."
     assert by_id["mlx-community/Qwen3-0.6B-4bit"]["supported"]["ok"]
     assert by_id["mlx-community/SmolLM3-3B-4bit"]["supported"]["ok"] is False
     assert {each["tried"] for each in body["data"] if not each["embedded"]} == {False}

@@ -513,8 +513,6 @@ def test_what_is_no_json_object_is_refused(address: str, body: bytes) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "hint"),
     [
-        ("POST", "/api/embed", "text models"),
-        ("POST", "/api/embeddings", "text models"),
         ("POST", "/api/create", "model_dirs"),
         ("POST", "/api/push", "not uploaded"),
         ("POST", "/api/blobs/sha256:29fd", "model_dirs"),

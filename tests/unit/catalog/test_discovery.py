@@ -112,7 +112,7 @@ def test_an_item_says_what_the_hub_knows(server: HubServer, tmp_path: Path) -> N
         (Wanted(query="llama", sort="size"), ["mlx/llama-4", "mlx/llama-8", "meta/llama"]),
         (Wanted(author="META"), ["meta/llama"]),
         (Wanted(kind="embedding"), ["baai/bge"]),
-        (Wanted(kind="embedding", supported=True), []),
+        (Wanted(kind="embedding", supported=True), ["baai/bge"]),
         (Wanted(kind="transcription"), ["openai/whisper"]),
         (Wanted(kind="text", query="a"), ["meta/llama", "mlx/llama-4", "mlx/llama-8"]),
         (Wanted(query="strange"), []),
@@ -158,7 +158,7 @@ def test_what_cannot_be_served_says_why(server: HubServer, tmp_path: Path) -> No
     reasons = {each.hub.id: each.unsupported for each in page.models}
     assert reasons["meta/llama"] is None
     assert "never_heard_of" in (reasons["odd/strange"] or "")
-    assert reasons["baai/bge"] == "mlx-gui serves no embedding models yet."
+    assert reasons["baai/bge"] is None
     assert reasons["old/pickle"] == "It has no weights in safetensors, as far as the hub tells."
 
 

@@ -11,9 +11,6 @@ from tests.unit.kinds.folders import LLAMA, write_model
 @pytest.mark.parametrize(
     ("config", "extra_file", "what"),
     [
-        ({"model_type": "bert"}, None, "an embedding model"),
-        ({"model_type": "qwen3"}, "modules.json", "an embedding model"),
-        ({"model_type": "qwen3"}, "1_Pooling", "an embedding model"),
         (
             {"model_type": "xlm-roberta", "architectures": ["XLMRobertaForSequenceClassification"]},
             None,

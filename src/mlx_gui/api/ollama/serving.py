@@ -40,7 +40,7 @@ async def answer(
     writer = AnswerWriter(body.model, own_fields, stopwatch)
     if asked is None:
         done_reason = await first_of(
-            _load_or_unload(services, model, body.keep_alive), hang_up(serving.request.receive)
+            load_or_unload(services, model, body.keep_alive), hang_up(serving.request.receive)
         )
         return Response(writer.empty(done_reason), media_type="application/json")
     id = f"ollama-{uuid4().hex}"
@@ -87,8 +87,11 @@ async def _logged(events: Events, model: Model) -> Events:
             yield event
 
 
-async def _load_or_unload(services: Services, model: Model, keep_alive_s: float | None) -> str:
-    """The `done_reason`. A model that still answers is unloaded when it has finished."""
+async def load_or_unload(services: Services, model: Model, keep_alive_s: float | None) -> str:
+    """What a question without anything in it means; returns the `done_reason`.
+
+    A model that still answers is unloaded when it has finished.
+    """
     if keep_alive_s != 0:
         await services.machine.device.ensure()
         await services.models.run_loop.load(model, keep_alive_s=keep_alive_s)

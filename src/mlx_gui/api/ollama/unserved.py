@@ -7,10 +7,7 @@ from mlx_gui.core.errors import NotFound
 _MODELS = (
     "Put the model's folder into one of `model_dirs`; `POST /v1/models/rescan` makes it known."
 )
-_EMBEDDING = "Only text models are served: ask them at /api/chat or /api/generate."
 _UNSERVED: tuple[tuple[str, tuple[str, ...], str], ...] = (
-    ("/api/embed", ("POST",), _EMBEDDING),
-    ("/api/embeddings", ("POST",), _EMBEDDING),
     ("/api/create", ("POST",), _MODELS),
     ("/api/push", ("POST",), "Models are not uploaded anywhere from here."),
     ("/api/blobs/{digest:path}", ("HEAD", "POST"), _MODELS),

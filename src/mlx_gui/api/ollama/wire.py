@@ -16,7 +16,7 @@ _HIGHEST_PENALTY = 100.0
 """Beyond them nothing changes any more, but the arithmetic of the logits ends in infinities."""
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
     """`8192.0` is an integer, as programs write it that know one kind of number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -27,7 +27,7 @@ def whole_numbers(values: object) -> object:
         return values
     listed = cast(list[object], values)
     # Nearly always there is nothing to do, and lists may be long.
-    return [_whole(each) for each in listed] if float in set(map(type, listed)) else listed
+    return [whole(each) for each in listed] if float in set(map(type, listed)) else listed
 
 
 def _bounded(lowest: float, highest: float) -> Callable[[float], float]:
@@ -85,7 +85,7 @@ def _is_format(value: object) -> bool:
     return value is None or value in ("", "json") or isinstance(value, dict)
 
 
-Integer = Annotated[Int64, BeforeValidator(_whole)]
+Integer = Annotated[Int64, BeforeValidator(whole)]
 """Any one, for Ollama has no ranges. What makes no sense means here what it means there."""
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Temperature = Annotated[Number, AfterValidator(_bounded(0, math.inf))]
@@ -153,9 +153,7 @@ class Question(Strict):
     think: Think = None
     keep_alive: KeepAlive = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, Between(0, MAX_TOP_LOGPROBS), BeforeValidator(_whole)] | None = (
-        None
-    )
+    top_logprobs: Annotated[int, Between(0, MAX_TOP_LOGPROBS), BeforeValidator(whole)] | None = None
     truncate: bool | None = None
     shift: bool | None = None
 

@@ -73,6 +73,7 @@ def machine_key(blas: str) -> str:
     parts = [
         f"mlx={_version('mlx')}",
         f"mlx-lm={_version('mlx-lm')}",
+        f"mlx-vlm={_version('mlx-vlm')}",
         f"python={platform.python_version()}",
         f"platform={sys.platform}-{platform.machine()}",
         f"cores={psutil.cpu_count()}",

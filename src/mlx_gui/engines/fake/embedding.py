@@ -22,6 +22,7 @@ from mlx_gui.engines.base import (
     always_wanted,
     cannot_answer,
 )
+from mlx_gui.engines.encoder.prompts import prompt_text
 from mlx_gui.engines.fake.loading import SCRIPTED_MEMORY, scripted_load
 from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
 
@@ -59,9 +60,20 @@ class FakeEmbeddingEngine:
         options = self._options()
         if not isinstance(request, EmbedRequest):
             raise cannot_answer(self._loaded())
-        texts = [_words(each) for each in request.inputs]
+        before = prompt_text(
+            options.prompts,
+            name=request.prompt,
+            purpose=request.purpose,
+            default=options.default_prompt,
+        )
+        cuts = ["input_type"] if before is None else []
+        texts = [_words(each, before or "") for each in request.inputs]
+        truncate = options.truncate if request.truncate is None else request.truncate
         for number, words in enumerate(texts):
-            if len(words) > options.longest_tokens:
+            if len(words) > options.longest_tokens and truncate:
+                cuts.append(f"{len(words) - options.longest_tokens} tokens of input {number}")
+                del words[options.longest_tokens :]
+            elif len(words) > options.longest_tokens:
                 raise ContextTooLong(
                     f"Input {number} has {len(words)} tokens, the model reads "
                     f"{options.longest_tokens}.",
@@ -78,7 +90,8 @@ class FakeEmbeddingEngine:
             )
         still_wanted()
         asked = _Asked(texts, dimensions)
-        return PreparedRequest(request_id, asked, Prepared(sum(map(len, texts))))
+        told = Prepared(sum(map(len, texts)), left_out=tuple(cuts))
+        return PreparedRequest(request_id, asked, told)
 
     def admit(self, prepared: PreparedRequest) -> None:
         self._running[prepared.request_id] = prepared.payload
@@ -133,8 +146,8 @@ def warm() -> None:
     """Its loads import nothing."""
 
 
-def _words(given: str | tuple[int, ...]) -> list[str]:
-    return given.split() if isinstance(given, str) else [f"word-{id}" for id in given]
+def _words(given: str | tuple[int, ...], before: str) -> list[str]:
+    return (before + given).split() if isinstance(given, str) else [f"word-{id}" for id in given]
 
 
 def _vector(words: Sequence[str], dimensions: int) -> bytes:

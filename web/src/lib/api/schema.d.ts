@@ -1421,6 +1421,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/embed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make vectors of texts, as Ollama does
+         * @description A vector for each text. Loads the model if need be.
+         */
+        post: operations["ollama_embed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/embeddings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a vector of one text, as older programs ask Ollama
+         * @description The vector of one text. Loads the model if need be.
+         */
+        post: operations["ollama_embeddings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/tags": {
         parameters: {
             query?: never;
@@ -2813,10 +2853,13 @@ export interface components {
         };
         /**
          * EmbeddingsRequest
-         * @description Texts, or token ids, to make vectors of. Up to 2,048 in one request.
+         * @description Texts, or token ids, to make vectors of. Up to 16,384 in one request.
          *
          *     `dimensions` asks for shorter vectors than the model makes; `base64` is of their 32-bit floats,
-         *     the lowest byte first.
+         *     the lowest byte first. `prompt_name` is one of the model's prompts, which is read before each
+         *     text; `input_type` names it in the words of other servers (`query`, `document`, `passage`,
+         *     `search_query`, …) and is left out where the model has none for it. With `truncate` the end of
+         *     too long a text is left out, else it is an error, unless the model's settings say otherwise.
          */
         EmbeddingsRequest: {
             /** Model */
@@ -2827,6 +2870,12 @@ export interface components {
             encoding_format?: ("float" | "base64") | null;
             /** Dimensions */
             dimensions?: number | null;
+            /** Prompt Name */
+            prompt_name?: string | null;
+            /** Input Type */
+            input_type?: string | null;
+            /** Truncate */
+            truncate?: boolean | ("NONE" | "END") | null;
             /** Priority */
             priority?: number | null;
         };
@@ -4189,6 +4238,70 @@ export interface components {
             /** Id */
             id?: string | null;
             function: components["schemas"]["OllamaCalledFunction"];
+        };
+        /**
+         * OllamaEmbedAnswer
+         * @description A vector of length 1 for each text. Durations are in nanoseconds.
+         */
+        OllamaEmbedAnswer: {
+            /** Model */
+            model: string;
+            /** Embeddings */
+            embeddings: number[][];
+            /** Total Duration */
+            total_duration: number;
+            /** Load Duration */
+            load_duration: number;
+            /** Prompt Eval Count */
+            prompt_eval_count: number;
+        };
+        /**
+         * OllamaEmbedRequest
+         * @description A text, or a list of up to 16,384, to make vectors of. Without any the model is loaded.
+         *
+         *     The end of a text that is longer than the model reads is left out, unless `truncate` is off.
+         *     `keep_alive` is how long the model stays loaded: seconds, or a duration. `options` change
+         *     nothing.
+         */
+        OllamaEmbedRequest: {
+            /** Model */
+            model: string;
+            /** Input */
+            input?: string | string[] | null;
+            /** Truncate */
+            truncate?: boolean | null;
+            /** Dimensions */
+            dimensions?: number | null;
+            /** Keep Alive */
+            keep_alive?: number | string | null;
+            /** Options */
+            options?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * OllamaEmbeddingsAnswer
+         * @description The vector; empty where no text was sent.
+         */
+        OllamaEmbeddingsAnswer: {
+            /** Embedding */
+            embedding: number[];
+        };
+        /**
+         * OllamaEmbeddingsRequest
+         * @description One text to make a vector of. Without any the model is loaded.
+         */
+        OllamaEmbeddingsRequest: {
+            /** Model */
+            model: string;
+            /** Prompt */
+            prompt?: string | null;
+            /** Keep Alive */
+            keep_alive?: number | string | null;
+            /** Options */
+            options?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * OllamaError
@@ -10034,6 +10147,96 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["OllamaGenerateAnswer"];
                     "application/x-ndjson": components["schemas"]["OllamaGenerateAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_embed: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaEmbedRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaEmbedAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaError"];
+                };
+            };
+        };
+    };
+    ollama_embeddings: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OllamaEmbeddingsRequest"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OllamaEmbeddingsAnswer"];
                 };
             };
             /** @description Client Error */

@@ -5,10 +5,11 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Response
 
-from mlx_gui.api.openai.embeddings.translate import Vectors, to_core
+from mlx_gui.api.openai.embeddings.translate import answer, to_core
 from mlx_gui.api.openai.embeddings.wire import EmbeddingList, EmbeddingsRequest
-from mlx_gui.api.serving import InjectedServing, json_of
+from mlx_gui.api.serving import InjectedServing
 from mlx_gui.api.validation import StrictJsonRoute
+from mlx_gui.api.vectors import Vectors
 from mlx_gui.wire.errors import ErrorEnvelope
 
 router = APIRouter(
@@ -31,5 +32,5 @@ async def create_embeddings(body: EmbeddingsRequest, serving: InjectedServing) -
     events = serving.events(
         model, request, id=f"embd-{uuid4().hex}", needs="embedding", priority=body.priority
     )
-    vectors = await serving.whole(Vectors(), events)
-    return json_of(vectors.answer(body, model.id))
+    vectors = await serving.whole(Vectors(len(body.input)), events)
+    return answer(body, model.id, vectors)

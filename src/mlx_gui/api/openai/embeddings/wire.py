@@ -2,13 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator
+from pydantic import BaseModel, BeforeValidator, Field
 
 from mlx_gui.api.fields import Between, Strict
 from mlx_gui.api.openai.wire import TextsOrIds, texts_or_ids
 from mlx_gui.api.priority import Priority
 
-MAX_INPUTS = 2048
+MAX_INPUTS = 16_384
+"""OpenAI takes 2,048; whoever fills an index from here has no other server to spread it over."""
+MAX_NAME = 200
 MAX_DIMENSIONS = 65_536
 
 Inputs = Annotated[
@@ -20,16 +22,22 @@ Inputs = Annotated[
 
 
 class EmbeddingsRequest(Strict):
-    """Texts, or token ids, to make vectors of. Up to 2,048 in one request.
+    """Texts, or token ids, to make vectors of. Up to 16,384 in one request.
 
     `dimensions` asks for shorter vectors than the model makes; `base64` is of their 32-bit floats,
-    the lowest byte first.
+    the lowest byte first. `prompt_name` is one of the model's prompts, which is read before each
+    text; `input_type` names it in the words of other servers (`query`, `document`, `passage`,
+    `search_query`, …) and is left out where the model has none for it. With `truncate` the end of
+    too long a text is left out, else it is an error, unless the model's settings say otherwise.
     """
 
     model: str
     input: Inputs
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: Annotated[int, Between(1, MAX_DIMENSIONS)] | None = None
+    prompt_name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = None
+    input_type: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = None
+    truncate: bool | Literal["NONE", "END"] | None = None
     priority: Priority | None = None
 
 

@@ -1,0 +1,114 @@
+"""The engine for embedding models, on mlx-vlm's encoders."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import mlx.core as mx
+from mlx_vlm.embedding_loader import load_embedding_model
+
+from mlx_gui.core.errors import InvalidRequest
+from mlx_gui.core.generation import WorkerRequest
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import Engine, LoadReport, StillWanted, cannot_answer
+from mlx_gui.engines.embedding.pooling import pooled
+from mlx_gui.engines.embedding.stages import load_stages
+from mlx_gui.engines.embedding.tokens import token_vectors
+from mlx_gui.engines.encoder.answers import Vectors
+from mlx_gui.engines.encoder.batches import Item
+from mlx_gui.engines.encoder.engine import Asked, EncoderEngine, Rows
+from mlx_gui.engines.encoder.loading import Encoder, load_encoder
+from mlx_gui.engines.encoder.prompts import prompt_text
+from mlx_gui.engines.encoder.reading import Reader
+from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
+
+
+def create() -> Engine:
+    """An engine without a model yet."""
+    return EmbeddingEngine()
+
+
+def warm() -> None:
+    """This module has imported what a load would, but for the model's own architecture."""
+
+
+class EmbeddingEngine(EncoderEngine):
+    """Makes vectors of texts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stages: Sequence[Callable[[mx.array], mx.array]] = ()
+
+    def read_model(self, spec: LoadSpec, report: LoadReport) -> Encoder:
+        encoder = load_encoder(spec, report, load_embedding_model)
+        # Some architectures have the layers behind the pooling as their own.
+        own: Sequence[Callable[[mx.array], mx.array]] | None = getattr(encoder.model, "dense", None)
+        options = _options(spec)
+        self._stages = own or load_stages(Path(spec.path), options.dense, spec.model_id)
+        return encoder
+
+    def asked(self, request: WorkerRequest, still_wanted: StillWanted) -> Asked:
+        if not isinstance(request, EmbedRequest):
+            raise cannot_answer(self.spec)
+        options = _options(self.spec)
+        dimensions = request.dimensions or options.dimensions
+        if dimensions > options.dimensions:
+            raise InvalidRequest(
+                f"{self.spec.model_id} makes vectors of {options.dimensions} dimensions, "
+                f"not {dimensions}.",
+                hint="Ask for fewer, or leave `dimensions` out.",
+                param="dimensions",
+            )
+        reader = self._reader(request.truncate)
+        items = self._items(request, reader, still_wanted)
+        normalizes = options.normalizes if request.normalize is None else request.normalize
+        return Asked(items, Vectors(dimensions, normalizes), reader.cuts)
+
+    def compute(self, rows: Rows) -> mx.array:
+        tokens = token_vectors(self.encoder.model, rows)
+        vectors = pooled(tokens, rows.mask, rows.lengths, modes=_options(self.spec).pooling)
+        for stage in self._stages:
+            vectors = stage(vectors)
+        return vectors
+
+    def _reader(self, truncate: bool | None) -> Reader:
+        options = _options(self.spec)
+        return Reader(
+            self.encoder.tokenizer,
+            self.encoder.vocabulary,
+            options.longest_tokens,
+            truncate=options.truncate if truncate is None else truncate,
+            param="input",
+            cuts=[],
+        )
+
+    def _items(
+        self, request: EmbedRequest, reader: Reader, still_wanted: StillWanted
+    ) -> list[Item]:
+        options = _options(self.spec)
+        before = prompt_text(
+            options.prompts,
+            name=request.prompt,
+            purpose=request.purpose,
+            default=options.default_prompt,
+        )
+        if before is None:
+            reader.cuts.append("input_type")
+        texts = [(before or "") + each for each in request.inputs if isinstance(each, str)]
+        read = reader.texts(texts, still_wanted)
+        if len(texts) == len(request.inputs):
+            return list(read)
+        if before and request.prompt is not None:
+            raise InvalidRequest(
+                "A prompt cannot be put before token ids.",
+                hint="Send texts, or leave `prompt_name` out.",
+                param="prompt_name",
+            )
+        return [
+            Item(number, next(read).ids) if isinstance(each, str) else reader.ids(number, each)
+            for number, each in enumerate(request.inputs)
+        ]
+
+
+def _options(spec: LoadSpec) -> EmbeddingOptions:
+    assert isinstance(spec.options, EmbeddingOptions), "its kind has planned the load"
+    return spec.options

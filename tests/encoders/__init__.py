@@ -1,0 +1,1 @@
+"""Tiny checkpoints of models that only read: of texts, and of queries with documents."""

@@ -1,0 +1,143 @@
+"""An encoder's engine, driven in a child process; and what the plain library makes of texts."""
+
+import importlib
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from mlx_gui.core.generation import Event, Result, Usage, WorkerRequest
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.kinds.base import LoadAsked
+from mlx_gui.kinds.registry import kind_of, recognise
+from tests.engines.remote import Child
+
+Vectors = list[list[float]]
+
+
+def spec_of(folder: Path, **settings: Any) -> LoadSpec:
+    """What a server on a processor with enough memory would load, with these model settings."""
+    recognised = recognise(folder)
+    assert recognised.facts is not None, recognised.problem
+    usual: dict[str, Any] = {
+        "context_tokens": "auto",
+        "pooling": None,
+        "normalize": "model",
+        "prompts": {},
+        "truncate": False,
+    }
+    kind = kind_of(recognised.facts.kind)
+    model: Any = SimpleNamespace(id=f"test/{folder.name}", path=str(folder))
+    device: Any = SimpleNamespace(backend="cpu")
+    planned = kind.plan(
+        LoadAsked(
+            model=model,
+            facts=recognised.facts,
+            device=device,
+            engine=kind.engine,
+            room_bytes=1 << 40,
+            settings=SimpleNamespace(**{**usual, **settings}),  # type: ignore[arg-type]
+            corrected=lambda _spec, need: need,
+        )
+    )
+    return planned.spec
+
+
+class Engine:
+    """One engine at a time in `child`."""
+
+    def __init__(self, child: Child) -> None:
+        self.child = child
+
+    def load(self, folder: Path, **settings: Any) -> "Engine":
+        self.child.call(_load, spec_of(folder, **settings))
+        return self
+
+    def answers(self, requests: Mapping[str, WorkerRequest]) -> dict[str, list[Event]]:
+        """All events of requests that are admitted together."""
+        for request_id, request in requests.items():
+            self.admit(request_id, request)
+        return self.drain()
+
+    def answer(self, request: WorkerRequest) -> list[Event]:
+        return self.answers({"alone": request})["alone"]
+
+    def admit(self, request_id: str, request: WorkerRequest) -> Event:
+        """The first event."""
+        return self.child.call(_admit, request_id, request)
+
+    def step(self) -> dict[str, list[Event]]:
+        return self.child.call(_step)
+
+    def drain(self) -> dict[str, list[Event]]:
+        told: dict[str, list[Event]] = {}
+        while self.child.call(_call, "busy"):
+            for request_id, events in self.step().items():
+                told.setdefault(request_id, []).extend(events)
+        return told
+
+    def call(self, method: str, *arguments: Any) -> Any:
+        return self.child.call(_call, method, *arguments)
+
+
+def numbers(events: Sequence[Event]) -> Vectors:
+    """The numbers of the results, in the order of the inputs."""
+    assert isinstance(events[-1], Usage), events[-1]
+    results = {event.index: event.value for event in events if isinstance(event, Result)}
+    assert sorted(results) == list(range(len(results)))
+    return [
+        list(struct.unpack(f"<{len(value) // 4}f", value)) for _, value in sorted(results.items())
+    ]
+
+
+def plain_vectors(folder: Path, texts: Sequence[str]) -> Vectors:
+    """In the child: what mlx-vlm itself makes of `texts` in one padded batch."""
+    import mlx.core as mx
+    from mlx_vlm.embedding_loader import load_embedding_model
+    from mlx_vlm.models.pooling import read_pooling_config
+    from transformers import AutoTokenizer
+
+    config = json.loads((folder / "config.json").read_text())
+    theta = {
+        "global_rope_theta": config.get("rope_parameters", {}).get("full_attention"),
+        "local_rope_theta": config.get("rope_parameters", {}).get("sliding_attention"),
+    }
+    config |= {name: each["rope_theta"] for name, each in theta.items() if each}
+    if kinds := config.get("layer_types"):
+        config["sliding_window_pattern"] = kinds.index("full_attention") + 1
+    model: Any = load_embedding_model(folder, config=config)
+    model.pooling_config = read_pooling_config(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    read = tokenizer(list(texts), padding=True, return_tensors="np")
+    output = model(mx.array(read["input_ids"]), attention_mask=mx.array(read["attention_mask"]))
+    return output.text_embeds.astype(mx.float32).tolist()
+
+
+# In the child
+
+
+_engines: list[Any] = []
+
+
+def _load(spec: LoadSpec) -> None:
+    while _engines:
+        _engines.pop().close()
+    engine = importlib.import_module(spec.engine).create()
+    engine.load(spec, lambda *_: None)
+    _engines.append(engine)
+
+
+def _admit(request_id: str, request: WorkerRequest) -> Event:
+    prepared = _engines[0].prepare(request_id, request)
+    _engines[0].admit(prepared)
+    return prepared.told
+
+
+def _step() -> dict[str, list[Event]]:
+    return {each.request_id: list(each.events) for each in _engines[0].step()}
+
+
+def _call(method: str, *arguments: Any) -> Any:
+    return getattr(_engines[0], method)(*arguments)
