@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    expect,
+    sync_playwright,
+)
 
 from tests.browser.chromium import launch
 from tests.support.server import Server, running_server
@@ -15,6 +22,9 @@ REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy violated: ${event.violatedDirective} by ${event.blockedURI}`));
 """
+
+EXPECTED_WITHIN_MS = 30_000
+"""What a page has to show comes within this, also where one core does everything."""
 
 Theme = Literal["light", "dark"]
 OpenContext = Callable[..., BrowserContext]
@@ -31,6 +41,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 # tests that run one of their own could not.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=EXPECTED_WITHIN_MS)
     with sync_playwright() as playwright:
         yield launch(playwright)
 
