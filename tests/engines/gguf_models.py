@@ -3,6 +3,8 @@
 Their rows are long enough for blocks of 256. All functions that need MLX run in the child.
 """
 
+import math
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +52,58 @@ class Architecture:
     tensors: Tensors = field(default_factory=dict)
 
 
+def llama_3_table(*, factor: float, length: int, theta: float) -> Tensors:
+    """The frequencies' divisors, as llama.cpp writes them."""
+    divisors: list[float] = []
+    for index in range(HEAD_DIM // 2):
+        wave = 2 * math.pi * theta ** (2 * index / HEAD_DIM)
+        if wave < length / 4:
+            divisors.append(1)
+        elif wave > length:
+            divisors.append(factor)
+        else:
+            smooth = (length / wave - 1) / (4 - 1)
+            divisors.append(1 / ((1 - smooth) / factor + smooth))
+    data = struct.pack(f"<{len(divisors)}f", *divisors)
+    return {"rope_freqs.weight": ((len(divisors),), "F32", data)}
+
+
+def llama_3_scaling(*, factor: float, length: int) -> dict[str, Any]:
+    return {
+        "rope_type": "llama3",
+        "factor": factor,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": length,
+    }
+
+
+def stretched(kind: str, factor: float, length: int) -> Architecture:
+    """A Qwen with positions stretched, in the keys of its file."""
+    scaling = {
+        "rope_type": kind,
+        "factor": factor,
+        "original_max_position_embeddings": length,
+    }
+    said = {
+        "rope.scaling.type": kind,
+        "rope.scaling.factor": factor,
+        "rope.scaling.original_context_length": length,
+    }
+    return Architecture("qwen2", "qwen2", {"rope_scaling": scaling}, said)
+
+
 ARCHITECTURES = {
     "llama": Architecture("llama", "llama", interleaved=True),
+    "llama 3.1": Architecture(
+        "llama",
+        "llama",
+        {"rope_scaling": llama_3_scaling(factor=8.0, length=64)},
+        interleaved=True,
+        tensors=llama_3_table(factor=8.0, length=64, theta=10_000.0),
+    ),
+    "qwen2 with yarn": stretched("yarn", 4.0, 64),
+    "qwen2 with linear": stretched("linear", 4.0, 64),
     "qwen2": Architecture("qwen2", "qwen2"),
     "qwen3": Architecture(
         "qwen3", "qwen3", {"head_dim": HEAD_DIM}, {"attention.key_length": HEAD_DIM}

@@ -33,7 +33,7 @@ def convert(source: Path, out: Path, report: ConvertReport) -> None:
     DiskFull.
     """
     header = read_header(source)
-    facts = Facts(header)
+    facts = Facts(source, header)
     form = form_of(facts)
     weights = weights_of(facts, form, dtype_of(facts, form))
     check_tokenizer(header)

@@ -2,19 +2,26 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from mlx_gui.core.errors import ModelUnsupported, NotServable
+from mlx_gui.engines.convert.gguf_blocks import Floats
+from mlx_gui.engines.convert.gguf_data import DENSE, dense, read_rows
 from mlx_gui.engines.convert.gguf_header import GgufHeader, needed
 
 _MOST = 1 << 24
 """No size that counts, from layers to tokens of context, is near it in any model."""
+_MOST_VALUES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Reads the keys that begin with the architecture's name. Raises NotServable for nonsense."""
 
+    source: Path
     header: GgufHeader
 
     @property
@@ -61,6 +68,20 @@ class Facts:
 
     def has(self, tensor: str) -> bool:
         return any(each.name == tensor for each in self.header.tensors)
+
+    def values(self, tensor: str) -> Floats:
+        """Those of a small tensor of one dimension. Raises NotServable unless all are numbers."""
+        (found,) = (each for each in self.header.tensors if each.name == tensor)
+        if found.type_name not in DENSE or len(found.shape) > 1 or found.shape[-1] > _MOST_VALUES:
+            raise NotServable(
+                f"The tensor {tensor} is {found.shape} of {found.type_name}, and not a short row "
+                "of numbers.",
+                hint="Fetch the file again; it may be damaged.",
+            )
+        values = dense(found.type_name, read_rows(self.source, found, 0, 1))[0]
+        if not np.isfinite(values).all():
+            raise self._nonsense(tensor, values)
+        return values
 
     def _nonsense(self, name: str, value: Any) -> NotServable:
         return NotServable(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from mlx_gui.core.errors import ModelUnsupported, NotServable
 from mlx_gui.engines.convert.gguf_facts import Facts
 from mlx_gui.engines.convert.gguf_header import needed
+from mlx_gui.engines.convert.gguf_rope import LLAMA_TABLE, rope_of
 
 _GLOBAL_NAMES = {
     "token_embd": "model.embed_tokens",
@@ -35,7 +36,8 @@ class Form:
     """What an architecture is called here, and how its tensors differ from those of a llama.
 
     `interleaved` says that GGUF has each head's two halves of queries and keys interleaved. `dtype`
-    is that of everything that is not packed. `more_config` says what its config.json has besides.
+    is that of everything that is not packed. `tables` are tensors that are no weights.
+    `more_config` says what config.json has besides.
     """
 
     model_type: str
@@ -43,6 +45,7 @@ class Form:
     interleaved: bool = False
     dtype: Literal["float16", "bfloat16"] = "float16"
     more_names: Mapping[str, str] = field(default_factory=dict[str, str])
+    tables: tuple[str, ...] = ()
     more_config: Callable[[Facts], dict[str, Any]] = _nothing_more
 
     def name_of(self, tensor: str) -> str:
@@ -61,7 +64,7 @@ class Form:
 
 
 FORMS: Mapping[str, Form] = {
-    "llama": Form("llama", "LlamaForCausalLM", interleaved=True),
+    "llama": Form("llama", "LlamaForCausalLM", interleaved=True, tables=(LLAMA_TABLE,)),
     "qwen2": Form("qwen2", "Qwen2ForCausalLM"),
     "qwen3": Form(
         "qwen3",
@@ -90,6 +93,7 @@ def form_of(facts: Facts) -> Form:
 
 def config_of(facts: Facts, form: Form) -> dict[str, Any]:
     """What config.json says, but for the quantization and special tokens."""
+    hidden, heads = facts.count("embedding_length"), facts.count("attention.head_count")
     head_dim = facts.count_or("attention.key_length", 0)
     layers = facts.count("block_count")
     if layers > len(facts.header.tensors):
@@ -100,10 +104,10 @@ def config_of(facts: Facts, form: Form) -> dict[str, Any]:
     config: dict[str, Any] = {
         "architectures": [form.class_name],
         "model_type": form.model_type,
-        "hidden_size": facts.count("embedding_length"),
+        "hidden_size": hidden,
         "num_hidden_layers": layers,
         "intermediate_size": facts.count("feed_forward_length"),
-        "num_attention_heads": facts.count("attention.head_count"),
+        "num_attention_heads": heads,
         "num_key_value_heads": facts.count("attention.head_count_kv"),
         "rms_norm_eps": facts.number("attention.layer_norm_rms_epsilon"),
         "rope_theta": facts.number_or("rope.freq_base", 10_000.0),
@@ -114,7 +118,7 @@ def config_of(facts: Facts, form: Form) -> dict[str, Any]:
     }
     if head_dim:
         config["head_dim"] = head_dim
-    return config | form.more_config(facts)
+    return config | rope_of(facts, head_dim or hidden // heads) | form.more_config(facts)
 
 
 def dtype_of(facts: Facts, form: Form) -> Literal["float16", "bfloat16"]:

@@ -12,6 +12,7 @@ import numpy as np
 from mlx_gui.core.errors import DiskFull, ModelUnsupported, NotServable
 from mlx_gui.core.units import format_bytes
 from mlx_gui.engines.convert.gguf_blocks import GROUP_SIZE, KEPT, Bytes, Floats, packed
+from mlx_gui.engines.convert.gguf_data import DENSE, dense, read_rows
 from mlx_gui.engines.convert.gguf_facts import Facts
 from mlx_gui.engines.convert.gguf_forms import Form
 from mlx_gui.engines.convert.gguf_header import BLOCKS, TensorInfo
@@ -20,9 +21,8 @@ from mlx_gui.engines.convert.safetensors_file import SafetensorsFile, StoredTens
 
 _PIECE_VALUES = 4 * 1024 * 1024
 """So many values of a tensor are in memory at a time, or one head of it where that is more."""
-_DENSE = {"F32": "<f4", "F16": "<f2"}
 _PACKED = {kind: each.bits for kind, each in (*KEPT.items(), *REQUANTIZED.items())}
-_READ_TYPES = (*_DENSE, "BF16", *_PACKED)
+_READ_TYPES = (*DENSE, *_PACKED)
 
 Dtype = Literal["float16", "bfloat16"]
 _STORED: Mapping[Dtype, tuple[Literal["F16", "BF16"], mx.Dtype]] = {
@@ -63,7 +63,7 @@ class Weight:
 
 
 def weights_of(facts: Facts, form: Form, dtype: Dtype) -> list[Weight]:
-    """One for each tensor. Raises ModelUnsupported naming what cannot be read."""
+    """One for each tensor that is no table. Raises ModelUnsupported naming what cannot be read."""
     heads = {}
     if form.interleaved:
         heads = {
@@ -72,6 +72,8 @@ def weights_of(facts: Facts, form: Form, dtype: Dtype) -> list[Weight]:
         }
     weights: list[Weight] = []
     for tensor in facts.header.tensors:
+        if tensor.name in form.tables:
+            continue
         if tensor.type_name not in _READ_TYPES:
             raise ModelUnsupported(
                 f"The tensor {tensor.name} is stored as {tensor.type_name}, which cannot be read.",
@@ -143,20 +145,6 @@ def write_weights(
                 report(done_bytes)
 
 
-def read_rows(source: Path, tensor: TensorInfo, first_row: int, rows: int) -> Bytes:
-    """Rows of the tensor as they lie in the file. Raises NotServable when they are not there."""
-    wanted_bytes = rows * tensor.row_bytes
-    with source.open("rb") as file:
-        file.seek(tensor.offset_bytes + first_row * tensor.row_bytes)
-        data = np.fromfile(file, np.uint8, wanted_bytes)
-    if len(data) < wanted_bytes:
-        raise NotServable(
-            f"{source.name} ends before its tensor {tensor.name} does.",
-            hint="Fetch the file again; it may be cut short.",
-        )
-    return data.reshape(rows, tensor.row_bytes)
-
-
 def _pieces(source: Path, weight: Weight) -> Iterator[tuple[int, Bytes]]:
     """The rows of the tensor in their order here, with the number of the first of each piece."""
     tensor = weight.tensor
@@ -179,7 +167,7 @@ def _converted(weight: Weight, raw: Bytes) -> dict[str, bytes]:
     """Some rows of it, by the names that they are written under."""
     kind = weight.tensor.type_name
     if weight.bits is None:
-        return {weight.name: _numbers(weight, _dense(kind, raw))}
+        return {weight.name: _numbers(weight, dense(kind, raw))}
     blocks = raw.reshape(-1, BLOCKS[kind][1])
     if kind in REQUANTIZED:
         values = mx.array(REQUANTIZED[kind].values(blocks).reshape(-1, GROUP_SIZE))
@@ -194,12 +182,6 @@ def _converted(weight: Weight, raw: Bytes) -> dict[str, bytes]:
         f"{weight.module}.scales": _numbers(weight, scales),
         f"{weight.module}.biases": _numbers(weight, biases),
     }
-
-
-def _dense(kind: str, raw: Bytes) -> Floats:
-    if kind == "BF16":
-        return (raw.view("<u2").astype(np.uint32) << 16).view(np.float32)
-    return raw.view(_DENSE[kind]).astype(np.float32)
 
 
 def _numbers(weight: Weight, values: Floats) -> bytes:
