@@ -75,7 +75,7 @@ START = """
 import sys
 before = set(sys.modules)
 import mlx_gui.__main__, mlx_gui.cli.main, mlx_gui.cli.start
-with mlx_gui.cli.start._hidden("rich"):
+with mlx_gui.cli.start.hidden("rich"):
     import mlx_gui.serve
 for name in set(sys.modules) - before:
     if "site-packages" in (getattr(sys.modules[name], "__file__", None) or ""):

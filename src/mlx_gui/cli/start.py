@@ -24,14 +24,14 @@ def command(*, starter: bool, open_browser: bool, **flags: str | bool | None) ->
     """
     # Imports make no garbage worth looking for; the server turns it on again when it serves.
     gc.disable()
-    with _hidden("rich"):  # structlog would import it for tracebacks that we never draw
+    with hidden("rich"):  # structlog would import it for tracebacks that we never draw
         from mlx_gui.serve import run
 
     raise typer.Exit(run(flags, starter=starter, open_browser=open_browser))
 
 
 @contextmanager
-def _hidden(name: str) -> Generator[None]:
+def hidden(name: str) -> Generator[None]:
     """As if the package `name` were not installed, unless it is imported already."""
     if name in sys.modules:
         yield
