@@ -311,7 +311,10 @@ class Hub:
                     refusal(found, endpoint, model_id=model_id, known=token is not None)
                     return Answer(found.content, _next_cursor(found), time.time())
                 url, asked = _followed(endpoint, url, target), _NOTHING
-        raise HubAnswer(f"The hub at {endpoint} redirects in a circle.")
+        raise HubAnswer(
+            f"The hub at {endpoint} redirects in a circle.",
+            hint="Is `hub_endpoint` the address of a hub?",
+        )
 
     def _get(
         self,

@@ -2,7 +2,7 @@
 
 import ipaddress
 import socket
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Literal
 from urllib.parse import urljoin
 
@@ -13,6 +13,12 @@ from mlx_gui.core.errors import HubAnswer
 Network = Literal["public", "private", "loopback", "other"]
 Resolve = Callable[[str], Collection[str]]
 
+_WHERE: Mapping[Network, str] = {
+    "public": "of a public network",
+    "private": "within a private network",
+    "loopback": "of this machine itself",
+    "other": "that no hub has",
+}
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -61,8 +67,10 @@ class Border:
             target = httpx.URL(urljoin(str(url), location))
         except (httpx.InvalidURL, ValueError) as error:
             raise _refused("an address that is none") from error
-        if target.scheme not in _PORTS or not target.host or target.userinfo:
-            raise _refused(f"{target.scheme or 'no'}: address, which is not fetched")
+        if target.userinfo:
+            raise _refused("an address with a user's name in it")
+        if target.scheme not in _PORTS or not target.host:
+            raise _refused(f"an address that begins with {target.scheme or 'no scheme'}:")
         if url.scheme == "https" and target.scheme != "https":
             raise _refused(f"{target.host} without encryption")
         if origin_of(target) not in (origin_of(url), origin_of(self._endpoint)):
@@ -77,7 +85,7 @@ class Border:
             if network == "public":
                 continue
             if network == "other" or network not in self._networks_of_hub():
-                raise _refused(f"{host}, an address of a {network} network")
+                raise _refused(f"{host}, an address {_WHERE[network]}")
         self._passed.add(host)
 
     def _networks_of_hub(self) -> frozenset[Network]:
