@@ -146,6 +146,8 @@ def test_a_cancelled_download_leaves_nothing_unless_that_is_wanted(
     slow: Visitor, noise: Path, tmp_path: Path
 ) -> None:
     cache = tmp_path / "hub"
+    limit = {"settings": {"download_limit_bytes": MB // 2}}
+    slow.client.patch("/v1/settings", json=limit).raise_for_status()
     pull = install(slow.client, "org/noise")
     pull.until("downloading", bytes_done=1 * MB)
     path = f"/v1/downloads/{pull.id}"
