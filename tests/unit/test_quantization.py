@@ -1,8 +1,12 @@
 """Which ways of packing weights there are, and what they take."""
 
+import json
+from pathlib import Path
+
 import msgspec
 import pytest
 
+from mlx_gui.control.jobs.converting import sense_of
 from mlx_gui.control.plans.conversion import check_conversion, packed_bytes
 from mlx_gui.core.errors import DiskFull, InsufficientMemory, InvalidRequest, ModelUnsupported
 from mlx_gui.core.quantization import Quantization, QuantizationMode, checked_quantization
@@ -55,3 +59,20 @@ def test_memory_and_disk_are_looked_at_before_anything_is_read() -> None:
     broken = msgspec.structs.replace(MODEL, problem="It has no weights.")
     with pytest.raises(ModelUnsupported, match="cannot be converted"):
         check_conversion(broken, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+
+
+@pytest.mark.parametrize(("name", "sense"), [("vision_config", "sees"), ("audio_config", "hears")])
+def test_what_a_conversion_would_lose_is_no_surprise(tmp_path: Path, name: str, sense: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gemma3", name: {}}))
+    model = msgspec.structs.replace(MODEL, path=str(tmp_path))
+    assert sense_of(model) == sense
+    with pytest.raises(ModelUnsupported, match=f"also {sense}, which a conversion would lose"):
+        check_conversion(
+            model,
+            Quantization(4, 64),
+            available_bytes=PLENTY,
+            free_disk_bytes=PLENTY,
+            sense=sense_of(model),
+        )
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    assert sense_of(model) is None

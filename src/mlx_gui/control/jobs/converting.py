@@ -2,13 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from mlx_gui.catalog.importing import clear_work, is_placed, put_in_place, work_folder
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.control.jobs.starter import starter_folder
 from mlx_gui.control.jobs.steps import in_thread, to_its_end
+from mlx_gui.core.model import Model
 from mlx_gui.core.quantization import QuantizationMode
+from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
+from mlx_gui.kinds.unserved import unserved_sense
 from mlx_gui.store.errors import named_errors
 
 
@@ -65,3 +69,11 @@ class ConvertModel:
             "group_size": str(self.group_size),
             "mode": self.mode,
         }
+
+
+def sense_of(model: Model) -> str | None:
+    """What `model` does besides writing text, by its config. In a thread: it reads a file."""
+    try:
+        return unserved_sense(read_json_object(Path(model.path) / "config.json"))
+    except DamagedFile:
+        return None

@@ -18,15 +18,29 @@ def packed_bytes(model: Model, wanted: Quantization) -> int:
 
 
 def check_conversion(
-    model: Model, wanted: Quantization, *, available_bytes: int, free_disk_bytes: int
+    model: Model,
+    wanted: Quantization,
+    *,
+    available_bytes: int,
+    free_disk_bytes: int,
+    sense: str | None = None,
 ) -> None:
-    """Raises ModelUnsupported, InsufficientMemory or DiskFull where it cannot be done now."""
+    """Raises ModelUnsupported, InsufficientMemory or DiskFull where it cannot be done now.
+
+    `sense` is what the model does besides writing text.
+    """
     facts = model.facts
     if model.problem is not None or facts is None:
         raise ModelUnsupported(f"{model.id} cannot be converted: {model.problem}")
     if facts.kind != "text" or model.adapter is not None:
         raise ModelUnsupported(
             f"{model.id} cannot be converted: only text models without an adapter are so far."
+        )
+    if sense is not None:
+        raise ModelUnsupported(
+            f"{model.id} also {sense}, which a conversion would lose: only models of text alone "
+            "are converted so far.",
+            hint="Take a repo that has it packed already; `mlx-gui search` finds them.",
         )
     if facts.quantization is not None:
         raise ModelUnsupported(

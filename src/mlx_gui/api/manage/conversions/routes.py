@@ -9,7 +9,7 @@ from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.catalog.disk import free_bytes_for
-from mlx_gui.control.jobs.converting import ConvertModel
+from mlx_gui.control.jobs.converting import ConvertModel, sense_of
 from mlx_gui.control.jobs.starter import starter_folder
 from mlx_gui.control.plans.conversion import check_conversion
 from mlx_gui.core.hub import checked_repo_id
@@ -42,7 +42,11 @@ async def convert_model(name: str, body: ConvertRequest, services: InjectedServi
     free_bytes = await asyncio.to_thread(free_bytes_for, root)
     memory = services.machine.sampler.latest
     check_conversion(
-        model, wanted, available_bytes=memory.available_bytes, free_disk_bytes=free_bytes
+        model,
+        wanted,
+        available_bytes=memory.available_bytes,
+        free_disk_bytes=free_bytes,
+        sense=await asyncio.to_thread(sense_of, model),
     )
     return job_body(
         await services.jobs.start(
