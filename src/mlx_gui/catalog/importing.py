@@ -155,7 +155,11 @@ def _taken(target: Path) -> Conflict:
 
 def _existing(text: str) -> Path:
     if not text or "\0" in text or not text.isprintable():
-        raise InvalidRequest("The path cannot be one of this machine.", param="path")
+        raise InvalidRequest(
+            "The path cannot be one of this machine.",
+            hint="Name a model folder or a file that ends in .gguf.",
+            param="path",
+        )
     path = Path(text).expanduser()
     if not path.is_absolute():
         raise InvalidRequest(
@@ -175,18 +179,30 @@ def _existing(text: str) -> Path:
 
 
 def _folder(path: Path) -> Importable:
-    files = tuple(_files(path))
-    here = {name.name for name, _ in files if len(name.parts) == 1}
+    here = _names(path)
     if "config.json" not in here or not has_weights(here):
         missing = "config.json" if "config.json" not in here else "weights that can be served"
         raise NotServable(
             f"{path} is no model folder: it has no {missing}.",
             hint="Name the folder that has config.json and the weights in it.",
         )
+    files = tuple(_files(path))
     problem = recognise(path).problem
     if problem is not None:
         raise NotServable(f"The model in {path} cannot be served: {problem}")
     return Importable(path, "folder", files)
+
+
+def _names(folder: Path) -> frozenset[str]:
+    """The files that lie in `folder` itself. Raises InvalidRequest where nobody may look."""
+    try:
+        return frozenset(each.name for each in folder.iterdir() if each.is_file())
+    except OSError as error:
+        raise InvalidRequest(
+            f"{folder} cannot be read: {error.strerror or error}.",
+            hint="The server's user has to be allowed to.",
+            param="path",
+        ) from error
 
 
 def _files(root: Path) -> Iterator[tuple[Path, int]]:

@@ -45,6 +45,7 @@ def test_what_is_no_model_is_refused_with_what_to_name_instead(tmp_path: Path) -
     (tmp_path / "model.tar.gz").write_bytes(b"")
     (tmp_path / "notes.txt").write_text("")
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "away").symlink_to("/etc/passwd")
     pickles = write_model(tmp_path / "pickles")
     for path in pickles.glob("*.safetensors"):
         path.rename(pickles / "pytorch_model.bin")
