@@ -54,9 +54,9 @@ def read_json_value(path: Path) -> object:
         raise DamagedFile(f"{path.name} is not valid JSON: {error}.") from error
 
 
-def read_text(path: Path) -> str:
-    """The text of `path`, as far as it is UTF-8; raises DamagedFile."""
-    return _read(path, offset=0, limit=MAX_JSON_BYTES).decode("utf-8", "replace")
+def read_text(path: Path, *, limit_bytes: int = MAX_JSON_BYTES) -> str:
+    """The text that `path` begins with, as far as it is UTF-8; raises DamagedFile."""
+    return read_beginning(path, limit_bytes=limit_bytes).decode("utf-8", "replace")
 
 
 def read_beginning(path: Path, *, limit_bytes: int) -> bytes:
