@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "logs": "Show what the server has logged, and follow it.",
     "settings": "Show and change the settings of one model.",
     "run": "Chat with a model in the terminal.",
+    "embed": "Make vectors of texts.",
     "config": "Show and change the settings of the server.",
     "doctor": "Examine this machine and say what to do about what is wrong.",
     "version": "Show the versions of mlx-gui and of what it computes with.",

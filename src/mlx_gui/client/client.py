@@ -4,6 +4,7 @@ from mlx_gui.client.answers import AnswerCalls
 from mlx_gui.client.catalog import CatalogCalls
 from mlx_gui.client.discover import DiscoverCalls
 from mlx_gui.client.downloads import DownloadCalls
+from mlx_gui.client.embeddings import EmbeddingCalls
 from mlx_gui.client.jobs import JobCalls
 from mlx_gui.client.logs import LogCalls
 from mlx_gui.client.models import ModelCalls
@@ -19,5 +20,6 @@ class Client(
     JobCalls,
     LogCalls,
     AnswerCalls,
+    EmbeddingCalls,
 ):
     """One server. Calls block; use one client in one thread."""
