@@ -44,7 +44,8 @@ class Aliases:
         """Raises NotFound."""
         if name not in self._aliases:
             raise NotFound(
-                f"There is no alias '{name}'.", hint="`GET /v1/aliases` shows those that there are."
+                f"There is no alias '{name}'.",
+                hint="`GET /v1/aliases` and `mlx-gui alias` show those that there are.",
             )
         return self._aliases[name]
 
