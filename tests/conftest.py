@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import ssl
 from functools import cache
 
@@ -16,6 +17,9 @@ settings.load_profile("ci" if os.environ.get("CI") else "desk")
 
 # Each HTTP client reads all authorities of the system, for 25 ms, and no test speaks TLS.
 ssl.create_default_context = cache(ssl.create_default_context)
+
+# A shell has what it runs in the background ignore Ctrl-C, and so would every child of the tests.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # What structlog shows of a traceback by default, every variable of every frame, takes seconds.
 structlog.configure(

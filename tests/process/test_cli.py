@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,22 @@ def server(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE_S) == 0
         reader.join(DEADLINE_S)
+
+
+@contextmanager
+def command(*arguments: str, environment: dict[str, str]) -> Generator[subprocess.Popen[bytes]]:
+    """A command that runs until somebody ends it; it does not outlive the block."""
+    with subprocess.Popen(
+        [*PROGRAM, *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.fixture
@@ -268,13 +285,7 @@ def test_the_pace_is_told_apart_from_the_answer(mlx_gui: Run) -> None:
 
 
 def test_a_reader_that_leaves_is_no_error(environment: dict[str, str]) -> None:
-    with subprocess.Popen(
-        [*PROGRAM, "run", "echo", ENDLESS],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    ) as process:
+    with command("run", "echo", ENDLESS, environment=environment) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.read(4) == b"tick"
@@ -284,12 +295,7 @@ def test_a_reader_that_leaves_is_no_error(environment: dict[str, str]) -> None:
 
 
 def test_ctrl_c_ends_a_single_question_with_its_code(environment: dict[str, str]) -> None:
-    with subprocess.Popen(
-        [*PROGRAM, "run", "echo", ENDLESS],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-    ) as process:
+    with command("run", "echo", ENDLESS, environment=environment) as process:
         assert process.stdout is not None
         assert process.stdout.read(4) == b"tick"
         process.send_signal(signal.SIGINT)
@@ -447,15 +453,11 @@ def test_the_log_is_shown_by_level_and_followed(mlx_gui: Run, environment: dict[
     assert " ready " not in mlx_gui("logs", "--level", "warning").stdout
     lines = [json.loads(line) for line in mlx_gui("logs", "--json").stdout.splitlines()]
     assert [each["seq"] for each in lines] == sorted({each["seq"] for each in lines})
-    with subprocess.Popen(
-        [*PROGRAM, "logs", "--follow", "--model", "fake/second"],
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as following:
+    arguments = ("logs", "--follow", "--model", "fake/second")
+    with command(*arguments, environment=environment) as following:
         assert following.stdout is not None
         mlx_gui("load", "fake/second")
-        assert "model_loaded" in _line_with("model_loaded", following.stdout)
+        assert "model_loaded" in _line_with("model_loaded", map(bytes.decode, following.stdout))
         following.send_signal(signal.SIGINT)
         assert following.wait(DEADLINE_S) == 130
     mlx_gui("unload", "fake/second")
