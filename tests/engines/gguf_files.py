@@ -161,3 +161,70 @@ def source_metadata(folder: Path) -> dict[str, Any]:
 def _template(folder: Path, tokenizer_config: dict[str, Any]) -> str:
     beside = folder / "chat_template.jinja"
     return beside.read_text() if beside.exists() else tokenizer_config["chat_template"]
+
+
+GEMMA_NAMES = {
+    "post_attention_layernorm": "post_attention_norm",
+    "pre_feedforward_layernorm": "ffn_norm",
+    "post_feedforward_layernorm": "post_ffw_norm",
+}
+
+
+def gemma_tensors(folder: Path) -> Tensors:
+    """In the child: the weights of `folder` in BF16, the norms with one more."""
+    import mlx.core as mx
+    import numpy as np
+
+    from tests.engines.gguf_blocks import encoded
+
+    tensors: Tensors = {}
+    for name, array in mx.load(str(folder / "model.safetensors")).items():
+        rows = np.array(array.astype(mx.float32))
+        for ours, theirs in {**MLX_TO_GGUF, **GEMMA_NAMES}.items():
+            name = name.replace(ours, theirs)
+        kind, rows = ("BF16", rows) if rows.ndim == 2 else ("F32", rows + 1)
+        tensors[name] = (rows.shape, kind, encoded(kind, rows).content)
+    return tensors
+
+
+def sentencepiece_metadata(folder: Path) -> dict[str, Any]:
+    """A Gemma's, with a score for each token: the later it is merged, the lower."""
+    config = json.loads((folder / "config.json").read_text())
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    special = {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
+    ids: dict[str, int] = tokenizer["model"]["vocab"] | special
+    merges = ["".join(merge) for merge in tokenizer["model"]["merges"]]
+    scores = {piece: -float(rank) for rank, piece in reversed(list(enumerate(merges)))}
+    tokens = sorted(ids, key=lambda token: ids[token])
+
+    def kind(token: str) -> int:
+        if token in special:
+            return 2 if token == "<unk>" else 3
+        return 6 if token.startswith("<0x") else 1
+
+    said = {
+        "embedding_length": config["hidden_size"],
+        "block_count": config["num_hidden_layers"],
+        "feed_forward_length": config["intermediate_size"],
+        "attention.head_count": config["num_attention_heads"],
+        "attention.head_count_kv": config["num_key_value_heads"],
+        "attention.key_length": config["head_dim"],
+        "attention.layer_norm_rms_epsilon": config["rms_norm_eps"],
+        "attention.sliding_window": config["sliding_window"],
+        "rope.freq_base": float(config["rope_theta"]),
+        "context_length": config["max_position_embeddings"],
+    }
+    return {
+        "general.architecture": "gemma3",
+        **{f"gemma3.{name}": value for name, value in said.items()},
+        "tokenizer.ggml.model": "llama",
+        "tokenizer.ggml.pre": "default",
+        "tokenizer.ggml.tokens": tokens,
+        "tokenizer.ggml.scores": [scores.get(token, -1e4) for token in tokens],
+        "tokenizer.ggml.token_type": [kind(token) for token in tokens],
+        "tokenizer.ggml.add_space_prefix": False,
+        "tokenizer.ggml.bos_token_id": config["bos_token_id"],
+        "tokenizer.ggml.eos_token_id": config["eos_token_id"][0],
+        "tokenizer.ggml.padding_token_id": config["pad_token_id"],
+        "tokenizer.chat_template": (folder / "chat_template.jinja").read_text(),
+    }

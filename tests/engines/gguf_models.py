@@ -108,6 +108,34 @@ ARCHITECTURES = {
     "qwen3": Architecture(
         "qwen3", "qwen3", {"head_dim": HEAD_DIM}, {"attention.key_length": HEAD_DIM}
     ),
+    # Seven layers, and a window that is shorter than the text whose logits are compared.
+    "gemma3": Architecture(
+        "gemma3",
+        "gemma3_text",
+        {
+            "head_dim": 32,
+            "num_hidden_layers": 7,
+            "query_pre_attn_scalar": 32,
+            "rope_theta": 1e6,
+            "rope_local_base_freq": 1e4,
+            "rope_scaling": {"rope_type": "linear", "factor": 8.0},
+            "sliding_window": 16,
+            "sliding_window_pattern": 6,
+        },
+        {
+            "attention.key_length": 32,
+            "attention.sliding_window": 16,
+            "rope.freq_base": 1e6,
+            "rope.scaling.type": "linear",
+            "rope.scaling.factor": 8.0,
+        },
+        {
+            "post_attention_layernorm": "post_attention_norm",
+            "pre_feedforward_layernorm": "ffn_norm",
+            "post_feedforward_layernorm": "post_ffw_norm",
+        },
+        norms_plus_one=True,
+    ),
 }
 
 

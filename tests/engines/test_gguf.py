@@ -14,6 +14,8 @@ from mlx_gui.core.errors import MlxGuiError, ModelUnsupported, NotServable
 from mlx_gui.core.generation import Sampling
 from tests.engines.gguf_files import (
     Tensors,
+    gemma_tensors,
+    sentencepiece_metadata,
     source_metadata,
     source_tensors,
     write_gguf,
@@ -171,3 +173,16 @@ def test_a_header_that_promises_more_than_the_file_holds_is_refused(
     file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 1 << 60, 1 << 60) + bytes(100))
     with pytest.raises(NotServable, match="announces"):
         engine.child.call(converted, file, tmp_path / "out")
+
+
+def test_a_gemma_with_the_tokens_of_sentencepiece_answers_as_its_source(
+    engine: RemoteEngine, tmp_path: Path
+) -> None:
+    """Its merges become scores, as SentencePiece has them, and have to be found again."""
+    source, file, out = checkpoint("gemma-3-text-tiny"), tmp_path / "g.gguf", tmp_path / "g"
+    write_gguf(file, sentencepiece_metadata(source), engine.child.call(gemma_tensors, source))
+    engine.child.call(converted, file, out)
+    replies, want = greedy_replies(engine, out), greedy_replies(engine, source)
+    assert [reply.outcome() for reply in replies] == [reply.outcome() for reply in want]
+    prompts = [reply.usage.prompt_tokens for reply in want]
+    assert [reply.usage.prompt_tokens for reply in replies] == prompts

@@ -54,12 +54,16 @@ def test_a_model_computes_what_the_blocks_hold(
     assert found < KEPT.get(type_name, 2e-3)
 
 
+IN_BFLOAT16 = ("gemma3",)
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
 @pytest.mark.parametrize("tied", [True, False])
 def test_every_architecture_computes_as_its_source(
     name: str, tied: bool, engine: RemoteEngine, tmp_path: Path
 ) -> None:
-    assert differs(engine, tmp_path, ARCHITECTURES[name], "Q8_0", tied=tied) < 4e-3
+    found = differs(engine, tmp_path, ARCHITECTURES[name], "Q8_0", tied=tied)
+    assert found < (2e-2 if name in IN_BFLOAT16 else 4e-3)
 
 
 def test_a_tensor_larger_than_a_piece_is_written_whole(
@@ -96,7 +100,7 @@ def check_room_for_petabytes(folder: Path) -> None:
     from mlx_gui.engines.convert.gguf_weights import Weight, check_room
 
     tensor = TensorInfo("output.weight", (1 << 24, 1 << 24), "Q8_0", 0)
-    check_room([Weight(tensor, "lm_head.weight", "float16", 8, None)], folder)
+    check_room([Weight(tensor, "lm_head.weight", "float16", 8, None, 0)], folder)
 
 
 ROUNDED = ("Q4_K", "Q5_K")

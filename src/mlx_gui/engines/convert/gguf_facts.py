@@ -72,7 +72,7 @@ class Facts:
     def values(self, tensor: str) -> Floats:
         """Those of a small tensor of one dimension. Raises NotServable unless all are numbers."""
         (found,) = (each for each in self.header.tensors if each.name == tensor)
-        if found.type_name not in DENSE or len(found.shape) > 1 or found.shape[-1] > _MOST_VALUES:
+        if found.type_name not in DENSE or found.rows > 1 or found.shape[-1] > _MOST_VALUES:
             raise NotServable(
                 f"The tensor {tensor} is {found.shape} of {found.type_name}, and not a short row "
                 "of numbers.",

@@ -35,14 +35,15 @@ def _nothing_more(facts: Facts) -> dict[str, Any]:
 class Form:
     """What an architecture is called here, and how its tensors differ from those of a llama.
 
-    `interleaved` says that GGUF has each head's two halves of queries and keys interleaved. `dtype`
-    is that of everything that is not packed. `tables` are tensors that are no weights.
-    `more_config` says what config.json has besides.
+    `interleaved` says that GGUF has each head's two halves of queries and keys interleaved,
+    `plus_one` that its norms have one more. `dtype` is that of everything that is not packed.
+    `tables` are tensors that are no weights. `more_config` says what config.json has besides.
     """
 
     model_type: str
     class_name: str
     interleaved: bool = False
+    plus_one: bool = False
     dtype: Literal["float16", "bfloat16"] = "float16"
     more_names: Mapping[str, str] = field(default_factory=dict[str, str])
     tables: tuple[str, ...] = ()
@@ -63,13 +64,48 @@ class Form:
                 )
 
 
+_GEMMA_3_PATTERN = 6
+"""Every sixth layer sees all of the text; llama.cpp knows that, its files do not say it."""
+_GEMMA_3_27B_LAYERS = 62
+"""The one size that scales its queries by another size than that of a head."""
+
+
+def _gemma3(facts: Facts) -> dict[str, Any]:
+    head_dim = facts.count_or("attention.key_length", 256)
+    if facts.count("block_count") == _GEMMA_3_27B_LAYERS:
+        scale = facts.count("embedding_length") // facts.count("attention.head_count")
+    else:
+        scale = head_dim
+    return {
+        "head_dim": head_dim,
+        "query_pre_attn_scalar": scale,
+        "rope_theta": facts.number_or("rope.freq_base", 1_000_000.0),
+        "rope_local_base_freq": facts.number_or("rope.freq_base_swa", 10_000.0),
+        "sliding_window": facts.count("attention.sliding_window"),
+        "sliding_window_pattern": facts.count_or(
+            "attention.sliding_window_pattern", _GEMMA_3_PATTERN
+        ),
+    }
+
+
+_QK_NORMS = {"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
 FORMS: Mapping[str, Form] = {
     "llama": Form("llama", "LlamaForCausalLM", interleaved=True, tables=(LLAMA_TABLE,)),
     "qwen2": Form("qwen2", "Qwen2ForCausalLM"),
-    "qwen3": Form(
-        "qwen3",
-        "Qwen3ForCausalLM",
-        more_names={"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"},
+    "qwen3": Form("qwen3", "Qwen3ForCausalLM", more_names=_QK_NORMS),
+    "gemma3": Form(
+        "gemma3_text",
+        "Gemma3ForCausalLM",
+        plus_one=True,
+        # What its layers add up exceeds float16.
+        dtype="bfloat16",
+        more_names={
+            **_QK_NORMS,
+            "post_attention_norm": "post_attention_layernorm",
+            "ffn_norm": "pre_feedforward_layernorm",
+            "post_ffw_norm": "post_feedforward_layernorm",
+        },
+        more_config=_gemma3,
     ),
 }
 """By the names that GGUF has for them."""

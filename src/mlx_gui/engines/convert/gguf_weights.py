@@ -36,6 +36,7 @@ class Weight:
     """A tensor of the file and what becomes of it.
 
     `bits` is None for what is not packed; `heads` is given where each has its rows interleaved.
+    `less` is taken off every value.
     """
 
     tensor: TensorInfo
@@ -43,6 +44,7 @@ class Weight:
     dtype: Dtype
     bits: int | None
     heads: int | None
+    less: int
 
     @property
     def module(self) -> str:
@@ -94,6 +96,7 @@ def weights_of(facts: Facts, form: Form, dtype: Dtype) -> list[Weight]:
                 dtype,
                 bits,
                 heads.get(part),
+                1 if form.plus_one and part.endswith("_norm") else 0,
             )
         )
     return weights
@@ -167,7 +170,7 @@ def _converted(weight: Weight, raw: Bytes) -> dict[str, bytes]:
     """Some rows of it, by the names that they are written under."""
     kind = weight.tensor.type_name
     if weight.bits is None:
-        return {weight.name: _numbers(weight, dense(kind, raw))}
+        return {weight.name: _numbers(weight, dense(kind, raw) - np.float32(weight.less))}
     blocks = raw.reshape(-1, BLOCKS[kind][1])
     if kind in REQUANTIZED:
         values = mx.array(REQUANTIZED[kind].values(blocks).reshape(-1, GROUP_SIZE))
