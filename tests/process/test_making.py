@@ -85,6 +85,7 @@ def test_a_damaged_gguf_file_leaves_nothing_behind(server: Visitor, folder: Path
         answer = server.client.post("/v1/models/import", json={"path": str(folder / name)})
         ended = job(server, answer)
         assert ended["state"] == "failed"
+        assert ended["error"]["code"] == "not_servable"
         assert ended["error"]["message"]
         model_id = name.removesuffix(".gguf")
         assert not (folder / "models" / model_id).exists()

@@ -21,6 +21,7 @@ from mlx_gui.engines.convert.gguf_weights import (
     weights_of,
     write_weights,
 )
+from mlx_gui.engines.convert.safetensors_file import disk_fault
 
 ConvertReport = Callable[[str, int, int], None]
 """Called with stage, bytes done and bytes in all."""
@@ -37,11 +38,10 @@ def convert(source: Path, out: Path, report: ConvertReport) -> None:
     form = form_of(facts)
     weights = weights_of(facts, form, dtype_of(facts, form))
     check_tokenizer(header)
-    config = config_of(facts, form)
-    check_fit(config, {weight.name: weight.tensor.shape for weight in weights})
     vocabulary = vocabulary_of(header)
+    config = config_of(facts, form) | {"vocab_size": len(vocabulary.tokens)}
+    check_fit(config, {weight.name: weight.tensor.shape for weight in weights})
     tokenizer = tokenizer_of(vocabulary)
-    special_ids = _special_ids(vocabulary)
     if quantization := quantization_of(weights):
         config["quantization"] = config["quantization_config"] = quantization
 
@@ -56,16 +56,25 @@ def convert(source: Path, out: Path, report: ConvertReport) -> None:
         lambda done_bytes: report("weights", done_bytes, total_bytes),
     )
     report("tokenizer", total_bytes, total_bytes)
-    tokenizer.save(str(out / "tokenizer.json"))
+    special_ids = _special_ids(vocabulary)
+    _write(out / "tokenizer.json", tokenizer.to_str(pretty=True))
     for name, content in (
         ("config.json", config | special_ids),
         ("generation_config.json", special_ids),
         ("tokenizer_config.json", _tokenizer_config(facts, vocabulary)),
     ):
-        (out / name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        _write(out / name, json.dumps(content, indent=2) + "\n")
     template = header.metadata.get("tokenizer.chat_template")
     if isinstance(template, str):
-        (out / "chat_template.jinja").write_text(template, encoding="utf-8")
+        _write(out / "chat_template.jinja", template)
+
+
+def _write(file: Path, text: str) -> None:
+    """Raises DiskFull."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise disk_fault(file.parent, error) from error
 
 
 def _special_ids(vocabulary: Vocabulary) -> dict[str, int | list[int]]:

@@ -17,9 +17,15 @@ DENSE = (*_NUMBERS, "BF16")
 def read_rows(source: Path, tensor: TensorInfo, first_row: int, rows: int) -> Bytes:
     """Rows of the tensor as they lie in the file. Raises NotServable when they are not there."""
     wanted_bytes = rows * tensor.row_bytes
-    with source.open("rb") as file:
-        file.seek(tensor.offset_bytes + first_row * tensor.row_bytes)
-        data = np.fromfile(file, np.uint8, wanted_bytes)
+    try:
+        with source.open("rb") as file:
+            file.seek(tensor.offset_bytes + first_row * tensor.row_bytes)
+            data = np.fromfile(file, np.uint8, wanted_bytes)
+    except OSError as error:
+        raise NotServable(
+            f"{source.name} cannot be read: {error.strerror or error}.",
+            hint="Check whether its disk is there.",
+        ) from error
     if len(data) < wanted_bytes:
         raise NotServable(
             f"{source.name} ends before its tensor {tensor.name} does.",

@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from mlx_gui.core.errors import ModelUnsupported, NotServable
 from mlx_gui.engines.convert.gguf_facts import Facts
-from mlx_gui.engines.convert.gguf_header import needed
 from mlx_gui.engines.convert.gguf_rope import LLAMA_TABLE, rope_of
 
 _GLOBAL_NAMES = {
@@ -128,7 +127,7 @@ def form_of(facts: Facts) -> Form:
 
 
 def config_of(facts: Facts, form: Form) -> dict[str, Any]:
-    """What config.json says, but for the quantization and special tokens."""
+    """What config.json says, but for the vocabulary and the quantization."""
     hidden, heads = facts.count("embedding_length"), facts.count("attention.head_count")
     head_dim = facts.count_or("attention.key_length", 0)
     layers = facts.count("block_count")
@@ -148,7 +147,6 @@ def config_of(facts: Facts, form: Form) -> dict[str, Any]:
         "rms_norm_eps": facts.number("attention.layer_norm_rms_epsilon"),
         "rope_theta": facts.number_or("rope.freq_base", 10_000.0),
         "max_position_embeddings": facts.count("context_length"),
-        "vocab_size": len(needed(facts.header, "tokenizer.ggml.tokens")),
         "tie_word_embeddings": not facts.has("output.weight"),
         "dtype": dtype_of(facts, form),
     }

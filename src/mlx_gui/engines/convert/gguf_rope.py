@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mlx_gui.core.errors import ModelUnsupported
+from mlx_gui.core.errors import ModelUnsupported, NotServable
 from mlx_gui.engines.convert.gguf_blocks import Floats
 from mlx_gui.engines.convert.gguf_facts import Facts
 
@@ -16,13 +16,19 @@ _NEAR = 1e-3
 
 
 def rope_of(facts: Facts, head_dim: int) -> dict[str, Any]:
-    """What config.json says of it, nothing where nothing is stretched. Raises ModelUnsupported."""
+    """What config.json says of it, nothing where nothing is stretched. Raises ModelUnsupported and
+    NotServable."""
     turned = facts.count_or("rope.dimension_count", head_dim)
     if turned != head_dim:
         raise ModelUnsupported(
             f"This GGUF file turns {turned} of {head_dim} values of each head, which cannot be "
             "read yet.",
             hint="Its model has a repo in MLX's own form, or none that can be served.",
+        )
+    if head_dim % 2:
+        raise NotServable(
+            f"This GGUF file has heads of {head_dim} values, which cannot be turned in pairs.",
+            hint="Fetch the file again; it may be damaged.",
         )
     if facts.has(LLAMA_TABLE):
         base = facts.number_or("rope.freq_base", 10_000.0)

@@ -74,7 +74,7 @@ _CUTS: Mapping[str, _Cut] = {
 def check_tokenizer(header: GgufHeader) -> None:
     """Raises ModelUnsupported for a tokenizer that cannot be taken over."""
     model, cut = (header.metadata.get(f"tokenizer.ggml.{name}") for name in ("model", "pre"))
-    if model != _SENTENCEPIECE and (model != _BYTE_LEVEL or cut not in _CUTS):
+    if model != _SENTENCEPIECE and (model != _BYTE_LEVEL or str(cut) not in _CUTS):
         raise ModelUnsupported(
             f"The tokenizer of this GGUF file ({model}, {cut}) cannot be read yet.",
             hint=f"Those of {_SENTENCEPIECE} can, and of {_BYTE_LEVEL} with {', '.join(_CUTS)}.",

@@ -47,7 +47,7 @@ class Vocabulary:
         merges: list[tuple[str, str]] = []
         for merge in listed(self.header, "merges", str):
             left, _, right = merge.partition(" ")
-            if not {left, right, left + right} <= known:
+            if not left or not right or not {left, right, left + right} <= known:
                 raise _broken(f"a merge of what are no tokens, {merge[:40]!r}")
             merges.append((left, right))
         return merges
@@ -93,7 +93,7 @@ def listed(header: GgufHeader, name: str, kind: type) -> list[Any]:
 
 def _special_id(header: GgufHeader, key: str, tokens: int) -> int | None:
     value = header.metadata.get(f"tokenizer.ggml.{key}_token_id")
-    if value is not None and (not isinstance(value, int) or not 0 <= value < tokens):
+    if value is not None and (type(value) is not int or not 0 <= value < tokens):
         raise _broken(f"{tokens} tokens, and {str(value)[:40]} as the {key} token")
     return value
 

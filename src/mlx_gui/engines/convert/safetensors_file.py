@@ -58,7 +58,7 @@ class SafetensorsFile(AbstractContextManager["SafetensorsFile"]):
             if error is None:
                 os.fsync(self._file.fileno())
         except OSError as problem:
-            raise self._named(problem) from problem
+            raise disk_fault(self._path.parent, problem) from problem
         finally:
             self._file.close()
 
@@ -69,12 +69,14 @@ class SafetensorsFile(AbstractContextManager["SafetensorsFile"]):
                 written = os.pwrite(self._file.fileno(), rest, offset)
                 rest, offset = rest[written:], offset + written
         except OSError as error:
-            raise self._named(error) from error
+            raise disk_fault(self._path.parent, error) from error
 
-    def _named(self, error: OSError) -> Exception:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            return error
-        return DiskFull(f"The disk of {self._path.parent} is full.", hint="Free some space there.")
+
+def disk_fault(folder: Path, error: OSError) -> Exception:
+    """DiskFull where that is what the system says against a file in `folder`, else the error."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return error
+    return DiskFull(f"The disk of {folder} is full.", hint="Free some space there.")
 
 
 def _head(tensors: Mapping[str, StoredTensor]) -> tuple[bytes, dict[str, int]]:
