@@ -21,6 +21,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageTokenCount,
 )
 from mlx_gui.api.anthropic.wire import AnthropicErrorEnvelope
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.serving import InjectedServing, json_of
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.core.generation import Tokenized
@@ -28,7 +29,7 @@ from mlx_gui.core.generation import Tokenized
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Messages"],
-    responses={"4XX": {"model": AnthropicErrorEnvelope}, "5XX": {"model": AnthropicErrorEnvelope}},
+    responses=errors_as(AnthropicErrorEnvelope, "4XX", "5XX"),
 )
 
 

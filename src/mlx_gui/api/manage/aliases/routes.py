@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.services import Services
 from mlx_gui.api.validation import StrictJsonRoute
@@ -14,7 +15,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Models"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 _MANAGE = [requires("models:manage")]
 _READ = [requires("models:read")]

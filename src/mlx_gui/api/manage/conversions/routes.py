@@ -5,6 +5,7 @@ import asyncio
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.validation import StrictJsonRoute
@@ -21,7 +22,7 @@ from mlx_gui.wire.making import ConvertRequest
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Models"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.discover.asked import Filters
 from mlx_gui.api.manage.discover.present import (
@@ -39,7 +40,7 @@ router = APIRouter(
     prefix="/v1/discover",
     tags=["Discovery"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 Asked = Annotated[Filters, Query()]
 

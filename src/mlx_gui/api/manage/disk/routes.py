@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.disk.translate import folder_bodies
 from mlx_gui.api.services import Services
@@ -22,7 +23,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 router = APIRouter(
     tags=["System"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.downloads.translate import download_body, wanted_model
 from mlx_gui.api.present_models import present_model
@@ -24,7 +25,7 @@ from mlx_gui.wire.models import ModelObject
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Downloads"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 _MANAGE = [requires("models:manage")]
 _READ = [requires("models:read")]

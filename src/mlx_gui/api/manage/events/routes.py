@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.events.topics import TOPICS, TopicRow, wanted
 from mlx_gui.api.model_view import utc_time
@@ -25,7 +26,7 @@ from mlx_gui.wire.status import HelloEvent, SnapshotEvent
 HEARTBEAT_S = 15.0
 SHORTEST_INTERVAL_S = 0.25
 
-router = APIRouter(tags=["Server"], responses={"4XX": {"model": ErrorEnvelope}})
+router = APIRouter(tags=["Server"], responses=errors_as(ErrorEnvelope, "4XX"))
 
 
 @router.get(

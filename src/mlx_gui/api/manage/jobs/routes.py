@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.wire.errors import ErrorEnvelope
@@ -10,7 +11,7 @@ from mlx_gui.wire.jobs import JobBody, JobList, RemovedJob
 
 router = APIRouter(
     tags=["Jobs"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 _MANAGE = [requires("models:manage")]
 _READ = [requires("models:read")]

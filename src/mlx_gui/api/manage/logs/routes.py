@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.log_tail import LogLine, LogQuery
 from mlx_gui.wire.errors import ErrorEnvelope
@@ -21,7 +22,7 @@ Cursor = Annotated[int | None, Query(ge=0, le=_LARGEST_NUMBER)]
 router = APIRouter(
     tags=["Server"],
     dependencies=[requires("admin")],
-    responses={"4XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX"),
 )
 
 

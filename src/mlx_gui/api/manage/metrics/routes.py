@@ -6,6 +6,7 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.metrics.translate import moment_of
 from mlx_gui.api.manage.present import present_memory
@@ -15,7 +16,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 router = APIRouter(
     tags=["Server"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX"),
 )
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.model_settings.translate import settings_body
 from mlx_gui.api.services import Services
@@ -15,7 +16,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.model_settings import ModelSettingsBody, ModelSettingsChange
 
 router = APIRouter(
-    route_class=StrictJsonRoute, tags=["Models"], responses={"4XX": {"model": ErrorEnvelope}}
+    route_class=StrictJsonRoute, tags=["Models"], responses=errors_as(ErrorEnvelope, "4XX")
 )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, BackgroundTasks, Query, Request, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.models.loading import attend, begun, load, load_unattended
@@ -33,7 +34,7 @@ from mlx_gui.wire.plan import PlanChangedEnvelope
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Models"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 _MANAGE = [requires("models:manage")]
 _READ = [requires("models:read")]

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.plan.translate import decision_list, plan_body, wanted_context
 from mlx_gui.api.model_view import display_names
@@ -18,7 +19,7 @@ router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Models"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

@@ -8,6 +8,7 @@ from starlette.routing import Match
 from starlette.types import Scope
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.removals.translate import entry_body, removed_body, trash_list
 from mlx_gui.api.present_models import present_model
@@ -40,7 +41,7 @@ class WholeModelRoute(APIRoute):
 router = APIRouter(
     route_class=WholeModelRoute,
     tags=["Models"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 _MANAGE = [requires("models:manage")]
 _READ = [requires("models:read")]

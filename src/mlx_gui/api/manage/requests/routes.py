@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.requests.translate import ended_request, running_request
 from mlx_gui.api.model_view import unix_time
@@ -24,7 +25,7 @@ Cursor = Annotated[int | None, Query(ge=0, le=_LARGEST_NUMBER)]
 router = APIRouter(
     tags=["Requests"],
     dependencies=[requires("admin")],
-    responses={"4XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX"),
 )
 
 

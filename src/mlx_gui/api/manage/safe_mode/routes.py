@@ -5,11 +5,12 @@ import asyncio
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.status import SafeModeBody
 
-router = APIRouter(tags=["Server"], responses={"4XX": {"model": ErrorEnvelope}})
+router = APIRouter(tags=["Server"], responses=errors_as(ErrorEnvelope, "4XX"))
 
 
 @router.post(

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.samples.translate import (
     LONGEST_STEP_S,
@@ -22,7 +23,7 @@ from mlx_gui.wire.samples import SampleSeries
 router = APIRouter(
     tags=["Server"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX"),
 )
 
 

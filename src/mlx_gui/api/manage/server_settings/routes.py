@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.present import present_settings
 from mlx_gui.api.validation import StrictJsonRoute
@@ -13,7 +14,7 @@ router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Server"],
     dependencies=[requires("admin")],
-    responses={"4XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX"),
 )
 
 

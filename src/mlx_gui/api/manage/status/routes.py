@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.health import health
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.present import present_manager, present_system
@@ -13,7 +14,7 @@ from mlx_gui.wire.status import HealthStatus, ManagerStatus, SystemStatus
 router = APIRouter(
     tags=["Server"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX"),
 )
 
 

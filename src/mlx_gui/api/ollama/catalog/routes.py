@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.ollama.catalog.wire import OllamaCopyRequest, OllamaDeleteRequest
 from mlx_gui.api.ollama.errors import OllamaError
@@ -12,7 +13,7 @@ router = APIRouter(
     route_class=AnyTypeJsonRoute,
     tags=["Ollama"],
     dependencies=[requires("models:manage")],
-    responses={"4XX": {"model": OllamaError}, "5XX": {"model": OllamaError}},
+    responses=errors_as(OllamaError, "4XX", "5XX"),
 )
 
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 import msgspec
 from fastapi import APIRouter, Response
 
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.ollama.answers import Stopwatch
 from mlx_gui.api.ollama.embed.wire import (
@@ -25,7 +26,7 @@ from mlx_gui.kinds.embedding import EmbedRequest
 router = APIRouter(
     route_class=AnyTypeJsonRoute,
     tags=["Ollama"],
-    responses={"4XX": {"model": OllamaError}, "5XX": {"model": OllamaError}},
+    responses=errors_as(OllamaError, "4XX", "5XX"),
 )
 
 

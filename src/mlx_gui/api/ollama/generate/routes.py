@@ -4,6 +4,7 @@ from functools import partial
 
 from fastapi import APIRouter, Response
 
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.generate.translate import response_body, to_core
 from mlx_gui.api.ollama.generate.wire import OllamaGenerateAnswer, OllamaGenerateRequest
@@ -14,7 +15,7 @@ from mlx_gui.api.serving import InjectedServing
 router = APIRouter(
     route_class=AnyTypeJsonRoute,
     tags=["Ollama"],
-    responses={"4XX": {"model": OllamaError}, "5XX": {"model": OllamaError}},
+    responses=errors_as(OllamaError, "4XX", "5XX"),
 )
 
 

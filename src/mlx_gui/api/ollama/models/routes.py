@@ -8,6 +8,7 @@ from contextlib import suppress
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.ollama.models.disk import chat_template, modified_s
@@ -37,7 +38,7 @@ router = APIRouter(
     route_class=AnyTypeJsonRoute,
     tags=["Ollama"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": OllamaError}, "5XX": {"model": OllamaError}},
+    responses=errors_as(OllamaError, "4XX", "5XX"),
 )
 
 

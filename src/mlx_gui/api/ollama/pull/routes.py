@@ -6,6 +6,7 @@ from contextlib import aclosing
 from fastapi import APIRouter, Request, Response
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.ollama.errors import OllamaError, error_line
@@ -21,7 +22,7 @@ router = APIRouter(
     route_class=AnyTypeJsonRoute,
     tags=["Ollama"],
     dependencies=[requires("models:manage")],
-    responses={"4XX": {"model": OllamaError}, "5XX": {"model": OllamaError}},
+    responses=errors_as(OllamaError, "4XX", "5XX"),
 )
 
 

@@ -5,6 +5,7 @@ from functools import partial
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.answers import Gathering, encoded
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.openai.chat.answer import ChunkEncoder, chat_completion, form_of
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletion, ChatCompletionRequest
@@ -16,7 +17,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Chat"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

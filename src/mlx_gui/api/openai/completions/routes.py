@@ -6,6 +6,7 @@ from functools import partial
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.answers import Gathering, encoded
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.openai.completions.together import together
 from mlx_gui.api.openai.completions.translate import ChunkEncoder, completion, to_core
 from mlx_gui.api.openai.completions.wire import Completion, CompletionRequest
@@ -21,7 +22,7 @@ PROMPTS_AT_ONCE = 16
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Completions"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

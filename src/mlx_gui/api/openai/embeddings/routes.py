@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Response
 
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.openai.embeddings.translate import answer, to_core
 from mlx_gui.api.openai.embeddings.wire import EmbeddingList, EmbeddingsRequest
 from mlx_gui.api.serving import InjectedServing
@@ -15,7 +16,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Embeddings"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

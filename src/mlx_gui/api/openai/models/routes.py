@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 
 from mlx_gui.api.auth import requires
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.openai.models.translate import agent_models
 from mlx_gui.api.openai.models.wire import AgentModelList
@@ -16,7 +17,7 @@ from mlx_gui.wire.models import ModelObject
 router = APIRouter(
     tags=["Models"],
     dependencies=[requires("models:read")],
-    responses={"4XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX"),
 )
 _ACTIONS = ("load", "unload", "rescan")
 

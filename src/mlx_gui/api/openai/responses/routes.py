@@ -9,6 +9,7 @@ from uuid import uuid4
 import msgspec
 from fastapi import APIRouter, Query, Response
 
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.openai.responses.answer import EventFrames, ResponseAnswer, last_event
 from mlx_gui.api.openai.responses.offered import Offered, offer
 from mlx_gui.api.openai.responses.stored import InjectedResponses, page, whole
@@ -31,7 +32,7 @@ Ending = Callable[[ResponseAnswer], Awaitable[dict[str, Any]]]
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Responses"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

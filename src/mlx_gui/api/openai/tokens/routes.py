@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter
 
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.openai.tokens.translate import tokenize_answer, tokenize_request
 from mlx_gui.api.openai.tokens.wire import (
     DetokenizeAnswer,
@@ -22,7 +23,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 router = APIRouter(
     route_class=StrictJsonRoute,
     tags=["Tokens"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Response
 
 from mlx_gui.api.answers import encoded
+from mlx_gui.api.documented import errors_as
 from mlx_gui.api.form_reader import Form
 from mlx_gui.api.forms import FormRoute, form_of, texts_of
 from mlx_gui.api.openai.transcriptions.answer import Hearing
@@ -22,7 +23,7 @@ from mlx_gui.wire.errors import ErrorEnvelope
 router = APIRouter(
     route_class=FormRoute,
     tags=["Audio"],
-    responses={"4XX": {"model": ErrorEnvelope}, "5XX": {"model": ErrorEnvelope}},
+    responses=errors_as(ErrorEnvelope, "4XX", "5XX"),
 )
 
 
