@@ -143,25 +143,26 @@ def test_a_pause_rests_and_goes_on_where_it_was(
 
 
 def test_a_cancelled_download_leaves_nothing_unless_that_is_wanted(
-    slow: Visitor, noise: Path, tmp_path: Path
+    tmp_path: Path, hub: HubServer, noise: Path
 ) -> None:
     cache = tmp_path / "hub"
-    limit = {"settings": {"download_limit_bytes": MB // 2}}
-    slow.client.patch("/v1/settings", json=limit).raise_for_status()
-    pull = install(slow.client, "org/noise")
-    pull.until("downloading", bytes_done=1 * MB)
-    path = f"/v1/downloads/{pull.id}"
-    kept = slow.client.delete(path, params={"keep_partial": True}).json()
-    assert kept["state"] == "cancelled"
-    assert any(name.endswith(".incomplete") for name in left_behind(cache))
-    again = install(slow.client, "org/noise")
-    assert again.id != pull.id
-    again.until("downloading", bytes_done=kept["bytes_done"])
-    assert slow.client.delete(f"/v1/downloads/{again.id}").json()["state"] == "cancelled"
-    assert left_behind(cache) == []
-    gone = slow.client.delete(path).json()
-    assert gone == {"id": pull.id, "object": "download", "deleted": True}
-    assert slow.client.get(path).status_code == 404
+    settings = settings_of(tmp_path, hub, download_limit_bytes=MB // 2)
+    with visited_server(tmp_path, settings=settings) as visitor:
+        client = visitor.client
+        pull = install(client, "org/noise")
+        pull.until("downloading", bytes_done=1 * MB)
+        path = f"/v1/downloads/{pull.id}"
+        kept = client.delete(path, params={"keep_partial": True}).json()
+        assert kept["state"] == "cancelled"
+        assert any(name.endswith(".incomplete") for name in left_behind(cache))
+        again = install(client, "org/noise")
+        assert again.id != pull.id
+        again.until("downloading", bytes_done=kept["bytes_done"])
+        assert client.delete(f"/v1/downloads/{again.id}").json()["state"] == "cancelled"
+        assert left_behind(cache) == []
+        gone = client.delete(path).json()
+        assert gone == {"id": pull.id, "object": "download", "deleted": True}
+        assert client.get(path).status_code == 404
 
 
 def test_what_waits_has_its_turn_in_the_order_that_is_wanted(
