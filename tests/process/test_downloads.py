@@ -136,7 +136,8 @@ def test_a_pause_rests_and_goes_on_where_it_was(
     paused = pull.do("pause")
     assert (paused["state"], paused["eta_s"], paused["bytes_per_s"]) == ("paused", None, None)
     assert fetchers(slow.server) == []
-    pull.do("resume")
+    resumed = pull.do("resume")
+    assert (resumed["eta_s"], resumed["bytes_per_s"]) == (None, None)
     pull.until("done")
     pull.check_progress()
     check_whole(tmp_path / "hub", "org/noise", noise)

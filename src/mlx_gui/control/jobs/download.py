@@ -68,8 +68,9 @@ class Download:
 
     async def run(self, context: JobContext) -> None:
         """What an earlier run has brought is not fetched again."""
+        told = _Told(context, self)
         try:
-            await self._bring(context, context.tools.config())
+            await self._bring(context, context.tools.config(), told)
         except DiskFull as full:
             raise Resting(full) from full
         except Offline as offline:
@@ -78,9 +79,11 @@ class Download:
             if not failure.retryable:
                 raise
             raise Resting(failure, passes=True) from failure
+        finally:
+            told.rest()
 
-    async def _bring(self, context: JobContext, config: Config) -> None:
-        tools, told = context.tools, _Told(context, self)
+    async def _bring(self, context: JobContext, config: Config, told: "_Told") -> None:
+        tools = context.tools
         told.say("checking")
         if config.offline:
             raise Offline(
@@ -234,10 +237,18 @@ class _Told:
         self._detail = DownloadDetail(
             files_done=detail_of(context.job).files_done, files_total=download.files_total
         )
+        self._stage: Stage = "checking"
         self.survey: _Survey | None = None
 
     def say(self, stage: Stage) -> None:
         self._report(stage, self._detail)
+
+    def rest(self) -> None:
+        """Nothing comes any more, so that a speed of before is none of the next run."""
+        self._detail = DownloadDetail(
+            files_done=self._detail.files_done, files_total=self._detail.files_total
+        )
+        self._report(self._stage, self._detail)
 
     def fetching(self, state: FetchState) -> None:
         """What the child says."""
@@ -261,5 +272,6 @@ class _Told:
         self._report(_STAGES[state.stage], self._detail)
 
     def _report(self, stage: Stage, detail: DownloadDetail) -> None:
+        self._stage = stage
         encoded = msgspec.json.encode(detail).decode()
         self._context.report(stage, self._done_bytes, self._total_bytes, detail=encoded)
