@@ -90,6 +90,7 @@ def test_a_damaged_gguf_file_leaves_nothing_behind(server: Visitor, folder: Path
         model_id = name.removesuffix(".gguf")
         assert not (folder / "models" / model_id).exists()
         assert server.client.get(f"/v1/models/{model_id}").status_code == 404
+        assert not list((folder / "models" / ".importing").glob("*"))
         removed = server.client.delete(f"/v1/jobs/{ended['id']}")
         assert removed.status_code == 200
     assert not list((folder / "models" / ".importing").glob("*"))

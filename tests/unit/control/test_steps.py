@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from mlx_gui.control.jobs.steps import in_thread, to_its_end
+from mlx_gui.control.jobs.steps import in_thread, to_its_end, undone_by
 
 DEADLINE_S = 30
 
@@ -67,3 +67,20 @@ def test_what_a_step_raises_is_raised() -> None:
     for run in (in_thread(fails), to_its_end(asyncio.to_thread(fails))):
         with pytest.raises(ValueError, match="no"):
             asyncio.run(run)
+
+
+def test_what_did_not_come_to_its_end_is_undone() -> None:
+    undone: list[str] = []
+
+    async def whole() -> None:
+        async with undone_by(lambda: undone.append("whole")):
+            await asyncio.sleep(0)
+
+    async def broken() -> None:
+        async with undone_by(lambda: undone.append("broken")):
+            raise ValueError("no")
+
+    asyncio.run(whole())
+    with pytest.raises(ValueError, match="no"):
+        asyncio.run(broken())
+    assert undone == ["broken"]

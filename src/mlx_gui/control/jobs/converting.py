@@ -8,7 +8,7 @@ from typing import ClassVar
 from mlx_gui.catalog.importing import clear_work, is_placed, put_in_place, work_folder
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.control.jobs.starter import starter_folder
-from mlx_gui.control.jobs.steps import in_thread, to_its_end
+from mlx_gui.control.jobs.steps import in_thread, to_its_end, undone_by
 from mlx_gui.core.model import Model
 from mlx_gui.core.quantization import QuantizationMode
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
@@ -49,12 +49,16 @@ class ConvertModel:
         work = work_folder(target, root)
         with named_errors(root):
             if not await asyncio.to_thread(is_placed, target, work=work):
-                await in_thread(clear_work, work)
-                await in_thread(work.mkdir, parents=True)
-                await context.errand("quantize", self._arguments(str(work)))
-                await to_its_end(asyncio.to_thread(put_in_place, work, target, work=work))
+                async with undone_by(lambda: clear_work(work)):
+                    await self._put(context, target, work)
         await context.tools.installed(self.model_id)
         await asyncio.to_thread(clear_work, work)
+
+    async def _put(self, context: JobContext, target: Path, work: Path) -> None:
+        await in_thread(clear_work, work)
+        await in_thread(work.mkdir, parents=True)
+        await context.errand("quantize", self._arguments(str(work)))
+        await to_its_end(asyncio.to_thread(put_in_place, work, target, work=work))
 
     async def discard(self, context: JobContext) -> None:
         root = starter_folder(context.tools.config())

@@ -20,7 +20,7 @@ from mlx_gui.catalog.importing import (
 )
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.control.jobs.starter import starter_folder
-from mlx_gui.control.jobs.steps import in_thread, to_its_end
+from mlx_gui.control.jobs.steps import in_thread, to_its_end, undone_by
 from mlx_gui.store.errors import named_errors
 
 
@@ -55,7 +55,8 @@ class ImportModel:
         work = work_folder(target, root)
         with named_errors(root):
             if not await asyncio.to_thread(is_placed, target, work=work):
-                await self._put(context, target, work)
+                async with undone_by(lambda: clear_work(work)):
+                    await self._put(context, target, work)
             if self.mode == "move" and self.form == "folder":
                 await asyncio.to_thread(_remove_twin, Path(self.path), target)
         await context.tools.installed(self.model_id)

@@ -1,7 +1,8 @@
 """Steps of a job's work that are not broken off in their middle."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -25,6 +26,18 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
     step = asyncio.create_task(work)
     await _ended(step)
     return step.result()
+
+
+@asynccontextmanager
+async def undone_by(undo: Callable[[], None]) -> AsyncGenerator[None]:
+    """Has `undo` run, in a thread, where the block does not come to its end."""
+    whole = False
+    try:
+        yield
+        whole = True
+    finally:
+        if not whole:
+            await in_thread(undo)
 
 
 async def _ended(step: asyncio.Task[Any]) -> bool:
