@@ -1,6 +1,7 @@
 """Models that are imported and converted through a running server, and answer."""
 
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from tests.engines.gguf_files import source_metadata, source_tensors, write_gguf
 from tests.engines.remote import child
+from tests.process.pulling import mlx_gui
 from tests.process.visitor import Visitor, visited_server
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
@@ -124,6 +126,30 @@ def test_what_is_no_model_is_refused_before_a_job_begins(server: Visitor, folder
     answer = server.client.post("/v1/models/import", json={"path": str(inside), "name": "other"})
     assert "searched for models already" in refusal(answer, "conflict")
     assert len(server.client.get("/v1/jobs").json()["data"]) == before
+
+
+def test_a_command_that_is_broken_off_says_that_the_work_goes_on(
+    server: Visitor, folder: Path
+) -> None:
+    source = folder / "long"
+    shutil.copytree(checkpoint(SOURCE), source)
+    with (source / "long.txt").open("wb") as long:
+        long.truncate(1_000_000_000)
+    command = mlx_gui(server.server, "import", str(source), "--name", "mine/long")
+
+    def under_way() -> dict[str, Any] | None:
+        jobs = server.client.get("/v1/jobs").json()["data"]
+        return next((job for job in jobs if job["done"] and job["state"] == "running"), None)
+
+    wait_until(lambda: under_way() is not None, what="the copy to be under way")
+    copying = under_way()
+    command.send_signal(signal.SIGINT)
+    _, said = command.communicate(timeout=60)
+    assert command.returncode == 130
+    assert "Import mine/long goes on." in said
+    if copying is not None:
+        server.client.post(f"/v1/jobs/{copying['id']}/cancel").raise_for_status()
+    assert not list((folder / "models" / ".importing").glob("*"))
 
 
 def test_a_kill_in_the_middle_leaves_nothing_half_and_the_next_start_finishes(
