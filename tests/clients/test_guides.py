@@ -21,6 +21,7 @@ MODELS = {
     "SmolLM2-135M-Instruct": "fake/echo",
     "Qwen2.5-Coder-1.5B": "fake/agent",
     "all-MiniLM-L6-v2": "fake/embedding",
+    "bge-reranker": "fake/reranker",
 }
 """The guides' models, and those that answer in their place."""
 DEADLINE_S = 120

@@ -115,6 +115,27 @@ def plain_vectors(folder: Path, texts: Sequence[str]) -> Vectors:
     return output.text_embeds.astype(mx.float32).tolist()
 
 
+def plain_scores(folder: Path, query: str, documents: Sequence[str]) -> list[float]:
+    """In the child: what mlx-vlm itself makes of the pairs in one padded batch."""
+    import mlx.core as mx
+    from mlx_vlm.reranker_loader import load_sequence_classification_model
+    from transformers import AutoTokenizer
+
+    config = json.loads((folder / "config.json").read_text())
+    theta = {
+        "global_rope_theta": config.get("rope_parameters", {}).get("full_attention"),
+        "local_rope_theta": config.get("rope_parameters", {}).get("sliding_attention"),
+    }
+    config |= {name: each["rope_theta"] for name, each in theta.items() if each}
+    model: Any = load_sequence_classification_model(folder, config=config)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+    queries = [query] * len(documents)
+    read = tokenizer(queries, list(documents), padding=True, return_tensors="np")
+    given = {name: mx.array(read[name]) for name in tokenizer.model_input_names if name in read}
+    logits = model(**given).logits[:, 0]
+    return mx.sigmoid(logits.astype(mx.float32)).tolist()
+
+
 # In the child
 
 

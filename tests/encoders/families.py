@@ -1,7 +1,7 @@
 """What each tiny encoder consists of before there are weights. Imports no MLX."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tokenizers import Tokenizer, processors
@@ -10,6 +10,10 @@ from tests.encoders.tokenization import unigram, word_pieces
 from tests.zoo.tokenization import SINGLE_DIGITS, byte_fallback, byte_level
 
 Json = dict[str, Any]
+
+RERANKERS = ("bert-reranker-tiny", "xlm-roberta-reranker-tiny", "modernbert-reranker-tiny")
+
+_CLASSIFIER = "SequenceClassificationModel"
 
 WIDE = 2560
 """Numbers in a vector of Qwen3-Embedding-4B."""
@@ -313,6 +317,28 @@ def gemma(window: int = 512) -> Blueprint:
     )
 
 
+def bert_reranker() -> Blueprint:
+    """Its config does not say how many labels there are."""
+    config = {"architectures": ["BertForSequenceClassification"]}
+    return _bert({}, config=config, of_class=_CLASSIFIER)
+
+
+def xlm_roberta_reranker() -> Blueprint:
+    base = xlm_roberta()
+    label = {"architectures": ["XLMRobertaForSequenceClassification"], "id2label": {"0": "LABEL_0"}}
+    return replace(base, config={**base.config, **label}, files={}, of_class=_CLASSIFIER)
+
+
+def modernbert_reranker() -> Blueprint:
+    base = modernbert()
+    label = {
+        "architectures": ["ModernBertForSequenceClassification"],
+        "id2label": {"0": "LABEL_0"},
+        "classifier_pooling": "mean",
+    }
+    return replace(base, config={**base.config, **label}, files={}, of_class=_CLASSIFIER)
+
+
 FAMILIES: Mapping[str, Callable[[], Blueprint]] = {
     "bge-tiny": bge,
     "MiniLM-tiny": minilm,
@@ -324,6 +350,9 @@ FAMILIES: Mapping[str, Callable[[], Blueprint]] = {
     "modernbert-tiny": modernbert,
     "Qwen3-Embedding-tiny": qwen3,
     "Qwen3-Embedding-tiny-wide": qwen3_wide,
+    "bert-reranker-tiny": bert_reranker,
+    "xlm-roberta-reranker-tiny": xlm_roberta_reranker,
+    "modernbert-reranker-tiny": modernbert_reranker,
     "embeddinggemma-tiny": gemma,
     "embeddinggemma-tiny-window": gemma_window,
 }

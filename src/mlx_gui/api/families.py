@@ -46,6 +46,7 @@ from mlx_gui.api.openai.completions import routes as completions
 from mlx_gui.api.openai.embeddings import routes as embeddings
 from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.models import routes as models
+from mlx_gui.api.openai.rerank import routes as rerank
 from mlx_gui.api.openai.responses import routes as responses
 from mlx_gui.api.openai.tokens import routes as tokens
 from mlx_gui.api.openai.transcriptions import routes as transcriptions
@@ -90,6 +91,7 @@ FAMILIES = (
             chat.router,
             completions.router,
             embeddings.router,
+            rerank.router,
             tokens.router,
             responses.router,
             transcriptions.router,

@@ -3,7 +3,7 @@
 Nothing is read out of a name. What nobody says is None.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any, Literal, cast
@@ -27,6 +27,7 @@ from mlx_gui.kinds.kv_layout import kv_layout
 from mlx_gui.kinds.memory import PROCESS_BYTES
 from mlx_gui.kinds.quantization import read_quantization
 from mlx_gui.kinds.registry import KINDS, kind_of
+from mlx_gui.kinds.reranker import RerankerFacts
 from mlx_gui.kinds.transcription import MODEL_TYPES as TRANSCRIPTION_TYPES
 from mlx_gui.kinds.unserved import unserved_kind
 
@@ -133,6 +134,8 @@ def capabilities_of(model: HubModel) -> tuple[Capability, ...]:
     match kind_on_hub(model):
         case "embedding":
             return ("embedding",)
+        case "reranker":
+            return ("reranking",)
         case "transcription":
             return ("transcription",)
         case "text" | "vision":
@@ -199,13 +202,14 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
     model_type = config.get("model_type")
     if stored is None or model.values is None or not isinstance(model_type, str):
         return None
-    embeds = kind_on_hub(model) == "embedding"
+    kind = kind_on_hub(model)
+    loads = kind if kind in _OWN_FACTS else "text"
     part = language_part(config)
     vocabulary = vocabulary_size(config)
     halves = sum(2 * model.values.get(dtype, 0) for dtype in ("F16", "BF16"))
     sizes = {each.path: each.size_bytes for each in model.files or ()}
     facts = ModelFacts(
-        kind="embedding" if embeds else "text",
+        kind=loads,
         model_type=model_type,
         capabilities=capabilities_of(model),
         # Rather too many than too few: as of four bits each.
@@ -213,7 +217,7 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
         stored_bytes=stored,
         # The largest one is that of the vocabulary, or the experts of a layer.
         largest_tensor_parameters=_largest(config, vocabulary, hidden_size(part)),
-        own=(_embedding if embeds else _text)(config, sizes.get("tokenizer.json", 0)),
+        own=_OWN_FACTS[loads](config, sizes.get("tokenizer.json", 0)),
         quantization=quantization_of(config),
         float16_bytes=halves,
     )
@@ -250,6 +254,23 @@ def _embedding(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
         attention_heads=attention_heads(part),
         tokenizer_bytes=tokenizer_bytes,
     )
+
+
+def _reranker(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
+    return RerankerFacts(
+        longest_tokens=context_length(config) or _USUAL_INPUT_TOKENS,
+        activations_per_token=activations_per_token(config),
+        attention_heads=attention_heads(language_part(config)),
+        tokenizer_bytes=tokenizer_bytes,
+    )
+
+
+_OWN_FACTS: Mapping[Kind, Callable[[Mapping[str, object], int], KindFacts]] = {
+    "text": _text,
+    "embedding": _embedding,
+    "reranker": _reranker,
+}
+"""What the facts of a kind have besides, from a config.json and the size of a tokenizer.json."""
 
 
 def _why_unknown(

@@ -10,6 +10,7 @@ _DEEDS: dict[Capability, str] = {
     "thinking": "think before it answers",
     "fill_in_the_middle": "fill a gap in a text",
     "embedding": "make vectors of texts",
+    "reranking": "tell which documents answer a query",
     "transcription": "write down what is said",
 }
 _DONE_WITH: dict[Capability, tuple[Capability, ...]] = {"chat": ("chat", "completion")}

@@ -16,6 +16,7 @@ Capability = Literal[
     "thinking",
     "fill_in_the_middle",
     "embedding",
+    "reranking",
     "transcription",
 ]
 WeightForm = Literal["stored", "float32", "float32-scales"]

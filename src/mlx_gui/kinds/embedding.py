@@ -14,6 +14,7 @@ from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile
 from mlx_gui.kinds.encoder_files import encoder_facts, encoder_sizes
 from mlx_gui.kinds.encoder_plan import REQUESTS_TOGETHER, EncoderSizes, plan_encoder
+from mlx_gui.kinds.reranker import RerankRequest
 from mlx_gui.kinds.sentence_files import (
     PoolingMode,
     SentenceFiles,
@@ -87,7 +88,7 @@ class EmbeddingKind:
 
     name: Kind = "embedding"
     engine = "mlx_gui.engines.embedding.engine"
-    requests: tuple[type[WorkerRequest], ...] = (EmbedRequest,)
+    requests: tuple[type[WorkerRequest], ...] = (EmbedRequest, RerankRequest)
     options: type[KindOptions] = EmbeddingOptions
     facts: type[KindFacts] = EmbeddingFacts
     library = "mlx-vlm"

@@ -13,11 +13,12 @@ from mlx_gui.core.model import Kind, KindOptions, ModelFacts
 from mlx_gui.kinds.base import ModelKind, Recognised
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
 from mlx_gui.kinds.embedding import EmbeddingKind
+from mlx_gui.kinds.reranker import RerankerKind
 from mlx_gui.kinds.text import TextKind
 from mlx_gui.kinds.transcription import TranscriptionKind
 from mlx_gui.kinds.unserved import unserved_kind
 
-KINDS: tuple[ModelKind, ...] = (EmbeddingKind(), TranscriptionKind(), TextKind())
+KINDS: tuple[ModelKind, ...] = (EmbeddingKind(), RerankerKind(), TranscriptionKind(), TextKind())
 """The one table of them."""
 
 _CARRIED: dict[type, Any] = {

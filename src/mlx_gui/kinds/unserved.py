@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-_CLASSIFIER = "a reranking or classifying model"
 _SPEECH = "a speech synthesis model"
 _VISION = "a vision model"
 
@@ -23,9 +22,6 @@ _SENSES = (
 
 def unserved_kind(config: Mapping[str, object]) -> str | None:
     """What the model with this config is, with its article, when it is none that is served."""
-    architectures = str(config.get("architectures", ""))
-    if "ForSequenceClassification" in architectures:
-        return _CLASSIFIER
     return _BY_MODEL_TYPE.get(str(config.get("model_type")))
 
 

@@ -11,11 +11,6 @@ from tests.unit.kinds.folders import LLAMA, write_model
 @pytest.mark.parametrize(
     ("config", "extra_file", "what"),
     [
-        (
-            {"model_type": "xlm-roberta", "architectures": ["XLMRobertaForSequenceClassification"]},
-            None,
-            "a reranking or classifying model",
-        ),
         ({"model_type": "whisper"}, None, "a speech recognition model"),
         (
             {"target": "nemo.collections.asr.models.EncDecRNNTBPEModel"},

@@ -13,13 +13,14 @@ from mlx_gui.engines.base import Engine, LoadReport, StillWanted, cannot_answer
 from mlx_gui.engines.embedding.pooling import pooled
 from mlx_gui.engines.embedding.stages import load_stages
 from mlx_gui.engines.embedding.tokens import token_vectors
-from mlx_gui.engines.encoder.answers import Vectors
+from mlx_gui.engines.encoder.answers import Likenesses, Vectors
 from mlx_gui.engines.encoder.batches import Item
 from mlx_gui.engines.encoder.engine import Asked, EncoderEngine, Rows
 from mlx_gui.engines.encoder.loading import Encoder, load_encoder
 from mlx_gui.engines.encoder.prompts import prompt_text
 from mlx_gui.engines.encoder.reading import Reader
 from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
+from mlx_gui.kinds.reranker import RerankRequest
 
 
 def create() -> Engine:
@@ -47,6 +48,8 @@ class EmbeddingEngine(EncoderEngine):
         return encoder
 
     def asked(self, request: WorkerRequest, still_wanted: StillWanted) -> Asked:
+        if isinstance(request, RerankRequest):
+            return self._compared(request, still_wanted)
         if not isinstance(request, EmbedRequest):
             raise cannot_answer(self.spec)
         options = _options(self.spec)
@@ -70,14 +73,28 @@ class EmbeddingEngine(EncoderEngine):
             vectors = stage(vectors)
         return vectors
 
-    def _reader(self, truncate: bool | None) -> Reader:
+    def _compared(self, request: RerankRequest, still_wanted: StillWanted) -> Asked:
+        """The documents, and as the last input the query, each behind the prompt that it has."""
+        count = len(request.documents)
+        reader = self._reader(request.truncate, param="documents")
+        before = self._before(purpose="document")
+        items = list(reader.texts([before + each for each in request.documents], still_wanted))
+        alone = self._reader(False, param="query")
+        (query,) = alone.texts([self._before(purpose="query") + request.query], still_wanted)
+        return Asked([*items, Item(count, query.ids)], Likenesses(count), reader.cuts)
+
+    def _before(self, *, purpose: str) -> str:
+        options = _options(self.spec)
+        return prompt_text(options.prompts, name=None, purpose=purpose, default=None) or ""
+
+    def _reader(self, truncate: bool | None, *, param: str = "input") -> Reader:
         options = _options(self.spec)
         return Reader(
             self.encoder.tokenizer,
             self.encoder.vocabulary,
             options.longest_tokens,
             truncate=options.truncate if truncate is None else truncate,
-            param="input",
+            param=param,
             cuts=[],
         )
 

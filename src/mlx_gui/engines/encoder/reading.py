@@ -54,7 +54,7 @@ class Reader:
     def pairs(self, query: str, texts: Sequence[str], still_wanted: StillWanted) -> Iterator[Item]:
         """The tokens of `query` with each of `texts`. Raises as `texts` does."""
         if self._known_too_long(query) is not None:
-            raise self._too_long("The query", self._known_too_long(query) or 0)
+            raise self._too_long("The query", self._known_too_long(query) or 0, param="query")
         for group in _groups(texts):
             still_wanted()
             short = [self._known_too_long(text) is None for _, text in group]
@@ -119,7 +119,7 @@ class Reader:
             return self.tokenizer.post_process(part)
         asked = self.tokenizer.encode(query, add_special_tokens=False)
         if len(asked) >= room:
-            raise self._too_long("The query", len(asked) + around)
+            raise self._too_long("The query", len(asked) + around, param="query")
         part.truncate(room - len(asked))
         return self.tokenizer.post_process(asked, part)
 
@@ -130,11 +130,11 @@ class Reader:
         if len(self.cuts) < _SHOWN_CUTS:
             self.cuts.append(f"{tokens - self.longest_tokens} tokens of {self.param} {number}")
 
-    def _too_long(self, what: str, tokens: int) -> ContextTooLong:
+    def _too_long(self, what: str, tokens: int, *, param: str | None = None) -> ContextTooLong:
         return ContextTooLong(
             f"{what} has {tokens} tokens, the model reads {self.longest_tokens}.",
             hint="Cut the text into shorter ones, or have its end left out: `truncate`.",
-            param=self.param,
+            param=param or self.param,
         )
 
 

@@ -1177,6 +1177,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Order documents by how well they answer a query
+         * @description The documents, the best first. Loads the model.
+         */
+        post: operations["rerank"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v2/rerank": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * The same, by the path of Cohere's second version
+         * @description The documents, the best first. Loads the model.
+         */
+        post: operations["rerank_2"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/tokenize": {
         parameters: {
             query?: never;
@@ -2542,7 +2582,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription") | "vision")[];
+            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription") | "vision")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -2654,7 +2694,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription") | "vision")[];
+            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription") | "vision")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -3949,7 +3989,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "transcription")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription")[];
             /** Context Length */
             context_length: number | null;
             /** Max Model Len */
@@ -4987,6 +5027,111 @@ export interface components {
             completion: number;
             /** Reasoning */
             reasoning: number;
+        };
+        /**
+         * RerankAnswer
+         * @description The results, the best first.
+         */
+        RerankAnswer: {
+            /** Id */
+            id: string;
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Model */
+            model: string;
+            /** Results */
+            results: components["schemas"]["RerankResult"][];
+            usage: components["schemas"]["RerankUsage"];
+            meta: components["schemas"]["RerankMeta"];
+        };
+        /**
+         * RerankBody
+         * @description A query, and up to 16,384 documents: texts, or objects with a `text`.
+         *
+         *     `top_n` of the results are told, with `return_documents` each with its text. The end of too long
+         *     a document is left out, unless `truncate` is false. A model that makes vectors tells by these.
+         */
+        RerankBody: {
+            /** Model */
+            model: string;
+            /** Query */
+            query: string | components["schemas"]["RerankDocument"];
+            /** Documents */
+            documents: (string | components["schemas"]["RerankDocument"])[];
+            /** Top N */
+            top_n?: number | null;
+            /** Return Documents */
+            return_documents?: boolean | null;
+            /** Truncate */
+            truncate?: boolean | null;
+            /**
+             * Max Tokens Per Doc
+             * @description Left out.
+             */
+            max_tokens_per_doc?: number | null;
+            /**
+             * Rank Fields
+             * @description Left out.
+             */
+            rank_fields?: string[] | null;
+            /** Priority */
+            priority?: number | null;
+        };
+        /**
+         * RerankDocument
+         * @description A document as an object.
+         */
+        RerankDocument: {
+            /** Text */
+            text: string;
+        };
+        /**
+         * RerankMeta
+         * @description `scored_by` says what the scores are: a `reranker`'s, or the `cosine` of two vectors.
+         */
+        RerankMeta: {
+            api_version: components["schemas"]["RerankVersion"];
+            /**
+             * Scored By
+             * @enum {string}
+             */
+            scored_by: "reranker" | "cosine";
+        };
+        /**
+         * RerankResult
+         * @description How well document number `index` answers, the higher the better: 0 to 1 by a reranker.
+         */
+        RerankResult: {
+            /** Index */
+            index: number;
+            /** Relevance Score */
+            relevance_score: number;
+            document?: components["schemas"]["RerankDocument"] | null;
+        };
+        /**
+         * RerankUsage
+         * @description Tokens read: of the query with each document by a reranker.
+         */
+        RerankUsage: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+        };
+        /**
+         * RerankVersion
+         * @description That of the path.
+         */
+        RerankVersion: {
+            /**
+             * Version
+             * @enum {string}
+             */
+            version: "1" | "2";
         };
         /**
          * ResponseCustomCallItem
@@ -9568,6 +9713,96 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["EmbeddingList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    rerank: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerankAnswer"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    rerank_2: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RerankBody"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RerankAnswer"];
                 };
             };
             /** @description Client Error */

@@ -125,10 +125,12 @@ export const en = {
     filter: "Filter by name",
     type: "Type",
     allTypes: "All",
-    kinds: { text: "Chat", embedding: "Embeddings", transcription: "Transcription" } as Record<
-      string,
-      string
-    >,
+    kinds: {
+      text: "Chat",
+      embedding: "Embeddings",
+      reranker: "Reranking",
+      transcription: "Transcription",
+    } as Record<string, string>,
     capabilities: {
       chat: "chat",
       completion: "completion",
@@ -136,6 +138,7 @@ export const en = {
       thinking: "thinking",
       fill_in_the_middle: "fill in the middle",
       embedding: "embeddings",
+      reranking: "reranking",
       transcription: "transcription",
     },
     rescan: "Rescan",

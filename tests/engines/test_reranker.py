@@ -1,0 +1,88 @@
+"""The engine for rerankers, against the plain library on tiny models of each family."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from mlx_gui.core.errors import CapabilityMissing, ContextTooLong
+from mlx_gui.core.generation import Prepared
+from mlx_gui.kinds.embedding import EmbedRequest
+from mlx_gui.kinds.reranker import RerankRequest
+from tests.encoders.cache import encoder
+from tests.encoders.driving import Engine, numbers, plain_scores
+from tests.encoders.families import RERANKERS
+from tests.engines.remote import child
+
+QUERY = "What is the capital of France?"
+DOCUMENTS = (
+    "The capital of France is Paris.",
+    "Hello",
+    "My name is Ada, and this is a longer document about nothing that was asked for at all.",
+    "",
+)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with child() as process:
+        yield Engine(process)
+
+
+def scores(engine: Engine, *documents: str, query: str = QUERY, **more: Any) -> list[float]:
+    return [each for (each,) in numbers(engine.answer(RerankRequest(query, documents, **more)))]
+
+
+@pytest.mark.parametrize("name", RERANKERS)
+def test_each_family_scores_as_the_plain_library(name: str, engine: Engine) -> None:
+    ours = scores(engine.load(encoder(name)), *DOCUMENTS)
+    plain = engine.child.call(plain_scores, encoder(name), QUERY, DOCUMENTS)
+    assert ours == pytest.approx(plain, abs=1e-5)
+    assert len({round(each, 6) for each in ours}) == len(ours)
+    alone = [scores(engine, document)[0] for document in DOCUMENTS]
+    assert alone == pytest.approx(ours, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", RERANKERS)
+def test_too_long_a_document_is_refused_or_cut_and_the_query_stays(
+    name: str, engine: Engine
+) -> None:
+    engine.load(encoder(name), context_tokens=64)
+    long = "Paris France Tokyo " * 100
+    with pytest.raises(ContextTooLong, match="Input 1 has"):
+        engine.admit("long", RerankRequest(QUERY, ("Hello", long), truncate=False))
+    told = engine.admit("cut", RerankRequest(QUERY, ("Hello", long), truncate=True))
+    assert isinstance(told, Prepared)
+    assert told.left_out[0].endswith("tokens of documents 1")
+    (hello,), (cut,) = numbers(engine.drain()["cut"])
+    assert scores(engine, "Hello") == pytest.approx([hello], abs=1e-5)
+    assert cut != scores(engine, long, query="My name is Ada.", truncate=True)[0]
+    with pytest.raises(ContextTooLong, match="The query has"):
+        engine.admit("query", RerankRequest(long, ("Hello",), truncate=True))
+
+
+def test_an_embedding_model_compares_vectors(engine: Engine) -> None:
+    engine.load(encoder("embeddinggemma-tiny"))
+    by_cosine = scores(engine, *DOCUMENTS)
+    before = "title: none | text: "
+    asked = EmbedRequest(tuple(before + each for each in DOCUMENTS))
+    documents = numbers(engine.answer(asked))
+    (query,) = numbers(engine.answer(EmbedRequest((QUERY,), purpose="query")))
+    expected = [sum(a * b for a, b in zip(query, each, strict=True)) for each in documents]
+    assert by_cosine == pytest.approx(expected, abs=1e-5)
+
+
+def test_requests_share_batches_and_one_that_is_cancelled_leaves(engine: Engine) -> None:
+    engine.load(encoder("bert-reranker-tiny"))
+    engine.admit("large", RerankRequest(QUERY, ("Paris is large. " * 20,) * 500))
+    engine.step()
+    engine.admit("small", RerankRequest(QUERY, ("Hello",)))
+    assert any("small" in engine.step() for _ in range(2))
+    engine.call("cancel", "large")
+    assert not engine.call("busy")
+
+
+def test_a_request_of_another_kind_is_refused(engine: Engine) -> None:
+    engine.load(encoder("bert-reranker-tiny"))
+    with pytest.raises(CapabilityMissing):
+        engine.admit("vectors", EmbedRequest(("Hello",)))
