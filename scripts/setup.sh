@@ -21,6 +21,7 @@ main() {
     install_package
     .venv/bin/python -m compileall -q src
     [ -z "$with_tests" ] || need_chromium
+    [ -z "$with_tests" ] || want_ffmpeg
     [ -z "$with_bench" ] || make_bench "$host_python"
 }
 
@@ -107,6 +108,12 @@ need_chromium() {
     [ ! -d "/Applications/Google Chrome.app" ] || return 0
     apt_install chromium fonts-dejavu-core ||
         fail "The browser tests need Chromium or Chrome. On Debian: apt install chromium fonts-dejavu-core"
+}
+
+# Reads M4A, MP4 and WebM; the tests of these are skipped without.
+want_ffmpeg() {
+    command -v ffmpeg >/dev/null || apt_install ffmpeg ||
+        say "going on without ffmpeg: tests of M4A, MP4 and WebM are skipped. On Debian and Ubuntu: apt install ffmpeg"
 }
 
 apt_install() {
