@@ -300,6 +300,20 @@ def test_no_more_is_decoded_ahead_than_a_minute(on_disk: Callable[[bytes], Blob]
     feed.close()
 
 
+@pytest.mark.parametrize("rate_hz", [8_000, 16_000, 48_000])
+def test_a_reader_that_goes_on_in_windows_never_waits_for_ever(
+    rate_hz: int, on_disk: Callable[[bytes], Blob]
+) -> None:
+    feed = open_sound(on_disk(wav(200, rate_hz)), longest_s=3600)
+    window, start = 31 * RATE_HZ, 0
+    while start < 200 * RATE_HZ:
+        assert feed.wait_for(start, window, timeout_s=DEADLINE_S)
+        assert len(feed.window(start, window)) == min(window, 200 * RATE_HZ - start)
+        # As far behind the edge of a piece as can be.
+        start += 30 * RATE_HZ + 7
+    feed.close()
+
+
 def test_a_feed_that_is_closed_gives_its_thread_and_its_file_back(
     on_disk: Callable[[bytes], Blob],
 ) -> None:

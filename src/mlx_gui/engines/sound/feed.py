@@ -10,8 +10,8 @@ from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.engines.sound.mono import RATE_HZ, MonoSound
 from mlx_gui.engines.sound.source import Samples
 
-AHEAD_SAMPLES = 60 * RATE_HZ
-"""As much is decoded before somebody takes of it."""
+AHEAD_SAMPLES = 64 * RATE_HZ
+"""As much is decoded before somebody takes of it, and a piece more."""
 
 
 class SoundFeed:
@@ -33,8 +33,13 @@ class SoundFeed:
         threading.Thread(target=self._decode, name="sound", daemon=True).start()
 
     def wait_for(self, start: int, count: int, *, timeout_s: float) -> bool:
-        """Whether `count` samples from `start` on are there, or all that will be."""
+        """Whether `count` samples from `start` on are there, or all that will be.
+
+        Those before `start` are given up, so that there is room for these: at most half of what is
+        decoded ahead may be asked for at once.
+        """
         with self._changed:
+            self._give_up(start)
             return self._changed.wait_for(lambda: self._has(start, count), timeout_s)
 
     def window(self, start: int, count: int) -> Samples:
@@ -45,9 +50,7 @@ class SoundFeed:
         with self._changed:
             if self._failure is not None:
                 raise self._failure
-            while self._pieces and self._start + len(self._pieces[0]) <= start:
-                self._start += len(self._pieces.popleft())
-            self._changed.notify_all()
+            self._give_up(start)
             held = list(self._pieces)
             skipped = start - self._start
         whole = np.concatenate(held) if held else np.zeros(0, np.float32)
@@ -65,6 +68,11 @@ class SoundFeed:
             self._closed = True
             self._pieces.clear()
             self._changed.notify_all()
+
+    def _give_up(self, before: int) -> None:
+        while self._pieces and self._start + len(self._pieces[0]) <= before:
+            self._start += len(self._pieces.popleft())
+        self._changed.notify_all()
 
     def _has(self, start: int, count: int) -> bool:
         return self._complete or self._failure is not None or self._end >= start + count

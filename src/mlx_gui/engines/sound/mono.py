@@ -9,6 +9,8 @@ from mlx_gui.engines.sound.source import PARAM, Samples, SoundSource, damaged
 RATE_HZ = 16_000
 _PIECE_VALUES = 1 << 18
 """Values that are read at once, of all channels together."""
+_PIECE_S = 10
+"""No piece is longer: a reader's buffer holds several."""
 _RATES_HZ = (1_000, 1_536_000)
 _CONVERTER = "sinc_medium"
 _FLUSH_SAMPLES = 1024
@@ -32,6 +34,7 @@ class MonoSound:
         self._resampler = (
             None if source.rate_hz == RATE_HZ else samplerate.Resampler(_CONVERTER, channels=1)
         )
+        self._piece_frames = _PIECE_S * source.rate_hz
         self._made_samples = 0
         self._ended = False
         if source.promised_frames is not None:
@@ -52,7 +55,7 @@ class MonoSound:
         """The next piece, which may be of no length; None at the end."""
         if self._ended:
             return None
-        frames = max(_PIECE_VALUES // self._source.channels, 1)
+        frames = max(min(_PIECE_VALUES // self._source.channels, self._piece_frames), 1)
         samples = self._source.read(frames)
         self._frames_read += len(samples)
         self._check_length(self._frames_read)
