@@ -73,6 +73,8 @@ class Config:
     shutdown_grace_s: float
     max_body_bytes: int
     max_upload_bytes: int
+    max_audio_bytes: int
+    max_audio_s: float
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]

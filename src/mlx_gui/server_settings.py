@@ -208,6 +208,20 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(1024, 2**40),
     ),
     Setting(
+        "max_audio_bytes",
+        "integer",
+        512 * 1024 * 1024,
+        "Largest file of sound.",
+        bounds=(1024, 2**40),
+    ),
+    Setting(
+        "max_audio_s",
+        "number",
+        14_400.0,
+        "Longest sound, as it is played; a small file may hold days.",
+        bounds=(1, 10_000_000),
+    ),
+    Setting(
         "allowed_hosts",
         "list",
         (),

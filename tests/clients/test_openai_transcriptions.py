@@ -127,3 +127,26 @@ def test_the_list_of_models_says_which_of_them_hear(client: OpenAI) -> None:
     ]
 
     assert hearing == [MODEL]
+
+
+def test_it_gets_a_translation(client: OpenAI) -> None:
+    with pytest.deprecated_call():
+        answer = client.audio.translations.create(
+            model=MODEL, file=("a.wav", SMALL), prompt="Avant."
+        )
+
+    assert answer.text == heard(SMALL)
+
+
+def test_a_file_that_is_larger_than_sound_may_be_is_refused(client: OpenAI, server: Server) -> None:
+    with server.client() as http:
+        http.patch("/v1/settings", json={"settings": {"max_audio_bytes": 5000}}).raise_for_status()
+        try:
+            with pytest.raises(openai.APIStatusError, match="takes 5000 of sound") as refusal:
+                client.audio.transcriptions.create(model=MODEL, file=("a.wav", SMALL))
+        finally:
+            http.patch(
+                "/v1/settings", json={"settings": {"max_audio_bytes": None}}
+            ).raise_for_status()
+
+    assert refusal.value.status_code == 413

@@ -15,7 +15,7 @@ from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
 from mlx_gui.api.openai.completions.wire import Completion
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS as RESPONSE_EVENTS
 from mlx_gui.api.openai.transcriptions.wire import STREAM_EVENTS as TRANSCRIPTION_EVENTS
-from mlx_gui.api.openai.transcriptions.wire import TranscriptionForm
+from mlx_gui.api.openai.transcriptions.wire import TranscriptionForm, TranslationForm
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.jobs import JobBody, RemovedJob
@@ -58,7 +58,10 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     ),
 )
 """Path, method and the JSON of each event's data."""
-FORMS: tuple[tuple[str, type[BaseModel]], ...] = (("/v1/audio/transcriptions", TranscriptionForm),)
+FORMS: tuple[tuple[str, type[BaseModel]], ...] = (
+    ("/v1/audio/transcriptions", TranscriptionForm),
+    ("/v1/audio/translations", TranslationForm),
+)
 """Path and fields of each form that is posted."""
 
 

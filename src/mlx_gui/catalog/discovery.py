@@ -366,9 +366,9 @@ def _order(wanted: Wanted) -> Callable[[tuple[int, FoundOnHub]], tuple[object, .
 def _browsing(wanted: Wanted) -> bool:
     """Whether nobody is named, and only what can be served is to be seen.
 
-    Encoders are loaded as their makers upload them, whoever has thought of MLX.
+    Encoders and Whisper are loaded as their makers upload them, whoever has thought of MLX.
     """
-    if wanted.kind in ("embedding", "reranker"):
+    if wanted.kind in ("embedding", "reranker", "transcription"):
         return False
     return wanted.only_supported and not wanted.query and not wanted.author
 

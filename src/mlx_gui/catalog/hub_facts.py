@@ -203,6 +203,9 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
     if stored is None or model.values is None or not isinstance(model_type, str):
         return None
     kind = kind_on_hub(model)
+    if kind == "transcription":
+        # What it needs beside its weights is a matter of its files here.
+        return None
     loads = kind if kind in _OWN_FACTS else "text"
     part = language_part(config)
     vocabulary = vocabulary_size(config)

@@ -8,6 +8,7 @@ from mlx_gui.client.embeddings import EmbeddingCalls
 from mlx_gui.client.jobs import JobCalls
 from mlx_gui.client.logs import LogCalls
 from mlx_gui.client.models import ModelCalls
+from mlx_gui.client.sound import SoundCalls
 from mlx_gui.client.status import StatusCalls
 
 
@@ -21,5 +22,6 @@ class Client(
     LogCalls,
     AnswerCalls,
     EmbeddingCalls,
+    SoundCalls,
 ):
     """One server. Calls block; use one client in one thread."""

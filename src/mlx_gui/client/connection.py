@@ -14,7 +14,7 @@ from mlx_gui.version import __version__
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_TIMEOUT_S = 30.0
-_PATIENT = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
+PATIENT = httpx.Timeout(None, connect=CONNECT_TIMEOUT_S)
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -65,7 +65,7 @@ class Connection:
         query: Mapping[str, str] = {},
         body: bytes | None = None,
     ) -> Body:
-        timeout = _PATIENT if patient else httpx.USE_CLIENT_DEFAULT
+        timeout = PATIENT if patient else httpx.USE_CLIENT_DEFAULT
         with reaching(self.address):
             response = self._http.request(
                 method, path, params=query, content=body, headers=_headers(body), timeout=timeout
@@ -76,7 +76,7 @@ class Connection:
     def _whole(self, path: str, body: bytes) -> dict[str, Any]:
         """The object that `path` answers in the end."""
         with reaching(self.address):
-            response = self._http.post(path, content=body, headers=_headers(body), timeout=_PATIENT)
+            response = self._http.post(path, content=body, headers=_headers(body), timeout=PATIENT)
             raise_for(response)
             return msgspec.json.decode(response.content, type=dict[str, Any])
 
@@ -87,7 +87,7 @@ class Connection:
             path,
             content=body,
             headers=_headers(body),
-            timeout=_PATIENT,
+            timeout=PATIENT,
         )
         with reaching(self.address):
             response = self._http.send(request, stream=True)

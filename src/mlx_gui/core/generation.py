@@ -261,6 +261,7 @@ class Delta(msgspec.Struct, frozen=True, tag="delta"):
 
     On the channel `tool_call` the text is of the arguments of call number `call`, which a
     `CallStarted` has announced. `logprobs` belong to the tokens that went into the content.
+    `until_s` is how far into the sound what was heard goes, where the text is of that.
     """
 
     index: int
@@ -269,6 +270,7 @@ class Delta(msgspec.Struct, frozen=True, tag="delta"):
     token_count: int = 1
     call: int = 0
     logprobs: tuple[TokenLogprob, ...] = ()
+    until_s: float = 0.0
 
 
 class CallStarted(msgspec.Struct, frozen=True, tag="call_started"):

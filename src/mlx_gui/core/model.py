@@ -18,6 +18,7 @@ Capability = Literal[
     "embedding",
     "reranking",
     "transcription",
+    "translation",
 ]
 WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""

@@ -41,7 +41,8 @@ class RequestRecord:
     """A request that has ended. `id` is the answer's, `request_id` what `x-request-id` said.
 
     Times are Unix seconds. `seq` numbers the records in the order of their ends, 0 before it is
-    kept. `cache_miss` says why no more of the prompt was in the prefix cache.
+    kept. `cache_miss` says why no more of the prompt was in the prefix cache. `audio_ms` is the
+    length of the sound that was read or made, None without any.
     """
 
     id: str
@@ -59,4 +60,14 @@ class RequestRecord:
     cache_miss: str = ""
     error_code: str | None = None
     error_message: str | None = None
+    audio_ms: float | None = None
     seq: int = 0
+
+    @property
+    def real_time_factor(self) -> float | None:
+        """Seconds of sound for each second of the engine's work; None without either."""
+        phases = self.phases
+        worked_ms = (phases.prefill_ms or 0) + (phases.decode_ms or 0)
+        if self.audio_ms is None or worked_ms <= 0:
+            return None
+        return round(self.audio_ms / worked_ms, 2)

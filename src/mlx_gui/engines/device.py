@@ -16,7 +16,7 @@ from mlx_gui.engines.cpu.blas import cpu_name, open_blas
 from mlx_gui.kinds.registry import KINDS
 
 _CUDA_PACKAGES = ("mlx-cuda-12", "mlx-cuda-13")
-_REPORTED_PACKAGES = ("mlx", "mlx-lm", "mlx-vlm", "transformers", "tokenizers")
+_REPORTED_PACKAGES = ("mlx", "mlx-lm", "mlx-vlm", "mlx-audio", "transformers", "tokenizers")
 
 
 def prepare_process(blas: str, cache_dir: Path) -> BlasFacts:

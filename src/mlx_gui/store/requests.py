@@ -28,7 +28,7 @@ REQUESTS_FILE = "requests.db"
 MOST_BYTES = 128 * 1024 * 1024
 """What the file may hold, however many rows that are."""
 
-_FORMAT = 1
+_FORMAT = 2
 _DAY_S = 86_400
 _DROPPED_AT_ONCE = 20
 """Where the bytes do not suffice, one in so many of the rows goes."""
@@ -62,6 +62,7 @@ _requests = Table(
     Column("cache_miss", String, nullable=False),
     Column("error_code", String),
     Column("error_message", String),
+    Column("audio_ms", Float),
     # A number is not given twice, also when the newest rows were dropped.
     sqlite_autoincrement=True,
 )

@@ -39,7 +39,8 @@ class RequestObject(BaseModel):
 
     `seq` numbers the records in the order of their ends; a request under way has none yet.
     `cache_miss` says why no more of the prompt was in the prefix cache. `slow_because` is a
-    sentence where it took long.
+    sentence where it took long. `audio_ms` is the length of the sound that was read or made,
+    `real_time_factor` how many seconds of it took a second of work.
     """
 
     id: str
@@ -58,6 +59,8 @@ class RequestObject(BaseModel):
     cache_miss: str | None
     slow_because: str | None
     error: ErrorBody | None
+    audio_ms: float | None = None
+    real_time_factor: float | None = None
 
 
 class RequestList(BaseModel):

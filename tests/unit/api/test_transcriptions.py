@@ -243,3 +243,66 @@ def test_what_is_not_read_is_named(address: str) -> None:
     answer = post(address, **fields)
 
     assert answer.headers["x-mlx-gui-left-out"] == "include[], chunking_strategy[type]"
+
+
+TRANSLATIONS = "/v1/audio/translations"
+
+
+def test_a_translation_asks_for_english(address: str, dispatch: ScriptedDispatch) -> None:
+    answer = httpx.post(
+        address + TRANSLATIONS,
+        data={"model": "org/one", "prompt": "Zuvor.", "temperature": "0.5"},
+        files={"file": ("day.wav", SOUND, "audio/wav")},
+    )
+
+    assert answer.json() == {"text": HEARD.text}
+    assert dispatch.asked == [
+        TranscribeRequest(SOUND, "day.wav", None, "Zuvor.", temperature=0.5, translate=True)
+    ]
+    assert (dispatch.asks[0].needs, dispatch.asks[0].endpoint) == ("translation", TRANSLATIONS)
+
+
+def test_a_verbose_translation_is_english_with_its_segments(address: str) -> None:
+    answer = httpx.post(
+        address + TRANSLATIONS,
+        data={"model": "org/one", "response_format": "verbose_json"},
+        files={"file": ("day.wav", SOUND)},
+    ).json()
+
+    assert (answer["task"], answer["language"]) == ("translate", "english")
+    assert len(answer["segments"]) == 2
+
+
+def test_a_verbose_stream_ends_with_segments_and_words(
+    address: str, dispatch: ScriptedDispatch
+) -> None:
+    async def timed(_: WorkerRequest) -> AsyncGenerator[Event]:
+        yield Prepared(0)
+        yield Delta(0, "Good day.", until_s=30.0)
+        yield Result(0, HEARD.packed())
+        yield Usage(0, 4, prefill_ms=1000.0, decode_ms=2000.0, audio_ms=6000.0)
+
+    dispatch.script = timed
+    answer = post(
+        address,
+        stream="true",
+        response_format="verbose_json",
+        **{"timestamp_granularities[]": ["word", "segment"]},
+    )
+
+    first, last = events(answer)
+    assert first == {"type": "transcript.text.delta", "delta": "Good day.", "heard_s": 30.0}
+    assert last["type"] == "transcript.text.done"
+    assert (len(last["segments"]), len(last["words"]), last["duration"]) == (2, 2, 3661.5)
+    assert last["real_time_factor"] == 2.0
+
+
+def test_a_verbose_answer_says_how_fast_it_was(address: str, dispatch: ScriptedDispatch) -> None:
+    async def quick(_: WorkerRequest) -> AsyncGenerator[Event]:
+        yield Prepared(0)
+        yield Result(0, HEARD.packed())
+        yield Usage(0, 4, prefill_ms=500.0, decode_ms=500.0, audio_ms=10_000.0)
+
+    dispatch.script = quick
+
+    assert post(address, response_format="verbose_json").json()["real_time_factor"] == 10.0

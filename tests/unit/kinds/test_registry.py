@@ -11,12 +11,6 @@ from tests.unit.kinds.folders import LLAMA, write_model
 @pytest.mark.parametrize(
     ("config", "extra_file", "what"),
     [
-        ({"model_type": "whisper"}, None, "a speech recognition model"),
-        (
-            {"target": "nemo.collections.asr.models.EncDecRNNTBPEModel"},
-            None,
-            "a speech recognition model",
-        ),
         ({"model_type": "kokoro"}, None, "a speech synthesis model"),
         ({"model_type": "siglip"}, None, "a vision model"),
     ],

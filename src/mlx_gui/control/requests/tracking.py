@@ -106,6 +106,7 @@ class RequestTracker:
                 reasoning=usage.reasoning_tokens,
             ),
             cache_miss="" if usage is None else _short(usage.cache_miss),
+            audio_ms=None if usage is None or not usage.audio_ms else round(usage.audio_ms, 1),
             error_code=None if error is None else error.code,
             error_message=None if error is None else _short(error.message),
         )

@@ -74,6 +74,7 @@ def _merge(last: Event, new: Event) -> Event | None:
             text=last.text + new.text,
             token_count=last.token_count + new.token_count,
             logprobs=last.logprobs + new.logprobs,
+            until_s=new.until_s,
         )
     if isinstance(last, Audio) and isinstance(new, Audio) and last.index == new.index:
         return Audio(last.index, last.data + new.data)

@@ -74,6 +74,7 @@ def machine_key(blas: str) -> str:
         f"mlx={_version('mlx')}",
         f"mlx-lm={_version('mlx-lm')}",
         f"mlx-vlm={_version('mlx-vlm')}",
+        f"mlx-audio={_version('mlx-audio')}",
         f"python={platform.python_version()}",
         f"platform={sys.platform}-{platform.machine()}",
         f"cores={psutil.cpu_count()}",

@@ -1381,6 +1381,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audio/translations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Write down in English what is said in any language
+         * @description The English text of the speech in a file.
+         */
+        post: operations["create_translation"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/messages": {
         parameters: {
             query?: never;
@@ -2582,7 +2602,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription") | "vision")[];
+            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription" | "translation") | "vision")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -2694,7 +2714,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription") | "vision")[];
+            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription" | "translation") | "vision")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -3989,7 +4009,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription" | "translation")[];
             /** Context Length */
             context_length: number | null;
             /** Max Model Len */
@@ -4960,7 +4980,8 @@ export interface components {
          *
          *     `seq` numbers the records in the order of their ends; a request under way has none yet.
          *     `cache_miss` says why no more of the prompt was in the prefix cache. `slow_because` is a
-         *     sentence where it took long.
+         *     sentence where it took long. `audio_ms` is the length of the sound that was read or made,
+         *     `real_time_factor` how many seconds of it took a second of work.
          */
         RequestObject: {
             /** Id */
@@ -4992,6 +5013,10 @@ export interface components {
             /** Slow Because */
             slow_because: string | null;
             error: components["schemas"]["ErrorBody"] | null;
+            /** Audio Ms */
+            audio_ms?: number | null;
+            /** Real Time Factor */
+            real_time_factor?: number | null;
         };
         /**
          * RequestPhases
@@ -6183,6 +6208,14 @@ export interface components {
             end: number;
         };
         /**
+         * Translation
+         * @description The answer in the format `json`.
+         */
+        Translation: {
+            /** Text */
+            text: string;
+        };
+        /**
          * TrashEntryBody
          * @description A removed model that can come back to `places`. `freed_bytes` are free without it.
          */
@@ -6297,14 +6330,16 @@ export interface components {
         /**
          * VerboseTranscription
          * @description The answer in the format `verbose_json`.
+         *
+         *     `real_time_factor` is how many seconds of sound were heard in a second of work.
          */
         VerboseTranscription: {
             /**
              * Task
              * @default transcribe
-             * @constant
+             * @enum {string}
              */
-            task: "transcribe";
+            task: "transcribe" | "translate";
             /** Language */
             language: string;
             /** Duration */
@@ -6316,6 +6351,8 @@ export interface components {
             /** Words */
             words?: components["schemas"]["TranscriptionWord"][] | null;
             usage: components["schemas"]["DurationUsage"];
+            /** Real Time Factor */
+            real_time_factor?: number | null;
         };
         /**
          * WaitingModel
@@ -6782,7 +6819,7 @@ export interface components {
         };
         /**
          * TranscriptDelta
-         * @description More text, in a stream.
+         * @description More text, in a stream. `heard_s` is how far into the sound it goes, where that is known.
          */
         TranscriptDelta: {
             /**
@@ -6793,10 +6830,15 @@ export interface components {
             type: "transcript.text.delta";
             /** Delta */
             delta: string;
+            /**
+             * Heard S
+             * @default null
+             */
+            heard_s: number | null;
         };
         /**
          * TranscriptDone
-         * @description The end of a stream.
+         * @description The end of a stream. The rest is there where the format is `verbose_json`.
          */
         TranscriptDone: {
             /**
@@ -6808,6 +6850,31 @@ export interface components {
             /** Text */
             text: string;
             usage: components["schemas"]["DurationUsage"];
+            /**
+             * Language
+             * @default null
+             */
+            language: string | null;
+            /**
+             * Duration
+             * @default null
+             */
+            duration: number | null;
+            /**
+             * Segments
+             * @default null
+             */
+            segments: components["schemas"]["TranscriptionSegment"][] | null;
+            /**
+             * Words
+             * @default null
+             */
+            words: components["schemas"]["TranscriptionWord"][] | null;
+            /**
+             * Real Time Factor
+             * @default null
+             */
+            real_time_factor: number | null;
         };
         /**
          * ContentBlockDelta
@@ -7054,11 +7121,6 @@ export interface components {
             /** Model */
             model: string;
             /**
-             * Language
-             * @default null
-             */
-            language: string | null;
-            /**
              * Prompt
              * @default
              */
@@ -7075,6 +7137,11 @@ export interface components {
              */
             temperature: number;
             /**
+             * Language
+             * @default null
+             */
+            language: string | null;
+            /**
              * Timestamp Granularities[]
              * @default [
              *       "segment"
@@ -7086,6 +7153,35 @@ export interface components {
              * @default false
              */
             stream: boolean;
+            /**
+             * File
+             * Format: binary
+             */
+            file: string;
+        };
+        /**
+         * TranslationForm
+         * @description The whole form, for the reference: the file is not read as a text.
+         */
+        TranslationForm: {
+            /** Model */
+            model: string;
+            /**
+             * Prompt
+             * @default
+             */
+            prompt: string;
+            /**
+             * Response Format
+             * @default json
+             * @enum {string}
+             */
+            response_format: "json" | "text" | "srt" | "verbose_json" | "vtt";
+            /**
+             * Temperature
+             * @default 0
+             */
+            temperature: number;
             /**
              * File
              * Format: binary
@@ -10199,6 +10295,51 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Transcription"] | components["schemas"]["VerboseTranscription"];
                     "text/event-stream": components["schemas"]["TranscriptDelta"] | components["schemas"]["TranscriptDone"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_translation: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["TranslationForm"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Translation"] | components["schemas"]["VerboseTranscription"];
                 };
             };
             /** @description Client Error */

@@ -140,6 +140,7 @@ export const en = {
       embedding: "embeddings",
       reranking: "reranking",
       transcription: "transcription",
+      translation: "translation",
     },
     rescan: "Rescan",
     rescanned: (count: number) =>

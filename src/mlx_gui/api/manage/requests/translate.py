@@ -45,6 +45,8 @@ def ended_request(record: RequestRecord) -> RequestObject:
         error=None
         if record.error_code is None
         else ErrorBody(code=record.error_code, message=record.error_message or ""),
+        audio_ms=record.audio_ms,
+        real_time_factor=record.real_time_factor,
     )
 
 

@@ -1,8 +1,12 @@
 """The events of a transcription, put together or as a stream."""
 
 from mlx_gui.api.answers import broken_off
-from mlx_gui.api.openai.transcriptions.translate import usage_of
-from mlx_gui.api.openai.transcriptions.wire import TranscriptDelta, TranscriptDone
+from mlx_gui.api.openai.transcriptions.translate import usage_of, verbose_of
+from mlx_gui.api.openai.transcriptions.wire import (
+    TranscriptDelta,
+    TranscriptDone,
+    TranslationFields,
+)
 from mlx_gui.api.sse import frame
 from mlx_gui.core.errors import from_info
 from mlx_gui.core.generation import Delta, Event, Failed, Result, Usage
@@ -10,10 +14,13 @@ from mlx_gui.kinds.transcription import Transcript, unpacked
 
 
 class Hearing:
-    """Takes the events of one transcription."""
+    """Takes the events of one transcription, whose form has `fields`."""
 
-    def __init__(self) -> None:
+    def __init__(self, fields: TranslationFields) -> None:
+        self._fields = fields
         self._transcript: Transcript | None = None
+        self.usage: Usage | None = None
+        """What it took, once it is over."""
 
     def feed(self, event: Event) -> None:
         """Take the next event. Raises what a Failed carries."""
@@ -22,6 +29,8 @@ class Hearing:
                 self._transcript = unpacked(value)
             case Failed(error=info):
                 raise from_info(info)
+            case Usage():
+                self.usage = event
             case _:
                 pass
 
@@ -29,11 +38,10 @@ class Hearing:
         """What a stream says of the next event; raises as `feed` does."""
         self.feed(event)
         match event:
-            case Delta(text=text):
-                return _framed(TranscriptDelta(delta=text))
+            case Delta(text=text, until_s=until_s):
+                return _framed(TranscriptDelta(delta=text, heard_s=until_s or None))
             case Usage():
-                heard = self.transcript()
-                return _framed(TranscriptDone(text=heard.text, usage=usage_of(heard)))
+                return _framed(self._done())
             case _:
                 return b""
 
@@ -43,6 +51,21 @@ class Hearing:
             raise broken_off()
         return self._transcript
 
+    def _done(self) -> TranscriptDone:
+        heard = self.transcript()
+        if self._fields.response_format != "verbose_json":
+            return TranscriptDone(text=heard.text, usage=usage_of(heard))
+        verbose = verbose_of(self._fields, heard, self.usage)
+        return TranscriptDone(
+            text=heard.text,
+            usage=verbose.usage,
+            language=verbose.language,
+            duration=verbose.duration,
+            segments=verbose.segments,
+            words=verbose.words,
+            real_time_factor=verbose.real_time_factor,
+        )
+
 
 def _framed(body: TranscriptDelta | TranscriptDone) -> bytes:
-    return frame(body.model_dump_json().encode(), event=body.type)
+    return frame(body.model_dump_json(exclude_none=True).encode(), event=body.type)

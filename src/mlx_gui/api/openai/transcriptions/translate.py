@@ -1,7 +1,5 @@
 """A form becomes a request, a transcript becomes one of OpenAI's formats."""
 
-from collections.abc import Callable, Iterator
-
 from fastapi import Response
 
 from mlx_gui.api.form_reader import Form, FormFile
@@ -14,21 +12,26 @@ from mlx_gui.api.openai.transcriptions.wire import (
     TranscriptionFields,
     TranscriptionSegment,
     TranscriptionWord,
+    Translation,
+    TranslationFields,
     VerboseTranscription,
 )
+from mlx_gui.api.serving import json_of
+from mlx_gui.config import Config
 from mlx_gui.core.blob import size_of
-from mlx_gui.core.errors import InvalidRequest
-from mlx_gui.kinds.transcription import HeardSegment, TranscribeRequest, Transcript
+from mlx_gui.core.errors import InvalidRequest, PayloadTooLarge
+from mlx_gui.core.generation import Usage
+from mlx_gui.core.subtitles import Cue, srt, vtt
+from mlx_gui.kinds.transcription import TranscribeRequest, Transcript
 
-_STREAMED: tuple[Format, ...] = ("json", "text")
+_STREAMED: tuple[Format, ...] = ("json", "text", "verbose_json")
 
 
 def to_core(
-    fields: TranscriptionFields, form: Form, file: FormFile, notices: Notices
+    fields: TranscriptionFields, form: Form, notices: Notices, config: Config
 ) -> TranscribeRequest:
     """What the model is asked. Raises InvalidRequest for what cannot be answered so."""
-    if not size_of(file.content):
-        raise InvalidRequest("`file` is empty.", hint="Send sound in it.", param="file")
+    file = _sound(form, config)
     if fields.stream and fields.response_format not in _STREAMED:
         raise InvalidRequest(
             f"A stream has no format {fields.response_format}.",
@@ -50,24 +53,39 @@ def to_core(
         prompt=fields.prompt,
         temperature=fields.temperature,
         words=words,
+        longest_s=config.max_audio_s,
     )
 
 
-def response_of(fields: TranscriptionFields, transcript: Transcript) -> Response:
-    """`transcript` in the format that was asked for."""
+def to_translation(fields: TranslationFields, form: Form, config: Config) -> TranscribeRequest:
+    """What the model is asked. Raises InvalidRequest for what cannot be answered so."""
+    file = _sound(form, config)
+    return TranscribeRequest(
+        sound=file.content,
+        name=file.name,
+        prompt=fields.prompt,
+        temperature=fields.temperature,
+        translate=True,
+        longest_s=config.max_audio_s,
+    )
+
+
+def response_of(fields: TranslationFields, transcript: Transcript, usage: Usage | None) -> Response:
+    """`transcript` in the format that was asked for; `usage` is what it took."""
     match fields.response_format:
+        case "json" if isinstance(fields, TranscriptionFields):
+            return json_of(Transcription(text=transcript.text, usage=usage_of(transcript)))
         case "json":
-            body = Transcription(text=transcript.text, usage=usage_of(transcript))
-            return Response(body.model_dump_json(), media_type="application/json")
+            return json_of(Translation(text=transcript.text))
         case "verbose_json":
-            body = _verbose(fields, transcript)
+            body = verbose_of(fields, transcript, usage)
             return Response(body.model_dump_json(exclude_none=True), media_type="application/json")
         case "text":
             return Response(f"{transcript.text}\n", media_type="text/plain")
         case "srt":
-            return Response("\n".join(_srt(transcript)), media_type="application/x-subrip")
+            return Response(srt(_cues(transcript)), media_type="application/x-subrip")
         case "vtt":
-            return Response("\n".join(_vtt(transcript)), media_type="text/vtt")
+            return Response(vtt(_cues(transcript)), media_type="text/vtt")
 
 
 def usage_of(transcript: Transcript) -> DurationUsage:
@@ -80,17 +98,21 @@ def _plain(name: str) -> str:
     return name if name.endswith("[]") else name.partition("[")[0]
 
 
-def _verbose(fields: TranscriptionFields, transcript: Transcript) -> VerboseTranscription:
-    wanted = fields.timestamp_granularities
+def verbose_of(
+    fields: TranslationFields, transcript: Transcript, usage: Usage | None
+) -> VerboseTranscription:
+    """All that is known of the transcript, with the times that were asked for."""
+    translated = not isinstance(fields, TranscriptionFields)
+    wanted = ["segment"] if translated else fields.timestamp_granularities
     segments = [
         TranscriptionSegment(
             id=number,
-            seek=0,
+            seek=segment.seek,
             start=segment.start_s,
             end=segment.end_s,
             text=segment.text,
             tokens=list(segment.tokens),
-            temperature=fields.temperature,
+            temperature=segment.temperature,
             avg_logprob=segment.mean_logprob,
             compression_ratio=segment.compression_ratio,
             no_speech_prob=segment.no_speech_chance,
@@ -102,35 +124,37 @@ def _verbose(fields: TranscriptionFields, transcript: Transcript) -> VerboseTran
         for word in transcript.words
     ]
     return VerboseTranscription(
-        language=transcript.language,
+        task="translate" if translated else "transcribe",
+        # What is written is English, whatever was spoken.
+        language="english" if translated else transcript.language,
         duration=transcript.duration_s,
         text=transcript.text,
         segments=segments if "segment" in wanted else None,
         words=words if "word" in wanted else None,
         usage=usage_of(transcript),
+        real_time_factor=None if usage is None else _real_time_factor(usage),
     )
 
 
-def _srt(transcript: Transcript) -> Iterator[str]:
-    for number, segment in enumerate(transcript.segments, 1):
-        yield str(number)
-        yield from _cue(segment, lambda seconds: _clock(seconds).replace(".", ","))
+def _sound(form: Form, config: Config) -> FormFile:
+    """The file that is to be heard. Raises InvalidRequest and PayloadTooLarge."""
+    file = form.file("file")
+    size_bytes, most_bytes = size_of(file.content), config.max_audio_bytes
+    if not size_bytes:
+        raise InvalidRequest("`file` is empty.", hint="Send sound in it.", param="file")
+    if size_bytes > most_bytes:
+        raise PayloadTooLarge(
+            f"`file` has {size_bytes} bytes; this server takes {most_bytes} of sound.",
+            hint="Raise max_audio_bytes, or send it as MP3 or Opus, or in parts.",
+            details={"param": "file"},
+        )
+    return file
 
 
-def _vtt(transcript: Transcript) -> Iterator[str]:
-    yield "WEBVTT\n"
-    for segment in transcript.segments:
-        yield from _cue(segment, _clock)
+def _real_time_factor(usage: Usage) -> float | None:
+    worked_ms = usage.prefill_ms + usage.decode_ms
+    return round(usage.audio_ms / worked_ms, 2) if worked_ms > 0 else None
 
 
-def _cue(segment: HeardSegment, clock: Callable[[float], str]) -> Iterator[str]:
-    yield f"{clock(segment.start_s)} --> {clock(segment.end_s)}"
-    # An empty line, or an arrow, would end or begin a cue.
-    yield " ".join(segment.text.split()).replace("-->", "->") + "\n"
-
-
-def _clock(seconds: float) -> str:
-    ms = round(seconds * 1000)
-    minutes, ms = divmod(ms, 60_000)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours:02}:{minutes:02}:{ms // 1000:02}.{ms % 1000:03}"
+def _cues(transcript: Transcript) -> list[Cue]:
+    return [(each.start_s, each.end_s, each.text) for each in transcript.segments]

@@ -1,4 +1,4 @@
-"""The form and the JSON of `/v1/audio/transcriptions`. Unknown fields are ignored."""
+"""The forms and the JSON of `/v1/audio/…`. Unknown fields are ignored."""
 
 from typing import Annotated, Literal
 
@@ -22,14 +22,19 @@ LEFT_OUT = frozenset(
 """What is not read; some of these come in pieces, as `chunking_strategy[type]`."""
 
 
-class TranscriptionFields(BaseModel):
+class TranslationFields(BaseModel):
     """The texts of the form, beside its `file`. Numbers and truths are written out."""
 
     model: NonEmpty
-    language: Annotated[str | None, Field(pattern=r"^[A-Za-z][A-Za-z-]{1,31}$")] = None
     prompt: str = ""
     response_format: Format = "json"
     temperature: Annotated[float, Between(0, 1)] = 0.0
+
+
+class TranscriptionFields(TranslationFields):
+    """The texts of the form, beside its `file`. Numbers and truths are written out."""
+
+    language: Annotated[str | None, Field(pattern=r"^[A-Za-z][A-Za-z-]{1,31}$")] = None
     timestamp_granularities: Annotated[
         list[Granularity], Field(alias="timestamp_granularities[]", max_length=8)
     ] = ["segment"]
@@ -37,6 +42,12 @@ class TranscriptionFields(BaseModel):
 
 
 class TranscriptionForm(TranscriptionFields):
+    """The whole form, for the reference: the file is not read as a text."""
+
+    file: bytes
+
+
+class TranslationForm(TranslationFields):
     """The whole form, for the reference: the file is not read as a text."""
 
     file: bytes
@@ -54,6 +65,12 @@ class Transcription(BaseModel):
 
     text: str
     usage: DurationUsage
+
+
+class Translation(BaseModel):
+    """The answer in the format `json`."""
+
+    text: str
 
 
 class TranscriptionWord(BaseModel):
@@ -80,30 +97,40 @@ class TranscriptionSegment(BaseModel):
 
 
 class VerboseTranscription(BaseModel):
-    """The answer in the format `verbose_json`."""
+    """The answer in the format `verbose_json`.
 
-    task: Literal["transcribe"] = "transcribe"
+    `real_time_factor` is how many seconds of sound were heard in a second of work.
+    """
+
+    task: Literal["transcribe", "translate"] = "transcribe"
     language: str
     duration: float
     text: str
     segments: list[TranscriptionSegment] | None = None
     words: list[TranscriptionWord] | None = None
     usage: DurationUsage
+    real_time_factor: float | None = None
 
 
 class TranscriptDelta(BaseModel):
-    """More text, in a stream."""
+    """More text, in a stream. `heard_s` is how far into the sound it goes, where that is known."""
 
     type: Literal["transcript.text.delta"] = "transcript.text.delta"
     delta: str
+    heard_s: float | None = None
 
 
 class TranscriptDone(BaseModel):
-    """The end of a stream."""
+    """The end of a stream. The rest is there where the format is `verbose_json`."""
 
     type: Literal["transcript.text.done"] = "transcript.text.done"
     text: str
     usage: DurationUsage
+    language: str | None = None
+    duration: float | None = None
+    segments: list[TranscriptionSegment] | None = None
+    words: list[TranscriptionWord] | None = None
+    real_time_factor: float | None = None
 
 
 STREAM_EVENTS = (TranscriptDelta, TranscriptDone)

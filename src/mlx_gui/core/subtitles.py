@@ -1,0 +1,42 @@
+"""Subtitles of what was said when: SubRip and WebVTT."""
+
+from collections.abc import Callable, Iterable, Iterator
+
+Cue = tuple[float, float, str]
+"""From when to when, in seconds, which text is shown."""
+
+
+def srt(cues: Iterable[Cue]) -> str:
+    """SubRip."""
+    return "\n".join(_srt(cues))
+
+
+def vtt(cues: Iterable[Cue]) -> str:
+    """WebVTT."""
+    return "\n".join(_vtt(cues))
+
+
+def _srt(cues: Iterable[Cue]) -> Iterator[str]:
+    for number, cue in enumerate(cues, 1):
+        yield str(number)
+        yield from _lines(cue, lambda seconds: _clock(seconds).replace(".", ","))
+
+
+def _vtt(cues: Iterable[Cue]) -> Iterator[str]:
+    yield "WEBVTT\n"
+    for cue in cues:
+        yield from _lines(cue, _clock)
+
+
+def _lines(cue: Cue, clock: Callable[[float], str]) -> Iterator[str]:
+    start_s, end_s, text = cue
+    yield f"{clock(start_s)} --> {clock(end_s)}"
+    # An empty line, or an arrow, would end or begin a cue.
+    yield " ".join(text.split()).replace("-->", "->") + "\n"
+
+
+def _clock(seconds: float) -> str:
+    ms = round(seconds * 1000)
+    minutes, ms = divmod(ms, 60_000)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{ms // 1000:02}.{ms % 1000:03}"

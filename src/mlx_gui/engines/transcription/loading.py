@@ -1,0 +1,83 @@
+"""Loads a speech model's folder; whatever is wrong with it becomes one sentence."""
+
+from typing import Any
+
+import mlx.core as mx
+from mlx.utils import tree_flatten
+
+from mlx_gui.core.errors import LoadFailed, ModelUnsupported
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import LoadReport
+from mlx_gui.engines.folder import existing_folder, read_json, reason, weight_errors
+from mlx_gui.engines.sound.mono import RATE_HZ
+from mlx_gui.engines.transcription.hearing import Recogniser
+from mlx_gui.engines.transcription.mlx_audio import load_model
+from mlx_gui.engines.transcription.parakeet import ParakeetRecogniser
+from mlx_gui.engines.transcription.whisper import WhisperRecogniser
+from mlx_gui.engines.weights import hold_weights
+from mlx_gui.kinds.transcription import family_of
+
+_FIRST_TIME = "<|0.00|>"
+
+
+def load(spec: LoadSpec, report: LoadReport) -> Recogniser:
+    """The model of `spec`, held as it says. Raises ModelNotFound, LoadFailed or ModelUnsupported.
+
+    ModelNotFound says that its folder is gone.
+    """
+    folder = existing_folder(spec)
+    family = family_of(read_json(folder / "config.json", spec.model_id))
+    if family is None:
+        raise ModelUnsupported(f"{spec.model_id} is of no family that is served.")
+    with weight_errors(spec.model_id):
+        # Names of other families in the folder's own would be taken for its family.
+        model: Any = load_model(folder, lazy=True, model_type=family, model_name_parts=[])
+        hold_weights(model, spec.weight_form, report)
+    dtype = _dtype(model)
+    if family == "parakeet":
+        _check_rate(model, spec.model_id)
+        return ParakeetRecogniser(model, dtype, spec.model_id)
+    model.dtype = dtype
+    # They are no parameters.
+    model.encoder._positional_embedding = model.encoder._positional_embedding.astype(dtype)
+    model.decoder._mask = model.decoder._mask.astype(dtype)
+    _check_tokenizer(model, spec.model_id)
+    return WhisperRecogniser(model, dtype, spec.model_id)
+
+
+def _dtype(model: Any) -> mx.Dtype:
+    """What the model computes in: the type of its vectors, which are never packed."""
+    parameters: Any = tree_flatten(model.parameters())
+    return next(
+        array.dtype
+        for _, array in parameters
+        if array.ndim == 1 and mx.issubdtype(array.dtype, mx.floating)
+    )
+
+
+def _check_rate(model: Any, model_id: str) -> None:
+    rate_hz = model.preprocessor_config.sample_rate
+    if rate_hz != RATE_HZ:
+        raise ModelUnsupported(
+            f"{model_id} hears {rate_hz} samples a second; {RATE_HZ} are made here."
+        )
+
+
+def _check_tokenizer(model: Any, model_id: str) -> None:
+    """Raises LoadFailed unless the tokenizer knows the times between segments."""
+    processor = model._processor
+    if processor is None:
+        raise LoadFailed(
+            f"{model_id} has no tokenizer that can be read.",
+            hint="Fetch the model again, or a newer conversion of it; the folder needs "
+            "tokenizer.json, tokenizer_config.json and preprocessor_config.json.",
+        )
+    try:
+        known = _FIRST_TIME in processor.tokenizer.get_vocab()
+    except (AttributeError, TypeError, ValueError) as error:
+        raise LoadFailed(f"{model_id} has no usable tokenizer: {reason(error)}") from error
+    if not known:
+        raise LoadFailed(
+            f"The tokenizer of {model_id} has no {_FIRST_TIME}, so that nothing of it has times.",
+            hint="It is that of another program; take the tokenizer of the original model.",
+        )

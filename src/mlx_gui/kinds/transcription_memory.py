@@ -1,0 +1,55 @@
+"""Bytes that a speech model takes: its weights, and what one window of sound costs.
+
+Formulas are of what mlx-audio's Whisper and Parakeet do with 30 s; the constants were measured.
+"""
+
+from mlx_gui.core.device import Backend
+from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts
+from mlx_gui.kinds.memory import PROCESS_BYTES
+from mlx_gui.kinds.transcription_facts import TranscriptionFacts
+
+_SOUND_BYTES = 12_000_000
+"""Of each request: a minute that is decoded ahead, a window of it, and its spectrogram."""
+_SCORES_ALIVE = 3
+"""So many arrays of attention scores of one layer are in memory at once."""
+_LAYERS_ALIVE = 6
+"""So many arrays of a layer's widest values are."""
+_LOGITS_ALIVE = 8
+_TOKENIZER_BYTES = 60_000_000
+"""Whisper's tokenizer, of 52,000 tokens."""
+_WIDENING = 4
+
+
+def transcription_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -> MemoryNeed:
+    """What `spec` takes. One window is computed at a time, however many requests there are."""
+    own = facts.own
+    assert isinstance(own, TranscriptionFacts), "these formulas are of speech models"
+    value_bytes = 2 if spec.weight_form == "stored" else 4
+    weights_bytes = _weights_bytes(facts, spec)
+    process_bytes = PROCESS_BYTES[backend] + (_TOKENIZER_BYTES if own.vocabulary else 0)
+    frames, heads = own.frames, own.attention_heads
+    working = _SCORES_ALIVE * heads * frames * frames
+    working += _LAYERS_ALIVE * frames * own.width * _WIDENING
+    # What a decoder makes of the whole window for each of its layers, twice.
+    caches = 2 * own.decoder_layers * frames * own.width
+    working_bytes = working * value_bytes + _LOGITS_ALIVE * own.vocabulary * 4
+    sounds_bytes = spec.options.slots * _SOUND_BYTES
+    largest = facts.largest_tensor_parameters
+    return MemoryNeed(
+        weights_bytes=weights_bytes,
+        kv_bytes=caches * value_bytes * spec.options.slots,
+        overhead_bytes=process_bytes + working_bytes + sounds_bytes,
+        load_peak_bytes=process_bytes + weights_bytes + largest * (value_bytes + 2),
+        process_bytes=process_bytes + sounds_bytes,
+    )
+
+
+def _weights_bytes(facts: ModelFacts, spec: LoadSpec) -> int:
+    match spec.weight_form:
+        case "float32":
+            return facts.parameter_count * 4
+        case "float32-scales":
+            return facts.stored_bytes + facts.float16_bytes
+        case "stored":
+            # Whisper is held in 16 bits, also where its file has 32.
+            return min(facts.stored_bytes, facts.parameter_count * 2)

@@ -1,0 +1,176 @@
+"""The official openai client sends real speech to a real Whisper."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+
+from tests.real.speech import BECKETT, TWO_CITIES, beckett, two_cities, word_error_rate
+from tests.real.whisper import whisper_tiny_en
+from tests.support.server import Server, running_server
+from tests.support.waiting import wait_until
+
+MODEL = "real/whisper-tiny.en"
+
+
+@pytest.fixture(scope="module")
+def hearing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("hearing")
+    models = folder / "models" / "real"
+    models.mkdir(parents=True)
+    (models / "whisper-tiny.en").symlink_to(whisper_tiny_en())
+    settings = {"model_dirs": folder / "models"}
+    with running_server(folder, engine="mlx", settings=settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(hearing: Server) -> Iterator[OpenAI]:
+    address = f"{hearing.address}/v1"
+    with OpenAI(base_url=address, api_key="none", max_retries=0, timeout=600) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(hearing: Server) -> Iterator[None]:
+    """Files go when their request has ended, however it did."""
+    yield
+    uploads = hearing.data_dir / "cache" / "uploads"
+    wait_until(lambda: not [*uploads.rglob("*")], what="the uploads to be gone")
+
+
+def seconds(clock: str) -> float:
+    hours, minutes, rest = clock.replace(",", ".").split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(rest)
+
+
+def test_it_writes_down_what_is_said(client: OpenAI) -> None:
+    answer = client.audio.transcriptions.create(model=MODEL, file=beckett())
+
+    assert answer.text == BECKETT
+    assert answer.usage is not None
+    assert answer.usage.type == "duration"
+    assert answer.usage.seconds == pytest.approx(9.96, abs=0.01)
+
+
+def test_its_times_grow_and_end_with_the_sound(client: OpenAI) -> None:
+    answer: Any = client.audio.transcriptions.create(
+        model=MODEL,
+        file=two_cities(),
+        response_format="verbose_json",
+        timestamp_granularities=["word", "segment"],
+    )
+
+    assert word_error_rate(TWO_CITIES, answer.text) < 0.1
+    for parts in (answer.segments, answer.words):
+        times = [time for part in parts for time in (part.start, part.end)]
+        assert times == sorted(times)
+        assert 0 <= times[0] <= times[-1] <= answer.duration
+    assert answer.duration == pytest.approx(44.37, abs=0.01)
+    assert answer.language == "en"
+    assert answer.real_time_factor > 0
+
+
+def test_its_subtitles_are_well_formed(client: OpenAI) -> None:
+    srt = client.audio.transcriptions.create(model=MODEL, file=beckett(), response_format="srt")
+    vtt = client.audio.transcriptions.create(model=MODEL, file=beckett(), response_format="vtt")
+
+    cues = str(srt).strip().split("\n\n")
+    assert [cue.split("\n")[0] for cue in cues] == [str(n + 1) for n in range(len(cues))]
+    clocks = re.findall(r"(\d\d:\d\d:\d\d,\d{3}) --> (\d\d:\d\d:\d\d,\d{3})\n(.+)", str(srt))
+    assert len(clocks) == len(cues)
+    times = [seconds(each) for start, end, _ in clocks for each in (start, end)]
+    assert times == sorted(times)
+    assert " ".join(text for *_, text in clocks) == BECKETT
+    assert str(vtt).startswith("WEBVTT\n\n00:00:00.000 --> ")
+
+
+def test_a_stream_brings_the_text_window_by_window(client: OpenAI) -> None:
+    with client.audio.transcriptions.create(model=MODEL, file=two_cities(), stream=True) as stream:
+        events = list(stream)
+
+    deltas = [event.delta for event in events if event.type == "transcript.text.delta"]
+    last = events[-1]
+    assert last.type == "transcript.text.done"
+    assert len(deltas) > 1
+    assert "".join(deltas) == last.text
+    assert word_error_rate(TWO_CITIES, last.text) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "status", "because"),
+    [
+        ("text.wav", b"This is text, whatever it is called.\n" * 40, 415, "it is text"),
+        ("cat.mp3", b"\x89PNG\r\n\x1a\n" + bytes(400), 415, "a PNG picture"),
+        ("half.wav", b"", 400, "is empty"),
+        ("short.wav", 1600, 400, "shortest"),
+        ("half.wav", -100_000, 400, "truncated"),
+    ],
+)
+def test_what_cannot_be_heard_is_refused_and_the_next_is_heard(
+    client: OpenAI, name: str, content: bytes | int, status: int, because: str
+) -> None:
+    speech = beckett().read_bytes()
+    if isinstance(content, int):
+        content = _cut(speech, content) if content > 0 else speech[:content]
+
+    with pytest.raises(openai.APIStatusError, match=because) as refusal:
+        client.audio.transcriptions.create(model=MODEL, file=(name, content))
+
+    assert refusal.value.status_code == status
+    assert refusal.value.param == "file"
+
+
+def _cut(wav: bytes, data_bytes: int) -> bytes:
+    """A whole WAV of the first `data_bytes` of one of PCM."""
+    header = bytearray(wav[:44])
+    header[4:8] = (36 + data_bytes).to_bytes(4, "little")
+    header[40:44] = data_bytes.to_bytes(4, "little")
+    return bytes(header) + wav[44 : 44 + data_bytes]
+
+
+def test_after_them_the_same_worker_hears(client: OpenAI, hearing: Server) -> None:
+    with hearing.client() as http:
+        worker = http.get(f"/v1/models/{MODEL}").json()["worker"]
+    assert client.audio.transcriptions.create(model=MODEL, file=beckett()).text == BECKETT
+    with hearing.client() as http:
+        assert http.get(f"/v1/models/{MODEL}").json()["worker"]["pid"] == worker["pid"]
+
+
+def test_an_english_model_translates_nothing(client: OpenAI) -> None:
+    refused = pytest.raises(openai.BadRequestError, match="cannot translate what is said")
+    with pytest.deprecated_call(), refused as refusal:
+        client.audio.translations.create(model=MODEL, file=beckett())
+
+    assert refusal.value.param == "model"
+
+
+def test_a_language_that_it_does_not_know_is_refused(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="knows no language 'de'") as refusal:
+        client.audio.transcriptions.create(model=MODEL, file=beckett(), language="de")
+
+    assert refusal.value.param == "language"
+
+
+def test_a_model_that_hears_answers_no_conversation(client: OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match="cannot answer a conversation"):
+        client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
+
+
+def test_what_was_heard_is_in_the_records_with_its_speed(hearing: Server) -> None:
+    with hearing.client() as http:
+        records = http.get("/v1/requests", params={"outcome": "finished"}).json()["data"]
+    speeds = [each["real_time_factor"] for each in records if each["audio_ms"]]
+    assert speeds
+    assert all(speed > 0 for speed in speeds)
+
+
+def test_the_file_is_what_it_is_and_not_what_it_is_called(client: OpenAI, tmp_path: Path) -> None:
+    path = tmp_path / "speech.mp3"
+    path.write_bytes(beckett().read_bytes())
+
+    assert client.audio.transcriptions.create(model=MODEL, file=path).text == BECKETT
