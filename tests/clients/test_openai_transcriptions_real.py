@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import openai
+import psutil
 import pytest
 from openai import OpenAI
 
@@ -40,7 +41,7 @@ def nothing_stays(hearing: Server) -> Iterator[None]:
     """Files go when their request has ended, however it did."""
     yield
     uploads = hearing.data_dir / "cache" / "uploads"
-    wait_until(lambda: not [*uploads.rglob("*")], what="the uploads to be gone")
+    wait_until(lambda: not [*uploads.glob("*")], what="the uploads to be gone")
 
 
 def seconds(clock: str) -> float:
@@ -133,12 +134,22 @@ def _cut(wav: bytes, data_bytes: int) -> bytes:
     return bytes(header) + wav[44 : 44 + data_bytes]
 
 
-def test_after_them_the_same_worker_hears(client: OpenAI, hearing: Server) -> None:
-    with hearing.client() as http:
-        worker = http.get(f"/v1/models/{MODEL}").json()["worker"]
+def workers(hearing: Server) -> set[int]:
+    """The processes that have a model."""
+    server = psutil.Process(hearing.process.pid)
+    return {each.pid for each in server.children(recursive=True) if "worker" in each.cmdline()}
+
+
+def test_what_is_refused_leaves_the_worker_as_it_was(client: OpenAI, hearing: Server) -> None:
     assert client.audio.transcriptions.create(model=MODEL, file=beckett()).text == BECKETT
-    with hearing.client() as http:
-        assert http.get(f"/v1/models/{MODEL}").json()["worker"]["pid"] == worker["pid"]
+    before = workers(hearing)
+
+    with pytest.raises(openai.APIStatusError, match="cannot be read"):
+        client.audio.transcriptions.create(model=MODEL, file=("a.ogg", b"OggS" + bytes(5000)))
+
+    assert client.audio.transcriptions.create(model=MODEL, file=beckett()).text == BECKETT
+    assert workers(hearing) == before
+    assert before
 
 
 def test_an_english_model_translates_nothing(client: OpenAI) -> None:

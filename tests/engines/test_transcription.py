@@ -110,7 +110,10 @@ def test_the_same_speech_in_another_format_says_the_same(
     how = {"ogg": ("OGG", "VORBIS"), "opus": ("OGG", "OPUS")}.get(ending, (ending.upper(), None))
     soundfile.write(path, samples, rate_hz, format=how[0], subtype=how[1])
 
-    assert heard(child, asked(path)).text == BECKETT
+    got = heard(child, asked(path)).text
+    # What loses some of the sound may lose a comma.
+    assert word_error_rate(BECKETT, got) == 0
+    assert got == BECKETT or ending in ("mp3", "ogg", "opus")
 
 
 @pytest.mark.skipif(FFMPEG is None, reason="there is no ffmpeg on the PATH")
