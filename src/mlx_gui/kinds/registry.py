@@ -82,5 +82,5 @@ def recognise(folder: Path) -> Recognised:
         if recognised := kind.recognise(folder, config):
             return recognised
     if unserved := unserved_kind(config):
-        return Recognised(None, f"mlx-gui serves text models so far; this is {unserved}.")
+        return Recognised(None, f"This is {unserved}, which mlx-gui does not serve yet.")
     return Recognised(None, "Its config.json names no model_type, so nobody can tell what it is.")

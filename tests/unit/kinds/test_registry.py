@@ -23,7 +23,7 @@ def test_models_of_other_kinds_are_called_by_their_kind(
         (tmp_path / extra_file).touch()
     recognised = recognise(tmp_path)
     assert recognised.facts is None
-    assert recognised.problem == f"mlx-gui serves text models so far; this is {what}."
+    assert recognised.problem == f"This is {what}, which mlx-gui does not serve yet."
 
 
 @pytest.mark.parametrize("model_type", [None, 3, ["llama"]])
