@@ -52,6 +52,9 @@ class Architecture:
     tensors: Tensors = field(default_factory=dict)
 
 
+PHI_NAMES = {"self_attn.qkv_proj": "attn_qkv", "mlp.gate_up_proj": "ffn_up"}
+
+
 def llama_3_table(*, factor: float, length: int, theta: float) -> Tensors:
     """The frequencies' divisors, as llama.cpp writes them."""
     divisors: list[float] = []
@@ -107,6 +110,55 @@ ARCHITECTURES = {
     "qwen2": Architecture("qwen2", "qwen2"),
     "qwen3": Architecture(
         "qwen3", "qwen3", {"head_dim": HEAD_DIM}, {"attention.key_length": HEAD_DIM}
+    ),
+    "qwen3moe": Architecture(
+        "qwen3moe",
+        "qwen3_moe",
+        {
+            "head_dim": HEAD_DIM,
+            "num_experts": 8,
+            "num_experts_per_tok": 2,
+            "moe_intermediate_size": 256,
+            "decoder_sparse_step": 1,
+            "mlp_only_layers": [],
+            "norm_topk_prob": True,
+        },
+        {
+            "attention.key_length": HEAD_DIM,
+            "expert_count": 8,
+            "expert_used_count": 2,
+            "expert_feed_forward_length": 256,
+        },
+        {
+            "mlp.switch_mlp.gate_proj": "ffn_gate_exps",
+            "mlp.switch_mlp.up_proj": "ffn_up_exps",
+            "mlp.switch_mlp.down_proj": "ffn_down_exps",
+            "mlp.gate": "ffn_gate_inp",
+        },
+    ),
+    "phi3": Architecture("phi3", "phi3", names=PHI_NAMES),
+    "phi3 for long texts": Architecture(
+        "phi3",
+        "phi3",
+        {
+            "partial_rotary_factor": 0.75,
+            "original_max_position_embeddings": 64,
+            "rope_scaling": {
+                "type": "longrope",
+                "long_factor": [1.0 + index / 8 for index in range(24)],
+                "short_factor": [1.0] * 24,
+            },
+        },
+        {"rope.dimension_count": 48, "rope.scaling.original_context_length": 64},
+        PHI_NAMES,
+        tensors={
+            "rope_factors_long.weight": (
+                (24,),
+                "F32",
+                struct.pack("<24f", *[1.0 + index / 8 for index in range(24)]),
+            ),
+            "rope_factors_short.weight": ((24,), "F32", struct.pack("<24f", *[1.0] * 24)),
+        },
     ),
     # Seven layers, and a window that is shorter than the text whose logits are compared.
     "gemma3": Architecture(
@@ -237,7 +289,9 @@ def write_random(
 
 
 def gguf_name(architecture: Architecture, name: str) -> str:
-    for ours, theirs in {**LAYER_NAMES, **GLOBAL_NAMES, **architecture.names}.items():
+    usual = {**LAYER_NAMES, **GLOBAL_NAMES}
+    others = {ours: theirs for ours, theirs in usual.items() if ours not in architecture.names}
+    for ours, theirs in {**architecture.names, **others}.items():
         name = name.replace(f"{ours}.", f"{theirs}.")
     return name.replace("model.layers.", "blk.")
 

@@ -76,6 +76,7 @@ def test_gpt2_and_tekken_cut_as_their_own_patterns_do() -> None:
         ("gpt-2", ["12345"]),
         ("smollm", ["1", "2", "3", "4", "5"]),
         ("llama-bpe", ["123", "45"]),
+        ("dbrx", ["123", "45"]),
         ("qwen2", ["1", "2", "3", "4", "5"]),
         ("deepseek-r1-qwen", ["1", "2", "3", "4", "5"]),
         ("tekken", ["1", "2", "3", "4", "5"]),

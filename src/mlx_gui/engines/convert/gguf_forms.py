@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from mlx_gui.core.errors import ModelUnsupported, NotServable
 from mlx_gui.engines.convert.gguf_facts import Facts
-from mlx_gui.engines.convert.gguf_rope import LLAMA_TABLE, rope_of
+from mlx_gui.engines.convert.gguf_rope import LLAMA_TABLE, PHI_TABLES, phi_rope_of, rope_of
 
 _GLOBAL_NAMES = {
     "token_embd": "model.embed_tokens",
@@ -36,7 +36,8 @@ class Form:
 
     `interleaved` says that GGUF has each head's two halves of queries and keys interleaved,
     `plus_one` that its norms have one more. `dtype` is that of everything that is not packed.
-    `tables` are tensors that are no weights. `more_config` says what config.json has besides.
+    `tables` are tensors that are no weights. `rope` and `more_config` say what config.json has of
+    positions and besides.
     """
 
     model_type: str
@@ -46,6 +47,7 @@ class Form:
     dtype: Literal["float16", "bfloat16"] = "float16"
     more_names: Mapping[str, str] = field(default_factory=dict[str, str])
     tables: tuple[str, ...] = ()
+    rope: Callable[[Facts, int], dict[str, Any]] = rope_of
     more_config: Callable[[Facts], dict[str, Any]] = _nothing_more
 
     def name_of(self, tensor: str) -> str:
@@ -87,11 +89,47 @@ def _gemma3(facts: Facts) -> dict[str, Any]:
     }
 
 
+def _qwen3_moe(facts: Facts) -> dict[str, Any]:
+    experts, used = facts.count("expert_count"), facts.count("expert_used_count")
+    if used > experts:
+        raise NotServable(
+            f"The GGUF file has {experts} experts, and asks {used} of them.",
+            hint="Fetch the file again; it may be damaged.",
+        )
+    return {
+        "num_experts": experts,
+        "num_experts_per_tok": used,
+        "moe_intermediate_size": facts.count("expert_feed_forward_length"),
+        "decoder_sparse_step": 1,
+        "mlp_only_layers": [],
+        "norm_topk_prob": True,
+    }
+
+
 _QK_NORMS = {"attn_q_norm": "self_attn.q_norm", "attn_k_norm": "self_attn.k_norm"}
 FORMS: Mapping[str, Form] = {
     "llama": Form("llama", "LlamaForCausalLM", interleaved=True, tables=(LLAMA_TABLE,)),
     "qwen2": Form("qwen2", "Qwen2ForCausalLM"),
     "qwen3": Form("qwen3", "Qwen3ForCausalLM", more_names=_QK_NORMS),
+    "qwen3moe": Form(
+        "qwen3_moe",
+        "Qwen3MoeForCausalLM",
+        more_names={
+            **_QK_NORMS,
+            "ffn_gate_inp": "mlp.gate",
+            "ffn_gate_exps": "mlp.switch_mlp.gate_proj",
+            "ffn_up_exps": "mlp.switch_mlp.up_proj",
+            "ffn_down_exps": "mlp.switch_mlp.down_proj",
+        },
+        more_config=_qwen3_moe,
+    ),
+    "phi3": Form(
+        "phi3",
+        "Phi3ForCausalLM",
+        more_names={"attn_qkv": "self_attn.qkv_proj", "ffn_up": "mlp.gate_up_proj"},
+        tables=PHI_TABLES,
+        rope=phi_rope_of,
+    ),
     "gemma3": Form(
         "gemma3_text",
         "Gemma3ForCausalLM",
@@ -152,7 +190,7 @@ def config_of(facts: Facts, form: Form) -> dict[str, Any]:
     }
     if head_dim:
         config["head_dim"] = head_dim
-    return config | rope_of(facts, head_dim or hidden // heads) | form.more_config(facts)
+    return config | form.rope(facts, head_dim or hidden // heads) | form.more_config(facts)
 
 
 def dtype_of(facts: Facts, form: Form) -> Literal["float16", "bfloat16"]:

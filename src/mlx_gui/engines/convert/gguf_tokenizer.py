@@ -64,6 +64,7 @@ _CUTS: Mapping[str, _Cut] = {
     "llama-bpe": _LLAMA_3,
     "llama3": _LLAMA_3,
     "llama-v3": _LLAMA_3,
+    "dbrx": _Cut(_WORDS.format(digits=r"\p{N}{1,3}")),
     "qwen2": _Cut(_WORDS.format(digits=r"\p{N}"), composed=True),
     "deepseek-r1-qwen": _Cut(_WORDS.format(digits=r"\p{N}")),
     "tekken": _Cut(_CASED_WORDS, whole=True, bos=True),
