@@ -4,7 +4,9 @@ What SentencePiece makes is made here, by SentencePiece.
 """
 
 import io
+import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +18,8 @@ from mlx_gui.core.errors import ModelUnsupported, NotServable
 from mlx_gui.engines.convert.gguf_header import GgufHeader
 from mlx_gui.engines.convert.gguf_tokenizer import check_tokenizer, tokenizer_of
 from mlx_gui.engines.convert.gguf_vocabulary import Vocabulary, vocabulary_of
+from tests.engines.gguf_models import ARCHITECTURES, config_of
+from tests.engines.remote import RemoteEngine
 from tests.zoo.corpus import tokenizer_lines
 
 NORMAL, CONTROL, USER_DEFINED = 1, 3, 4
@@ -255,3 +259,33 @@ def test_absurd_scores_and_tokens_are_refused(case: str) -> None:
     ABSURD[case](metadata)
     with pytest.raises(NotServable, match="The GGUF file"):
         tokenizer(metadata)
+
+
+def test_sentencepiece_is_refused_where_transformers_would_pass_it_over() -> None:
+    metadata = as_gguf(trained(prefix=True)) | {"general.architecture": "qwen2"}
+    with pytest.raises(ModelUnsupported, match="A qwen2 with a tokenizer of SentencePiece"):
+        tokenizer(metadata)
+
+
+@pytest.mark.parametrize("prefix", [True, False])
+@pytest.mark.parametrize("name", ["llama", "gemma3", "phi3", "qwen3moe"])
+def test_transformers_loads_what_was_converted_with_the_same_ids(
+    name: str, prefix: bool, engine: RemoteEngine, tmp_path: Path
+) -> None:
+    """It chooses a class of its own by the kind of the model."""
+    source = trained(prefix=prefix)
+    tokenizer(as_gguf(source)).save(str(tmp_path / "tokenizer.json"))
+    config = config_of(ARCHITECTURES[name], tied=True)
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    special = {"tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>"}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(special))
+    found = engine.child.call(ids_by_transformers, tmp_path, TEXTS)
+    assert found == [[source.bos_id(), *source.encode(text)] for text in TEXTS]
+
+
+def ids_by_transformers(folder: Path, texts: Sequence[str]) -> list[list[int]]:
+    """In the child."""
+    from mlx_gui.engines.text.mlx_lm import load_tokenizer
+
+    loaded = load_tokenizer(folder)
+    return [list(loaded.encode(text)) for text in texts]

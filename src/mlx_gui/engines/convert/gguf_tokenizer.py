@@ -30,6 +30,8 @@ from mlx_gui.engines.convert.gguf_vocabulary import (
 )
 
 _BYTE_LEVEL, _SENTENCEPIECE = "gpt2", "llama"
+_BYTE_LEVEL_ONLY = ("qwen2",)
+"""The architectures for which transformers takes a byte-level tokenizer, whatever is beside it."""
 _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|{digits}"
     r"| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -79,6 +81,12 @@ def check_tokenizer(header: GgufHeader) -> None:
         raise ModelUnsupported(
             f"The tokenizer of this GGUF file ({model}, {cut}) cannot be read yet.",
             hint=f"Those of {_SENTENCEPIECE} can, and of {_BYTE_LEVEL} with {', '.join(_CUTS)}.",
+        )
+    architecture = header.metadata.get("general.architecture")
+    if model == _SENTENCEPIECE and architecture in _BYTE_LEVEL_ONLY:
+        raise ModelUnsupported(
+            f"A {architecture} with a tokenizer of SentencePiece cannot be read yet.",
+            hint=f"Those with one of {_BYTE_LEVEL} can.",
         )
 
 
