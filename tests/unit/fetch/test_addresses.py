@@ -12,7 +12,7 @@ HUB = "https://hub.example/org/name"
 @pytest.mark.parametrize(
     ("target", "said"),
     [
-        ("file:///etc/passwd", "to an address that begins with file:, and that is refused"),
+        ("file:/etc/passwd", "to an address that begins with file:, and that is refused"),
         ("https://10.0.0.1/x", "to 10.0.0.1, an address within a private network, and"),
         ("https://127.0.0.1/x", "to 127.0.0.1, an address of this machine itself, and"),
         ("https://169.254.169.254/x", "to 169.254.169.254, an address that no hub has, and"),
