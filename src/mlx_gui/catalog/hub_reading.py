@@ -250,8 +250,8 @@ def _template(config: Mapping[str, object]) -> str:
     jinja = config.get("chat_template_jinja")
     if isinstance(jinja, str):
         return jinja
-    parts = (_mapping(config.get(name)) for name in ("processor_config", "tokenizer_config"))
-    return next(filter(None, map(_named_template, parts)), "")
+    processor = _named_template(_mapping(config.get("processor_config")))
+    return processor or _named_template(_mapping(config.get("tokenizer_config")))
 
 
 def _named_template(said: Mapping[str, object]) -> str:

@@ -721,7 +721,7 @@ def test_work_that_waits_for_what_passes_is_tried_again_by_itself(
     async def scenario() -> None:
         async with running(store, bench, most={"journey": lambda: 1}) as jobs:
             with capture_logs() as logs:
-                job = await jobs.start(Journey("one"))
+                job = rests = await jobs.start(Journey("one"))
                 while len(bench.runs) < 4:
                     await reached(jobs, job, "running")
                     rests = await reached(jobs, job, "queued")
