@@ -10,9 +10,9 @@ from mlx_gui.kinds.transcription_facts import TranscriptionFacts
 
 _SOUND_BYTES = 12_000_000
 """Of each request: a minute that is decoded ahead, a window of it, and its spectrogram."""
-_SCORES_ALIVE = 3
+_SCORES_ALIVE = 2
 """So many arrays of attention scores of one layer are in memory at once."""
-_LAYERS_ALIVE = 6
+_LAYERS_ALIVE = 3
 """So many arrays of a layer's widest values are."""
 _LOGITS_ALIVE = 8
 _TOKENIZER_BYTES = 60_000_000
