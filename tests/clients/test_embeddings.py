@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import ollama
 import openai
+import psutil
 import pytest
 from openai import OpenAI
 
@@ -291,3 +292,25 @@ def test_a_model_that_writes_text_makes_no_vectors(encoders: Server, tmp_path: P
     assert shown["capabilities"] == ["embedding"]
     older = post(encoders, "/api/generate", {"model": "tiny/bge-tiny", "prompt": "x"})
     assert older.status_code == 400
+
+
+@pytest.mark.parametrize("requests", [200, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_memory_does_not_grow_with_requests(encoders: Server, requests: int) -> None:
+    def resident_bytes() -> int:
+        with encoders.client() as http:
+            status = http.get("/v1/manager/status").raise_for_status().json()
+        (pid,) = [each["pid"] for each in status["loaded_models"] if each["id"] == "tiny/bge-tiny"]
+        return psutil.Process(pid).memory_info().rss
+
+    def ask(count: int) -> None:
+        with encoders.client() as http:
+            for number in range(count):
+                texts = ["France Paris " * (1 + (number * 7 + each) % 60) for each in range(8)]
+                body = {"model": "tiny/bge-tiny", "input": texts, "encoding_format": "base64"}
+                http.post("/v1/embeddings", json=body).raise_for_status()
+
+    ask(100)
+    before_bytes = resident_bytes()
+    ask(requests)
+    # A buffer for each shape, kept for ever, would be hundreds of MB.
+    assert resident_bytes() - before_bytes < 24 * 1024 * 1024
