@@ -28,6 +28,7 @@ NAMES = (
     "schema",
     "fairness",
     "servers",
+    "embeddings",
     "large_bodies",
     "scan",
     "discovery",
