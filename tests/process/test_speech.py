@@ -1,0 +1,111 @@
+"""Speech beside other models: workers that die, clients that hang up, turns."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.process.visitor import chat
+from tests.real.speech import BECKETT, TWO_CITIES, beckett, two_cities, word_error_rate
+from tests.real.whisper import whisper_tiny_en
+from tests.support.server import Server, running_server
+from tests.support.waiting import wait_until
+from tests.zoo.cache import checkpoint
+
+SPEECH, TEXT = "house/whisper-tiny.en", "house/SmolLM2-tiny-trained"
+PATH = "/v1/audio/transcriptions"
+DEADLINE_S = 300
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    folder = tmp_path_factory.mktemp("house")
+    models = folder / "models" / "house"
+    models.mkdir(parents=True)
+    (models / "whisper-tiny.en").symlink_to(whisper_tiny_en())
+    (models / "SmolLM2-tiny-trained").symlink_to(checkpoint("SmolLM2-tiny-trained"))
+    settings = {"model_dirs": folder / "models"}
+    with running_server(folder, engine="mlx", settings=settings) as server:
+        yield server
+
+
+@pytest.fixture
+def client(house: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=house.address, timeout=DEADLINE_S, trust_env=False) as client:
+        yield client
+
+
+def heard(client: httpx.Client, path: Path) -> httpx.Response:
+    return client.post(PATH, data={"model": SPEECH}, files={"file": path.read_bytes()})
+
+
+def loaded(client: httpx.Client) -> dict[str, dict[str, Any]]:
+    models = client.get("/v1/manager/status").json()["loaded_models"]
+    return {each["id"]: each for each in models}
+
+
+def is_heard(client: httpx.Client) -> bool:
+    """Whether the speech model works on something."""
+    return loaded(client).get(SPEECH, {}).get("active", 0) > 0
+
+
+def test_kill_9_of_its_worker_leaves_the_others_alone_and_the_sound_is_heard_again(
+    client: httpx.Client,
+) -> None:
+    assert client.post("/v1/chat/completions", json=chat(TEXT, "Hello")).status_code == 200
+    assert heard(client, beckett()).json()["text"] == BECKETT
+    others = loaded(client)[TEXT]["pid"]
+    answers: list[httpx.Response] = []
+    asking = threading.Thread(target=lambda: answers.append(heard(client, two_cities())))
+    asking.start()
+    wait_until(lambda: is_heard(client), what="the sound to be heard", deadline_s=DEADLINE_S)
+
+    os.kill(loaded(client)[SPEECH]["pid"], signal.SIGKILL)
+
+    assert client.post("/v1/chat/completions", json=chat(TEXT, "Hello")).status_code == 200
+    asking.join(DEADLINE_S)
+    (answer,) = answers
+    assert answer.status_code == 200, answer.text
+    assert word_error_rate(TWO_CITIES, answer.json()["text"]) < 0.1
+    assert loaded(client)[TEXT]["pid"] == others
+
+
+def test_a_client_that_hangs_up_frees_the_engine_and_the_disk(
+    house: Server, client: httpx.Client
+) -> None:
+    fields = {"model": SPEECH, "stream": "true"}
+    with client.stream(
+        "POST", PATH, data=fields, files={"file": two_cities().read_bytes()}
+    ) as answer:
+        assert next(line for line in answer.iter_lines() if "delta" in line)
+
+    wait_until(lambda: not is_heard(client), what="the engine to be free", deadline_s=DEADLINE_S)
+    uploads = house.data_dir / "cache" / "uploads"
+    wait_until(lambda: not [*uploads.glob("*")], what="the upload to be gone")
+    assert heard(client, beckett()).json()["text"] == BECKETT
+
+
+def test_a_short_recording_and_a_chat_are_not_behind_a_long_one(client: httpx.Client) -> None:
+    ends: list[str] = []
+
+    def hear(name: str, path: Path) -> None:
+        heard(client, path).raise_for_status()
+        ends.append(name)
+
+    long = threading.Thread(target=hear, args=("long", two_cities()))
+    long.start()
+    wait_until(lambda: is_heard(client), what="the sound to be heard", deadline_s=DEADLINE_S)
+    short = threading.Thread(target=hear, args=("short", beckett()))
+    short.start()
+    assert client.post("/v1/chat/completions", json=chat(TEXT, "Hello")).status_code == 200
+    ends.append("chat")
+    for thread in (short, long):
+        thread.join(DEADLINE_S)
+
+    assert ends[-1] == "long"
+    assert set(ends) == {"chat", "short", "long"}
