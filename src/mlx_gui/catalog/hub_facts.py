@@ -206,7 +206,7 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
     if kind == "transcription":
         # What it needs beside its weights is a matter of its files here.
         return None
-    loads = kind if kind in _OWN_FACTS else "text"
+    loads: Kind = kind if kind is not None and kind in _OWN_FACTS else "text"
     part = language_part(config)
     vocabulary = vocabulary_size(config)
     halves = sum(2 * model.values.get(dtype, 0) for dtype in ("F16", "BF16"))

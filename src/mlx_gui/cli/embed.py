@@ -63,15 +63,14 @@ def _asked(texts: Sequence[str], file: str | None) -> Iterator[str]:
     yield from texts
     if file is None and texts:
         return
-    piped = file == PIPED or (file is None and sys.stdin is not None and not sys.stdin.isatty())
-    if file is None and not piped:
+    given = sys.stdin
+    piped = given if file == PIPED or (file is None and given and not given.isatty()) else None
+    if file is None and piped is None:
         raise typer.BadParameter("Give a TEXT, a --file, or pipe texts in.")
     try:
         # Whatever the locale says of it.
         yield from (
-            _lines(TextIOWrapper(sys.stdin.buffer, "utf-8"))
-            if piped
-            else _of_file(Path(file or ""))
+            _lines(TextIOWrapper(piped.buffer, "utf-8")) if piped else _of_file(Path(file or ""))
         )
     except UnicodeDecodeError:
         raise typer.BadParameter("The texts are not UTF-8.") from None

@@ -170,8 +170,11 @@ def _pooling(file: Path) -> tuple[PoolingMode, ...]:
         raise Unservable("Its pooling leaves prompts out, which is not served.")
     named = config.get("pooling_mode")
     listed = cast("list[object]", named) if isinstance(named, list) else [named]
-    modes: list[PoolingMode | None] = [_NAMED.get(str(each)) for each in listed if each is not None]
-    modes += [mode for key, mode in _MODES.items() if config.get(key) is True and mode not in modes]
+    said = [str(each) for each in listed if each is not None]
+    modes: list[PoolingMode | None] = [_NAMED.get(name) for name in said]
+    modes.extend(
+        mode for key, mode in _MODES.items() if config.get(key) is True and mode not in modes
+    )
     if not modes or None in modes:
         raise Unservable(f"Its {file.parent.name} names no way of pooling that is served.")
     return tuple(mode for mode in modes if mode is not None)
