@@ -120,6 +120,20 @@ def plain(folder: Path, path: Path, **options: Any) -> Transcript:
     )
 
 
+def plain_parakeet(folder: Path, samples: Any) -> str:
+    """In the child: what mlx-audio's own Parakeet makes of samples, in chunks as ours."""
+    import mlx.core as mx
+    from mlx.utils import tree_map
+    from mlx_audio.stt.utils import load_model
+
+    model: Any = load_model(folder, model_type="parakeet", model_name_parts=[])
+    model.update(tree_map(lambda a: a.astype(mx.float32), model.parameters()))
+    said = model.generate(
+        mx.array(samples), dtype=mx.float32, chunk_duration=30, overlap_duration=5
+    )
+    return said.text
+
+
 def plain_words(folder: Path, path: Path) -> Transcript:
     """In the child: the same with the times of words."""
     return plain(folder, path, word_timestamps=True)

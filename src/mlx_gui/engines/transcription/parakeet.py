@@ -72,7 +72,8 @@ class _Listener:
         while True:
             yield Needs(start, chunk)
             samples = self.feed.window(start, chunk)
-            last = len(samples) < chunk
+            total = self.feed.total
+            last = total is not None and start + len(samples) >= total
             if len(samples) >= _LEAST_SAMPLES and not says_nothing(samples):
                 began_s = time.monotonic()
                 self._join(self._tokens(mx.array(samples, self.dtype), start))
