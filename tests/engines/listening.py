@@ -82,6 +82,21 @@ def listen_and_cancel(folder: Path, ask: TranscribeRequest) -> tuple[list[Event]
     return events, engine.busy(), sum(thread.is_alive() for thread in decoding)
 
 
+def resident_bytes(folder: Path, ask: TranscribeRequest) -> int:
+    """In the child: the most that it holds while it listens."""
+    import psutil
+
+    engine = engine_of(folder)
+    prepared = engine.prepare("0", ask)
+    assert isinstance(prepared, PreparedRequest)
+    engine.admit(prepared)
+    most = 0
+    while engine.busy():
+        engine.step()
+        most = max(most, psutil.Process().memory_info().rss)
+    return most
+
+
 def plain(folder: Path, path: Path, **options: Any) -> Transcript:
     """In the child: what mlx-audio itself makes of a file, in 32 bits."""
     import mlx.core as mx

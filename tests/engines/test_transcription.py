@@ -145,6 +145,22 @@ def test_an_hour_of_silence_before_it_does_not_hide_a_sentence(child: Child) -> 
     in_order(got)
 
 
+def test_three_hours_take_the_memory_of_ten_minutes(child: Child, tmp_path: Path) -> None:
+    def hours(count: float) -> Path:
+        path = tmp_path / f"{count}.flac"
+        speech, rate_hz = soundfile.read(beckett(), dtype="int16")
+        with soundfile.SoundFile(path, "w", rate_hz, 1, "PCM_16", format="FLAC") as file:
+            for _ in range(round(count * 60)):
+                file.write(np.zeros(60 * rate_hz, np.int16))
+            file.write(speech)
+        return path
+
+    short = child.call(listening.resident_bytes, whisper_tiny_en(), asked(hours(1 / 6)))
+    long = child.call(listening.resident_bytes, whisper_tiny_en(), asked(hours(3)))
+
+    assert long - short < 100_000_000
+
+
 def test_a_short_recording_is_not_behind_a_long_one(child: Child) -> None:
     asks = [asked(two_cities()), asked(beckett())]
 

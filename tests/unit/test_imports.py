@@ -103,3 +103,17 @@ def test_a_worker_imports_the_library_of_its_kind_and_no_other(
     child = import_in_child(f"mlx_gui.engines.{kind}.engine", watched=[*unloaded, *TRAINING])
     assert child.returncode == 0, child.stderr
     assert child.stdout.split() == []
+
+
+def test_what_writes_text_does_not_wait_for_what_hears() -> None:
+    unloaded = ["mlx_audio", "soundfile", "samplerate"]
+    child = import_in_child("mlx_gui.engines.text.engine", watched=unloaded)
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.split() == []
+
+
+def test_what_hears_loads_nothing_that_the_pins_leave_out() -> None:
+    left_out = ["cv2", "datasets", "miniaudio", "pandas", "pyarrow", "scipy", "sounddevice"]
+    child = import_in_child("mlx_gui.engines.transcription.engine", watched=left_out)
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.split() == []
