@@ -32,6 +32,7 @@ NAMES = (
     "large_bodies",
     "scan",
     "discovery",
+    "transcription",
 )
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2
