@@ -500,6 +500,7 @@ JOB = {
     "created_at": "2026-01-02T03:04:05.000Z",
     "updated_at": "2026-01-02T03:04:05.000Z",
     "ended_at": None,
+    "retry_at": None,
 }
 
 

@@ -59,6 +59,7 @@ def test_the_list_has_the_newest_first_with_all_that_is_known(client: httpx.Clie
             "total": 5,
             "unit": "bytes",
             "error": None,
+            "retry_at": None,
             "created_at": "1970-01-01T00:00:01.000Z",
             "updated_at": "1970-01-01T00:00:02.000Z",
             "ended_at": "1970-01-01T00:00:03.000Z",

@@ -43,6 +43,7 @@ from mlx_gui.ipc.messages import (
 )
 from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
 from mlx_gui.kinds.registry import KINDS
+from mlx_gui.kinds.reranker import RerankerOptions, RerankRequest
 from mlx_gui.kinds.transcription import TranscribeRequest, TranscriptionOptions
 
 
@@ -98,6 +99,7 @@ def test_a_request_arrives_with_bytes_and_numbers_for_keys_as_it_was_sent() -> N
             TokenizeRequest(request),
             DetokenizeRequest((1, 2)),
             EmbedRequest(("one", (1, 2)), dimensions=8),
+            RerankRequest("one", ("two", "three"), truncate=True),
             TranscribeRequest(Blob("/cache/uploads/one/0", 300_000), "a.wav", words=True),
             TranscribeRequest(b"RIFF", language="de"),
         )
@@ -114,6 +116,7 @@ def test_the_options_of_a_load_arrive_as_those_of_their_kind() -> None:
     every = (
         TextOptions(64, 2, kv_bits=8),
         EmbeddingOptions(8, 64, 512),
+        RerankerOptions(8, 512),
         TranscriptionOptions(8),
     )
     assert {type(each) for each in every} == {kind.options for kind in KINDS}
