@@ -37,7 +37,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
         server.add("org/one-4", four, base_model="org/one", downloads=8, trending=2, **text)
         server.add("org/bge", plain, pipeline_tag="feature-extraction")
         server.add("org/whisper", plain, pipeline_tag="automatic-speech-recognition")
-        server.add("org/eyes", plain, pipeline_tag="image-text-to-text")
+        server.add("org/voice", plain, pipeline_tag="text-to-speech")
         pickles = folder / "pickles"
         pickles.mkdir()
         (pickles / "config.json").write_text('{"model_type": "llama"}')
@@ -92,10 +92,11 @@ def test_presets_are_the_list_with_a_filter_or_an_order(client: httpx.Client) ->
     assert listed(client, "trending") == ["org/one-4", "org/one"]
     assert listed(client, "embeddings") == ["org/bge"]
     assert listed(client, "stt") == ["org/whisper"]
-    assert listed(client, "vision") == ["org/eyes"]
+    assert listed(client, "vision") == []
     assert listed(client, "embeddings", supported=True) == ["org/bge"]
     assert listed(client, "stt", supported=True) == ["org/whisper"]
-    assert listed(client, "vision", supported=True) == []
+    assert listed(client, "models", kind="speech", supported=False) == ["org/voice"]
+    assert listed(client, "models", kind="speech", supported=True) == []
     assert listed(client, "popular", quantization="4bit") == ["org/one-4"]
 
 
@@ -276,7 +277,7 @@ def test_starters_need_no_hub(tmp_path: Path) -> None:
     speech = next(each for each in body["data"] if each["kind"] == "transcription")
     assert speech["supported"]["ok"]
     seeing = next(each for each in body["data"] if each["kind"] == "vision")
-    assert seeing["supported"]["reason"] == "mlx-gui serves no vision models yet."
+    assert seeing["supported"]["reason"].startswith("The architecture 'qwen2_vl' is not supported")
     assert by_id["mlx-community/Qwen3-0.6B-4bit"]["supported"]["ok"]
     assert by_id["mlx-community/SmolLM3-3B-4bit"]["supported"]["ok"] is False
     assert {each["tried"] for each in body["data"] if not each["embedded"]} == {False}
