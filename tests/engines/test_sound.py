@@ -2,6 +2,7 @@
 
 import ctypes
 import math
+import os
 import shutil
 import subprocess
 import threading
@@ -24,6 +25,7 @@ from mlx_gui.core.errors import (
     PayloadTooLarge,
     UnsupportedMedia,
 )
+from mlx_gui.engines.sound import ffmpeg
 from mlx_gui.engines.sound.audio_toolbox import AudioToolboxSource
 from mlx_gui.engines.sound.feed import AHEAD_SAMPLES, SoundFeed
 from mlx_gui.engines.sound.formats import format_of
@@ -168,6 +170,47 @@ def test_ffmpeg_follows_no_list_and_no_address(on_disk: Callable[[bytes], Blob])
     # Even where it calls itself something that ffmpeg is asked for.
     with pytest.raises(InvalidRequest, match="cannot be read"):
         heard(on_disk(b"\0\0\0\x18ftypM4A " + playlist))
+
+
+def test_an_ffmpeg_that_never_ends_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "ffmpeg"
+    program.write_text("#!/bin/sh\nexec >&- 2>&-\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(ffmpeg, "_END_S", 0.1)
+
+    with pytest.raises(InvalidRequest, match="does not come to an end"):
+        heard(b"\0\0\0\x18ftypM4A " + bytes(100))
+
+
+class StarvingSource:
+    """Finds no memory for its second piece."""
+
+    rate_hz = RATE_HZ
+    channels = 1
+    promised_frames: int | None = None
+    pieces = 0
+
+    def read(self, frames: int) -> NDArray[np.float32]:
+        self.pieces += 1
+        if self.pieces > 1:
+            raise MemoryError
+        return tone(1)
+
+    def close(self) -> None:
+        pass
+
+
+def test_want_of_memory_is_for_whoever_reads() -> None:
+    feed = SoundFeed(MonoSound(StarvingSource(), longest_s=3600), tone(0)[:, 0])
+    try:
+        assert feed.wait_for(0, 2 * RATE_HZ, timeout_s=DEADLINE_S)
+        with pytest.raises(MemoryError):
+            feed.window(0, 2 * RATE_HZ)
+    finally:
+        feed.close()
 
 
 def test_without_ffmpeg_the_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

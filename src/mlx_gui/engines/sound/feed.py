@@ -29,7 +29,7 @@ class SoundFeed:
         self._end = len(first)
         self._complete = False
         self._closed = False
-        self._failure: MlxGuiError | None = None
+        self._failure: Exception | None = None
         threading.Thread(target=self._decode, name="sound", daemon=True).start()
 
     def wait_for(self, start: int, count: int, *, timeout_s: float) -> bool:
@@ -84,17 +84,11 @@ class SoundFeed:
                     return
             with self._changed:
                 self._complete = True
-        except MlxGuiError as error:
+        except (MlxGuiError, MemoryError) as error:
             self._fail(error)
         except (ArithmeticError, OSError, RuntimeError, TypeError, ValueError) as error:
-            if says_out_of_memory(str(error)):
-                raise
-            self._fail(
-                InternalError(
-                    f"The sound could not be decoded: {type(error).__name__}: {error}.",
-                    hint="Convert it to WAV, and report the file that it was.",
-                )
-            )
+            # Want of memory is for whoever reads, as anywhere else in a step.
+            self._fail(error if says_out_of_memory(str(error)) else _unforeseen(error))
         finally:
             self.sound.close()
             with self._changed:
@@ -112,6 +106,13 @@ class SoundFeed:
             self._changed.notify_all()
             return True
 
-    def _fail(self, error: MlxGuiError) -> None:
+    def _fail(self, error: Exception) -> None:
         with self._changed:
             self._failure = error
+
+
+def _unforeseen(error: Exception) -> InternalError:
+    return InternalError(
+        f"The sound could not be decoded: {type(error).__name__}: {error}.",
+        hint="Convert it to WAV, and report the file that it was.",
+    )

@@ -113,7 +113,10 @@ class FfmpegSource:
 
     def _check_end(self) -> None:
         """Raises InvalidRequest where it failed, or found no sound."""
-        status = self._child.wait(_END_S)
+        try:
+            status = self._child.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            raise damaged("ffmpeg does not come to an end with it") from None
         if status == 0 and self._wrote:
             return
         while self._child.stderr in [key.fileobj for key in self._pipes.get_map().values()]:
