@@ -58,7 +58,11 @@ def in_order(transcript: Transcript) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recording", "said"), [(beckett, BECKETT), (two_cities, TWO_CITIES)], ids=["10s", "44s"]
+    ("recording", "said"),
+    [
+        pytest.param(beckett, BECKETT, id="10s"),
+        pytest.param(two_cities, TWO_CITIES, id="44s", marks=pytest.mark.soak),
+    ],
 )
 def test_real_speech_is_written_down_as_the_plain_library_does(
     child: Child, recording: object, said: str

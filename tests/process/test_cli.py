@@ -165,6 +165,7 @@ def test_a_model_gets_another_name_and_loses_it(mlx_gui: Run) -> None:
     assert (lost.returncode, lost.stdout) == (1, "")
     assert "gpt-*" in lost.stderr
     assert "Aliases" not in mlx_gui("list").stdout
+    mlx_gui("unload", "echo")
 
 
 def test_every_report_can_be_read_by_a_script(mlx_gui: Run, environment: dict[str, str]) -> None:
