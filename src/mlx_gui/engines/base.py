@@ -17,6 +17,11 @@ from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.core.generation import Event, Prepared, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 
+MODEL_ERRORS = (
+    ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+"""What Python code of a model file may raise; an error inside MLX is a RuntimeError."""
+
 LoadReport = Callable[[str, int, int], None]
 """Called during a load with stage, bytes done and bytes in all."""
 

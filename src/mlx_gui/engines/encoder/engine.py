@@ -8,7 +8,6 @@ from typing import Any
 
 import mlx.core as mx
 import numpy as np
-import psutil
 
 from mlx_gui.core.device import LIMITS
 from mlx_gui.core.errors import WorkerFailed
@@ -16,6 +15,7 @@ from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.generation import Event, Failed, Prepared, Usage, WorkerRequest
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 from mlx_gui.engines.base import (
+    MODEL_ERRORS,
     LoadReport,
     PreparedRequest,
     StepEvents,
@@ -26,13 +26,8 @@ from mlx_gui.engines.device import backend
 from mlx_gui.engines.encoder.answers import Answer
 from mlx_gui.engines.encoder.batches import Batches, Item
 from mlx_gui.engines.encoder.loading import Encoder
-from mlx_gui.engines.resident import peak_rss_bytes
+from mlx_gui.engines.resident import memory_use
 from mlx_gui.kinds.memory import MLX_CACHE_BYTES
-
-# What Python code of a model file may raise; an error inside MLX is a RuntimeError.
-_MODEL_ERRORS = (
-    ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -120,7 +115,7 @@ class EncoderEngine(ABC):
             computed = self.compute(self._rows([item for _, item in batch])).astype(mx.float32)
             # Evaluated here, so that what goes wrong in MLX goes wrong inside of this guard.
             numbers = np.array(computed)
-        except _MODEL_ERRORS as error:
+        except MODEL_ERRORS as error:
             if says_out_of_memory(str(error)):
                 raise
             return self._failed({request_id for request_id, _ in batch}, error)
@@ -157,14 +152,7 @@ class EncoderEngine(ABC):
         return before_bytes - mx.get_cache_memory()
 
     def memory(self) -> MemoryUse:
-        return MemoryUse(
-            active_bytes=mx.get_active_memory(),
-            cache_bytes=mx.get_cache_memory(),
-            peak_bytes=mx.get_peak_memory(),
-            rss_bytes=psutil.Process().memory_info().rss,
-            load_peak_bytes=self._load_peak_bytes,
-            peak_rss_bytes=peak_rss_bytes(),
-        )
+        return memory_use(load_peak_bytes=self._load_peak_bytes)
 
     def close(self) -> None:
         self._running.clear()

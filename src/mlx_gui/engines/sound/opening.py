@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from contextlib import ExitStack
 from io import BytesIO
 from typing import BinaryIO, cast
 
@@ -28,52 +29,53 @@ def open_sound(content: Content, *, longest_s: float) -> SoundFeed:
     for what is damaged or too short; PayloadTooLarge for what says that it is longer than
     `longest_s`; Cancelled where the request has ended meanwhile.
     """
-    source = open_source(content)
-    try:
+    with ExitStack() as unfinished:
+        source = open_source(content)
+        unfinished.callback(source.close)
         sound = MonoSound(source, longest_s=longest_s)
         first: Samples = np.zeros(0, np.float32)
         while len(first) < LEAST_S * RATE_HZ:
             if (piece := sound.read()) is None:
                 raise too_short(sound.duration_s, LEAST_S)
             first = np.concatenate([first, piece])
-        return SoundFeed(sound, first)
-    except BaseException:
-        source.close()
-        raise
+        feed = SoundFeed(sound, first)
+        unfinished.pop_all()
+        return feed
 
 
 def open_source(content: Content) -> SoundSource:
     """As `open_sound`, before anything of it is read."""
-    file = open_content(content)
-    try:
-        head = file.read(HEAD_BYTES)
-        file.seek(0)
-        found = format_of(head)
-        match found.reader:
-            case "soundfile":
-                return SoundFileSource(file)
-            case "system" if sys.platform == "darwin" and found.name in READ_BY_MACOS:
-                return AudioToolboxSource(file)
-            case "system":
-                return _by_ffmpeg(file, found.name)
-            case "none":
-                raise UnsupportedMedia(
-                    f"`{PARAM}` is no sound: it is {found.name}.",
-                    hint="Send WAV, MP3, FLAC, Ogg, Opus, AIFF, CAF, M4A, MP4 or WebM.",
-                    details={"param": PARAM},
-                )
-    except BaseException:
-        file.close()
-        raise
+    with ExitStack() as unfinished:
+        file = unfinished.enter_context(open_content(content))
+        source = _source(file)
+        unfinished.pop_all()
+        return source
+
+
+def _source(file: BinaryIO) -> SoundSource:
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    found = format_of(head)
+    match found.reader:
+        case "soundfile":
+            return SoundFileSource(file)
+        case "system" if sys.platform == "darwin" and found.name in READ_BY_MACOS:
+            return AudioToolboxSource(file)
+        case "system":
+            return _by_ffmpeg(file, found.name)
+        case "none":
+            raise UnsupportedMedia(
+                f"`{PARAM}` is no sound: it is {found.name}.",
+                hint="Send WAV, MP3, FLAC, Ogg, Opus, AIFF, CAF, M4A, MP4 or WebM.",
+                details={"param": PARAM},
+            )
 
 
 def _by_ffmpeg(file: BinaryIO, name: str) -> SoundSource:
-    kept = _on_disk(file)
-    try:
-        return FfmpegSource(kept, name)
-    except BaseException:
-        kept.close()
-        raise
+    with ExitStack() as unfinished:
+        source = FfmpegSource(unfinished.enter_context(_on_disk(file)), name)
+        unfinished.pop_all()
+        return source
 
 
 def _on_disk(file: BinaryIO) -> BinaryIO:

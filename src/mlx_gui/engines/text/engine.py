@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 import mlx.core as mx
-import psutil
 
 from mlx_gui.core.device import LIMITS
 from mlx_gui.core.errors import MlxGuiError, WorkerFailed
@@ -24,6 +23,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 from mlx_gui.engines.base import (
+    MODEL_ERRORS,
     Engine,
     LoadReport,
     PreparedRequest,
@@ -33,7 +33,7 @@ from mlx_gui.engines.base import (
     cannot_answer,
 )
 from mlx_gui.engines.device import backend
-from mlx_gui.engines.resident import peak_rss_bytes
+from mlx_gui.engines.resident import memory_use
 from mlx_gui.engines.text.answering import Answering, Surroundings
 from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
 from mlx_gui.engines.text.decoding import Decoder, Fed, Sampled
@@ -48,10 +48,6 @@ _IMPORTED_BY_LOADS = (
     "transformers.models.llama.configuration_llama",
     "transformers.models.qwen2.tokenization_qwen2",
 )
-# What Python code of a model file may raise; an error inside MLX is a RuntimeError.
-_MODEL_ERRORS = (
-    ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
 
 
 def create() -> Engine:
@@ -139,7 +135,7 @@ class TextEngine:
         began_s = time.monotonic()
         try:
             fed, sampled = self._model().decoder.step()
-        except _MODEL_ERRORS as error:
+        except MODEL_ERRORS as error:
             if says_out_of_memory(str(error)):
                 # Only a new process has all memory again, and room for what others need.
                 raise
@@ -176,15 +172,10 @@ class TextEngine:
 
     def memory(self) -> MemoryUse:
         resident = self._resident
-        return MemoryUse(
-            active_bytes=mx.get_active_memory(),
-            cache_bytes=mx.get_cache_memory(),
-            peak_bytes=mx.get_peak_memory(),
-            rss_bytes=psutil.Process().memory_info().rss,
+        return memory_use(
+            load_peak_bytes=self._load_peak_bytes,
             kv_bytes=resident.decoder.bytes() if resident else 0,
             prefix_bytes=resident.prefixes.bytes if resident else 0,
-            load_peak_bytes=self._load_peak_bytes,
-            peak_rss_bytes=peak_rss_bytes(),
         )
 
     def close(self) -> None:

@@ -6,7 +6,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 import mlx.core as mx
-import psutil
 
 from mlx_gui.core.errors import MlxGuiError, WorkerFailed
 from mlx_gui.core.exhaustion import says_out_of_memory
@@ -21,6 +20,7 @@ from mlx_gui.core.generation import (
 )
 from mlx_gui.core.model import Loaded, LoadSpec, MemoryUse
 from mlx_gui.engines.base import (
+    MODEL_ERRORS,
     Engine,
     LoadReport,
     PreparedRequest,
@@ -29,7 +29,7 @@ from mlx_gui.engines.base import (
     always_wanted,
     cannot_answer,
 )
-from mlx_gui.engines.resident import peak_rss_bytes
+from mlx_gui.engines.resident import memory_use
 from mlx_gui.engines.sound.feed import SoundFeed
 from mlx_gui.engines.sound.opening import open_sound
 from mlx_gui.engines.transcription.hearing import Heard, Listening, Needs, Recogniser, Times
@@ -40,9 +40,6 @@ from mlx_gui.kinds.transcription import TranscribeRequest
 _IMPORTED_BY_LOADS = ("mlx_audio.stt.models.whisper", "transformers.models.whisper")
 _WAIT_S = 0.05
 """So long a step waits for sound that is being decoded, before messages are looked at again."""
-_MODEL_ERRORS = (
-    ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError,
-)  # fmt: skip
 
 
 def create() -> Engine:
@@ -141,7 +138,7 @@ class TranscriptionEngine:
             events = self._advance(request_id, running)
         except MlxGuiError as error:
             events = self._end(request_id, Failed(error.info()))
-        except _MODEL_ERRORS as error:
+        except MODEL_ERRORS as error:
             if says_out_of_memory(str(error)):
                 # Only a new process has all memory again, and room for what others need.
                 raise
@@ -169,14 +166,7 @@ class TranscriptionEngine:
         return before_bytes - mx.get_cache_memory()
 
     def memory(self) -> MemoryUse:
-        return MemoryUse(
-            active_bytes=mx.get_active_memory(),
-            cache_bytes=mx.get_cache_memory(),
-            peak_bytes=mx.get_peak_memory(),
-            rss_bytes=psutil.Process().memory_info().rss,
-            load_peak_bytes=self._load_peak_bytes,
-            peak_rss_bytes=peak_rss_bytes(),
-        )
+        return memory_use(load_peak_bytes=self._load_peak_bytes)
 
     def close(self) -> None:
         for request_id in list(self._running):
