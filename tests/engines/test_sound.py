@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable
 from io import BytesIO
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from mlx_gui.core.blob import INLINE_BYTES, Blob, Content
 from mlx_gui.core.errors import (
     Cancelled,
+    DiskFull,
     InternalError,
     InvalidRequest,
     MlxGuiError,
@@ -182,6 +184,15 @@ def test_an_ffmpeg_that_never_ends_is_not_waited_for(
     monkeypatch.setattr(ffmpeg, "_END_S", 0.1)
 
     with pytest.raises(InvalidRequest, match="does not come to an end"):
+        heard(b"\0\0\0\x18ftypM4A " + bytes(100))
+
+
+def test_a_temporary_folder_that_takes_nothing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
+
+    with pytest.raises(DiskFull, match="temporary folder: No such file"):
         heard(b"\0\0\0\x18ftypM4A " + bytes(100))
 
 

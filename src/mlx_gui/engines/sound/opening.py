@@ -9,7 +9,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from mlx_gui.core.blob import Content, open_content
-from mlx_gui.core.errors import UnsupportedMedia
+from mlx_gui.core.errors import DiskFull, UnsupportedMedia
 from mlx_gui.engines.sound.audio_toolbox import READ_BY_MACOS, AudioToolboxSource
 from mlx_gui.engines.sound.feed import SoundFeed
 from mlx_gui.engines.sound.ffmpeg import FfmpegSource
@@ -79,11 +79,22 @@ def _by_ffmpeg(file: BinaryIO, name: str) -> SoundSource:
 
 
 def _on_disk(file: BinaryIO) -> BinaryIO:
-    """The same in a file that another process can read; it has no name and leaves with us."""
+    """The same in a file that another process can read; it has no name and leaves with us.
+
+    Raises DiskFull.
+    """
     if not isinstance(file, BytesIO):
         return file
-    kept = cast(BinaryIO, tempfile.TemporaryFile())  # noqa: SIM115 - the source closes it
-    with file:
-        kept.write(file.getbuffer())
-    kept.flush()
-    return kept
+    with ExitStack() as unfinished:
+        try:
+            kept = cast(BinaryIO, unfinished.enter_context(tempfile.TemporaryFile()))
+            with file:
+                kept.write(file.getbuffer())
+            kept.flush()
+        except OSError as error:
+            raise DiskFull(
+                f"The sound cannot be put into the system's temporary folder: {error.strerror}.",
+                hint="Free some space there, or send WAV, which needs none.",
+            ) from error
+        unfinished.pop_all()
+        return kept
