@@ -126,6 +126,53 @@ def test_a_library_that_is_none_leaves_mlx_with_its_own(
     assert fresh.call(mlx_product_error) == 0
 
 
+@needs_compiler
+def test_the_shim_multiplies_any_number_of_rows_inside_larger_matrices(
+    fresh: Child, tmp_path: Path, folder: Path
+) -> None:
+    shim = shim_around(library(tmp_path, RIGHT), folder=folder, cpu="cpu")
+    assert fresh.call(wrong_products, str(shim)) == []
+
+
+def wrong_products(library: str) -> list[tuple[int, int, int, bool]]:
+    """In the child: which products 2 a b + c are not exact, as rows, columns, depth, transposed.
+
+    All three matrices are the left parts of wider ones, of which the rest must stay as it is.
+    """
+    import ctypes
+    from itertools import product
+
+    import numpy as np
+
+    sgemm = ctypes.CDLL(library).cblas_sgemm
+    source = np.random.default_rng(0)
+    scale = ctypes.c_float
+
+    def whole(*shape: int) -> Any:
+        return source.integers(-9, 10, shape).astype(np.float32)
+
+    def place(matrix: Any) -> ctypes.c_void_p:
+        return ctypes.c_void_p(matrix.ctypes.data)
+
+    wrong: list[tuple[int, int, int, bool]] = []
+    for rows, columns, depth, transposed in product(
+        range(1, 44), (1, 7, 8), (3, 64, 255, 277), (True, False)
+    ):
+        a, c = whole(rows, depth + 5), whole(rows, columns + 2)
+        b = whole(columns, depth + 3) if transposed else whole(depth, columns + 3)
+        expected = c.copy()
+        used = b[:, :depth].T if transposed else b[:, :columns]
+        expected[:, :columns] += 2 * a[:, :depth] @ used
+        sgemm(
+            101, 111, 112 if transposed else 111, rows, columns, depth,
+            scale(2), place(a), a.shape[1], place(b), b.shape[1],
+            scale(1), place(c), c.shape[1],
+        )  # fmt: skip
+        if not np.array_equal(c, expected):
+            wrong.append((rows, columns, depth, transposed))
+    return wrong
+
+
 def msgspec_extension() -> str:
     """Some shared library that is surely installed."""
     import msgspec._core

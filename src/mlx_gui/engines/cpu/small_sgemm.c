@@ -1,16 +1,28 @@
-/* cblas_sgemm for MLX: products of up to four rows are done here, others by the library LIBRARY.
+/* cblas_sgemm for MLX: products of few rows are done here, others by the library LIBRARY.
  *
- * A decode step multiplies one row per sequence with every weight of the model. BLAS libraries copy
- * the weights into packed tiles first, which costs several times the product itself; here each
- * weight is read once, straight into the sums of all rows. From about eight rows on packing pays.
+ * A decode step multiplies one row per sequence with every weight of the model, the next turn of a
+ * conversation some twenty. BLAS libraries copy the weights into packed tiles first, which costs
+ * several times the product itself; here each weight is read once from memory, straight into sums
+ * that stay in registers. With more rows packing pays, the sooner the shorter the rows are.
  */
 #include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112, LANES = 8 };
+enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
 
+/* Up to so many rows were faster than OpenBLAS, with depths from LONG on and below. */
+#if defined(__AVX512F__)
+enum { LANES = 16, COLUMNS = 4, MOST_ROWS = 40, MOST_SHORT_ROWS = 16 };
+#elif defined(__AVX2__) || defined(__ARM_NEON)
+enum { LANES = 8, COLUMNS = 2, MOST_ROWS = 16, MOST_SHORT_ROWS = 16 };
+#else
+enum { LANES = 8, COLUMNS = 2, MOST_ROWS = 4, MOST_SHORT_ROWS = 4 };
+#endif
+enum { LONG = 256 };
+
+typedef float four __attribute__((vector_size(4 * sizeof(float))));
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef void sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
                    const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc);
@@ -33,38 +45,72 @@ static inline lanes load(const float *from) {
 }
 
 static inline float total(lanes sums) {
-  for (int half = LANES / 2; half; half /= 2)
-    for (int lane = 0; lane < half; lane++) sums[lane] += sums[lane + half];
-  return sums[0];
+  union {
+    lanes whole;
+    four parts[LANES / 4];
+  } of = {sums};
+  four sum = of.parts[0];
+  for (int part = 1; part < LANES / 4; part++) sum += of.parts[part];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 static inline void store(float *to, float value, float alpha, float beta) {
   *to = beta == 0 ? alpha * value : alpha * value + beta * *to;
 }
 
-/* c = a b^T: dot products of the rows of a with the rows of b. */
-static inline __attribute__((always_inline)) void times_transposed(
-    int m, int n, int k, float alpha, const float *a, long lda, const float *b, long ldb,
-    float beta, float *c, long ldc) {
-  for (int j = 0; j < n; j++) {
-    const float *weights = b + j * ldb;
-    lanes sums[m];
-    memset(sums, 0, sizeof sums);
-    int i = 0;
-    for (; i + LANES <= k; i += LANES)
-      for (int row = 0; row < m; row++) sums[row] += load(weights + i) * load(a + row * lda + i);
-    for (int row = 0; row < m; row++) {
-      float sum = total(sums[row]);
-      for (int rest = i; rest < k; rest++) sum += weights[rest] * a[row * lda + rest];
-      store(c + row * ldc + j, sum, alpha, beta);
+/* What is inlined with a constant number of rows and columns keeps its sums in registers. */
+#define INLINE static inline __attribute__((always_inline))
+
+/* c = a b^T for m rows of a and n rows of b: their dot products. With `ahead`, what of b is next in
+ * memory is asked for meanwhile. */
+INLINE void tile(int ahead, int m, int n, int k, float alpha, const float *a, long lda,
+                 const float *b, long ldb, float beta, float *c, long ldc) {
+  lanes sums[m][n];
+  memset(sums, 0, sizeof sums);
+  int i = 0;
+  for (; i + LANES <= k; i += LANES)
+    for (int column = 0; column < n; column++) {
+      if (ahead) __builtin_prefetch(b + (n + column) * ldb + i);
+      lanes weights = load(b + column * ldb + i);
+      for (int row = 0; row < m; row++) sums[row][column] += weights * load(a + row * lda + i);
     }
+  for (int row = 0; row < m; row++)
+    for (int column = 0; column < n; column++) {
+      float sum = total(sums[row][column]);
+      for (int rest = i; rest < k; rest++) sum += b[column * ldb + rest] * a[row * lda + rest];
+      store(c + row * ldc + column, sum, alpha, beta);
+    }
+}
+
+/* c = a b^T for n rows of b, which the first tile brings into the cache for the others. */
+INLINE void tiles(int n, int m, int k, float alpha, const float *a, long lda, const float *b,
+                  long ldb, float beta, float *c, long ldc) {
+#define TILE(AHEAD, ROWS) \
+  tile(AHEAD, ROWS, n, k, alpha, a + row * lda, lda, b, ldb, beta, c + row * ldc, ldc)
+  int row = 0;
+  if (m >= 4) {
+    TILE(1, 4);
+    for (row = 4; row + 4 <= m; row += 4) TILE(0, 4);
   }
+  switch (m - row) {
+    case 3: TILE(row == 0, 3); return;
+    case 2: TILE(row == 0, 2); return;
+    case 1: TILE(row == 0, 1); return;
+  }
+#undef TILE
+}
+
+static void times_transposed(int m, int n, int k, float alpha, const float *a, long lda,
+                             const float *b, long ldb, float beta, float *c, long ldc) {
+  int j = 0;
+  for (; j + COLUMNS <= n; j += COLUMNS)
+    tiles(COLUMNS, m, k, alpha, a, lda, b + j * ldb, ldb, beta, c + j, ldc);
+  for (; j < n; j++) tiles(1, m, k, alpha, a, lda, b + j * ldb, ldb, beta, c + j, ldc);
 }
 
 /* c = a b: sums of the rows of b, weighted by the rows of a. */
-static inline __attribute__((always_inline)) void times_plain(
-    int m, int n, int k, float alpha, const float *a, long lda, const float *b, long ldb,
-    float beta, float *c, long ldc) {
+INLINE void times_plain(int m, int n, int k, float alpha, const float *a, long lda, const float *b,
+                        long ldb, float beta, float *c, long ldc) {
   int j = 0;
   for (; j + LANES <= n; j += LANES) {
     lanes sums[m];
@@ -83,20 +129,22 @@ static inline __attribute__((always_inline)) void times_plain(
     }
 }
 
-/* A constant number of rows keeps their sums in registers. */
-#define ROWS(M)                                                             \
-  case M:                                                                   \
-    if (trans_b == TRANSPOSED)                                              \
-      times_transposed(M, n, k, alpha, a, lda, b, ldb, beta, c, ldc);       \
-    else                                                                    \
-      times_plain(M, n, k, alpha, a, lda, b, ldb, beta, c, ldc);            \
-    return;
-
 void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
                  const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc) {
-  if (order == ROW_MAJOR && trans_a == AS_IS && (trans_b == TRANSPOSED || trans_b == AS_IS))
-    switch (m) {
-      ROWS(1) ROWS(2) ROWS(3) ROWS(4)
+#define PLAIN(ROWS) \
+  case ROWS: times_plain(ROWS, n, k, alpha, a, lda, b, ldb, beta, c, ldc); return
+  if (order == ROW_MAJOR && trans_a == AS_IS) {
+    if (trans_b == TRANSPOSED && m <= (k < LONG ? MOST_SHORT_ROWS : MOST_ROWS)) {
+      times_transposed(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+      return;
     }
+    if (trans_b == AS_IS) switch (m) {
+        PLAIN(1);
+        PLAIN(2);
+        PLAIN(3);
+        PLAIN(4);
+      }
+  }
+#undef PLAIN
   library_sgemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
