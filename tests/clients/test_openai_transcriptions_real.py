@@ -9,6 +9,7 @@ import openai
 import psutil
 import pytest
 from openai import OpenAI
+from openai.types.audio import Transcription
 
 from tests.real.speech import BECKETT, TWO_CITIES, beckett, two_cities, word_error_rate
 from tests.real.whisper import whisper_tiny_en
@@ -49,13 +50,17 @@ def seconds(clock: str) -> float:
     return int(hours) * 3600 + int(minutes) * 60 + float(rest)
 
 
-def test_it_writes_down_what_is_said(client: OpenAI) -> None:
-    answer = client.audio.transcriptions.create(model=MODEL, file=beckett())
+@pytest.fixture(scope="module")
+def said(client: OpenAI) -> Transcription:
+    """What the model, which is loaded from now on, hears in the short recording."""
+    return client.audio.transcriptions.create(model=MODEL, file=beckett())
 
-    assert answer.text == BECKETT
-    assert answer.usage is not None
-    assert answer.usage.type == "duration"
-    assert answer.usage.seconds == pytest.approx(9.96, abs=0.01)
+
+def test_it_writes_down_what_is_said(said: Transcription) -> None:
+    assert said.text == BECKETT
+    assert said.usage is not None
+    assert said.usage.type == "duration"
+    assert said.usage.seconds == pytest.approx(9.96, abs=0.01)
 
 
 def test_its_times_grow_and_end_with_the_sound(client: OpenAI) -> None:
@@ -140,8 +145,10 @@ def workers(hearing: Server) -> set[int]:
     return {each.pid for each in server.children(recursive=True) if "worker" in each.cmdline()}
 
 
-def test_what_is_refused_leaves_the_worker_as_it_was(client: OpenAI, hearing: Server) -> None:
-    assert client.audio.transcriptions.create(model=MODEL, file=beckett()).text == BECKETT
+def test_what_is_refused_leaves_the_worker_as_it_was(
+    client: OpenAI, hearing: Server, said: Transcription
+) -> None:
+    assert said.text == BECKETT
     before = workers(hearing)
 
     with pytest.raises(openai.APIStatusError, match="cannot be read"):
@@ -172,6 +179,7 @@ def test_a_model_that_hears_answers_no_conversation(client: OpenAI) -> None:
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
 
 
+@pytest.mark.usefixtures("said")
 def test_what_was_heard_is_in_the_records_with_its_speed(hearing: Server) -> None:
     with hearing.client() as http:
         records = http.get("/v1/requests", params={"outcome": "finished"}).json()["data"]
