@@ -1,5 +1,6 @@
 """The HTTP layer over scripted parts: a real server on a port of its own, in this process."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -58,6 +59,8 @@ from mlx_gui.store.samples import SampleStore
 from mlx_gui.store.uploads import Uploads
 
 DEADLINE_S = 20
+_LOOK_AGAIN_S = 0.002
+_LOOKS = 100
 
 Script = Callable[[GenerateRequest], AsyncGenerator[Event]]
 
@@ -303,27 +306,55 @@ def application(parts: Services) -> FastAPI:
     return app
 
 
+class _Server(uvicorn.Server):
+    """uvicorn, which is told its end: by itself it looks for it, and rests, a tenth of a second."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=Connection,
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                lifespan="off",
+                timeout_graceful_shutdown=5,
+            )
+        )
+        self.to_end = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        ticking = asyncio.create_task(super().main_loop())
+        await self.to_end.wait()
+        ticking.cancel()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        state = self.server_state
+        for server in self.servers:
+            server.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        for _ in range(_LOOKS):
+            if not (state.connections or state.tasks):
+                return
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        await super().shutdown(sockets)
+
+
 @contextmanager
 def serving(app: Any) -> Iterator[str]:
     """The address at which `app` is served, by the real HTTP server in a thread."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            http=Connection,
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            lifespan="off",
-            timeout_graceful_shutdown=5,
-        )
-    )
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(DEADLINE_S)
-        listener.close()
-        assert not thread.is_alive(), "the server did not stop"
+    server = _Server(app)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        asyncio.Runner(loop_factory=server.config.get_loop_factory()) as runner,
+    ):
+        loop = runner.get_loop()
+        thread = threading.Thread(target=runner.run, args=(server.serve(sockets=[listener]),))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            loop.call_soon_threadsafe(server.to_end.set)
+            thread.join(DEADLINE_S)
+            assert not thread.is_alive(), "the server did not stop"
