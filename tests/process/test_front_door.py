@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.server import Server, running_server
+from tests.support.server import PROGRAM, Server, running_server
 
 
 @pytest.fixture(scope="module")
@@ -12,7 +12,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FORWARDED_ALLOW_IPS", "*")
         settings = {"prot": 1, "service_host": "10.0.0.11", "port_8000_tcp_addr": "10.0.0.11"}
-        with running_server(tmp_path_factory.mktemp("server"), settings=settings) as server:
+        folder = tmp_path_factory.mktemp("server")
+        with running_server(folder, settings=settings, program=PROGRAM) as server:
             yield server
 
 

@@ -20,6 +20,7 @@ import pytest
 
 from mlx_gui.ipc.spawn import child_argv
 from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
+from tests.support.server import PROGRAM
 from tests.support.waiting import wait_until
 
 SERVER_SETTINGS = {"slots": 2, "max_context_tokens": 1_000_000, "health_timeout_s": 1}
@@ -157,7 +158,7 @@ def test_more_clients_are_answered_than_a_terminal_of_macos_allows_files(tmp_pat
     with ExitStack() as stack:
         resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
         try:
-            visitor = stack.enter_context(visited_server(tmp_path))
+            visitor = stack.enter_context(visited_server(tmp_path, program=PROGRAM))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         target = urlsplit(visitor.server.address)

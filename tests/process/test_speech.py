@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.process.visitor import chat
-from tests.real.speech import BECKETT, beckett, two_cities
+from tests.real.speech import BECKETT, TWO_CITIES, beckett, two_cities, word_error_rate
 from tests.real.whisper import whisper_tiny_en
 from tests.support.server import Server, running_server
 from tests.support.waiting import wait_until
@@ -61,7 +61,7 @@ def test_kill_9_of_its_worker_leaves_the_others_alone_and_the_sound_is_heard_aga
     assert heard(client, beckett()).json()["text"] == BECKETT
     others = loaded(client)[TEXT]["pid"]
     answers: list[httpx.Response] = []
-    asking = threading.Thread(target=lambda: answers.append(heard(client, beckett())))
+    asking = threading.Thread(target=lambda: answers.append(heard(client, two_cities())))
     asking.start()
     wait_until(lambda: is_heard(client), what="the sound to be heard", deadline_s=DEADLINE_S)
 
@@ -71,7 +71,7 @@ def test_kill_9_of_its_worker_leaves_the_others_alone_and_the_sound_is_heard_aga
     asking.join(DEADLINE_S)
     (answer,) = answers
     assert answer.status_code == 200, answer.text
-    assert answer.json()["text"] == BECKETT
+    assert word_error_rate(TWO_CITIES, answer.json()["text"]) < 0.1
     assert loaded(client)[TEXT]["pid"] == others
 
 

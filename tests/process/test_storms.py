@@ -17,6 +17,7 @@ import pytest
 
 from tests.process.storm import STALL_S, storm, unread
 from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
+from tests.support.server import PROGRAM
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
 
@@ -40,7 +41,7 @@ def test_a_storm_of_hang_ups_slow_readers_and_kills_leaves_nothing_behind(
     # The C library otherwise begins to keep what is freed: up to 20 MB, more or less by luck.
     monkeypatch.setenv("MALLOC_MMAP_THRESHOLD_", str(LARGE_BYTES))
     settings = {"slots": SLOTS, "client_stall_s": STALL_S}
-    with visited_server(tmp_path, settings=settings) as visitor:
+    with visited_server(tmp_path, settings=settings, program=PROGRAM) as visitor:
         server = psutil.Process(visitor.server.process.pid)
         asyncio.run(storm(visitor.server.address, 60, seed=0))
         _wait_until_all_left(visitor)

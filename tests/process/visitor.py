@@ -1,7 +1,7 @@
 """What the process tests do with a server: ask, look, and read streams by hand."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -56,11 +56,15 @@ class Visitor:
 
 @contextmanager
 def visited_server(
-    folder: Path, *, engine: str = "fake", settings: Mapping[str, object] | None = None
+    folder: Path,
+    *,
+    engine: str = "fake",
+    settings: Mapping[str, object] | None = None,
+    program: Sequence[str] | None = None,
 ) -> Iterator[Visitor]:
     """A ready server and a client of it."""
     with (
-        running_server(folder, engine=engine, settings=settings) as server,
+        running_server(folder, engine=engine, settings=settings, program=program) as server,
         server.client() as client,
     ):
         yield Visitor(server, client)

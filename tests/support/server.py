@@ -17,11 +17,13 @@ import msgspec
 
 from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
 from mlx_gui.store.database import DATABASE_FILE
+from tests.support.nursery import Forked, forked
 from tests.support.waiting import wait_until
 
 START_DEADLINE_S = 90.0
 STOP_DEADLINE_S = 60.0
 PROGRAM = ("-m", "mlx_gui")
+"""Arguments of the interpreter, for a server that is to begin as a user's does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Server:
     token: str
     data_dir: Path
     log: Path
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
 
     def client(self) -> httpx.Client:
         """An HTTP client of this server that waits as long as a slow machine may need."""
@@ -50,13 +52,14 @@ def running_server(
     *,
     engine: str = "fake",
     settings: Mapping[str, object] | None = None,
-    program: Sequence[str] = PROGRAM,
+    program: Sequence[str] | None = None,
     flags: Sequence[str] = (),
 ) -> Iterator[Server]:
     """A ready server on a free port, its data under `folder`; `settings` are by their names.
 
-    None leaves one to the server. It finds what an earlier one has learnt of this machine. At the
-    end it must stop cleanly, unless the test has ended it. Its log is printed, so that it is shown
+    None leaves one to the server. Where a fork can become the server it has imported itself before,
+    unless a `program` is named. It finds what an earlier one has learnt of this machine. At the end
+    it must stop cleanly, unless the test has ended it. Its log is printed, so that it is shown
     where a test fails.
     """
     data_dir = folder / "data"
@@ -83,7 +86,8 @@ def _first_start() -> TemporaryDirectory[str]:
     kept = TemporaryDirectory(prefix="mlx-gui-first-start-")
     with TemporaryDirectory(prefix="mlx-gui-first-start-") as folder:
         data_dir, log = Path(folder, "data"), Path(folder, "server.log")
-        with _started(data_dir, log, {"engine": "mlx", "model_dirs": folder}):
+        settings = {"engine": "mlx", "model_dirs": folder}
+        with _started(data_dir, log, settings, program=PROGRAM):
             pass
         shutil.copy(data_dir / DATABASE_FILE, kept.name)
         shutil.copytree(data_dir / "cache", Path(kept.name, "cache"))
@@ -96,17 +100,12 @@ def _started(
     log: Path,
     settings: Mapping[str, object],
     *,
-    program: Sequence[str] = PROGRAM,
+    program: Sequence[str] | None = None,
     flags: Sequence[str] = (),
 ) -> Iterator[Server]:
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *program, "start", *flags],
-            env=_environment(data_dir, {"port": 0, **settings}),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
+    process = _begun(
+        program, ["start", *flags], _environment(data_dir, {"port": 0, **settings}), log
+    )
     try:
         runtime = _wait_until_ready(process, data_dir, log)
         server = Server(runtime.address, runtime.token, data_dir, log, process)
@@ -118,6 +117,21 @@ def _started(
             process.kill()
             process.wait()
         print(f"--- {log}\n{log.read_text(errors='replace')}")
+
+
+def _begun(
+    program: Sequence[str] | None, arguments: list[str], environment: dict[str, str], log: Path
+) -> subprocess.Popen[bytes] | Forked:
+    with log.open("wb") as output:
+        if program is None and sys.platform == "linux":
+            return forked(arguments, environment=environment, output=output.fileno())
+        return subprocess.Popen(
+            [sys.executable, *(program or PROGRAM), *arguments],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
 
 def _environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, str]:
@@ -134,7 +148,9 @@ def _environment(data_dir: Path, settings: Mapping[str, object]) -> dict[str, st
     return {**inherited, **ours, "MLX_GUI_DATA_DIR": str(data_dir)}
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], data_dir: Path, log: Path) -> Runtime:
+def _wait_until_ready(
+    process: subprocess.Popen[bytes] | Forked, data_dir: Path, log: Path
+) -> Runtime:
     path = data_dir / RUNTIME_FILE
 
     def alive() -> None:

@@ -1,0 +1,158 @@
+"""Servers as forks of one process that has imported what they need, which is most of their start.
+
+On Linux only: elsewhere not all that a system's libraries have begun outlives a fork.
+"""
+
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+_NEEDED = ("mlx_gui.cli.main", "mlx_gui.cli.start", "mlx_gui.serve", "mlx_gui.asgi")
+_LENGTH_BYTES = 4
+_OUTPUTS = (1, 2)
+
+
+@dataclass(slots=True)
+class Forked:
+    """A process that is used as one of `subprocess`, though it is no child of this one.
+
+    `told` brings its exit code when it has ended.
+    """
+
+    pid: int
+    told: socket.socket
+    returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Its exit code, None while it runs."""
+        return self._ended_within(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code. Raises TimeoutExpired where it runs for longer than `timeout` seconds."""
+        code = self._ended_within(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(f"the server {self.pid}", timeout or 0)
+        return code
+
+    def send_signal(self, number: int) -> None:
+        """Nothing, once it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def terminate(self) -> None:
+        self.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def _ended_within(self, wait_s: float | None) -> int | None:
+        if self.returncode is None and select.select([self.told], [], [], wait_s)[0]:
+            self.returncode = _number(self.told)
+            self.told.close()
+        return self.returncode
+
+
+def forked(arguments: Sequence[str], *, environment: Mapping[str, str], output: int) -> Forked:
+    """The program with `arguments` and nothing but this `environment`, as it begins.
+
+    What it prints goes to the descriptor `output`.
+    """
+    order = json.dumps([list(arguments), dict(environment)]).encode()
+    length = len(order).to_bytes(_LENGTH_BYTES, "big")
+    ours, theirs = socket.socketpair()
+    with theirs:
+        socket.send_fds(_nursery(), [length], [output, theirs.fileno()])
+        _nursery().sendall(order)
+    return Forked(_number(ours), ours)
+
+
+@cache
+def _nursery() -> socket.socket:
+    """Where such processes are ordered, for as long as this one lives."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        subprocess.run(
+            [sys.executable, "-m", "tests.support.nursery", str(theirs.fileno())],
+            cwd=_ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            pass_fds=[theirs.fileno()],
+            check=True,
+        )
+    return ours
+
+
+def _number(told: socket.socket) -> int:
+    """The next line, of those that say one each."""
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = told.recv(1)
+        assert byte, "whoever looks after the server is gone"
+        line += byte
+    return int(line)
+
+
+# In the nursery
+
+
+def _serve(orders: socket.socket) -> bool:
+    """Whether this process is to become the program; False when nothing more is ordered."""
+    for name in _NEEDED:
+        importlib.import_module(name)
+    # Nobody asks how those ended who look after a server.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        length, descriptors, *_ = socket.recv_fds(orders, _LENGTH_BYTES, len(_OUTPUTS))
+        if not length:
+            return False
+        with orders.makefile("rb", buffering=0) as content:
+            order = b""
+            while len(order) < int.from_bytes(length, "big"):
+                order += content.read(int.from_bytes(length, "big") - len(order))
+        if os.fork() == 0:
+            orders.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return _look_after(*json.loads(order), *descriptors)
+        for each in descriptors:
+            os.close(each)
+
+
+def _look_after(arguments: list[str], environment: dict[str, str], output: int, told: int) -> bool:
+    """True in the child; here its pid and its exit code are told, and then this process ends."""
+    child = os.fork()
+    if child == 0:
+        os.close(told)
+        for each in _OUTPUTS:
+            os.dup2(output, each)
+        os.close(output)
+        os.environ.clear()
+        os.environ.update(environment)
+        sys.argv[1:] = arguments
+        return True
+    os.close(output)
+    os.write(told, b"%d\n" % child)
+    _, status = os.waitpid(child, 0)
+    os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    # Not a child of the tests, some of which look at which children their process has.
+    if os.fork():
+        os._exit(0)
+    with socket.socket(fileno=int(sys.argv[1])) as ordered:
+        becomes_program = _serve(ordered)
+    if becomes_program:
+        from mlx_gui.__main__ import main
+
+        main()
