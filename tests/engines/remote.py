@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -187,6 +187,7 @@ _engines: list[Any] = []
 def _load(spec: LoadSpec) -> tuple[list[tuple[str, int, int]], Loaded]:
     from mlx_gui.engines.text.engine import create
 
+    _freeze_imports()
     while _engines:
         _engines.pop().close()
     engine = create()
@@ -194,6 +195,18 @@ def _load(spec: LoadSpec) -> tuple[list[tuple[str, int, int]], Loaded]:
     loaded = engine.load(spec, lambda *step: progress.append(step))
     _engines.append(engine)
     return progress, loaded
+
+
+@cache
+def _freeze_imports() -> None:
+    """As in a worker, no collection looks through the libraries: each load's would take longest."""
+    import gc
+
+    from mlx_gui.engines.text.engine import warm
+
+    warm()
+    gc.collect()
+    gc.freeze()
 
 
 def _admit(request_id: str, request: GenerateRequest, tenant: str = LOCAL_TENANT) -> None:
