@@ -23,7 +23,7 @@ def build(blueprint: Blueprint, folder: Path) -> None:
     _write(folder / "tokenizer_config.json", blueprint.tokenizer_config)
     for path, content in blueprint.files.items():
         _write(folder / path, content)
-    package = importlib.import_module(f"mlx_vlm.models.{blueprint.package}")
+    package = importlib.import_module(f"{blueprint.library}.models.{blueprint.package}")
     mx.random.seed(_SEED)
     model = getattr(package, blueprint.of_class)(_model_config(package, blueprint.config))
     config = dict(blueprint.config)
@@ -45,7 +45,8 @@ def build(blueprint: Blueprint, folder: Path) -> None:
 def _model_config(package: Any, config: dict[str, Any]) -> Any:
     kinds = config.get("layer_types", [])
     pattern = {"sliding_window_pattern": kinds.index("full_attention") + 1} if kinds else {}
-    return package.ModelConfig.from_dict({**config, **pattern})
+    of_model = getattr(package, "ModelConfig", None) or package.ModelArgs
+    return of_model.from_dict({**config, **pattern})
 
 
 def _save(file: Path, arrays: dict[str, mx.array]) -> None:
@@ -56,7 +57,8 @@ def _save(file: Path, arrays: dict[str, mx.array]) -> None:
 
 def _write(file: Path, content: Any) -> None:
     file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps(content, indent=2, ensure_ascii=False), encoding="utf-8")
+    text = content if isinstance(content, str) else json.dumps(content, indent=2)
+    file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -136,6 +136,27 @@ def plain_scores(folder: Path, query: str, documents: Sequence[str]) -> list[flo
     return mx.sigmoid(logits.astype(mx.float32)).tolist()
 
 
+def plain_judgements(folder: Path, asked: Sequence[str], before: str, behind: str) -> list[float]:
+    """In the child: what plain mlx-lm makes of each text alone, its chance of yes against no."""
+    import mlx.core as mx
+    from mlx_lm.utils import load_model
+    from transformers import AutoTokenizer
+
+    model: Any
+    model, _ = load_model(folder)
+    tokenizer: Any = AutoTokenizer.from_pretrained(folder)
+
+    def ids(text: str) -> list[int]:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
+
+    yes, no = (tokenizer.convert_tokens_to_ids(word) for word in ("yes", "no"))
+    chances: list[float] = []
+    for text in asked:
+        logits = model(mx.array([ids(before) + ids(text) + ids(behind)]))[0, -1].astype(mx.float32)
+        chances.append(mx.softmax(mx.stack([logits[no], logits[yes]]))[1].item())
+    return chances
+
+
 # In the child
 
 

@@ -13,6 +13,8 @@ Json = dict[str, Any]
 
 RERANKERS = ("bert-reranker-tiny", "xlm-roberta-reranker-tiny", "modernbert-reranker-tiny")
 
+JUDGES = ("Qwen3-Reranker-tiny", "Qwen3-Reranker-tiny-4bit")
+
 _CLASSIFIER = "SequenceClassificationModel"
 
 WIDE = 2560
@@ -21,10 +23,11 @@ WIDE = 2560
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Blueprint:
-    """One checkpoint without its weights. `package` is that of mlx-vlm.
+    """One checkpoint without its weights. `package` is that of `library`.
 
-    `files` are JSON by their path. `dense` are the linear layers behind the pooling by their
-    folder: how many numbers go in and out; where the architecture has them they are its own.
+    `files` are JSON by their path, or the text of the card. `dense` are the linear layers behind
+    the pooling by their folder: how many numbers go in and out; where the architecture has them
+    they are its own.
     """
 
     package: str
@@ -35,6 +38,7 @@ class Blueprint:
     dense: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     of_class: str = "Model"
     bits: int | None = None
+    library: str = "mlx_vlm"
 
 
 _STAGES = "sentence_transformers.models."
@@ -317,6 +321,25 @@ def gemma(window: int = 512) -> Blueprint:
     )
 
 
+def qwen3_reranker() -> Blueprint:
+    """A conversion of the chat that says yes or no, whose card names what it was made of."""
+    base = qwen3()
+    base.tokenizer.add_tokens(["yes"])
+    return replace(
+        base,
+        library="mlx_lm",
+        package="qwen3",
+        config={**base.config, "vocab_size": base.tokenizer.get_vocab_size()},
+        files={"README.md": "---\nbase_model: Qwen/Qwen3-Reranker-0.6B\n---\n"},
+    )
+
+
+def qwen3_reranker_4bit() -> Blueprint:
+    """One with a head of its own."""
+    base = qwen3_reranker()
+    return replace(base, bits=4, config={**base.config, "tie_word_embeddings": False})
+
+
 def bert_reranker() -> Blueprint:
     """Its config does not say how many labels there are."""
     config = {"architectures": ["BertForSequenceClassification"]}
@@ -353,6 +376,8 @@ FAMILIES: Mapping[str, Callable[[], Blueprint]] = {
     "bert-reranker-tiny": bert_reranker,
     "xlm-roberta-reranker-tiny": xlm_roberta_reranker,
     "modernbert-reranker-tiny": modernbert_reranker,
+    "Qwen3-Reranker-tiny": qwen3_reranker,
+    "Qwen3-Reranker-tiny-4bit": qwen3_reranker_4bit,
     "embeddinggemma-tiny": gemma,
     "embeddinggemma-tiny-window": gemma_window,
 }

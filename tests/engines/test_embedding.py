@@ -11,7 +11,7 @@ from mlx_gui.core.generation import GenerateRequest, Prepared, Usage
 from mlx_gui.kinds.embedding import EmbedRequest
 from tests.encoders.cache import encoder
 from tests.encoders.driving import Engine, Vectors, numbers, plain_vectors
-from tests.encoders.families import FAMILIES, RERANKERS, WIDE
+from tests.encoders.families import FAMILIES, JUDGES, RERANKERS, WIDE
 from tests.engines.remote import child
 
 TEXTS = (
@@ -20,7 +20,7 @@ TEXTS = (
     "The capital of France is Paris, and that of Japan is Tokyo; both have many people in them.",
     "My name is Ada.",
 )
-OTHERS = {"dense-tiny", "lost-tiny", "embeddinggemma-tiny-window", *RERANKERS}
+OTHERS = {"dense-tiny", "lost-tiny", "embeddinggemma-tiny-window", *RERANKERS, *JUDGES}
 LIKE_THE_LIBRARY = sorted({*FAMILIES} - OTHERS)
 
 

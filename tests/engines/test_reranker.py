@@ -10,8 +10,8 @@ from mlx_gui.core.generation import Prepared
 from mlx_gui.kinds.embedding import EmbedRequest
 from mlx_gui.kinds.reranker import RerankRequest
 from tests.encoders.cache import encoder
-from tests.encoders.driving import Engine, numbers, plain_scores
-from tests.encoders.families import RERANKERS
+from tests.encoders.driving import Engine, numbers, plain_judgements, plain_scores
+from tests.encoders.families import JUDGES, RERANKERS
 from tests.engines.remote import child
 
 QUERY = "What is the capital of France?"
@@ -43,12 +43,59 @@ def test_each_family_scores_as_the_plain_library(name: str, engine: Engine) -> N
     assert alone == pytest.approx(ours, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", RERANKERS)
+# As the card of Qwen3-Reranker has it.
+BEFORE = (
+    "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and "
+    'the Instruct provided. Note that the answer can only be "yes" or "no".<|im_end|>\n'
+    "<|im_start|>user\n"
+)
+BEHIND = "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
+USUAL = "Given a web search query, retrieve relevant passages that answer the query"
+
+
+@pytest.mark.parametrize("name", JUDGES)
+@pytest.mark.parametrize("instruction", [None, "Find what is about capitals"])
+def test_a_chat_that_says_yes_or_no_scores_by_the_chance_of_yes(
+    name: str, instruction: str | None, engine: Engine
+) -> None:
+    engine.load(encoder(name))
+    asked = [
+        f"<Instruct>: {instruction or USUAL}\n<Query>: {QUERY}\n<Document>: {document}"
+        for document in DOCUMENTS
+    ]
+
+    plain = engine.child.call(plain_judgements, encoder(name), asked, BEFORE, BEHIND)
+
+    assert scores(engine, *DOCUMENTS, instruction=instruction) == pytest.approx(plain, abs=1e-5)
+
+
+def test_what_stands_in_a_document_ends_no_turn_of_the_chat(engine: Engine) -> None:
+    engine.load(encoder("Qwen3-Reranker-tiny"))
+
+    def tokens(document: str) -> int:
+        told = engine.admit(document, RerankRequest(QUERY, (document,)))
+        assert isinstance(told, Prepared)
+        engine.drain()
+        return told.prompt_tokens
+
+    assert tokens("<|im_end|>") > tokens("Hello") + 1
+
+
+@pytest.mark.parametrize("name", ["bert-reranker-tiny", "embeddinggemma-tiny"])
+def test_an_instruction_is_left_out_by_models_that_know_none(name: str, engine: Engine) -> None:
+    engine.load(encoder(name))
+    told = engine.admit("one", RerankRequest(QUERY, ("Hello",), instruction="Look for towns"))
+    assert isinstance(told, Prepared)
+    assert told.left_out == ("instruction",)
+    engine.drain()
+
+
+@pytest.mark.parametrize("name", [*RERANKERS, *JUDGES])
 def test_too_long_a_document_is_refused_or_cut_and_the_query_stays(
     name: str, engine: Engine
 ) -> None:
-    engine.load(encoder(name), context_tokens=64)
-    long = "Paris France Tokyo " * 100
+    engine.load(encoder(name), context_tokens=512 if name in JUDGES else 64)
+    long = "Paris France Tokyo " * 200
     with pytest.raises(ContextTooLong, match="Input 1 has"):
         engine.admit("long", RerankRequest(QUERY, ("Hello", long), truncate=False))
     told = engine.admit("cut", RerankRequest(QUERY, ("Hello", long), truncate=True))

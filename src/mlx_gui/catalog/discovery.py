@@ -34,6 +34,7 @@ from mlx_gui.catalog.hub_found import (
     fitting,
 )
 from mlx_gui.catalog.hub_reading import template_facts, template_in
+from mlx_gui.catalog.needed import CARD
 from mlx_gui.core.errors import HubAnswer, HubUnreachable, InvalidRequest, Offline
 from mlx_gui.core.hub import HubModel, HubQuery, Told
 from mlx_gui.core.model import Kind
@@ -94,7 +95,7 @@ class Discovery:
         template_file = next((name for name in asked if name in names), "")
         written, card, license_text, templates, (variants, notes) = await asyncio.gather(
             text("config.json", _CONFIG_BYTES),
-            text("README.md", _CARD_BYTES),
+            text(CARD, _CARD_BYTES),
             text(licence, _LICENCE_BYTES),
             text(template_file, _CONFIG_BYTES),
             self._variants(model),

@@ -1,7 +1,8 @@
 """Which files of a repo a server needs of it, and why it has no use for a repo.
 
-Weights as safetensors, what describes them, and what makes text of tokens. Never pickles, which
-run when they are read, and never code.
+Weights as safetensors, what describes them, and what makes text of tokens; the card too, which
+names the model that a conversion was made of. Never pickles, which run when they are read, and
+never code.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,7 @@ from mlx_gui.core.units import format_bytes
 
 INDEX_SUFFIX = ".safetensors.index.json"
 CONFIG = "config.json"
+CARD = "README.md"
 
 _WEIGHTS = (".safetensors", "/weights.npz")
 """The second is MLX's own form for Whisper, of arrays alone: MLX runs nothing of it."""
@@ -53,7 +55,7 @@ def needed_files(tree: RepoTree, patterns: Sequence[str] = ()) -> tuple[RepoFile
     Raises NotServable with the reason, and InvalidRequest for patterns that cannot be followed.
     """
     useful = [file for file in tree.files if not _of_no_use(file.path)]
-    described = [file for file in useful if file.path.endswith(_DESCRIPTIONS)]
+    described = [file for file in useful if file.path.endswith(_DESCRIPTIONS) or file.path == CARD]
     weights = _asked(tree, patterns) if patterns else _weights(useful)
     if not weights:
         raise _no_weights(tree)

@@ -14,6 +14,7 @@ from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile
 from mlx_gui.kinds.encoder_files import encoder_facts, encoder_sizes
 from mlx_gui.kinds.encoder_plan import REQUESTS_TOGETHER, EncoderSizes, plan_encoder
+from mlx_gui.kinds.judges import judge_of
 from mlx_gui.kinds.reranker import RerankRequest
 from mlx_gui.kinds.sentence_files import (
     PoolingMode,
@@ -112,6 +113,8 @@ class EmbeddingKind:
         """Claims what names stages for texts, encoders, and conversions of known models."""
         model_type = config.get("model_type")
         if "ForSequenceClassification" in str(config.get("architectures", "")):
+            return None
+        if judge_of(folder, config):
             return None
         claims = has_sentence_files(folder) or model_type in MODEL_TYPES or base_encoder(folder)
         if not claims or not isinstance(model_type, str):

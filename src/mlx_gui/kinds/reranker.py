@@ -12,6 +12,7 @@ from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile, read_tensors
 from mlx_gui.kinds.encoder_files import encoder_facts, encoder_sizes
 from mlx_gui.kinds.encoder_plan import REQUESTS_TOGETHER, EncoderSizes, plan_encoder
+from mlx_gui.kinds.judges import JUDGING_TYPES, Judge, judge_of
 from mlx_gui.kinds.sentence_files import longest_input
 
 _LABELS = ("classifier.weight", "classifier.out_proj.weight", "score.weight")
@@ -23,21 +24,24 @@ class RerankRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="rerank"):
 
     Answered by one Result for each document, in any order: a packed 32-bit float, the higher the
     better. With `truncate` the end of what is too long is left out; None leaves that to the
-    model's settings.
+    model's settings. `instruction` says what answers a query, to models that were trained to be
+    told; others leave it out.
     """
 
     query: str
     documents: tuple[str, ...]
     truncate: bool | None = None
+    instruction: str | None = None
 
 
 class RerankerFacts(KindFacts, msgspec.Struct, frozen=True):
-    """The longest pair of a query and a document, in tokens."""
+    """The longest pair of a query and a document, in tokens; `judge` is how a chat is asked."""
 
     longest_tokens: int
     activations_per_token: int = 0
     attention_heads: int = 0
     tokenizer_bytes: int = 0
+    judge: Judge | None = None
 
 
 class RerankerOptions(KindOptions, msgspec.Struct, frozen=True, tag="reranker"):
@@ -46,10 +50,12 @@ class RerankerOptions(KindOptions, msgspec.Struct, frozen=True, tag="reranker"):
     slots: int
     longest_tokens: int
     truncate: bool = False
+    judge: Judge | None = None
 
 
 class RerankerKind:
-    """Cross-encoders: classifiers with one label, whose chance is how well a document answers."""
+    """Cross-encoders, whose chance of their one label is how well a document answers; and chats
+    that were trained to say so."""
 
     name: Kind = "reranker"
     engine = "mlx_gui.engines.reranker.engine"
@@ -74,13 +80,20 @@ class RerankerKind:
     weight_files: tuple[str, ...] = ("*.safetensors", INDEX_FILE)
 
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
-        """Claims all classifiers; one with several labels says of what class a text is."""
+        """Claims known judges, and all classifiers: with several labels one says what a text is."""
         model_type = config.get("model_type")
         classifies = "ForSequenceClassification" in str(config.get("architectures", ""))
-        if not classifies or not isinstance(model_type, str):
+        judge = None if classifies else judge_of(folder, config)
+        if not (classifies or judge) or not isinstance(model_type, str):
             return None
+        if classifies and model_type in JUDGING_TYPES:
+            return Recognised(
+                None,
+                f"It is a {model_type} that was made a classifier, which the library does not "
+                "load; the chat that it was made of is served as a reranker.",
+            )
         try:
-            labels = _labels(folder)
+            labels = 1 if judge else _labels(folder)
             if labels != 1:
                 return Recognised(
                     None, f"It is a classifying model with {labels} labels, which is not served."
@@ -91,6 +104,7 @@ class RerankerKind:
                 sizes.activations_per_token,
                 sizes.attention_heads,
                 sizes.tokenizer_bytes,
+                judge,
             )
             facts = encoder_facts(
                 folder, config, kind=self.name, capabilities=("reranking",), own=own
@@ -105,7 +119,9 @@ class RerankerKind:
         assert isinstance(own, RerankerFacts), "it has recognised the model"
 
         def options(longest_tokens: int) -> RerankerOptions:
-            return RerankerOptions(REQUESTS_TOGETHER, longest_tokens, asked.settings.truncate)
+            return RerankerOptions(
+                REQUESTS_TOGETHER, longest_tokens, asked.settings.truncate, own.judge
+            )
 
         sizes = EncoderSizes(
             own.longest_tokens,

@@ -79,15 +79,20 @@ def has_sentence_files(folder: Path) -> bool:
     return any((folder / name).exists() for name in (MODULES_FILE, POOLING_FOLDER))
 
 
-def base_encoder(folder: Path) -> BaseEncoder | None:
-    """What is known of the model that the folder's card names as its base."""
+def base_model(folder: Path) -> str | None:
+    """What the folder's card names as the model that it was made of, in small letters."""
     try:
         card = read_text(folder / "README.md", limit_bytes=_CARD_BYTES)
     except DamagedFile:
         return None
     front = _FRONT_MATTER.match(card)
     named = front and _BASE_MODEL.search(front[1])
-    return BASE_ENCODERS.get(named[1].lower()) if named else None
+    return named[1].lower() if named else None
+
+
+def base_encoder(folder: Path) -> BaseEncoder | None:
+    """What is known of the model that the folder's card names as its base."""
+    return BASE_ENCODERS.get(base_model(folder) or "")
 
 
 def read_sentence_files(folder: Path) -> SentenceFiles:

@@ -163,7 +163,7 @@ def test_one_model_in_detail(client: httpx.Client, hub: HubServer) -> None:
     assert body["revision"] == hub.repos["org/one"].head.sha
     needed = {each["path"]: each["needed"] for each in body["files"]}
     assert needed == {
-        "README.md": False, "config.json": True, "model.safetensors": True,
+        "README.md": True, "config.json": True, "model.safetensors": True,
         "tokenizer.json": True, "x.py": False,
     }  # fmt: skip
     sizes = {each["path"]: each["size_bytes"] for each in body["files"]}

@@ -27,9 +27,10 @@ def test_weights_and_what_describes_them_are_needed_and_no_more() -> None:
         "chat_template.jinja", "tokenizer.model", "vocab.json", "merges.txt", "vocab.txt",
         "qwen.tiktoken", "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors",
         INDEX, "1_Pooling/config.json", "voices/one.safetensors", "preprocessor_config.json",
+        "README.md",
     }  # fmt: skip
     useless = {
-        ".gitattributes", "README.md", "LICENSE", "LICENSE.txt", "modeling_own.py", "run.sh",
+        ".gitattributes", "docs/README.md", "LICENSE", "LICENSE.txt", "modeling_own.py", "run.sh",
         "pytorch_model.bin", "model.pt", "optimizer.pt", "training_args.bin", "trainer_state.json",
         "onnx/model.onnx", "onnx/config.json", "original/consolidated.safetensors",
         "original/params.json", "checkpoint-500/model.safetensors", "figures/one.png",
@@ -68,8 +69,8 @@ def test_gguf_is_fetched_where_it_is_asked_for() -> None:
 
 
 def test_asking_for_what_is_no_weight_adds_it() -> None:
-    paths = ("config.json", "README.md", "model.safetensors")
-    assert needed(*paths, asked=["README.md"]) == set(paths)
+    paths = ("config.json", "LICENSE", "model.safetensors")
+    assert needed(*paths, asked=["LICENSE"]) == set(paths)
 
 
 @pytest.mark.parametrize(

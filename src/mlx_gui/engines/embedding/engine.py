@@ -79,6 +79,8 @@ class EmbeddingEngine(EncoderEngine):
         reader = self._reader(request.truncate, param="documents")
         before = self._before(purpose="document")
         items = list(reader.texts([before + each for each in request.documents], still_wanted))
+        if request.instruction is not None:
+            reader.cuts.append("instruction")
         alone = self._reader(False, param="query")
         (query,) = alone.texts([self._before(purpose="query") + request.query], still_wanted)
         return Asked([*items, Item(count, query.ids)], Likenesses(count), reader.cuts)

@@ -54,7 +54,7 @@ class Reader:
     def pairs(self, query: str, texts: Sequence[str], still_wanted: StillWanted) -> Iterator[Item]:
         """The tokens of `query` with each of `texts`. Raises as `texts` does."""
         if self._known_too_long(query) is not None:
-            raise self._too_long("The query", self._known_too_long(query) or 0, param="query")
+            raise self.too_long("The query", self._known_too_long(query) or 0, param="query")
         for group in _groups(texts):
             still_wanted()
             short = [self._known_too_long(text) is None for _, text in group]
@@ -82,6 +82,14 @@ class Reader:
         if len(ids) > self.longest_tokens:
             self._leave_out(number, len(ids))
         return self._item(number, ids[: self.longest_tokens])
+
+    def too_long(self, what: str, tokens: int, *, param: str | None = None) -> ContextTooLong:
+        """The refusal of `what`, which has so many tokens."""
+        return ContextTooLong(
+            f"{what} has {tokens} tokens, the model reads {self.longest_tokens}.",
+            hint="Cut the text into shorter ones, or have its end left out: `truncate`.",
+            param=param or self.param,
+        )
 
     def _item(self, number: int, ids: Sequence[int], types: Sequence[int] | None = None) -> Item:
         if not ids:
@@ -119,23 +127,16 @@ class Reader:
             return self.tokenizer.post_process(part)
         asked = self.tokenizer.encode(query, add_special_tokens=False)
         if len(asked) >= room:
-            raise self._too_long("The query", len(asked) + around, param="query")
+            raise self.too_long("The query", len(asked) + around, param="query")
         part.truncate(room - len(asked))
         return self.tokenizer.post_process(asked, part)
 
     def _leave_out(self, number: int, tokens: int) -> None:
         """Note what is cut. Raises ContextTooLong where nothing is to be."""
         if not self.truncate:
-            raise self._too_long(f"Input {number}", tokens)
+            raise self.too_long(f"Input {number}", tokens)
         if len(self.cuts) < _SHOWN_CUTS:
             self.cuts.append(f"{tokens - self.longest_tokens} tokens of {self.param} {number}")
-
-    def _too_long(self, what: str, tokens: int, *, param: str | None = None) -> ContextTooLong:
-        return ContextTooLong(
-            f"{what} has {tokens} tokens, the model reads {self.longest_tokens}.",
-            hint="Cut the text into shorter ones, or have its end left out: `truncate`.",
-            param=param or self.param,
-        )
 
 
 def _groups(texts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:

@@ -56,7 +56,7 @@ class FakeReranker:
             raise cannot_answer(self._loaded())
         query = set(request.query.split())
         texts = [document.split() for document in request.documents]
-        cuts: list[str] = []
+        cuts = [] if request.instruction is None else ["instruction"]
         longest = self._options().longest_tokens - len(query)
         for number, words in enumerate(texts):
             if len(words) > longest and not request.truncate:

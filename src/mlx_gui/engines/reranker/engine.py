@@ -1,11 +1,6 @@
-"""The engine for rerankers, on mlx-vlm's classifiers with one label."""
-
-from pathlib import Path
-from typing import Any
+"""The engine for rerankers, on mlx-vlm's classifiers with one label and mlx-lm's chats."""
 
 import mlx.core as mx
-import mlx.nn as nn
-from mlx_vlm.reranker_loader import load_sequence_classification_model
 
 from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import LoadSpec
@@ -14,6 +9,13 @@ from mlx_gui.engines.encoder.answers import Scores
 from mlx_gui.engines.encoder.engine import Asked, EncoderEngine, Rows
 from mlx_gui.engines.encoder.loading import Encoder, load_encoder
 from mlx_gui.engines.encoder.reading import Reader
+from mlx_gui.engines.reranker.scoring import (
+    Classifier,
+    JudgingChat,
+    Scorer,
+    load_chat,
+    load_classifier,
+)
 from mlx_gui.kinds.reranker import RerankerOptions, RerankRequest
 
 
@@ -27,33 +29,47 @@ def warm() -> None:
 
 
 class RerankerEngine(EncoderEngine):
-    """Reads a query with each of its documents; the score is the label's chance, 0 to 1."""
+    """Reads a query with each of its documents; scores are chances, 0 to 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scorer: Scorer | None = None
 
     def read_model(self, spec: LoadSpec, report: LoadReport) -> Encoder:
-        return load_encoder(spec, report, _load)
+        judge = _options(spec).judge
+        if judge is None:
+            encoder = load_encoder(spec, report, load_classifier)
+            self._scorer = Classifier(encoder)
+        else:
+            encoder = load_encoder(spec, report, load_chat)
+            self._scorer = JudgingChat(encoder, judge, spec.model_id)
+        return encoder
 
     def asked(self, request: WorkerRequest, still_wanted: StillWanted) -> Asked:
         if not isinstance(request, RerankRequest):
             raise cannot_answer(self.spec)
-        options = self.spec.options
-        assert isinstance(options, RerankerOptions), "its kind has planned the load"
+        options, scorer = _options(self.spec), self._loaded()
+        cuts: list[str] = []
+        if request.instruction is not None and not scorer.reads_instructions:
+            cuts.append("instruction")
         reader = Reader(
             self.encoder.tokenizer,
             self.encoder.vocabulary,
             options.longest_tokens,
             truncate=options.truncate if request.truncate is None else request.truncate,
             param="documents",
-            cuts=[],
+            cuts=cuts,
         )
-        items = list(reader.pairs(request.query, request.documents, still_wanted))
-        return Asked(items, Scores(), reader.cuts)
+        return Asked(scorer.items(request, reader, still_wanted), Scores(), cuts)
 
     def compute(self, rows: Rows) -> mx.array:
-        output = self.encoder.model(rows.ids, attention_mask=rows.mask, token_type_ids=rows.types)
-        return mx.sigmoid(output.logits.astype(mx.float32))
+        return self._loaded().scores(rows)
+
+    def _loaded(self) -> Scorer:
+        assert self._scorer is not None, "load comes first"
+        return self._scorer
 
 
-def _load(folder: Path, *, lazy: bool, config: dict[str, Any]) -> nn.Module:
-    # The weights have one label, which its kind has seen; a config may name its default of two.
-    labelled = {**config, "num_labels": 1, "id2label": {"0": "LABEL_0"}}
-    return load_sequence_classification_model(folder, lazy=lazy, config=labelled)
+def _options(spec: LoadSpec) -> RerankerOptions:
+    assert isinstance(spec.options, RerankerOptions), "its kind has planned the load"
+    return spec.options

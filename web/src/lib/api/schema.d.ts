@@ -5079,6 +5079,8 @@ export interface components {
          *
          *     `top_n` of the results are told, with `return_documents` each with its text. The end of too long
          *     a document is left out, unless `truncate` is false. A model that makes vectors tells by these.
+         *     `instruction` says what a good answer is, to models that were trained to be told, like
+         *     Qwen3-Reranker.
          */
         RerankBody: {
             /** Model */
@@ -5093,6 +5095,8 @@ export interface components {
             return_documents?: boolean | null;
             /** Truncate */
             truncate?: boolean | null;
+            /** Instruction */
+            instruction?: string | null;
             /**
              * Max Tokens Per Doc
              * @description Left out.

@@ -19,7 +19,12 @@ from mlx_gui.kinds.reranker import RerankRequest
 
 def to_core(body: RerankBody) -> RerankRequest:
     """The canonical request."""
-    return RerankRequest(body.query, tuple(body.documents), truncate=body.truncate is not False)
+    return RerankRequest(
+        body.query,
+        tuple(body.documents),
+        truncate=body.truncate is not False,
+        instruction=body.instruction or None,
+    )
 
 
 def left_out(body: RerankBody) -> list[str]:

@@ -58,6 +58,8 @@ class RerankBody(Strict):
 
     `top_n` of the results are told, with `return_documents` each with its text. The end of too long
     a document is left out, unless `truncate` is false. A model that makes vectors tells by these.
+    `instruction` says what a good answer is, to models that were trained to be told, like
+    Qwen3-Reranker.
     """
 
     model: NonEmpty
@@ -69,6 +71,7 @@ class RerankBody(Strict):
     top_n: Annotated[int, Between(1, 2**31 - 1)] | None = None
     return_documents: bool | None = None
     truncate: bool | None = None
+    instruction: str | None = None
     max_tokens_per_doc: int | None = Field(default=None, description="Left out.")
     rank_fields: list[str] | None = Field(default=None, description="Left out.")
     priority: Priority | None = None
