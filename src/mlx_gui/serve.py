@@ -45,6 +45,9 @@ from mlx_gui.version import __version__
 log = structlog.get_logger(__name__)
 
 _CONNECTION_CLOSE_S = 3
+_IDLE_CONNECTION_S = 30
+"""Longer than usual clients keep one (httpx 5 s, aiohttp 15 s): whoever ends it first may do so
+while the other sends, and only the client knows what it sends."""
 _BACKLOG = 2048
 _OPEN_FILES = 10_240
 """As many as macOS allows a process; its terminals begin with 256, and each client takes one."""
@@ -192,6 +195,7 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 # By its own rules, which the environment sets, a request could name its own author.
                 proxy_headers=False,
+                timeout_keep_alive=_IDLE_CONNECTION_S,
                 timeout_graceful_shutdown=_CONNECTION_CLOSE_S,
                 backlog=_BACKLOG,
             )

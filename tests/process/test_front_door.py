@@ -1,7 +1,12 @@
 """Who is let in by a real server, and what is not read to its end."""
 
+import select
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from tests.support.server import PROGRAM, Server, running_server
@@ -31,3 +36,13 @@ def test_a_misspelled_variable_is_named_in_the_log_and_a_link_is_not(server: Ser
     log = server.log.read_text()
     assert "Did you mean MLX_GUI_PORT?" in log
     assert log.count("variable_ignored") == 1
+
+
+def test_a_connection_is_kept_for_longer_than_httpx_would_use_it_again(server: Server) -> None:
+    kept_s = httpx.Limits().keepalive_expiry
+    assert kept_s
+    with closing(HTTPConnection(urlsplit(server.address).netloc, timeout=60)) as connection:
+        connection.request("GET", "/health")
+        assert connection.getresponse().read()
+        ended, _, _ = select.select([connection.sock], [], [], kept_s + 0.5)
+        assert not ended
