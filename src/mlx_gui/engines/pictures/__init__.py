@@ -1,0 +1,1 @@
+"""Pictures that requests bring, as pixels: read by Pillow, without MLX."""
