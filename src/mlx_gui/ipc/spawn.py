@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 Role = Literal["worker", "errand", "fetch", "template"]
+ApartRole = Literal["template"]
+"""Those of children that a worker has."""
 
 
 def child_argv(role: Role, channel_fd: int) -> list[str]:
