@@ -84,27 +84,37 @@ class ApartProcess:
 
     def usable(self) -> bool:
         """Whether it may be asked again."""
-        return not self._broken and self._held_bytes() <= _KEPT_BYTES
+        alive = self._process.poll() is None
+        return alive and not self._broken and self._held_bytes() <= _KEPT_BYTES
 
     def _receive(self, until_s: float, look: Callable[[], None]) -> tuple[bytes, bytes]:
         kind, length = HEADER.unpack(self._bytes(HEADER.size, until_s, look))
         return kind, self._bytes(length, until_s, look)
 
     def _bytes(self, length: int, until_s: float, look: Callable[[], None]) -> bytes:
-        received = bytearray()
-        while len(received) < length:
-            look()
-            if time.monotonic() > until_s:
-                raise TooMuch("it runs for too long")
-            if self._held_bytes() > self._memory_bytes:
-                raise TooMuch("it needs too much memory")
-            self._channel.settimeout(_LOOK_S)
+        if length > self._memory_bytes:
+            raise TooMuch("it says too much")
+        received = bytearray(length)
+        rest = memoryview(received)
+        self._channel.settimeout(_LOOK_S)
+        looked_s = 0.0
+        while rest:
+            if (now_s := time.monotonic()) - looked_s >= _LOOK_S:
+                looked_s = now_s
+                look()
+                self._check(until_s)
             with suppress(TimeoutError):
-                data = self._channel.recv(min(length - len(received), 1 << 20))
-                if not data:
+                count = self._channel.recv_into(rest)
+                if not count:
                     raise ConnectionResetError("it is gone")
-                received += data
+                rest = rest[count:]
         return bytes(received)
+
+    def _check(self, until_s: float) -> None:
+        if time.monotonic() > until_s:
+            raise TooMuch("it runs for too long")
+        if self._held_bytes() > self._memory_bytes:
+            raise TooMuch("it needs too much memory")
 
     def _held_bytes(self) -> int:
         try:

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Literal
 
-Role = Literal["worker", "errand", "fetch", "template"]
-ApartRole = Literal["template"]
+Role = Literal["worker", "errand", "fetch", "template", "pictures"]
+ApartRole = Literal["template", "pictures"]
 """Those of children that a worker has."""
 
 

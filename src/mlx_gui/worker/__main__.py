@@ -1,6 +1,6 @@
 """A child: says hello, reads its first message, becomes worker, errand or fetch.
 
-One that renders chat templates is a child of a worker and says nothing of that.
+One that renders chat templates or reads pictures is a child of a worker and says nothing of that.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import traceback
-from typing import Any
+from typing import Any, get_args
 
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import (
@@ -21,6 +21,7 @@ from mlx_gui.ipc.messages import (
     StartFetch,
     StartWorker,
 )
+from mlx_gui.ipc.spawn import Role
 from mlx_gui.worker.process import end_with_parent, limit_memory
 
 
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> None:
     The process ends by `os._exit`: falling off the interpreter while MLX is busy aborts.
     """
     parser = argparse.ArgumentParser(prog="mlx-gui")
-    parser.add_argument("--role", required=True, choices=("worker", "errand", "fetch", "template"))
+    parser.add_argument("--role", required=True, choices=get_args(Role))
     parser.add_argument("--channel", required=True, type=int)
     parser.add_argument("--parent", type=int)
     arguments = parser.parse_args(argv)
@@ -57,6 +58,11 @@ def _serve(role: str, sock: socket.socket) -> int:
 
         gc.enable()
         return serve_templates(sock)
+    if role == "pictures":
+        from mlx_gui.worker.pictures import serve_pictures
+
+        gc.enable()
+        return serve_pictures(sock)
     channel = BlockingChannel(sock)
     channel.send(Hello(PROTOCOL_VERSION, os.getpid()))
     first = channel.receive()

@@ -1,0 +1,96 @@
+"""Reads pictures in a process of its own, which can be ended.
+
+What a file says of itself is no promise: a JPEG of 150 kB keeps its decoder busy for a minute, an
+AVIF of 2 kB that says it has 100x100 pixels takes 300 MB. Where the file is made to harm, this
+process ends, and the worker goes on.
+"""
+
+import time
+
+import msgspec
+from PIL import Image
+
+from mlx_gui.core.blob import Content, size_of
+from mlx_gui.core.errors import ErrorInfo, PayloadTooLarge, from_info
+from mlx_gui.engines.apart import FAILED, ApartProcess, TooMuch
+from mlx_gui.engines.base import StillWanted, always_wanted
+from mlx_gui.engines.pictures.picture import Picture, PictureLimits, Size
+
+MAX_S = 20.0
+"""Of one picture."""
+MEMORY_BYTES = 1_500_000_000
+"""What the process may hold: the largest pictures of every format stay below it."""
+
+
+class AskedPicture(msgspec.Struct, frozen=True):
+    """What the process is asked."""
+
+    content: Content
+    limits: PictureLimits
+    where: str
+
+
+class ReadPicture(msgspec.Struct, frozen=True):
+    """What it answers; `pixels` are three bytes each, row by row."""
+
+    size: Size
+    original_size: Size
+    digest: bytes
+    pixels: bytes
+
+
+class PictureReader:
+    """Has one process, from the first picture on; for one thread."""
+
+    def __init__(self, *, max_s: float = MAX_S, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._max_s = max_s
+        self._memory_bytes = memory_bytes
+        self._apart: ApartProcess | None = None
+
+    def decode(
+        self,
+        content: Content,
+        *,
+        limits: PictureLimits,
+        where: str = "",
+        still_wanted: StillWanted = always_wanted,
+    ) -> Picture:
+        """As `decoding.py:decode`, whatever the file does to its decoder.
+
+        Raises PayloadTooLarge also for what takes too long or too much memory; what `still_wanted`
+        raises meanwhile; WorkerFailed where no process can be started.
+        """
+        if self._apart is not None and not self._apart.usable():
+            # The system may have ended it while it had nothing to do.
+            self.close()
+        if self._apart is None:
+            self._apart = ApartProcess.start("pictures", memory_bytes=self._memory_bytes)
+        asked = msgspec.msgpack.encode(AskedPicture(content, limits, where))
+        try:
+            kind, answer = self._apart.ask(
+                asked, until_s=time.monotonic() + self._max_s, look=still_wanted
+            )
+        except TooMuch as problem:
+            raise _too_heavy(size_of(content), str(problem), where=where) from problem
+        finally:
+            if not self._apart.usable():
+                self.close()
+        if kind == FAILED:
+            raise from_info(msgspec.msgpack.decode(answer, type=ErrorInfo))
+        read = msgspec.msgpack.decode(answer, type=ReadPicture)
+        image = Image.frombytes("RGB", read.size, read.pixels)
+        return Picture(image, read.digest, read.original_size)
+
+    def close(self) -> None:
+        """End the process; the next picture has a new one."""
+        if self._apart is not None:
+            self._apart.end()
+            self._apart = None
+
+
+def _too_heavy(size_bytes: int, reason: str, *, where: str) -> PayloadTooLarge:
+    return PayloadTooLarge(
+        f"The picture ({size_bytes} bytes) cannot be read: {reason}.",
+        hint="Scale it down, or save it again as PNG or as a plain JPEG.",
+        details={"param": where} if where else None,
+    )

@@ -1,0 +1,114 @@
+"""Pictures that are made to harm: their reader ends, and the next one reads on."""
+
+import os
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+from mlx_gui.core.blob import Blob
+from mlx_gui.core.errors import Cancelled, InvalidRequest, PayloadTooLarge, UnsupportedMedia
+from mlx_gui.engines.pictures.decoding import decode
+from mlx_gui.engines.pictures.picture import PictureLimits
+from mlx_gui.engines.pictures.reading import PictureReader
+from tests.support.pictures import BLUE, RED, encoded, plain
+
+LIMITS = PictureLimits()
+
+
+def endless_jpeg() -> bytes:
+    """A small file with thousands of passes over a large picture."""
+    file = encoded(Image.new("L", (4000, 4000), 100), "JPEG", progressive=True)
+    last_pass = file[file.rfind(b"\xff\xda") : -2]
+    return file[:-2] + last_pass * 3000 + b"\xff\xd9"
+
+
+def children() -> list[psutil.Process]:
+    return psutil.Process().children()
+
+
+@pytest.fixture
+def reader() -> PictureReader:
+    return PictureReader()
+
+
+def test_a_picture_is_the_same_as_read_here(reader: PictureReader, tmp_path: Path) -> None:
+    data = encoded(Image.effect_noise((3000, 2000), 90).convert("RGB"), "JPEG")
+    path = tmp_path / "0"
+    path.write_bytes(data)
+
+    for content in (data, Blob(str(path), len(data))):
+        read, here = reader.decode(content, limits=LIMITS), decode(content, limits=LIMITS)
+
+        assert read.digest == here.digest
+        assert read.original_size == here.original_size == (3000, 2000)
+        assert read.image.tobytes() == here.image.tobytes()
+
+
+def test_a_refusal_comes_as_it_was_said(reader: PictureReader) -> None:
+    with pytest.raises(UnsupportedMedia, match="it is a PDF document") as refusal:
+        reader.decode(b"%PDF-1.4", limits=LIMITS, where="images[3]")
+
+    assert refusal.value.details == {"param": "images[3]"}
+    with pytest.raises(InvalidRequest, match="cannot be read"):
+        reader.decode(plain(RED)[:60], limits=LIMITS)
+    with pytest.raises(Cancelled):
+        reader.decode(Blob("/gone", 300_000), limits=LIMITS)
+    assert reader.decode(plain(RED), limits=LIMITS).size == (64, 64)
+
+
+def test_what_takes_for_ever_is_ended_and_the_next_picture_is_read() -> None:
+    reader = PictureReader(max_s=5)
+
+    with pytest.raises(PayloadTooLarge, match="too long") as refusal:
+        reader.decode(endless_jpeg(), limits=LIMITS, where="images[0]")
+
+    assert refusal.value.details["param"] == "images[0]"
+    assert reader.decode(plain(BLUE), limits=LIMITS).size == (64, 64)
+
+
+def test_what_takes_too_much_memory_is_ended_and_the_next_picture_is_read() -> None:
+    reader = PictureReader(memory_bytes=100_000_000)
+
+    with pytest.raises(PayloadTooLarge, match="memory"):
+        reader.decode(encoded(Image.new("RGBA", (7000, 7000))), limits=LIMITS)
+
+    assert reader.decode(plain(BLUE), limits=LIMITS).size == (64, 64)
+
+
+def test_a_cancelled_request_ends_the_reading_of_its_picture(reader: PictureReader) -> None:
+    looked = 0
+
+    def cancelled_later() -> None:
+        nonlocal looked
+        looked += 1
+        if looked > 3:
+            raise Cancelled("Nobody waits.")
+
+    with pytest.raises(Cancelled):
+        reader.decode(endless_jpeg(), limits=LIMITS, still_wanted=cancelled_later)
+
+    assert reader.decode(plain(BLUE), limits=LIMITS).size == (64, 64)
+
+
+def test_a_process_that_was_killed_meanwhile_is_replaced(reader: PictureReader) -> None:
+    before = {child.pid for child in children()}
+    reader.decode(plain(RED), limits=LIMITS)
+    (own,) = [child for child in children() if child.pid not in before]
+    os.kill(own.pid, signal.SIGKILL)
+    psutil.wait_procs([own], timeout=60)
+
+    assert reader.decode(plain(BLUE), limits=LIMITS).size == (64, 64)
+
+
+def test_nothing_is_left_of_a_reader_that_is_closed_or_forgotten() -> None:
+    before = {child.pid for child in children()}
+    closed, forgotten = PictureReader(), PictureReader()
+    for reader in (closed, forgotten):
+        reader.decode(plain(RED), limits=LIMITS)
+    closed.close()
+    del reader, forgotten
+
+    assert {child.pid for child in children()} <= before
