@@ -1,22 +1,31 @@
-"""The fake engine's script in a loop of calls and results."""
+"""The fake engine: its script in a loop of calls and results, and what it sees."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from mlx_gui.core.errors import CapabilityMissing, ContextTooLong, InvalidRequest, UnsupportedMedia
 from mlx_gui.core.generation import (
     CallStarted,
     Delta,
+    Event,
     GenerateRequest,
+    ImagePart,
     Message,
+    Prepared,
     TextPart,
+    Tokenized,
+    TokenizeRequest,
     ToolCallPart,
     ToolResultPart,
+    Usage,
 )
 from mlx_gui.core.model import LoadSpec, TextOptions
-from mlx_gui.engines.base import PreparedRequest
+from mlx_gui.engines.base import Engine, PreparedRequest
 from mlx_gui.engines.fake.text import create
+from tests.support.pictures import BLUE, RED, plain
 
 CALL = {"name": "look", "arguments": {"at": "sky"}}
 NEXT = {"name": "look", "arguments": {"at": "sea"}}
@@ -36,26 +45,34 @@ ROUND = (CALLED, RESULT)
 LOOP = scripted(calls=[CALL], then={"calls": [NEXT], "then": {"text": "Seen."}})
 
 
-def answer(*messages: Message) -> tuple[str, list[str]]:
-    """The text of the answer, and the names of its calls."""
+def loaded(name: str) -> Engine:
     engine = create()
     engine.load(
-        LoadSpec(
-            "fake/echo", "", "text", "mlx_gui.engines.fake.text", "stored", TextOptions(4096, 1)
-        ),
+        LoadSpec(name, "", "text", "mlx_gui.engines.fake.text", "stored", TextOptions(4096, 1)),
         lambda _stage, _done, _total: None,
     )
+    return engine
+
+
+def events_of(engine: Engine, *messages: Message) -> Iterator[Event]:
+    """All events of an answer."""
     prepared = engine.prepare("id", GenerateRequest(messages=messages))
     assert isinstance(prepared, PreparedRequest)
+    yield prepared.told
     engine.admit(prepared)
-    text, calls = "", list[str]()
     while engine.busy():
         for stepped in engine.step():
-            for event in stepped.events:
-                if isinstance(event, CallStarted):
-                    calls.append(event.name)
-                elif isinstance(event, Delta):
-                    text += event.text
+            yield from stepped.events
+
+
+def answer(*messages: Message) -> tuple[str, list[str]]:
+    """The text of the answer, and the names of its calls."""
+    text, calls = "", list[str]()
+    for event in events_of(loaded("fake/echo"), *messages):
+        if isinstance(event, CallStarted):
+            calls.append(event.name)
+        elif isinstance(event, Delta):
+            text += event.text
     return text, calls
 
 
@@ -94,3 +111,54 @@ def test_a_script_may_stand_among_other_text(around: str) -> None:
 )
 def test_what_is_no_script_is_echoed(text: str) -> None:
     assert answer(user(text)) == (f"You said: {text}", [])
+
+
+def test_pictures_are_told_in_their_order_with_what_they_cost() -> None:
+    asked = (
+        Message("user", (ImagePart(plain(RED)), TextPart("Which "), ImagePart(plain(BLUE)))),
+        Message("assistant", (TextPart("Two."),)),
+        Message("user", (TextPart("And?"), ImagePart(plain(RED, (560, 560)), 28 * 28 * 25))),
+    )
+    engine = loaded("fake/vision")
+    told, *events = events_of(engine, *asked)
+    engine.close()
+
+    text = "".join(event.text for event in events if isinstance(event, Delta))
+    assert text == "I see 64x64 #ff0000, 64x64 #0000ff, 140x140 #ff0000. You said: And?"
+    assert told == Prepared(
+        2 + 2 + 2 + 6 + 6 + 25, scaled_down=("picture from 560x560 to 140x140",)
+    )
+    usage = events[-1]
+    assert isinstance(usage, Usage)
+    assert (usage.images, usage.image_tokens, usage.prompt_tokens) == (3, 37, 43)
+
+
+def test_the_tokens_of_pictures_are_counted() -> None:
+    engine = loaded("fake/vision")
+    asked = (Message("user", (TextPart("What is this?"), ImagePart(plain(RED)))),)
+    events = engine.prepare("id", TokenizeRequest(GenerateRequest(messages=asked)))
+    engine.close()
+
+    assert isinstance(events, tuple)
+    assert isinstance(events[0], Tokenized)
+    assert len(events[0].ids) == 3 + 6
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "error"),
+    [
+        ("fake/echo", Message("user", (ImagePart(plain(RED)),)), CapabilityMissing),
+        ("fake/vision", Message("system", (ImagePart(plain(RED)),)), InvalidRequest),
+        ("fake/vision", Message("user", (ImagePart(b"%PDF"),)), UnsupportedMedia),
+        ("fake/vision", Message("user", (ImagePart(plain(RED, (2000, 2000))),)), ContextTooLong),
+    ],
+)
+def test_what_cannot_be_looked_at_is_refused(
+    name: str, message: Message, error: type[Exception]
+) -> None:
+    engine = loaded(name)
+
+    with pytest.raises(error):
+        engine.prepare("id", GenerateRequest(messages=(message,)))
+
+    engine.close()

@@ -1,4 +1,4 @@
-"""What the headers of an answer say of its request: what was left out, what was not enforced."""
+"""What the headers of an answer say of its request: what of it was not taken as it came."""
 
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
@@ -8,6 +8,7 @@ from mlx_gui.core.generation import Event, Prepared
 
 LEFT_OUT_HEADER = "x-mlx-gui-left-out"
 NOT_ENFORCED_HEADER = "x-mlx-gui-not-enforced"
+SCALED_DOWN_HEADER = "x-mlx-gui-scaled-down"
 MAX_CHARACTERS = 1000
 """Of one header; what is more is counted."""
 MAX_LISTED = 100
@@ -32,6 +33,10 @@ class Notices:
         """Keywords of a schema that the answer may break, by their places (`#/…/uniqueItems`)."""
         self._note(NOT_ENFORCED_HEADER, places)
 
+    def scaled_down(self, pictures: Iterable[str]) -> None:
+        """Pictures that have lost pixels, in words: where they stand, and both sizes."""
+        self._note(SCALED_DOWN_HEADER, pictures)
+
     def left_out(self) -> list[str]:
         """The names of what was left out so far, as many and as long as a body should have."""
         names = list(self._by_header.get(LEFT_OUT_HEADER, ()))
@@ -44,6 +49,7 @@ class Notices:
                 if isinstance(event, Prepared):
                     self.not_enforced(event.not_enforced)
                     self.leave_out(event.left_out)
+                    self.scaled_down(event.scaled_down)
                 yield event
 
     def headers(self) -> dict[str, str]:

@@ -9,6 +9,7 @@ _DEEDS: dict[Capability, str] = {
     "tools": "call tools",
     "thinking": "think before it answers",
     "fill_in_the_middle": "fill a gap in a text",
+    "vision": "see pictures",
     "embedding": "make vectors of texts",
     "reranking": "tell which documents answer a query",
     "transcription": "write down what is said",

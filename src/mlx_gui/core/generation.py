@@ -25,9 +25,15 @@ class TextPart(msgspec.Struct, frozen=True, tag="text"):
 
 
 class ImagePart(msgspec.Struct, frozen=True, tag="image"):
-    """An encoded picture (PNG, JPEG, …) as fetched or uploaded, not yet decoded."""
+    """An encoded picture (PNG, JPEG, …) as fetched or uploaded, not yet decoded.
+
+    With more than `most_pixels` it is scaled down. Errors name `where` it stands in the request.
+    What the result of a tool shows stands in a message of the user behind the results.
+    """
 
     data: Content
+    most_pixels: int = 4 * 1024 * 1024
+    where: str = ""
 
 
 class ReasoningPart(msgspec.Struct, frozen=True, tag="reasoning"):
@@ -216,7 +222,8 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
 
     `truncated_messages` of the oldest turns were dropped to make the prompt fit, and
     `truncated_tokens` of the ids that it follows on. `not_enforced` are the places of keywords in
-    schemas that the answer may break. `left_out` says in words what else the answer does without.
+    schemas that the answer may break. `left_out` says in words what else the answer does without,
+    `scaled_down` which pictures have lost pixels.
     """
 
     prompt_tokens: int
@@ -224,6 +231,7 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     not_enforced: tuple[str, ...] = ()
     truncated_tokens: int = 0
     left_out: tuple[str, ...] = ()
+    scaled_down: tuple[str, ...] = ()
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):
@@ -326,7 +334,8 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     `completion_tokens` are those of all sequences, `reasoning_tokens` a part of them.
     `cache_miss` says why no more of the prompt was found in the prefix cache; empty if all was.
     `ids` are those of the prompt and of the first answer, for a request that `tells_ids`.
-    `audio_ms` is the length of all sound that was read or made, `images` the number of pictures.
+    `audio_ms` is the length of all sound that was read or made, `images` the number of pictures,
+    for which `image_tokens` of the prompt's stand.
     """
 
     prompt_tokens: int
@@ -339,6 +348,7 @@ class Usage(msgspec.Struct, frozen=True, tag="usage"):
     ids: tuple[int, ...] = ()
     audio_ms: float = 0.0
     images: int = 0
+    image_tokens: int = 0
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):

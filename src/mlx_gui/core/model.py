@@ -15,6 +15,7 @@ Capability = Literal[
     "tools",
     "thinking",
     "fill_in_the_middle",
+    "vision",
     "embedding",
     "reranking",
     "transcription",

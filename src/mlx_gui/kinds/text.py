@@ -99,6 +99,9 @@ class TextKind:
                 capabilities=(*_SCRIPTED.capabilities, "fill_in_the_middle"),
                 own=TextFacts(131_072, KVLayout(1024), has_chat_template=True),
             ),
+            "vision": msgspec.structs.replace(
+                _SCRIPTED, capabilities=(*_SCRIPTED.capabilities, "vision")
+            ),
         }
     )
     weight_files: tuple[str, ...] = ("*.safetensors", INDEX_FILE)

@@ -56,7 +56,7 @@ class DiscoveredModel(BaseModel):
     name: str
     base_model: str | None
     kind: HubKindName | None
-    capabilities: list[Capability | Literal["vision"]]
+    capabilities: list[Capability]
     model_type: str | None
     parameter_count: int | None
     quantization: str | None

@@ -6,7 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from mlx_gui.api.notices import LEFT_OUT_HEADER, MAX_CHARACTERS, NOT_ENFORCED_HEADER, Notices
+from mlx_gui.api.notices import (
+    LEFT_OUT_HEADER,
+    MAX_CHARACTERS,
+    NOT_ENFORCED_HEADER,
+    SCALED_DOWN_HEADER,
+    Notices,
+)
 from mlx_gui.core.generation import Done, Event, GenerateRequest, Prepared, Usage
 from tests.unit.api.parts import ScriptedDispatch
 
@@ -22,14 +28,18 @@ BODIES: dict[str, dict[str, Any]] = {
 
 
 async def in_part(_: GenerateRequest) -> AsyncGenerator[Event]:
-    yield Prepared(3, not_enforced=("#/properties/tags/uniqueItems",))
+    yield Prepared(
+        3,
+        not_enforced=("#/properties/tags/uniqueItems",),
+        scaled_down=("images[0] from 4000x3000 to 2365x1774",),
+    )
     yield Done(0, "stop")
     yield Usage(3, 0)
 
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("path", BODIES)
-def test_what_is_not_enforced_is_in_a_header_of_every_family(
+def test_what_was_not_taken_as_it_came_is_in_headers_of_every_family(
     address: str, dispatch: ScriptedDispatch, path: str, stream: bool
 ) -> None:
     body = {"model": "org/one", "stream": stream, **BODIES[path]}
@@ -40,6 +50,7 @@ def test_what_is_not_enforced_is_in_a_header_of_every_family(
 
     assert answer.status_code == 200, answer.text
     assert answer.headers[NOT_ENFORCED_HEADER] == "#/properties/tags/uniqueItems"
+    assert answer.headers[SCALED_DOWN_HEADER] == "images[0] from 4000x3000 to 2365x1774"
     assert LEFT_OUT_HEADER not in answer.headers
 
 

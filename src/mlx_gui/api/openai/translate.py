@@ -88,7 +88,9 @@ def completion_usage(usage: Usage, prepared: Prepared) -> CompletionUsage:
         completion_tokens=usage.completion_tokens,
         total_tokens=usage.prompt_tokens + usage.completion_tokens,
         prompt_tokens_details=PromptTokensDetails(
-            cached_tokens=usage.cached_tokens, truncated_messages=prepared.truncated_messages
+            cached_tokens=usage.cached_tokens,
+            image_tokens=usage.image_tokens,
+            truncated_messages=prepared.truncated_messages,
         ),
         completion_tokens_details=CompletionTokensDetails(reasoning_tokens=usage.reasoning_tokens),
     )

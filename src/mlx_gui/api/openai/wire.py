@@ -176,9 +176,11 @@ class GenerationFields(AnswerFields, FormatFields):
 
 
 class PromptTokensDetails(BaseModel):
-    """`cached_tokens` were reused; the oldest `truncated_messages` were dropped to make it fit."""
+    """`cached_tokens` were reused, `image_tokens` stand for pictures; the oldest
+    `truncated_messages` were dropped to make it fit."""
 
     cached_tokens: int
+    image_tokens: int
     truncated_messages: int
 
 

@@ -2,8 +2,8 @@
 
 Deterministic apart from its delays. A token is a word with the space before it. How it behaves
 comes from the model's name (`fake/echo`, `fake/slow`, `fake/slow-load`, `fake/broken`,
-`fake/crash`) and, for one request, from a JSON object with the key `fake` in its last user message
-or its raw prompt:
+`fake/crash`; `fake/vision` says how large pictures are and of which colour) and, for one request,
+from a JSON object with the key `fake` in its last user message or its raw prompt:
 
     {"fake": {"text": "one two three", "repeat": 10, "reasoning": "let me see",
               "calls": [{"name": "get_weather", "arguments": {"city": "Paris"}}],
@@ -59,10 +59,12 @@ from mlx_gui.engines.base import (
     cannot_answer,
 )
 from mlx_gui.engines.fake.loading import SCRIPTED_MEMORY, scripted_load, scripted_name
+from mlx_gui.engines.fake.pictures import FakeEyes, Seen
 from mlx_gui.engines.text.stops import StopText
 
 _VOCABULARY = 50_000
 _SCRIPT_START = '{"fake":'
+_PICTURE_WORD = "<picture>"
 
 
 class ScriptedCall(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -129,6 +131,7 @@ class _Asked:
     script: Script
     last: str
     prompt_tokens: int
+    seen: tuple[Seen, ...] = ()
 
 
 @dataclass(slots=True)
@@ -145,6 +148,8 @@ class _Running:
             decode_ms=(time.monotonic() - self.began_s) * 1000,
             reasoning_tokens=sum(word.channel == "reasoning" for word in done),
             ids=self._ids() if self.asked.request.tells_ids else (),
+            images=len(self.asked.seen),
+            image_tokens=_picture_tokens(self.asked.seen),
         )
 
     def _ids(self) -> tuple[int, ...]:
@@ -161,6 +166,7 @@ class FakeEngine:
         self._running: dict[str, _Running] = {}
         self._script = Script()
         self._spec: LoadSpec | None = None
+        self._eyes = FakeEyes()
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
         scripted_load(spec, report)
@@ -177,9 +183,13 @@ class FakeEngine:
         match request:
             case GenerateRequest():
                 asked = self._read(request, still_wanted)
-                return PreparedRequest(request_id, asked, Prepared(asked.prompt_tokens))
+                scaled = tuple(each.scaled_down for each in asked.seen if each.scaled_down)
+                told = Prepared(asked.prompt_tokens, scaled_down=scaled)
+                return PreparedRequest(request_id, asked, told)
             case TokenizeRequest():
                 words = [word for text in _prompt_texts(request.request) for word in _cut(text)]
+                seen = self._eyes.see(request.request.messages, self._loaded(), still_wanted)
+                words += [_PICTURE_WORD] * _picture_tokens(seen)
                 ids = tuple(_word_id(word) for word in words)
                 return Tokenized(ids, tuple(words)), Usage(len(ids), 0)
             case DetokenizeRequest(ids):
@@ -189,7 +199,8 @@ class FakeEngine:
 
     def _read(self, request: GenerateRequest, still_wanted: StillWanted) -> _Asked:
         texts = _prompt_texts(request)
-        if not any(texts):
+        seen = self._eyes.see(request.messages, self._loaded(), still_wanted)
+        if not any(texts) and not seen:
             raise InvalidRequest("The prompt is empty.", hint="Send at least one message.")
         for id in request.earlier:
             if not 0 <= id < _VOCABULARY:
@@ -199,6 +210,7 @@ class FakeEngine:
                     param="context",
                 )
         prompt_tokens = sum(len(text.split()) + 1 for text in texts) + len(request.earlier)
+        prompt_tokens += _picture_tokens(seen)
         context = self._loaded().text.context
         if prompt_tokens >= context:
             raise ContextTooLong(
@@ -217,7 +229,7 @@ class FakeEngine:
         if script.fault:
             raise RuntimeError("the script says that this is a fault")
         still_wanted()
-        return _Asked(request, script, last, prompt_tokens)
+        return _Asked(request, script, last, prompt_tokens, seen)
 
     def admit(self, prepared: PreparedRequest) -> None:
         asked: _Asked = prepared.payload
@@ -228,7 +240,7 @@ class FakeEngine:
             [
                 _Sequence(
                     index,
-                    list(_answer(asked.script, asked.last, request, index)),
+                    list(_answer(asked, index)),
                     StopText(request.stop),
                     room if request.max_tokens is None else min(request.max_tokens, room),
                 )
@@ -266,6 +278,7 @@ class FakeEngine:
 
     def close(self) -> None:
         self._running.clear()
+        self._eyes.close()
 
     def _loaded(self) -> LoadSpec:
         assert self._spec is not None, "load comes first"
@@ -338,13 +351,14 @@ def _finish(sequence: _Sequence, events: list[Event], reason: FinishReason) -> l
     return [*events, Done(sequence.index, reason, sequence.stops.matched)]
 
 
-def _answer(script: Script, last: str, request: GenerateRequest, index: int) -> Iterator[_Word]:
+def _answer(asked: _Asked, index: int) -> Iterator[_Word]:
     """The tokens of answer number `index`, in the order that a model would write them."""
+    script, request = asked.script, asked.request
     for word in _cut(script.reasoning) if script.reasoning else ():
         yield _Word(word, "content" if request.reasoning.raw else "reasoning")
     calls = script.calls or _required_calls(request)
     if script.text is not None or not calls:
-        text = script.text if script.text is not None else f"You said: {last}"
+        text = script.text if script.text is not None else _said_of(asked)
         yield from map(_Word, _cut(" ".join([text] * script.repeat)))
     for number, call in enumerate(calls):
         arguments = _cut(msgspec.json.encode(call.arguments).decode().replace(",", ", "))
@@ -352,6 +366,16 @@ def _answer(script: Script, last: str, request: GenerateRequest, index: int) -> 
         started = CallStarted(index, number, call_id, call.name)
         for position, word in enumerate(arguments):
             yield _Word(word, "tool_call", number, None if position else started)
+
+
+def _said_of(asked: _Asked) -> str:
+    """What an answer without a script says."""
+    seen = f"I see {', '.join(each.words for each in asked.seen)}. " if asked.seen else ""
+    return f"{seen}You said: {asked.last}"
+
+
+def _picture_tokens(seen: Sequence[Seen]) -> int:
+    return sum(each.tokens for each in seen)
 
 
 def _required_calls(request: GenerateRequest) -> tuple[ScriptedCall, ...]:

@@ -46,6 +46,13 @@ class Picture:
         """Whether it has fewer pixels than the file."""
         return self.size[0] < self.original_size[0] or self.size[1] < self.original_size[1]
 
+    def scaled_down_words(self, where: str) -> str | None:
+        """What is told of the loss of pixels, of the picture that stands `where`; None of none."""
+        if not self.scaled_down:
+            return None
+        width, height = self.original_size
+        return f"{where or 'picture'} from {width}x{height} to {self.size[0]}x{self.size[1]}"
+
 
 def digest_of(size: Size, pixels: bytes) -> bytes:
     """See `Picture`; `pixels` are three bytes each, row by row."""

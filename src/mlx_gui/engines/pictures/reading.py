@@ -12,6 +12,7 @@ from PIL import Image
 
 from mlx_gui.core.blob import Content, size_of
 from mlx_gui.core.errors import ErrorInfo, PayloadTooLarge, from_info
+from mlx_gui.core.generation import ImagePart
 from mlx_gui.engines.apart import FAILED, ApartProcess, TooMuch
 from mlx_gui.engines.base import StillWanted, always_wanted
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits, Size
@@ -80,6 +81,11 @@ class PictureReader:
         read = msgspec.msgpack.decode(answer, type=ReadPicture)
         image = Image.frombytes("RGB", read.size, read.pixels)
         return Picture(image, read.digest, read.original_size)
+
+    def read(self, part: ImagePart, *, still_wanted: StillWanted = always_wanted) -> Picture:
+        """The picture of a message, as `decode`."""
+        limits = PictureLimits(most_pixels=part.most_pixels)
+        return self.decode(part.data, limits=limits, where=part.where, still_wanted=still_wanted)
 
     def close(self) -> None:
         """End the process; the next picture has a new one."""

@@ -2602,7 +2602,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription" | "translation") | "vision")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -2714,7 +2714,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: (("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription" | "translation") | "vision")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -4009,7 +4009,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "embedding" | "reranking" | "transcription" | "translation")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation")[];
             /** Context Length */
             context_length: number | null;
             /** Max Model Len */
@@ -4833,11 +4833,14 @@ export interface components {
         };
         /**
          * PromptTokensDetails
-         * @description `cached_tokens` were reused; the oldest `truncated_messages` were dropped to make it fit.
+         * @description `cached_tokens` were reused, `image_tokens` stand for pictures; the oldest
+         *     `truncated_messages` were dropped to make it fit.
          */
         PromptTokensDetails: {
             /** Cached Tokens */
             cached_tokens: number;
+            /** Image Tokens */
+            image_tokens: number;
             /** Truncated Messages */
             truncated_messages: number;
         };
@@ -5286,13 +5289,17 @@ export interface components {
         };
         /**
          * ResponseInputTokensDetails
-         * @description `cached_tokens` were reused from an earlier request; `cache_write_tokens` is always 0.
+         * @description `cached_tokens` were reused from an earlier request, `image_tokens` stand for pictures.
+         *
+         *     `cache_write_tokens` is always 0.
          */
         ResponseInputTokensDetails: {
             /** Cached Tokens */
             cached_tokens: number;
             /** Cache Write Tokens */
             cache_write_tokens: number;
+            /** Image Tokens */
+            image_tokens: number;
         };
         /**
          * ResponseItemList

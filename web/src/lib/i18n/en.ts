@@ -137,6 +137,7 @@ export const en = {
       tools: "tools",
       thinking: "thinking",
       fill_in_the_middle: "fill in the middle",
+      vision: "vision",
       embedding: "embeddings",
       reranking: "reranking",
       transcription: "transcription",

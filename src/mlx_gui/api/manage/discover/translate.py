@@ -1,7 +1,7 @@
 """Models on the hub as JSON, with what they are and would be here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import msgspec
 
@@ -11,7 +11,7 @@ from mlx_gui.catalog.needed import needed_files
 from mlx_gui.catalog.starter_list import StarterModel, chosen_starters, tier_of
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.hub import HubModel, RepoTree
-from mlx_gui.core.model import Kind
+from mlx_gui.core.model import Capability, Kind
 from mlx_gui.kinds.architecture import (
     context_length,
     hidden_size,
@@ -180,7 +180,7 @@ def _starter(
     )
 
 
-def _sight(found: FoundOnHub) -> tuple[Literal["vision"], ...]:
+def _sight(found: FoundOnHub) -> tuple[Capability, ...]:
     return ("vision",) if found.kind == "vision" else ()
 
 

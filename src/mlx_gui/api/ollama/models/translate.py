@@ -112,7 +112,11 @@ def _capabilities(model: Model) -> list[str]:
     if model.facts.text is None:
         return [word for word in ("embedding",) if word in ours]
     insert = ["insert"] if "fill_in_the_middle" in ours else []
-    return ["completion", *insert, *(word for word in ("tools", "thinking") if word in ours)]
+    return [
+        "completion",
+        *insert,
+        *(word for word in ("vision", "tools", "thinking") if word in ours),
+    ]
 
 
 def _parameter_size(count: int) -> str:

@@ -187,6 +187,7 @@ def _usage(usage: Usage) -> dict[str, Any]:
         "input_tokens_details": {
             "cached_tokens": usage.cached_tokens,
             "cache_write_tokens": 0,
+            "image_tokens": usage.image_tokens,
         },
         "output_tokens": usage.completion_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},

@@ -95,10 +95,14 @@ OutputItem = (
 
 
 class ResponseInputTokensDetails(BaseModel):
-    """`cached_tokens` were reused from an earlier request; `cache_write_tokens` is always 0."""
+    """`cached_tokens` were reused from an earlier request, `image_tokens` stand for pictures.
+
+    `cache_write_tokens` is always 0.
+    """
 
     cached_tokens: int
     cache_write_tokens: int
+    image_tokens: int
 
 
 class ResponseOutputTokensDetails(BaseModel):
