@@ -123,12 +123,11 @@ def _model() -> Any:
     return remote._engines[0]._resident.loaded
 
 
-def _decoder() -> Any:
+def _decoder(network: Any = None) -> Any:
     from mlx_gui.engines.text.batch import BatchDecoder
 
     return BatchDecoder(
-        _model().model,
-        _model().head,
+        network or _model().network,
         slots=8,
         prefill_tokens=32,
         crowd=2,
@@ -166,7 +165,7 @@ def _plain(folder: Path, asked: Ask, prompt: Sequence[int]) -> Told:
     feed = _feed(folder, asked, prompt)
     steps = generate_step(
         mx.array(prompt),
-        _model().model,
+        _model().network.model,
         max_tokens=asked.max_tokens,
         sampler=feed.sampler,
         logits_processors=list(feed.processors),
@@ -277,15 +276,22 @@ def _embedded(folder: Path, asks: Sequence[Ask], pauses: bool) -> list[Told]:
     With `pauses` each waits again in the midst of its answer, and is read anew.
     """
     import mlx.core as mx
+    from mlx_lm.utils import does_model_support_input_embeddings
 
-    decoder = _decoder()
+    from mlx_gui.engines.text.inputs import Given, Inputs
+
+    network = _model().network
+    embed = network.model.model.embed_tokens
+    if does_model_support_input_embeddings(network.model):
+        network = replace(network, embed=embed)
+    decoder = _decoder(network)
     feeds: list[Any] = []
     for asked in asks:
         prompt = _prompt(folder, asked)
-        values = _model().model.model.embed_tokens(mx.array(prompt))
+        values = embed(mx.array(prompt))
         # Penalties look at ids as well, and are as they would be.
         ids = prompt if asked.sampling is not FIXED else [3] * len(prompt)
-        feeds.append(_feed(folder, asked, ids, embeddings=values))
+        feeds.append(_feed(folder, asked, ids, inputs=Inputs((Given(0, values),))))
     # One of ids alone is beside them.
     feeds.append(_feed(folder, asks[0], _prompt(folder, asks[0])))
     told, _ = _finish(decoder, decoder.add(feeds), pauses=pauses)

@@ -62,14 +62,14 @@ def _difference() -> float:
     from tests.engines import remote
 
     loaded = remote._engines[0]._resident.loaded
-    assert loaded.head.selective
+    assert loaded.network.head.selective
     # One after the other: some of these caches cannot be batched.
     largest = 0.0
     for place in (2, 4):
         tokens = mx.arange(4, 9)[None]
-        whole = loaded.model(tokens, cache=new_cache(loaded.model))
-        with loaded.head.only([place]):
-            chosen = loaded.model(tokens, cache=new_cache(loaded.model))
+        whole = loaded.network.model(tokens, cache=new_cache(loaded.network.model))
+        with loaded.network.head.only([place]):
+            chosen = loaded.network.model(tokens, cache=new_cache(loaded.network.model))
         assert chosen.shape == (1, 1, whole.shape[-1])
         largest = max(largest, mx.abs(chosen[:, 0] - whole[:, place]).max().item())
     return largest
@@ -111,7 +111,7 @@ def _watch_calls() -> None:
     """Note the shapes that the loaded model is called with from now on."""
     from tests.engines import remote
 
-    model = remote._engines[0]._resident.loaded.model
+    model = remote._engines[0]._resident.loaded.network.model
     kind = type(model)
 
     class Watched(kind):

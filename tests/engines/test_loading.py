@@ -215,7 +215,7 @@ def _step_that_fails() -> object:
     from tests.engines import remote
 
     engine = remote._engines[0]
-    layer = engine._resident.loaded.model.layers[0]
+    layer = engine._resident.loaded.network.model.layers[0]
     whole = layer.mlp
 
     def fail(_: object) -> None:

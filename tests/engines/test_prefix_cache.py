@@ -167,7 +167,7 @@ def _count_fed_tokens() -> None:
     """Have the loaded model's class note what it is called with, from now on."""
     from tests.engines import remote
 
-    model = type(remote._engines[0]._resident.loaded.model)
+    model = type(remote._engines[0]._resident.loaded.network.model)
     _counts.clear()
     if model in _counted:
         return

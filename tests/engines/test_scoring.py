@@ -378,7 +378,7 @@ def _reference(ids: list[int]) -> Reference:
 
     from tests.engines import remote
 
-    model = remote._engines[0]._resident.loaded.model
+    model = remote._engines[0]._resident.loaded.network.model
     logits = model(mx.array(ids)[None], cache=make_prompt_cache(model))[0].astype(mx.float32)
     logprobs = logits - mx.logsumexp(logits, axis=-1, keepdims=True)
     following = mx.array(ids[1:])[:, None]
@@ -407,7 +407,7 @@ def _watch_lengths() -> list[int]:
     """Note how many tokens the loaded model is called with from now on."""
     from tests.engines import remote
 
-    model = remote._engines[0]._resident.loaded.model
+    model = remote._engines[0]._resident.loaded.network.model
     kind = type(model)
 
     class Watched(kind):

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mlx_gui.core.device import scored_tokens
@@ -216,7 +216,7 @@ class Answering:
     def _branch(self, state: State | None) -> None:
         """Give the other sequences what the first has read, if they write anything."""
         for index in range(1, len(self._sequences) if self._prompt.max_tokens else 1):
-            own = state and State(state.tokens, copy.deepcopy(state.cache))
+            own = state and replace(state, cache=copy.deepcopy(state.cache))
             self._waiting[index] = self._feed(index, own)
 
     def _feed(self, index: int, state: State | None) -> Feed:

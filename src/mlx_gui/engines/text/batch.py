@@ -13,12 +13,10 @@ from dataclasses import replace
 from itertools import islice
 
 import mlx.core as mx
-import mlx.nn as nn
 
 from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
-from mlx_gui.engines.text.head import Head
-from mlx_gui.engines.text.mlx_lm import takes_embeddings
+from mlx_gui.engines.text.network import Network
 from mlx_gui.engines.text.rows import Row, Rows
 from mlx_gui.engines.text.writing import Writing
 
@@ -40,37 +38,35 @@ class BatchDecoder:
     than all that is read by the single chunk, whoever waits.
 
     Prompts that are read apart take turns with all others: logits of every token are not made for
-    whoever is read beside them, nor embeddings.
+    whoever is read beside them.
     """
 
     def __init__(
         self,
-        model: nn.Module,
-        head: Head,
+        network: Network,
         *,
         slots: int,
         prefill_tokens: int,
         crowd: int,
         pool_tokens: int,
     ) -> None:
-        self._model = model
-        self._head = head
+        self._network = network
         self._slots = slots
         self._prefill_tokens = prefill_tokens
         self._crowd = crowd
         self._pool_tokens = pool_tokens
         self._waiting: deque[tuple[int, Feed]] = deque()
         self._rows: dict[int, Row] = {}
-        self._reading = Rows(model, head)
+        self._reading = Rows(network)
         self._apart: deque[Rows] = deque()
-        self._writing = Writing(Rows(model, head))
+        self._writing = Writing(Rows(network))
         self._next_key = 0
         self._steps = 0
 
     def add(self, feeds: Iterable[Feed]) -> list[int]:
         keys: list[int] = []
         for feed in feeds:
-            if feed.embeddings is not None and not takes_embeddings(self._model):
+            if feed.inputs.given and self._network.embed is None:
                 raise CapabilityMissing(
                     "This model reads tokens only.", hint="Take a model that reads embeddings."
                 )
@@ -114,8 +110,8 @@ class BatchDecoder:
         self._waiting.clear()
         self._rows.clear()
         self._apart.clear()
-        self._reading = Rows(self._model, self._head)
-        self._writing = Writing(Rows(self._model, self._head))
+        self._reading = Rows(self._network)
+        self._writing = Writing(Rows(self._network))
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -168,7 +164,7 @@ class BatchDecoder:
                     break
             self._waiting.popleft()
             self._rows[key] = row
-            rows = Rows.alone(self._model, self._head, row)
+            rows = Rows.alone(self._network, row)
             if feed.apart:
                 self._apart.append(rows)
             elif row.unread:
@@ -262,10 +258,12 @@ class BatchDecoder:
         self._forget(sampled)
         if key in self._rows:
             del self._rows[key]
+            # What is shown in the part that was there already is nowhere else to be had.
+            state = row.feed.state if row.feed.inputs.shown else None
             again = replace(
                 row.feed,
-                rest=rest,
-                state=None,
+                rest=rest if state is None else rest[len(state.tokens) :],
+                state=state,
                 max_tokens=row.feed.max_tokens - row.written_tokens,
                 boundaries=(),
                 scorer=None,

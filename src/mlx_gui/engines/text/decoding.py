@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 
 import mlx.core as mx
 
+from mlx_gui.engines.text.inputs import NOTHING, Inputs, Shown
 from mlx_gui.engines.text.mlx_lm import StopSequences
 from mlx_gui.engines.text.sampling import Sampler
 
@@ -22,10 +23,11 @@ Called once a step; the first time with the prompt, then with one token more eac
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a cache holds: the tokens, and one member a layer."""
+    """What a cache holds: the tokens, and one member a layer; `shown` is what ids do not tell."""
 
     tokens: Sequence[int]
     cache: list[Any]
+    shown: tuple[Shown, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -49,9 +51,9 @@ class Feed:
 
     The state after each of `boundaries`, which count tokens of the whole prompt, is handed out. A
     `scorer` is shown the logits of all that is fed but the last token; then there is no `state`.
-    With `max_tokens` 0 the last token is not fed. `embeddings` [tokens, values], if any, are of the
-    prompt from its first token on, whatever `state` holds: the model takes them in place of its own
-    for these tokens, whose ids then only tell what has been said.
+    With `max_tokens` 0 the last token is not fed. `inputs` are of the whole prompt, whatever
+    `state` holds: what is given there the model takes in place of its own for these tokens, whose
+    ids then only tell what has been said.
     """
 
     rest: list[int]
@@ -62,15 +64,12 @@ class Feed:
     end_tokens: StopSequences
     boundaries: tuple[int, ...] = ()
     scorer: Scorer | None = None
-    embeddings: mx.array | None = None
+    inputs: Inputs = NOTHING
 
     @property
     def apart(self) -> bool:
-        """Whether the prompt is read by itself.
-
-        It is scored, or fed as embeddings, or nothing is written after it.
-        """
-        return self.scorer is not None or self.embeddings is not None or not self.max_tokens
+        """Whether the prompt is read by itself: it is scored, or nothing is written after it."""
+        return self.scorer is not None or not self.max_tokens
 
     @property
     def cached_tokens(self) -> int:

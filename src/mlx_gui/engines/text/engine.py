@@ -267,8 +267,7 @@ def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
     limits = LIMITS[backend()]
     if loaded.serial_because is None:
         return BatchDecoder(
-            loaded.model,
-            loaded.head,
+            loaded.network,
             slots=spec.text.slots,
             prefill_tokens=limits.prefill_tokens,
             crowd=limits.crowd,
@@ -276,7 +275,7 @@ def _decoder(loaded: LoadedModel, spec: LoadSpec) -> Decoder:
         )
     bits = spec.text.kv_bits
     return SerialDecoder(
-        loaded.model,
+        loaded.network,
         prefill_tokens=limits.prefill_tokens,
         draft=Draft(loaded.draft, spec.text.draft_tokens) if loaded.draft else None,
         kv=KVQuantization(bits, loaded.kv_group_size) if bits else None,

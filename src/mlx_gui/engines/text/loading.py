@@ -32,6 +32,7 @@ from mlx_gui.engines.text.mlx_lm import (
     load_tokenizer,
     make_prompt_cache,
 )
+from mlx_gui.engines.text.network import Network
 from mlx_gui.engines.text.weights import hold_weights
 
 
@@ -44,8 +45,7 @@ class LoadedModel:
     `trimmable` is whether a cache can give tokens at its end back.
     """
 
-    model: nn.Module
-    head: Head
+    network: Network
     tokenizer: TokenizerWrapper
     preparation_tokenizer: TokenizerWrapper
     vocabulary: int
@@ -81,8 +81,7 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
     if draft is not None:
         check_draft(model, cache, draft, spec.model_id)
     return LoadedModel(
-        model,
-        Head(model, vocabulary),
+        Network(model, Head(model, vocabulary)),
         *tokenizer.result(),
         vocabulary,
         generation_config,

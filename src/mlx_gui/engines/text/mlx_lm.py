@@ -50,9 +50,6 @@ with _open_file_limits_kept():
     from mlx_lm.utils import (
         _get_classes as model_classes,
     )
-    from mlx_lm.utils import (
-        does_model_support_input_embeddings as takes_embeddings,
-    )
 
 __all__ = [
     "MODEL_REMAPPING",
@@ -78,6 +75,5 @@ __all__ = [
     "save_config",
     "save_model",
     "speculative_generate_step",
-    "takes_embeddings",
     "trim_prompt_cache",
 ]

@@ -143,4 +143,5 @@ def _beginning(state: State, tokens: int) -> State:
     """A copy of the first `tokens` of `state`, which can be trimmed if that is not all of it."""
     cache = copy.deepcopy(state.cache)
     trim_prompt_cache(cache, len(state.tokens) - tokens)
-    return State(state.tokens[:tokens], cache)
+    shown = tuple(each for each in state.shown if each.start < tokens)
+    return State(state.tokens[:tokens], cache, shown)

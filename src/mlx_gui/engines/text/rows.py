@@ -1,10 +1,9 @@
 """Sequences of one model that are computed together: the rows of one cache.
 
-All that is asked of mlx-lm for it is here, and is what its models and caches offer to everybody. A
-model is called with tokens [rows, tokens] and a cache, one member a layer, and returns logits
-[rows, tokens, vocabulary]. The members of single sequences `merge`; a merged one is told of padding
-at the right before a call (`prepare`) and freed of it after (`finalize`), rows are taken from it
-(`filter`, `extract`), and others join it (`extend`).
+All that is asked of mlx-lm's caches for it is here, and is what they offer to everybody. The
+members of single sequences, one a layer, `merge`; a merged one is told of padding at the right
+before a call (`prepare`) and freed of it after (`finalize`), rows are taken from it (`filter`,
+`extract`), and others join it (`extend`).
 """
 
 import copy
@@ -13,12 +12,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import mlx.core as mx
-import mlx.nn as nn
 
 from mlx_gui.engines.text.caches import adopt, new_cache
 from mlx_gui.engines.text.decoding import Feed, State
-from mlx_gui.engines.text.head import Head
 from mlx_gui.engines.text.mlx_lm import StopSequences, TokenBuffer
+from mlx_gui.engines.text.network import Network
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +47,7 @@ class Row:
 
     def next_chunk(self, longest: int) -> int:
         """Tokens to read next without the prompt's last one, which never go beyond a cut."""
-        ahead = [cut - len(self.tokens) for cut in self._cuts() if cut > len(self.tokens)]
+        ahead = [cut - len(self.tokens) for cut in self.feed.boundaries if cut > len(self.tokens)]
         return min(longest, self.unread, *ahead)
 
     def take(self, count: int, *, with_last: bool) -> list[int]:
@@ -58,43 +56,34 @@ class Row:
         The prompt's last token goes along if it is next, where `with_last` allows that and no
         state is wanted between them.
         """
-        if with_last and count == self.unread and len(self.tokens) + count not in self._cuts():
+        if (
+            with_last
+            and count == self.unread
+            and len(self.tokens) + count not in self.feed.boundaries
+        ):
             count += 1
         chunk = self.rest[:count]
         del self.rest[:count]
         self.tokens += chunk
         return chunk
 
-    def embeddings(self, start: int, count: int) -> mx.array | None:
-        """What `count` tokens from `start` are fed as [1, tokens, values], if not by their ids."""
-        values = self.feed.embeddings
-        if values is None or start >= values.shape[0]:
-            return None
-        return values[None, start : start + count]
-
-    def _cuts(self) -> tuple[int, ...]:
-        """Where a chunk ends: a state is wanted, or what follows is fed in another way."""
-        values = self.feed.embeddings
-        return self.feed.boundaries if values is None else (*self.feed.boundaries, values.shape[0])
-
 
 class Rows:
     """See the module. `cache` has one member a layer, and none while there are no rows."""
 
     def __init__(
-        self, model: nn.Module, head: Head, rows: Iterable[Row] = (), cache: Iterable[Any] = ()
+        self, network: Network, rows: Iterable[Row] = (), cache: Iterable[Any] = ()
     ) -> None:
         self.rows = list(rows)
-        self._model = model
-        self._head = head
+        self._network = network
         self._cache = list(cache)
 
     @classmethod
-    def alone(cls, model: nn.Module, head: Head, row: Row) -> "Rows":
+    def alone(cls, network: Network, row: Row) -> "Rows":
         """Nothing but `row`, with what its state holds."""
         state = row.feed.state
-        cache = new_cache(model) if state is None else [adopt(layer) for layer in state.cache]
-        return cls(model, head, [row], [layer.merge([layer]) for layer in cache])
+        layers = new_cache(network.model) if state is None else map(adopt, state.cache)
+        return cls(network, [row], [layer.merge([layer]) for layer in layers])
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -110,10 +99,11 @@ class Rows:
 
         Later tokens of the row are not in it.
         """
-        tokens = self.rows[place].tokens
-        if not tokens:
+        row = self.rows[place]
+        if not row.tokens:
             return None
-        return State(list(tokens), [layer.extract(place) for layer in self._cache])
+        cache = [layer.extract(place) for layer in self._cache]
+        return State(list(row.tokens), cache, row.feed.inputs.shown_before(len(row.tokens)))
 
     def join(self, others: "Rows") -> None:
         """Take the rows of `others`, which is not used any more."""
@@ -148,22 +138,19 @@ class Rows:
         staying = [place for place, row in enumerate(self.rows) if row.key not in wanted]
         # Arrays are shared until one side changes its rows.
         cache = copy.deepcopy(self._cache) if staying else self._cache
-        parted = Rows(self._model, self._head, self.rows, cache)
+        parted = Rows(self._network, self.rows, cache)
         self.keep(staying)
         parted.keep(leaving)
         return parted
 
     # --- computing ------------------------------------------------------------------------------
 
-    def feed(self, tokens: mx.array, embeddings: mx.array | None = None) -> mx.array:
+    def feed(self, tokens: mx.array) -> mx.array:
         """Logits [rows, tokens, vocabulary] after each of `tokens` [rows, tokens].
 
-        Nothing is computed before they are evaluated. Who gives `embeddings` [rows, tokens, values]
-        has the model take these in place of its own for the tokens.
+        They follow what the rows hold. Nothing is computed before they are evaluated.
         """
-        if embeddings is None:
-            return self._model(tokens, cache=self._cache)
-        return self._model(tokens, cache=self._cache, input_embeddings=embeddings)
+        return self._fed(tokens, [len(row.tokens) for row in self.rows])
 
     def read(
         self, counts: Sequence[int], *, logits: Literal["last", "all", "none"] = "last"
@@ -173,9 +160,9 @@ class Rows:
         The "last" are [rows, 1, vocabulary], each after what its row was fed. With them a prompt's
         last token is fed as soon as it is next, and there are none before the first such one, nor
         where the head cannot make these alone. "all" are [rows, longest, vocabulary], without the
-        prompts' last. Rows that are fed embeddings are read alone.
+        prompts' last.
         """
-        with_last = logits == "last" and self._head.selective
+        with_last = logits == "last" and self._network.head.selective
         starts = [len(row.tokens) for row in self.rows]
         chunks = [
             row.take(count, with_last=with_last)
@@ -184,20 +171,19 @@ class Rows:
         lengths = [len(chunk) for chunk in chunks]
         longest = max(lengths)
         padding = [longest - length for length in lengths]
-        embeddings = self.rows[0].embeddings(starts[0], longest) if len(self.rows) == 1 else None
         tokens = mx.array([[*chunk, *([0] * n)] for chunk, n in zip(chunks, padding, strict=True)])
         if any(padding):
             for layer in self._cache:
                 layer.prepare(lengths=lengths, right_padding=padding)
         made: mx.array | None = None
         if any(not row.rest for row in self.rows):
-            with self._head.only([length - 1 for length in lengths]):
-                made = self.feed(tokens, embeddings)
+            with self._network.head.only([length - 1 for length in lengths]):
+                made = self._fed(tokens, starts)
         elif logits == "all":
-            made = self.feed(tokens, embeddings)
+            made = self._fed(tokens, starts)
         else:
             # Who keeps logits that nobody evaluates keeps memory of what leads to them.
-            self.feed(tokens, embeddings)
+            self._fed(tokens, starts)
         self._settle()
         if any(padding):
             for layer in self._cache:
@@ -207,12 +193,15 @@ class Rows:
 
     def feed_last(self) -> mx.array:
         """Feed the last token of each prompt, all that is left; returns logits as `feed` does."""
-        tokens = mx.array([row.rest for row in self.rows])
-        row = self.rows[0]
-        embeddings = row.embeddings(len(row.tokens), 1) if len(self.rows) == 1 else None
-        for each in self.rows:
-            each.take(1, with_last=False)
-        return self.feed(tokens, embeddings)
+        logits = self.feed(mx.array([row.rest for row in self.rows]))
+        for row in self.rows:
+            row.take(1, with_last=False)
+        return logits
+
+    def _fed(self, tokens: mx.array, starts: Sequence[int]) -> mx.array:
+        """Logits after each of `tokens` [rows, tokens], which are the rows' from `starts` on."""
+        inputs = [row.feed.inputs for row in self.rows]
+        return self._network(tokens, self._cache, inputs=inputs, starts=starts)
 
     def _settle(self) -> None:
         """Compute what the cache is to hold, and give back what that took."""

@@ -13,6 +13,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_gui.engines.text.decoding import Fed, Feed, Processor, Sampled, State
+from mlx_gui.engines.text.inputs import Inputs
 from mlx_gui.engines.text.mlx_lm import (
     StopSequences,
     generate_step,
@@ -20,6 +21,7 @@ from mlx_gui.engines.text.mlx_lm import (
     maybe_quantize_kv_cache,
     speculative_generate_step,
 )
+from mlx_gui.engines.text.network import Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +63,18 @@ class SerialDecoder:
 
     def __init__(
         self,
-        model: nn.Module,
+        network: Network,
         *,
         prefill_tokens: int,
         draft: Draft | None = None,
         kv: KVQuantization | None = None,
     ) -> None:
-        self._model = model
+        self._network = network
         self._prefill_tokens = prefill_tokens
         self._draft = draft
         self._kv = kv
         self._stream = mx.default_stream(mx.default_device())
-        self._layers = len(make_prompt_cache(model))
+        self._layers = len(make_prompt_cache(network.model))
         self._sequences: deque[_Sequence] = deque()
         self._next_key = 0
 
@@ -124,7 +126,7 @@ class SerialDecoder:
         return self._next_key
 
     def _new_cache(self) -> list[Any]:
-        cache = make_prompt_cache(self._model)
+        cache = make_prompt_cache(self._network.model)
         return cache + make_prompt_cache(self._draft.model) if self._draft else cache
 
     def _read(self, sequence: _Sequence) -> Fed:
@@ -135,7 +137,9 @@ class SerialDecoder:
         longest = scorer.chunk_tokens if scorer is not None else self._prefill_tokens
         count = min(longest, len(sequence.rest) - 1, *ahead)
         chunk = mx.array(sequence.rest[:count])[None]
-        logits = self._model(chunk, cache=sequence.cache[: self._layers])
+        logits = self._network(
+            chunk, sequence.cache[: self._layers], inputs=[sequence.feed.inputs], starts=[done]
+        )
         if self._draft is not None:
             self._draft.model(chunk, cache=sequence.cache[self._layers :])
         if self._kv is not None:
@@ -148,7 +152,7 @@ class SerialDecoder:
         del sequence.rest[:count]
         state = None
         if len(sequence.tokens) in sequence.feed.boundaries:
-            state = State(list(sequence.tokens), copy.deepcopy(sequence.cache))
+            state = _held(sequence, copy.deepcopy(sequence.cache))
         return Fed(sequence.key, len(sequence.tokens), state)
 
     def _end(self, sequence: _Sequence) -> Fed:
@@ -173,7 +177,7 @@ class SerialDecoder:
         if self._draft is not None and not feed.processors:
             drafted = speculative_generate_step(
                 last,
-                self._model,
+                self._network.model,
                 self._draft.model,
                 num_draft_tokens=self._draft.tokens,
                 prompt_cache=sequence.cache,
@@ -182,7 +186,7 @@ class SerialDecoder:
             return ((int(token), logprobs) for token, logprobs, _ in drafted)
         plain = generate_step(
             last,
-            self._model,
+            self._following(feed.inputs),
             logits_processors=[_after(before, each) for each in feed.processors],
             prompt_cache=sequence.cache[: self._layers],
             kv_bits=self._kv.bits if self._kv else None,
@@ -210,7 +214,21 @@ class SerialDecoder:
             sequence.answer.close()
         if not sequence.tokens or self._draft is not None:
             return None
-        return State(sequence.tokens, sequence.cache)
+        return _held(sequence, sequence.cache)
+
+    def _following(self, inputs: Inputs) -> Any:
+        """The model as the library's generators call it, in a sequence with `inputs`."""
+
+        def call(tokens: mx.array, cache: list[Any]) -> mx.array:
+            return self._network(tokens, cache, inputs=[inputs], starts=[cache[0].offset])
+
+        return call if inputs.given or self._network.position_axes else self._network.model
+
+
+def _held(sequence: _Sequence, cache: list[Any]) -> State:
+    """The state of a sequence whose tokens `cache` holds."""
+    shown = sequence.feed.inputs.shown_before(len(sequence.tokens))
+    return State(list(sequence.tokens), cache, shown)
 
 
 def _after(before: mx.array, processor: Processor) -> Processor:
