@@ -141,6 +141,29 @@ def test_a_cancelled_answer_leaves_its_prompt_behind(qwen: RemoteEngine) -> None
     assert qwen.answer(greedy(LONG)).usage.cached_tokens > 0
 
 
+def test_sequences_of_the_same_ids_with_other_pictures_share_what_stands_before_them(
+    engine: RemoteEngine,
+) -> None:
+    assert engine.child.call(_found_beside_pictures) == {
+        "the same": (7, ""),
+        "another first one": (2, "another picture at token 2"),
+        "another second one": (5, "another picture at token 5"),
+        "none": (2, "another picture at token 2"),
+        "another first one by somebody else": (0, "nothing that begins alike"),
+    }
+
+
+def test_what_was_computed_of_pictures_shares_the_bytes_with_everything_else(
+    engine: RemoteEngine,
+) -> None:
+    assert engine.child.call(_kept_pictures) == [
+        [True, True, True],
+        # The second was used least recently.
+        [True, False, True],
+        [False, False, False],
+    ]
+
+
 def _needed(reply: Reply, engine: RemoteEngine) -> int:
     """Tokens that `reply` takes: the rest of its prompt, and its own but for the last.
 
@@ -185,3 +208,60 @@ def _take_fed_tokens() -> int:
     fed = sum(_counts)
     _counts.clear()
     return fed
+
+
+def _found_beside_pictures() -> dict[str, tuple[int, str]]:
+    """What is found of ids with pictures at tokens 2 and 5, after a sequence with two others."""
+    import mlx.core as mx
+
+    from mlx_gui.engines.text.decoding import State
+    from mlx_gui.engines.text.inputs import Shown
+    from mlx_gui.engines.text.mlx_lm import KVCache
+    from mlx_gui.engines.text.prefix_cache import PrefixCache
+
+    def shown(first: bytes, second: bytes) -> tuple[Shown, ...]:
+        return Shown(2, 2, first), Shown(5, 2, second)
+
+    ids = [1, 2, 9, 9, 3, 9, 9, 4]
+    layer = KVCache()
+    layer.update_and_fetch(mx.zeros((1, 1, len(ids), 4)), mx.zeros((1, 1, len(ids), 4)))
+    prefixes = PrefixCache(PLENTY)
+    prefixes.put("me", State(ids, [layer], shown(b"red", b"blue")))
+    asked = {
+        "the same": ("me", shown(b"red", b"blue")),
+        "another first one": ("me", shown(b"green", b"blue")),
+        "another second one": ("me", shown(b"red", b"red")),
+        "none": ("me", ()),
+        "another first one by somebody else": ("you", shown(b"green", b"blue")),
+    }
+    found = {name: prefixes.find(tenant, ids, each) for name, (tenant, each) in asked.items()}
+    return {
+        name: (0 if each.state is None else len(each.state.tokens), each.miss)
+        for name, each in found.items()
+    }
+
+
+def _kept_pictures() -> list[list[bool]]:
+    """Which of three pictures are there: at first, after one more than fits, and reclaimed."""
+    import mlx.core as mx
+
+    from mlx_gui.engines.text.prefix_cache import PrefixCache
+
+    values = mx.zeros((4, 8))
+    names = (b"red", b"green", b"blue")
+    prefixes = PrefixCache(3 * values.nbytes)
+    for name in names:
+        prefixes.put_picture("me", name, values)
+
+    def there() -> list[bool]:
+        return [prefixes.picture("me", name) is not None for name in names]
+
+    seen = [there()]
+    prefixes.picture("me", b"red")
+    prefixes.put_picture("me", b"white", values)
+    assert prefixes.picture("you", b"white") is None
+    seen.append([prefixes._pictures.get(("me", name)) is not None for name in names])
+    prefixes.reclaim(PLENTY)
+    assert not prefixes.bytes
+    seen.append(there())
+    return seen

@@ -1,5 +1,6 @@
 """What a prompt is fed beside its ids: values in place of a model's own, and positions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mlx.core as mx
@@ -16,7 +17,7 @@ class Shown:
 
     start: int
     tokens: int
-    digest: str
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,6 @@ class Inputs:
                 values[begin - start : end - start] = own.astype(values.dtype)
         return values
 
-    def shown_before(self, count: int) -> tuple[Shown, ...]:
-        """What is shown in the first `count` tokens, or begins there."""
-        return tuple(each for each in self.shown if each.start < count)
-
     def positions_at(self, start: int, count: int, *, axes: int) -> Positions:
         """Those of `count` tokens from `start` on, [axes, tokens]."""
         counted = np.broadcast_to(np.arange(start, start + count, dtype=np.int32), (axes, count))
@@ -72,3 +69,8 @@ class Inputs:
 
 NOTHING = Inputs()
 """A prompt of ids alone."""
+
+
+def begun_before(shown: Sequence[Shown], count: int) -> tuple[Shown, ...]:
+    """What is shown in the first `count` tokens, or begins there."""
+    return tuple(each for each in shown if each.start < count)

@@ -1,18 +1,23 @@
 """KV of earlier sequences, kept so that a prompt that begins alike need not be read again.
 
-Entries are found by their tokens and belong to a tenant: what one sends can never be told from
-another's timing. The bytes are bounded; the least recently used entry goes first.
+Entries are found by their tokens, and by the digests of what these do not tell: every picture is
+the same run of ids. What was computed of a picture is kept besides, found by its digest alone. All
+belong to a tenant: what one sends can never be told from another's timing. The bytes are bounded;
+whatever was used least recently goes first.
 """
 
 import copy
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import mlx.core as mx
 import numpy as np
 from numpy.typing import NDArray
 
 from mlx_gui.engines.text.decoding import State
+from mlx_gui.engines.text.inputs import Shown, begun_before
 from mlx_gui.engines.text.mlx_lm import can_trim_prompt_cache, trim_prompt_cache
 
 _MAX_ENTRIES = 256
@@ -34,11 +39,37 @@ class Found:
     miss: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What a sequence is found by."""
+
+    tokens: Tokens
+    shown: Sequence[Shown]
+
+    def common(self, other: "_Key") -> tuple[int, bool]:
+        """The number of tokens that both begin with, and whether a picture ends that."""
+        length = min(len(self.tokens), len(other.tokens))
+        different = np.flatnonzero(self.tokens[:length] != other.tokens[:length])
+        alike = int(different[0]) if len(different) else length
+        for one, another in zip_longest(self.shown, other.shown):
+            if one != another:
+                start = min(each.start for each in (one, another) if each is not None)
+                return min(alike, start), start < alike
+        return alike, False
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
     tenant: str
-    tokens: Tokens
+    key: _Key
     state: State
+    used: int
+
+
+@dataclass(slots=True, eq=False)
+class _Picture:
+    name: tuple[str, bytes]
+    values: mx.array
     used: int
 
 
@@ -48,7 +79,8 @@ class PrefixCache:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._entries: list[_Entry] = []
-        self._evicted: deque[tuple[str, Tokens]] = deque(maxlen=_REMEMBERED_EVICTIONS)
+        self._pictures: dict[tuple[str, bytes], _Picture] = {}
+        self._evicted: deque[tuple[str, _Key]] = deque(maxlen=_REMEMBERED_EVICTIONS)
         self._bytes = 0
         self._uses = 0
 
@@ -56,24 +88,26 @@ class PrefixCache:
     def bytes(self) -> int:
         return self._bytes
 
-    def find(self, tenant: str, prompt: list[int]) -> Found:
+    def find(self, tenant: str, prompt: list[int], shown: Sequence[Shown] = ()) -> Found:
         """The longest beginning of `prompt` that is there, up to all but its last token.
 
-        The state is a copy, to be fed on: arrays are shared until one side writes.
+        `shown` is what stands in it besides. The state is a copy, to be fed on: arrays are shared
+        until one side writes.
         """
         if not self._max_bytes:
             return Found(None, "the prefix cache is off")
-        wanted = np.asarray(prompt, np.int32)
+        wanted = _Key(np.asarray(prompt, np.int32), shown)
         most = len(prompt) - 1
         best: _Entry | None = None
-        best_tokens = nearest = stuck = 0
+        best_tokens = stuck = 0
+        nearest = (0, False)
         for entry in self._entries:
             if entry.tenant != tenant:
                 continue
-            common = _common(entry.tokens, wanted)
+            common = entry.key.common(wanted)
             nearest = max(nearest, common)
-            usable = min(common, most)
-            if usable < len(entry.tokens) and not can_trim_prompt_cache(entry.state.cache):
+            usable = min(common[0], most)
+            if usable < len(entry.key.tokens) and not can_trim_prompt_cache(entry.state.cache):
                 stuck = max(stuck, usable)
                 usable = 0
             if usable > best_tokens:
@@ -81,26 +115,42 @@ class PrefixCache:
         miss = self._miss(tenant, wanted, best_tokens, nearest=nearest, stuck=stuck)
         if best is None:
             return Found(None, miss)
-        self._uses += 1
-        best.used = self._uses
+        best.used = self._use()
         return Found(_beginning(best.state, best_tokens), miss)
 
     def put(self, tenant: str, state: State) -> None:
         """Keep `state`, in place of those that it makes superfluous. Evaluates its arrays."""
-        tokens = np.asarray(state.tokens, np.int32)
-        if not len(tokens) or state.bytes > self._max_bytes:
+        key = _Key(np.asarray(state.tokens, np.int32), state.shown)
+        count = len(key.tokens)
+        if not count or state.bytes > self._max_bytes:
             return
         trimmable = can_trim_prompt_cache(state.cache)
         for entry in [each for each in self._entries if each.tenant == tenant]:
-            covered = _common(entry.tokens, tokens) == len(entry.tokens)
-            if covered and (trimmable or len(entry.tokens) == len(tokens)):
+            covered = entry.key.common(key)[0] == len(entry.key.tokens)
+            if covered and (trimmable or len(entry.key.tokens) == count):
                 self._drop(entry)
         self._shrink_to(self._max_bytes - state.bytes, _MAX_ENTRIES - 1)
         # Unevaluated, it would hold on to the arrays of the whole batch that it was taken from.
         mx.eval([layer.state for layer in state.cache])
-        self._uses += 1
-        self._entries.append(_Entry(tenant, tokens, state, self._uses))
+        self._entries.append(_Entry(tenant, key, state, self._use()))
         self._bytes += state.bytes
+
+    def picture(self, tenant: str, digest: bytes) -> mx.array | None:
+        """What was computed of a picture, [tokens, values]; None where nothing is kept."""
+        found = self._pictures.get((tenant, digest))
+        if found is None:
+            return None
+        found.used = self._use()
+        return found.values
+
+    def put_picture(self, tenant: str, digest: bytes, values: mx.array) -> None:
+        """Keep what was computed of a picture; `values` are evaluated."""
+        name = tenant, digest
+        if values.nbytes > self._max_bytes or name in self._pictures:
+            return
+        self._shrink_to(self._max_bytes - values.nbytes)
+        self._pictures[name] = _Picture(name, values, self._use())
+        self._bytes += values.nbytes
 
     def reclaim(self, wanted_bytes: int) -> int:
         """Evict until `wanted_bytes` came back or nothing is left; returns the bytes given up."""
@@ -108,40 +158,50 @@ class PrefixCache:
         self._shrink_to(max(before - wanted_bytes, 0))
         return before - self._bytes
 
+    def _use(self) -> int:
+        self._uses += 1
+        return self._uses
+
     def _shrink_to(self, limit_bytes: int, limit_entries: int = _MAX_ENTRIES) -> None:
-        while self._bytes > limit_bytes or len(self._entries) > limit_entries:
-            oldest = min(self._entries, key=lambda entry: entry.used)
-            self._evicted.append((oldest.tenant, oldest.tokens))
-            self._drop(oldest)
+        while len(self._entries) > limit_entries:
+            self._evict(min(self._entries, key=lambda each: each.used))
+        while self._bytes > limit_bytes:
+            kept = [*self._entries, *self._pictures.values()]
+            self._evict(min(kept, key=lambda each: each.used))
+
+    def _evict(self, kept: _Entry | _Picture) -> None:
+        if isinstance(kept, _Picture):
+            del self._pictures[kept.name]
+            self._bytes -= kept.values.nbytes
+        else:
+            self._evicted.append((kept.tenant, kept.key))
+            self._drop(kept)
 
     def _drop(self, entry: _Entry) -> None:
         self._entries.remove(entry)
         self._bytes -= entry.state.bytes
 
-    def _miss(self, tenant: str, wanted: Tokens, found: int, *, nearest: int, stuck: int) -> str:
+    def _miss(
+        self, tenant: str, wanted: _Key, found: int, *, nearest: tuple[int, bool], stuck: int
+    ) -> str:
         """Why no more than `found` tokens were there."""
-        if found == len(wanted) - 1:
+        if found == len(wanted.tokens) - 1:
             return ""
-        gone = (_common(tokens, wanted) for owner, tokens in self._evicted if owner == tenant)
-        if max(gone, default=0) > max(found, nearest):
+        common, by_picture = nearest
+        gone = (key.common(wanted)[0] for owner, key in self._evicted if owner == tenant)
+        if max(gone, default=0) > max(found, common):
             return "evicted"
         if stuck > found:
             return f"not trimmable to {stuck} tokens"
-        if not nearest:
+        if by_picture:
+            return f"another picture at token {common}"
+        if not common:
             return "nothing that begins alike"
-        return f"first difference at token {nearest}"
-
-
-def _common(a: Tokens, b: Tokens) -> int:
-    """The number of tokens that both begin with."""
-    length = min(len(a), len(b))
-    different = np.flatnonzero(a[:length] != b[:length])
-    return int(different[0]) if len(different) else length
+        return f"first difference at token {common}"
 
 
 def _beginning(state: State, tokens: int) -> State:
     """A copy of the first `tokens` of `state`, which can be trimmed if that is not all of it."""
     cache = copy.deepcopy(state.cache)
     trim_prompt_cache(cache, len(state.tokens) - tokens)
-    shown = tuple(each for each in state.shown if each.start < tokens)
-    return State(state.tokens[:tokens], cache, shown)
+    return State(state.tokens[:tokens], cache, begun_before(state.shown, tokens))

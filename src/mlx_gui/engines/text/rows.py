@@ -15,6 +15,7 @@ import mlx.core as mx
 
 from mlx_gui.engines.text.caches import adopt, new_cache
 from mlx_gui.engines.text.decoding import Feed, State
+from mlx_gui.engines.text.inputs import begun_before
 from mlx_gui.engines.text.mlx_lm import StopSequences, TokenBuffer
 from mlx_gui.engines.text.network import Network
 
@@ -103,7 +104,7 @@ class Rows:
         if not row.tokens:
             return None
         cache = [layer.extract(place) for layer in self._cache]
-        return State(list(row.tokens), cache, row.feed.inputs.shown_before(len(row.tokens)))
+        return State(list(row.tokens), cache, begun_before(row.feed.inputs.shown, len(row.tokens)))
 
     def join(self, others: "Rows") -> None:
         """Take the rows of `others`, which is not used any more."""

@@ -13,7 +13,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_gui.engines.text.decoding import Fed, Feed, Processor, Sampled, State
-from mlx_gui.engines.text.inputs import Inputs
+from mlx_gui.engines.text.inputs import Inputs, begun_before
 from mlx_gui.engines.text.mlx_lm import (
     StopSequences,
     generate_step,
@@ -227,7 +227,7 @@ class SerialDecoder:
 
 def _held(sequence: _Sequence, cache: list[Any]) -> State:
     """The state of a sequence whose tokens `cache` holds."""
-    shown = sequence.feed.inputs.shown_before(len(sequence.tokens))
+    shown = begun_before(sequence.feed.inputs.shown, len(sequence.tokens))
     return State(list(sequence.tokens), cache, shown)
 
 
