@@ -2,9 +2,12 @@
 
 import copy
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+
+import mlx.core as mx
 
 from mlx_gui.core.device import scored_tokens
 from mlx_gui.core.errors import PROGRAM_ERRORS, InternalError
@@ -14,9 +17,11 @@ from mlx_gui.engines.device import backend
 from mlx_gui.engines.text.answer_form import may_call_in_form
 from mlx_gui.engines.text.decoding import Fed, Feed, Sampled, State
 from mlx_gui.engines.text.detokenizing import Decode, TextStream
+from mlx_gui.engines.text.inputs import Given, Inputs
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.logprobs import LogprobReader
 from mlx_gui.engines.text.mlx_lm import StopSequences
+from mlx_gui.engines.text.pictures import Placed
 from mlx_gui.engines.text.prefix_cache import Found, PrefixCache
 from mlx_gui.engines.text.processors import GuardedProcessors, make_processors
 from mlx_gui.engines.text.prompt import Prompt
@@ -76,10 +81,13 @@ class Answering:
         self, prepared: PreparedRequest, surroundings: Surroundings, prefixes: PrefixCache
     ) -> None:
         self.request_id = prepared.request_id
+        self.tenant = prepared.tenant
         self.keys: dict[int, int] = {}
-        self._prompt: Prompt = prepared.payload
+        # Pixels take much memory, and are wanted only once.
+        self._unseen = deque(prepared.payload.pictures)
+        self._shown = tuple(each.shown for each in self._unseen)
+        self._prompt: Prompt = replace(prepared.payload, pictures=())
         self._request = self._prompt.request
-        self._tenant = prepared.tenant
         self._surroundings = surroundings
         self._prefixes = prefixes
         self._sequences = [self._sequence(index) for index in range(self._request.n)]
@@ -90,7 +98,10 @@ class Answering:
         found = self._found()
         self._cached_tokens = len(found.state.tokens) if found.state is not None else 0
         self._cache_miss = found.miss
-        self._waiting: dict[int, Feed] = {0: self._feed(0, found.state)}
+        while self._unseen and self._unseen[0].end <= self._cached_tokens:
+            self._unseen.popleft()
+        self._given: list[Given] = []
+        self._waiting: dict[int, State | None] = {0: found.state}
         # What is scored is told before anything else.
         if self._cached_tokens == self._last and self._scorer is None:
             self._branch(found.state)
@@ -102,10 +113,24 @@ class Answering:
     def index_ended(self, key: int) -> bool:
         return self._sequences[self.keys[key]].ended
 
+    @property
+    def unseen(self) -> Placed | None:
+        """The next picture that has to be looked at before anything is decoded."""
+        return self._unseen[0] if self._unseen else None
+
+    def see(self, values: mx.array) -> None:
+        """Take in what a picture is to the model, the one that is unseen."""
+        self._given.append(Given(self._unseen.popleft().start, values))
+
+    def looked(self, began_s: float) -> None:
+        """A step that began at `began_s` was for its pictures: reading has begun."""
+        self._clock.prefill(began_s)
+
     def feeds(self) -> Mapping[int, Feed]:
         """What is to be decoded from now on, by index; each is returned once."""
+        assert not self._unseen, "pictures come first"
         waiting, self._waiting = self._waiting, {}
-        return waiting
+        return {index: self._feed(index, state) for index, state in waiting.items()}
 
     def read(self, fed: Fed, began_s: float) -> list[Event]:
         """The events of a part of the prompt that a step which began at `began_s` has read."""
@@ -113,7 +138,7 @@ class Answering:
         if fed.state is not None:
             reached = len(fed.state.tokens)
             if reached in self._kept_boundaries():
-                self._prefixes.put(self._tenant, fed.state)
+                self._prefixes.put(self.tenant, fed.state)
             if reached == self._last:
                 self._branch(fed.state)
         echoed = self._scored()
@@ -152,7 +177,7 @@ class Answering:
     def keep(self, key: int, state: State) -> None:
         """Take what is left of a sequence into the prefix cache; of the others it is a copy."""
         if self.keys[key] == 0:
-            self._prefixes.put(self._tenant, state)
+            self._prefixes.put(self.tenant, state)
 
     def cancelled(self) -> list[Event]:
         """The events that end what nobody waits for."""
@@ -171,6 +196,7 @@ class Answering:
             reasoning_tokens=sum(each.reasoning_tokens for each in self._sequences),
             cache_miss=self._cache_miss,
             ids=(*self._prompt.ids, *self._said) if self._request.tells_ids else (),
+            images=len(self._shown),
         )
 
     @property
@@ -182,7 +208,7 @@ class Answering:
         """What of the prompt need not be read again."""
         if self._scorer is not None:
             return Found(None, "the prompt is scored")
-        return self._prefixes.find(self._tenant, list(self._prompt.ids))
+        return self._prefixes.find(self.tenant, list(self._prompt.ids), self._shown)
 
     def _scored(self) -> list[Event]:
         """The events of what was scored of the prompt, with which each answer begins."""
@@ -217,7 +243,7 @@ class Answering:
         """Give the other sequences what the first has read, if they write anything."""
         for index in range(1, len(self._sequences) if self._prompt.max_tokens else 1):
             own = state and replace(state, cache=copy.deepcopy(state.cache))
-            self._waiting[index] = self._feed(index, own)
+            self._waiting[index] = own
 
     def _feed(self, index: int, state: State | None) -> Feed:
         prompt = self._prompt
@@ -236,6 +262,7 @@ class Answering:
             end_tokens=StopSequences([(token,) for token in self._end_tokens()]),
             boundaries=tuple(sorted(boundaries)),
             scorer=self._scorer if index == 0 else None,
+            inputs=Inputs(tuple(self._given), self._shown, prompt.positions),
         )
 
     def _end_tokens(self) -> frozenset[int]:

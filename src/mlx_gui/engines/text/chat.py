@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
-from mlx_gui.core.generation import Effort, GenerateRequest, Message, Reasoning, Tool
+from mlx_gui.core.generation import (
+    Effort,
+    GenerateRequest,
+    ImagePart,
+    Message,
+    Reasoning,
+    Tool,
+)
 from mlx_gui.core.markers import knows_calls, knows_tools
 from mlx_gui.core.model import TextOptions
 from mlx_gui.engines.text.control_tokens import ControlTokens
@@ -22,6 +29,7 @@ from mlx_gui.engines.text.messages import (
     turns_without_calls,
 )
 from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
+from mlx_gui.engines.text.pictures import pictures_in
 from mlx_gui.engines.text.template import (
     CHATML,
     PARAGRAPHS,
@@ -66,7 +74,8 @@ class Conversation:
 
     With `special` the tokenizer is to add the tokens that begin a text, which templates write
     themselves. `opened` is the part of the text that belongs to the answer already. A `wedge`
-    stands in control tokens that were typed; then `controls` knows the ids of `text`.
+    stands in control tokens that were typed; then `controls` knows the ids of `text`. The template
+    has written a sign for each of `pictures`.
     """
 
     text: str
@@ -75,6 +84,7 @@ class Conversation:
     controls: ControlTokens
     opened: str = ""
     wedge: str | None = None
+    pictures: tuple[ImagePart, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -83,11 +93,22 @@ class Conversation:
 
 
 class ChatFormat:
-    """The template of a model, and those that requests bring. For one thread."""
+    """The template of a model, and those that requests bring. For one thread.
 
-    def __init__(self, tokenizer: TokenizerWrapper, folder: Path, options: TextOptions) -> None:
+    Messages for one that `sees` may have pictures.
+    """
+
+    def __init__(
+        self,
+        tokenizer: TokenizerWrapper,
+        folder: Path,
+        options: TextOptions,
+        *,
+        sees: bool = False,
+    ) -> None:
         self._tokenizer = tokenizer
         self._options = options
+        self._sees = sees
         # A format in Python goes before a template, as it does in the library.
         self._in_python = tokenizer.has_chat_template and (
             tokenizer._chat_template is not None or tokenizer.chat_template is None
@@ -122,7 +143,7 @@ class ChatFormat:
         tools = () if request.tool_choice.mode == "none" else request.tools
         source = self._source(request.template, tools=bool(tools))
         form = self._form(source)
-        texts = form.controls.apart(request, plain_turns(messages), tools)
+        texts = form.controls.apart(request, plain_turns(messages, sees=self._sees), tools)
         turns, tools = self._known_to(source, texts.turns, texts.tools)
         variables = {
             **self._variables(request, texts.arguments, form.dialect),
@@ -146,6 +167,7 @@ class ChatFormat:
             form.controls,
             opened if texts.wedge is None else without_wedges(opened, texts.wedge),
             texts.wedge,
+            pictures_in(messages),
         )
 
     def _known_to(
@@ -279,13 +301,14 @@ def _checked_source(template: str) -> str:
 
 
 def _checked_beginning(turns: Sequence[Turn]) -> str:
-    if not turns or turns[-1]["role"] != "assistant" or not turns[-1]["content"]:
+    said = turns[-1]["content"] if turns and turns[-1]["role"] == "assistant" else ""
+    if not said or not isinstance(said, str):
         raise InvalidRequest(
             "There is no beginning of an answer to continue.",
             hint="Let the last message be the assistant's, with text.",
             param="messages",
         )
-    return turns[-1]["content"]
+    return said
 
 
 def _cut_behind_beginning(text: str) -> str:

@@ -1,16 +1,16 @@
-"""The engine for text models, on mlx-lm's generators."""
+"""The engine for models that write text, of prompts with whatever they read besides."""
 
 import gc
 import importlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import mlx.core as mx
 
 from mlx_gui.core.device import LIMITS
-from mlx_gui.core.errors import MlxGuiError, WorkerFailed
+from mlx_gui.core.errors import ErrorInfo, MlxGuiError, WorkerFailed
 from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.generation import (
     DetokenizeRequest,
@@ -38,6 +38,7 @@ from mlx_gui.engines.text.answering import Answering, Surroundings
 from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
 from mlx_gui.engines.text.decoding import Decoder, Fed, Sampled
 from mlx_gui.engines.text.loading import LoadedModel, load
+from mlx_gui.engines.text.looking import Looking
 from mlx_gui.engines.text.prefix_cache import PrefixCache
 from mlx_gui.engines.text.prompt import Preparation
 from mlx_gui.engines.text.serial import Draft, KVQuantization, SerialDecoder
@@ -51,8 +52,8 @@ _IMPORTED_BY_LOADS = (
 
 
 def create() -> Engine:
-    """An engine without a model yet."""
-    return TextEngine()
+    """An engine for models of mlx-lm, without one yet."""
+    return TextEngine(load)
 
 
 def warm() -> None:
@@ -71,29 +72,33 @@ class _Resident:
     surroundings: Surroundings
     decoder: Decoder
     prefixes: PrefixCache
+    looking: Looking
 
 
 class TextEngine:
-    """See `engines.base.Engine`, in whose terms it works.
+    """See `engines.base.Engine`, in whose terms it works. `loader` makes a model of a folder.
 
     A request is answered by `n` sequences of the decoder; `_running` finds it by the key of each.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, loader: Callable[[LoadSpec, LoadReport], LoadedModel]) -> None:
+        self._loader = loader
         self._resident: _Resident | None = None
         self._answers: dict[str, Answering] = {}
         self._running: dict[int, Answering] = {}
         self._load_peak_bytes = 0
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
-        loaded = load(spec, report)
+        loaded = self._loader(spec, report)
+        prefixes = PrefixCache(spec.text.prefix_cache_bytes)
         self._resident = _Resident(
             spec=spec,
             loaded=loaded,
             preparation=Preparation(loaded, spec),
             surroundings=Surroundings.of(loaded),
             decoder=_decoder(loaded, spec),
-            prefixes=PrefixCache(spec.text.prefix_cache_bytes),
+            prefixes=prefixes,
+            looking=Looking(loaded.tower, prefixes),
         )
         # From here on the counter is of what answers take.
         self._load_peak_bytes = mx.get_peak_memory()
@@ -132,6 +137,8 @@ class TextEngine:
     def step(self) -> list[StepEvents]:
         if not self._answers:
             return []
+        if self._model().looking.is_next(others=bool(self._running)):
+            return self._look()
         began_s = time.monotonic()
         try:
             fed, sampled = self._model().decoder.step()
@@ -192,11 +199,34 @@ class TextEngine:
         return self._resident
 
     def _start(self, answering: Answering) -> None:
-        """Hand over those sequences of `answering` that can be fed now."""
+        """Hand over those sequences of `answering` that can be fed now.
+
+        What it has not looked at comes first.
+        """
+        if answering.unseen is not None:
+            self._model().looking.add(answering)
+            return
         for index, feed in answering.feeds().items():
             (key,) = self._model().decoder.add([feed])
             answering.keys[key] = index
             self._running[key] = answering
+
+    def _look(self) -> list[StepEvents]:
+        """One picture; a tower that fails has failed that request alone."""
+        looking = self._model().looking
+        answering = looking.next()
+        began_s = time.monotonic()
+        try:
+            seen = looking.look()
+        except MODEL_ERRORS as error:
+            if says_out_of_memory(str(error)):
+                raise
+            self._let_go(answering)
+            return [StepEvents(answering.request_id, (Failed(_failure(error)),))]
+        answering.looked(began_s)
+        if seen is not None:
+            self._start(seen)
+        return []
 
     def _read(self, fed: Fed, began_s: float, events: dict[str, list[Event]]) -> None:
         answering = self._running.get(fed.key)
@@ -236,6 +266,7 @@ class TextEngine:
     def _let_go(self, answering: Answering) -> None:
         """The request ends now, whatever of it is still decoded."""
         del self._answers[answering.request_id]
+        self._model().looking.remove(answering)
         self._remove(answering, [key for key in answering.keys if key in self._running])
 
     def _remove(self, answering: Answering, keys: Sequence[int]) -> None:
@@ -246,17 +277,21 @@ class TextEngine:
 
     def _fail_all(self, error: Exception) -> list[StepEvents]:
         """The rows of a batch are computed as one: all have failed, and a new batch begins."""
-        failure = WorkerFailed(
-            f"The model failed while it generated: {error}", hint="Send the request again."
-        )
-        failed = [StepEvents(each, (Failed(failure.info()),)) for each in self._answers]
+        failed = [StepEvents(each, (Failed(_failure(error)),)) for each in self._answers]
         self._answers.clear()
         self._running.clear()
         resident = self._model()
+        resident.looking = Looking(resident.loaded.tower, resident.prefixes)
         resident.decoder.close()
         resident.decoder = _decoder(resident.loaded, resident.spec)
         mx.clear_cache()
         return failed
+
+
+def _failure(error: Exception) -> ErrorInfo:
+    return WorkerFailed(
+        f"The model failed while it generated: {error}", hint="Send the request again."
+    ).info()
 
 
 def _pool_tokens(spec: LoadSpec) -> int:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 Positions = NDArray[np.int32]
 """Those of a prompt's tokens, [axes, tokens]."""
 
+Digest = bytes
+"""Tells two pictures apart, whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -17,7 +20,7 @@ class Shown:
 
     start: int
     tokens: int
-    digest: bytes
+    digest: Digest
 
 
 @dataclass(frozen=True, slots=True)

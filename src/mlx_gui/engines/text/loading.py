@@ -33,6 +33,7 @@ from mlx_gui.engines.text.mlx_lm import (
     make_prompt_cache,
 )
 from mlx_gui.engines.text.network import Network
+from mlx_gui.engines.text.pictures import Eyes, Tower
 from mlx_gui.engines.text.weights import hold_weights
 
 
@@ -42,7 +43,8 @@ class LoadedModel:
 
     A tokenizer is for one thread: `tokenizer` for the main thread, its copy for preparation.
     `serial_because` says why sequences are decoded one after the other, None when they need not be.
-    `trimmable` is whether a cache can give tokens at its end back.
+    `trimmable` is whether a cache can give tokens at its end back. Of a model that sees, `eyes`
+    read pictures while requests are prepared, and `tower` looks at them.
     """
 
     network: Network
@@ -54,6 +56,8 @@ class LoadedModel:
     serial_because: str | None
     trimmable: bool
     kv_group_size: int
+    eyes: Eyes | None = None
+    tower: Tower | None = None
 
 
 def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:

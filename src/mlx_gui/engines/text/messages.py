@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.core.generation import (
@@ -20,6 +20,9 @@ from mlx_gui.parsers.base import Call, CallForm
 from mlx_gui.parsers.library_syntax import openai_tool
 
 Turn = dict[str, Any]
+Part = dict[str, str]
+Content = str | list[Part]
+"""Of a turn: its text, or with pictures all of its parts."""
 
 _SHORT_ID = re.compile(r"[A-Za-z0-9]{9}")
 
@@ -39,10 +42,11 @@ To call one, write nothing but this, with its name and its arguments as a JSON o
 The result comes between <tool_response> and </tool_response>."""
 
 
-def plain_turns(messages: Sequence[Message]) -> list[Turn]:
+def plain_turns(messages: Sequence[Message], *, sees: bool = False) -> list[Turn]:
     """The messages with their content as one string, and each result of a tool a turn of its own.
 
-    Raises CapabilityMissing for pictures.
+    Content with pictures is a list of parts, for a model that `sees`. Raises CapabilityMissing for
+    pictures otherwise.
     """
     names = {
         part.id: part.name
@@ -50,7 +54,7 @@ def plain_turns(messages: Sequence[Message]) -> list[Turn]:
         for part in message.parts
         if isinstance(part, ToolCallPart)
     }
-    return [turn for message in messages for turn in _turns(message, names)]
+    return [turn for message in messages for turn in _turns(message, names, sees=sees)]
 
 
 def repaired_turns(turns: Sequence[Turn], form: CallForm) -> Iterator[list[Turn]]:
@@ -73,7 +77,7 @@ def normal_turns(turns: Sequence[Turn], *, calls_apart: bool = False) -> list[Tu
     With `calls_apart` calls and results stay as they are, as if they were not among the turns.
     """
     normal: list[Turn] = []
-    system: list[str] = []
+    system: list[Content] = []
     for turn in turns:
         if turn["role"] == "system":
             system.append(turn["content"])
@@ -81,7 +85,7 @@ def normal_turns(turns: Sequence[Turn], *, calls_apart: bool = False) -> list[Tu
             normal.append(turn)
         elif turn["role"] == "assistant":
             if all(_is_of_calls(each) for each in normal):
-                normal.insert(0, {"role": "user", "content": "\n\n".join(system)})
+                normal.insert(0, {"role": "user", "content": _joined(system)})
                 system = []
             _join(normal, turn, [], calls_apart=calls_apart)
         else:
@@ -99,7 +103,7 @@ def turns_with_prompt(turns: Sequence[Turn], tools: Sequence[Tool], form: CallFo
         call=form.render([Call("<name>", "<arguments>")]),
     )
     if turns and turns[0]["role"] == "system":
-        return [{**turns[0], "content": f"{turns[0]['content']}\n\n{prompt}"}, *turns[1:]]
+        return [{**turns[0], "content": _joined([turns[0]["content"], prompt])}, *turns[1:]]
     return [{"role": "system", "content": prompt}, *turns]
 
 
@@ -109,7 +113,7 @@ def turns_without_calls(turns: Sequence[Turn], form: CallForm) -> list[Turn]:
 
 
 def _join(
-    turns: list[Turn], turn: Turn, system: Sequence[str], *, calls_apart: bool = False
+    turns: list[Turn], turn: Turn, system: Sequence[Content], *, calls_apart: bool = False
 ) -> None:
     """Add `turn`, behind the texts of `system`, to the last one if that has the same role."""
     texts = [*system, turn["content"]]
@@ -119,7 +123,24 @@ def _join(
         calls = [*last.get("tool_calls", ()), *turn.get("tool_calls", ())]
         turn = {**last, **turn, **({"tool_calls": calls} if calls else {})}
         texts = [last["content"], *texts]
-    turns.append({**turn, "content": "\n\n".join(text for text in texts if text)})
+    turns.append({**turn, "content": _joined(texts)})
+
+
+def _joined(contents: Iterable[Content]) -> Content:
+    """One after the other, with an empty line between them; a list where one of them is."""
+    told = [each for each in contents if each]
+    if all(isinstance(each, str) for each in told):
+        return "\n\n".join(cast(list[str], told))
+    parts: list[Part] = []
+    for place, each in enumerate(told):
+        parts += [_text(each)] if isinstance(each, str) else each
+        if place + 1 < len(told):
+            parts.append(_text("\n\n"))
+    return parts
+
+
+def _text(text: str) -> Part:
+    return {"type": "text", "text": text}
 
 
 def _is_of_calls(turn: Turn) -> bool:
@@ -141,17 +162,19 @@ def _short_id(id: str) -> str:
     return id if _SHORT_ID.fullmatch(id) else sha256(id.encode(errors="replace")).hexdigest()[:9]
 
 
-def _turns(message: Message, names: dict[str, str]) -> list[Turn]:
-    if any(isinstance(part, ImagePart) for part in message.parts):
+def _turns(message: Message, names: dict[str, str], *, sees: bool) -> list[Turn]:
+    pictures = any(isinstance(part, ImagePart) for part in message.parts)
+    if pictures and not sees:
         raise CapabilityMissing(
             "This model reads text only, and a message holds a picture.",
             hint="Choose a model with the capability vision.",
         )
     results = [part for part in message.parts if isinstance(part, ToolResultPart)]
     turns = [_result(part, part.name or names.get(part.call_id)) for part in results]
-    if results and not any(isinstance(part, TextPart) for part in message.parts):
+    if results and not any(isinstance(part, TextPart | ImagePart) for part in message.parts):
         return turns
-    turn: Turn = {"role": message.role, "content": message.text()}
+    content = _in_parts(message) if pictures else message.text()
+    turn: Turn = {"role": message.role, "content": content}
     if message.name is not None:
         turn["name"] = message.name
     thought = "".join(part.text for part in message.parts if isinstance(part, ReasoningPart))
@@ -162,6 +185,15 @@ def _turns(message: Message, names: dict[str, str]) -> list[Turn]:
     if calls:
         turn["tool_calls"] = calls
     return [*turns, turn]
+
+
+def _in_parts(message: Message) -> list[Part]:
+    """Texts and pictures in their order; who they are of says nothing here."""
+    return [
+        _text(part.text) if isinstance(part, TextPart) else {"type": "image"}
+        for part in message.parts
+        if isinstance(part, TextPart | ImagePart)
+    ]
 
 
 def _result(part: ToolResultPart, name: str | None) -> Turn:
@@ -186,8 +218,11 @@ def _call(part: ToolCallPart) -> Turn:
 
 def _as_text(turn: Turn, form: CallForm) -> Turn:
     if turn["role"] == "tool":
-        text = f"<tool_response>\n{turn['content']}\n</tool_response>"
-        return {"role": "user", "content": text}
+        told = turn["content"]
+        if isinstance(told, str):
+            return {"role": "user", "content": f"<tool_response>\n{told}\n</tool_response>"}
+        parts = [_text("<tool_response>\n"), *told, _text("\n</tool_response>")]
+        return {"role": "user", "content": parts}
     functions = [call["function"] for call in turn.get("tool_calls", ())]
     if not functions:
         return turn
@@ -198,4 +233,6 @@ def _as_text(turn: Turn, form: CallForm) -> Turn:
         ]
     )
     plain = {key: value for key, value in turn.items() if key != "tool_calls"}
+    if not isinstance(turn["content"], str):
+        return {**plain, "content": _joined([turn["content"], calls])}
     return {**plain, "content": "\n".join(text for text in (turn["content"], calls) if text)}

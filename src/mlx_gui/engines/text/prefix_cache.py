@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_gui.engines.text.decoding import State
-from mlx_gui.engines.text.inputs import Shown, begun_before
+from mlx_gui.engines.text.inputs import Digest, Shown, begun_before
 from mlx_gui.engines.text.mlx_lm import can_trim_prompt_cache, trim_prompt_cache
 
 _MAX_ENTRIES = 256
@@ -68,7 +68,7 @@ class _Entry:
 
 @dataclass(slots=True, eq=False)
 class _Picture:
-    name: tuple[str, bytes]
+    name: tuple[str, Digest]
     values: mx.array
     used: int
 
@@ -79,7 +79,7 @@ class PrefixCache:
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self._entries: list[_Entry] = []
-        self._pictures: dict[tuple[str, bytes], _Picture] = {}
+        self._pictures: dict[tuple[str, Digest], _Picture] = {}
         self._evicted: deque[tuple[str, _Key]] = deque(maxlen=_REMEMBERED_EVICTIONS)
         self._bytes = 0
         self._uses = 0
@@ -135,7 +135,7 @@ class PrefixCache:
         self._entries.append(_Entry(tenant, key, state, self._use()))
         self._bytes += state.bytes
 
-    def picture(self, tenant: str, digest: bytes) -> mx.array | None:
+    def picture(self, tenant: str, digest: Digest) -> mx.array | None:
         """What was computed of a picture, [tokens, values]; None where nothing is kept."""
         found = self._pictures.get((tenant, digest))
         if found is None:
@@ -143,7 +143,7 @@ class PrefixCache:
         found.used = self._use()
         return found.values
 
-    def put_picture(self, tenant: str, digest: bytes, values: mx.array) -> None:
+    def put_picture(self, tenant: str, digest: Digest, values: mx.array) -> None:
         """Keep what was computed of a picture; `values` are evaluated."""
         name = tenant, digest
         if values.nbytes > self._max_bytes or name in self._pictures:

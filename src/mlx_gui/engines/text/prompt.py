@@ -23,10 +23,12 @@ from mlx_gui.engines.text.chat import ChatFormat, Conversation, merged_reasoning
 from mlx_gui.engines.text.detokenizing import text_of
 from mlx_gui.engines.text.grammar import CompiledGrammar, GrammarCompiler
 from mlx_gui.engines.text.infilling import Infilling
+from mlx_gui.engines.text.inputs import Positions
 from mlx_gui.engines.text.lengths import check_tokenized, tokens_if_too_long
 from mlx_gui.engines.text.loading import LoadedModel
 from mlx_gui.engines.text.mlx_lm import TokenizerWrapper
 from mlx_gui.engines.text.penalties import check_logit_bias
+from mlx_gui.engines.text.pictures import Album, Placed, Read
 from mlx_gui.engines.text.sampling import Choice, resolve
 from mlx_gui.engines.text.scoring import offsets_by_bytes, offsets_in_text
 from mlx_gui.engines.text.thought import Thinking, ThoughtMarkers
@@ -47,7 +49,8 @@ class Prompt:
     `thinking` model's answer, `grammar` is for what follows the thought. `boundaries` are lengths
     of the prompt that later prompts of this conversation will likely begin with. `echo` is the text
     that the answer begins with; if its tokens are scored, they begin at `offsets` in it. Besides
-    the model's own, `end_tokens` end the answer.
+    the model's own, `end_tokens` end the answer. `pictures` are in their order, and with them a
+    model may want `positions`.
     """
 
     request: GenerateRequest
@@ -62,11 +65,13 @@ class Prompt:
     echo: str = ""
     offsets: tuple[int, ...] = ()
     end_tokens: frozenset[int] = frozenset()
+    pictures: tuple[Placed, ...] = ()
+    positions: Positions | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A prompt before its checks."""
+    """A prompt before its checks. `pictures` begin at these tokens."""
 
     ids: list[int]
     dialect: Dialect
@@ -76,6 +81,7 @@ class _Text:
     boundaries: tuple[int, ...] = ()
     end_tokens: frozenset[int] = frozenset()
     dropped_ids: int = 0
+    pictures: tuple[tuple[int, Read], ...] = ()
 
 
 class Preparation:
@@ -91,7 +97,10 @@ class Preparation:
         self._generation_config: Mapping[str, Any] = loaded.generation_config
         self._spec = spec
         self._token_bytes = token_bytes_of(self._tokenizer)
-        self._chat = ChatFormat(self._tokenizer, Path(spec.path), spec.text)
+        self._album = None if loaded.eyes is None else Album(loaded.eyes, spec.text.context)
+        self._chat = ChatFormat(
+            self._tokenizer, Path(spec.path), spec.text, sees=self._album is not None
+        )
         self._infilling = Infilling(
             self._tokenizer,
             self._chat.dialect,
@@ -134,6 +143,7 @@ class Preparation:
         grammar = compiled_form(
             request, prompt.dialect, grammars=self._grammars, token_id=self._chat.token_id
         )
+        pictures, positions = self._placed(prompt)
         payload = Prompt(
             request=request,
             ids=tuple(prompt.ids),
@@ -153,6 +163,8 @@ class Preparation:
             echo=prompt.text if request.echo else "",
             offsets=self._offsets(request, prompt) if request.scores_prompt else (),
             end_tokens=prompt.end_tokens,
+            pictures=pictures,
+            positions=positions,
         )
         told = Prepared(
             len(prompt.ids),
@@ -170,6 +182,7 @@ class Preparation:
         asked = request.request
         match asked.prompt:
             case None:
+                self._look_at(asked)
                 conversation = self._chat.render(asked, asked.messages)
                 check_tokenized(conversation.text)
                 ids = self._encoded(conversation)
@@ -215,6 +228,7 @@ class Preparation:
             raise InvalidRequest(
                 "There are no messages.", hint="Send at least one message.", param="messages"
             )
+        self._look_at(request)
         messages: Sequence[Message] = request.messages
         truncate = self._spec.text.truncate if request.truncate is None else request.truncate
         room = self._prompt_room(request)
@@ -232,15 +246,31 @@ class Preparation:
         earlier = self._earlier(request, max(0, room - len(ids)) if truncate else None)
         if earlier and ids[:1] == [self._tokenizer.bos_token_id]:
             ids = ids[1:]
+        ids = [*earlier, *ids]
+        pictures: tuple[tuple[int, Read], ...] = ()
+        if self._album is not None:
+            pictures = self._album.places(ids, conversation.pictures, behind=len(earlier))
         return _Text(
-            [*earlier, *ids],
+            ids,
             conversation.dialect,
             _is_in_thought(conversation),
             conversation.shown,
             len(request.messages) - len(messages),
             boundaries,
             dropped_ids=len(request.earlier) - len(earlier),
+            pictures=pictures,
         )
+
+    def _look_at(self, request: GenerateRequest) -> None:
+        """Read the pictures, if the model sees; else the chat format refuses them."""
+        if self._album is not None:
+            self._album.read(request.messages, self._still_wanted)
+
+    def _placed(self, prompt: _Text) -> tuple[tuple[Placed, ...], Positions | None]:
+        """The pictures of a prompt that has room for its answer, and what positions they make."""
+        if self._album is None or not prompt.pictures:
+            return (), None
+        return self._album.placed(prompt.pictures, len(prompt.ids), self._still_wanted)
 
     def _offsets(self, request: GenerateRequest, prompt: _Text) -> tuple[int, ...]:
         """Where the tokens of a raw prompt begin in its text."""
@@ -358,9 +388,16 @@ class Preparation:
         """The ids of all of its text, or of the first characters."""
         self._still_wanted()
         text, special = conversation.text[:characters], conversation.special
+        album = self._album if conversation.pictures else None
+        if album is not None:
+            text = album.eyes.spelt(text)
         if conversation.wedge is None:
-            return self._encode(text, special=special)
-        return conversation.controls.encode(_valid(text), conversation.wedge, special=special)
+            ids = self._encode(text, special=special)
+        else:
+            ids = conversation.controls.encode(_valid(text), conversation.wedge, special=special)
+        if album is None:
+            return ids
+        return album.filled(ids, conversation.pictures, whole=characters is None)
 
     def _encode(self, text: str, *, special: bool) -> list[int]:
         return self._tokenizer.encode(_valid(text), add_special_tokens=special)
