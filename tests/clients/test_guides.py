@@ -94,6 +94,5 @@ def test_every_block_is_of_a_language_that_is_tested(page: str) -> None:
 
 
 def test_langchains_embeddings_are_made_as_the_guide_has_it(server: Server) -> None:
-    pytest.importorskip("langchain_openai", reason="it is in no group of packages yet")
     (example,) = blocks("embeddings", "langchain")
     assert run(sys.executable, "-c", here(example, server)).split() == ["64", "2"]
