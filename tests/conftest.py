@@ -9,6 +9,8 @@ from functools import cache
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.support.shared import begin_to_share
+
 # How long it takes to make an example, or to try it, says how busy the machine is.
 settings.register_profile("desk", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # CI judges a change by the same examples every time; at the desk each run looks at new ones.
@@ -28,6 +30,10 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def pytest_configure() -> None:
+    begin_to_share()
 
 
 def pytest_collection_finish() -> None:

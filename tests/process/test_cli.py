@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.nursery import ran
+from tests.support.server import first_start
 from tests.support.waiting import wait_until
 
 DEADLINE_S = 60
@@ -31,8 +34,9 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     ours = {name: text for name, text in os.environ.items() if not name.startswith("MLX_GUI_")}
-    data_dir = str(tmp_path_factory.mktemp("data"))
-    return ours | {"MLX_GUI_DATA_DIR": data_dir, "TERM": "dumb", "NO_COLOR": "1"}
+    data_dir = tmp_path_factory.mktemp("server") / "data"
+    shutil.copytree(first_start(), data_dir)
+    return ours | {"MLX_GUI_DATA_DIR": str(data_dir), "TERM": "dumb", "NO_COLOR": "1"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -79,14 +83,7 @@ def mlx_gui(environment: dict[str, str]) -> Run:
     """Runs a command to its end; nothing is typed or piped in unless `stdin` says so."""
 
     def run(*arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*PROGRAM, *arguments],
-            env=environment | variables,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-        )
+        return ran(*arguments, environment=environment | variables, piped=stdin.encode())
 
     return run
 

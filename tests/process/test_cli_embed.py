@@ -2,15 +2,13 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.nursery import ran
 from tests.support.server import Server, running_server
-
-DEADLINE_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -20,16 +18,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def embed(server: Server, *arguments: str, piped: bytes = b"") -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlx_gui", "embed", *arguments, "--data-dir", str(server.data_dir)],
-        input=piped,
-        capture_output=True,
-        timeout=DEADLINE_S,
-        check=False,
-    )
-    return subprocess.CompletedProcess(
-        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
-    )
+    where = ("--data-dir", str(server.data_dir))
+    return ran("embed", *arguments, *where, piped=piped)
 
 
 def vectors(done: subprocess.CompletedProcess[str]) -> list[list[float]]:

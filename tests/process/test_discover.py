@@ -15,6 +15,7 @@ import pytest
 from tests.hub.faults import Fault
 from tests.hub.folders import model_folder
 from tests.hub.server import HubServer
+from tests.support.nursery import ran
 from tests.support.server import Server, running_server
 
 TOKEN = "hf_abcdefghijklmnopqrst"
@@ -45,12 +46,7 @@ class House:
         return answer.json()
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "mlx_gui", *arguments, "--url", self.server.address],
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_S,
-        )
+        return ran(*arguments, "--url", self.server.address)
 
 
 @pytest.fixture(scope="module")

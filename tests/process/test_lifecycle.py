@@ -252,7 +252,7 @@ def test_a_signal_lets_running_answers_finish_then_exits_zero(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with (
-        visited_server(tmp_path) as visitor,
+        visited_server(tmp_path, program=PROGRAM) as visitor,
         visitor.stream("fake/echo", script(text="tick", repeat=40, delay_ms=50)) as stream,
     ):
         stream.text()

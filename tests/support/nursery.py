@@ -1,8 +1,9 @@
-"""Servers as forks of one process that has imported what they need, which is most of their start.
+"""The program as a fork of one process that has imported what it needs, which is most of its start.
 
 On Linux only: elsewhere not all that a system's libraries have begun outlives a fork.
 """
 
+import gc
 import importlib
 import json
 import os
@@ -12,14 +13,19 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import NoReturn
 
+DEADLINE_S = 120.0
 _ROOT = Path(__file__).parents[2]
 _NEEDED = ("mlx_gui.cli.main", "mlx_gui.cli.start", "mlx_gui.serve", "mlx_gui.asgi")
 _LENGTH_BYTES = 4
-_OUTPUTS = (1, 2)
+_STREAMS = 3
+"""Standard input, output and errors."""
 
 
 @dataclass(slots=True)
@@ -41,7 +47,7 @@ class Forked:
         """Its exit code. Raises TimeoutExpired where it runs for longer than `timeout` seconds."""
         code = self._ended_within(timeout)
         if code is None:
-            raise subprocess.TimeoutExpired(f"the server {self.pid}", timeout or 0)
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
         return code
 
     def send_signal(self, number: int) -> None:
@@ -62,18 +68,54 @@ class Forked:
         return self.returncode
 
 
-def forked(arguments: Sequence[str], *, environment: Mapping[str, str], output: int) -> Forked:
+def forked(
+    arguments: Sequence[str], *, environment: Mapping[str, str], streams: Sequence[int]
+) -> Forked:
     """The program with `arguments` and nothing but this `environment`, as it begins.
 
-    What it prints goes to the descriptor `output`.
+    `streams` are the descriptors of what it reads, writes, and complains to.
     """
     order = json.dumps([list(arguments), dict(environment)]).encode()
     length = len(order).to_bytes(_LENGTH_BYTES, "big")
     ours, theirs = socket.socketpair()
     with theirs:
-        socket.send_fds(_nursery(), [length], [output, theirs.fileno()])
+        socket.send_fds(_nursery(), [length], [*streams, theirs.fileno()])
         _nursery().sendall(order)
     return Forked(_number(ours), ours)
+
+
+def ran(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    piped: bytes = b"",
+    deadline_s: float = DEADLINE_S,
+) -> subprocess.CompletedProcess[str]:
+    """A command after its end, with what it said; it has read `piped`."""
+    environment = os.environ if environment is None else environment
+    with ExitStack() as stack:
+        given, said, complained = (stack.enter_context(TemporaryFile()) for _ in range(_STREAMS))
+        given.write(piped)
+        given.seek(0)
+        if sys.platform == "linux":
+            streams = [given.fileno(), said.fileno(), complained.fileno()]
+            process = forked(arguments, environment=environment, streams=streams)
+        else:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "mlx_gui", *arguments],
+                env=environment,
+                stdin=given,
+                stdout=said,
+                stderr=complained,
+            )
+        try:
+            code = process.wait(deadline_s)
+        finally:
+            process.kill()
+        said.seek(0)
+        complained.seek(0)
+        return subprocess.CompletedProcess(
+            ["mlx-gui", *arguments], code, said.read().decode(), complained.read().decode()
+        )
 
 
 @cache
@@ -97,7 +139,7 @@ def _number(told: socket.socket) -> int:
     line = b""
     while not line.endswith(b"\n"):
         byte = told.recv(1)
-        assert byte, "whoever looks after the server is gone"
+        assert byte, "whoever looks after the program is gone"
         line += byte
     return int(line)
 
@@ -109,10 +151,12 @@ def _serve(orders: socket.socket) -> bool:
     """Whether this process is to become the program; False when nothing more is ordered."""
     for name in _NEEDED:
         importlib.import_module(name)
-    # Nobody asks how those ended who look after a server.
+    # No collection looks through it, in no fork.
+    gc.freeze()
+    # Nobody asks how those ended who look after the program.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
-        length, descriptors, *_ = socket.recv_fds(orders, _LENGTH_BYTES, len(_OUTPUTS))
+        length, descriptors, *_ = socket.recv_fds(orders, _LENGTH_BYTES, _STREAMS + 1)
         if not length:
             return False
         with orders.makefile("rb", buffering=0) as content:
@@ -122,28 +166,49 @@ def _serve(orders: socket.socket) -> bool:
         if os.fork() == 0:
             orders.close()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            return _look_after(*json.loads(order), *descriptors)
+            return _look_after(*json.loads(order), descriptors)
         for each in descriptors:
             os.close(each)
 
 
-def _look_after(arguments: list[str], environment: dict[str, str], output: int, told: int) -> bool:
+def _look_after(
+    arguments: list[str], environment: dict[str, str], descriptors: Sequence[int]
+) -> bool:
     """True in the child; here its pid and its exit code are told, and then this process ends."""
+    *streams, told = descriptors
     child = os.fork()
     if child == 0:
         os.close(told)
-        for each in _OUTPUTS:
-            os.dup2(output, each)
-        os.close(output)
+        for number, each in enumerate(streams):
+            os.dup2(each, number)
+            os.close(each)
         os.environ.clear()
         os.environ.update(environment)
         sys.argv[1:] = arguments
         return True
-    os.close(output)
+    for each in streams:
+        os.close(each)
     os.write(told, b"%d\n" % child)
     _, status = os.waitpid(child, 0)
     os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
     os._exit(0)
+
+
+def _be_the_program() -> NoReturn:
+    """Never returns: it would take longer to forget all that was imported than to end."""
+    from mlx_gui.__main__ import main
+
+    code: object = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+        if isinstance(code, str):
+            print(code, file=sys.stderr)
+            code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":
@@ -153,6 +218,4 @@ if __name__ == "__main__":
     with socket.socket(fileno=int(sys.argv[1])) as ordered:
         becomes_program = _serve(ordered)
     if becomes_program:
-        from mlx_gui.__main__ import main
-
-        main()
+        _be_the_program()

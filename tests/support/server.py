@@ -14,10 +14,12 @@ from tempfile import TemporaryDirectory
 
 import httpx
 import msgspec
+from filelock import FileLock
 
 from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
 from mlx_gui.store.database import DATABASE_FILE
 from tests.support.nursery import Forked, forked
+from tests.support.shared import shared_folder
 from tests.support.waiting import wait_until
 
 START_DEADLINE_S = 90.0
@@ -71,27 +73,30 @@ def running_server(
         yield server
 
 
+@cache
 def first_start() -> Path:
     """What the first server on a machine leaves, in a data directory not to be written to.
 
     It made the database, asked a child what the machine is, and tried and built the BLAS, which
     takes longer than most tests.
     """
-    return Path(_first_start().name)
-
-
-@cache
-def _first_start() -> TemporaryDirectory[str]:
-    """Kept for as long as this process lives."""
-    kept = TemporaryDirectory(prefix="mlx-gui-first-start-")
-    with TemporaryDirectory(prefix="mlx-gui-first-start-") as folder:
-        data_dir, log = Path(folder, "data"), Path(folder, "server.log")
-        settings = {"engine": "mlx", "model_dirs": folder}
-        with _started(data_dir, log, settings, program=PROGRAM):
-            pass
-        shutil.copy(data_dir / DATABASE_FILE, kept.name)
-        shutil.copytree(data_dir / "cache", Path(kept.name, "cache"))
+    kept = shared_folder() / "first-start"
+    with FileLock(f"{kept}.lock"):
+        if not kept.is_dir():
+            with TemporaryDirectory(dir=kept.parent) as folder:
+                _start_first(Path(folder)).rename(kept)
     return kept
+
+
+def _start_first(folder: Path) -> Path:
+    data_dir, left = folder / "data", folder / "left"
+    settings = {"engine": "mlx", "model_dirs": folder}
+    with _started(data_dir, folder / "server.log", settings, program=PROGRAM):
+        pass
+    left.mkdir()
+    shutil.copy(data_dir / DATABASE_FILE, left)
+    shutil.copytree(data_dir / "cache", left / "cache")
+    return left
 
 
 @contextmanager
@@ -122,13 +127,14 @@ def _started(
 def _begun(
     program: Sequence[str] | None, arguments: list[str], environment: dict[str, str], log: Path
 ) -> subprocess.Popen[bytes] | Forked:
-    with log.open("wb") as output:
+    with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
         if program is None and sys.platform == "linux":
-            return forked(arguments, environment=environment, output=output.fileno())
+            streams = [nothing.fileno(), output.fileno(), output.fileno()]
+            return forked(arguments, environment=environment, streams=streams)
         return subprocess.Popen(
             [sys.executable, *(program or PROGRAM), *arguments],
             env=environment,
-            stdin=subprocess.DEVNULL,
+            stdin=nothing,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
