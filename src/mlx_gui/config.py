@@ -75,6 +75,9 @@ class Config:
     max_upload_bytes: int
     max_audio_bytes: int
     max_audio_s: float
+    max_pictures: int
+    max_picture_bytes: int
+    max_picture_pixels: int
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]

@@ -222,6 +222,27 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(1, 10_000_000),
     ),
     Setting(
+        "max_pictures",
+        "integer",
+        100,
+        "Pictures in one request to a model that sees, those of earlier turns included.",
+        bounds=(1, 4096),
+    ),
+    Setting(
+        "max_picture_bytes",
+        "integer",
+        32 * 1024 * 1024,
+        "Largest file of a picture.",
+        bounds=(1024, 2**30),
+    ),
+    Setting(
+        "max_picture_pixels",
+        "integer",
+        4 * 1024 * 1024,
+        "Pixels of a picture that models are shown; one with more is scaled down.",
+        bounds=(200_000, 64 * 1024 * 1024),
+    ),
+    Setting(
         "allowed_hosts",
         "list",
         (),

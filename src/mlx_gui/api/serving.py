@@ -4,7 +4,8 @@ A family brings what is its own: its translation, and how events read as its byt
 """
 
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, TypeVar, cast
 
@@ -16,6 +17,8 @@ from mlx_gui.api.auth import requires
 from mlx_gui.api.bodies import translated
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.notices import Notices
+from mlx_gui.api.picture_files import R, pictures_of, with_files
+from mlx_gui.api.pictures import Shown, Sight
 from mlx_gui.api.principal import LOCAL, Principal
 from mlx_gui.api.priority import RequestPriority
 from mlx_gui.api.services import Services
@@ -38,13 +41,17 @@ ErrorFrame = Callable[[MlxGuiError, str], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """One HTTP request that asks a model. `priority` is that of its header."""
+    """One HTTP request that asks a model. `priority` is that of its header.
+
+    What `until_answered` holds is let go when the answer has gone out, or will not any more.
+    """
 
     services: Services
     request: Request
     notices: Notices
     who: Principal
     priority: int
+    until_answered: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     async def model(self, name: str) -> Model:
         """The installed model that the client calls so. Raises ModelNotFound and NotReady."""
@@ -53,6 +60,29 @@ class Serving:
     async def translated(self, work: Callable[[], T], *, also: int = 0) -> T:
         """What `work` makes of the whole body, and of `also` objects out of the store."""
         return await translated(self.request, work, also=also)
+
+    def shown(self, model: Model) -> Shown:
+        """What the request may show `model` besides text."""
+        facts, config = model.facts, self.services.server.config
+        if facts is None or "vision" not in facts.capabilities:
+            return Shown(self.notices)
+        sight = Sight(
+            most_pictures=config.max_pictures,
+            most_pixels=config.max_picture_pixels,
+            most_bytes=config.max_picture_bytes,
+        )
+        return Shown(self.notices, sight)
+
+    async def with_pictures(self, request: R) -> R:
+        """`request` as it can travel; files that it needs last until the answer ends.
+
+        Raises StoreError and DiskFull.
+        """
+        if not pictures_of(request):
+            return request
+        uploads = self.services.uploads
+        files = await self.until_answered.enter_async_context(uploads.of_request())
+        return await with_files(request, uploads, files)
 
     def events(
         self,
@@ -127,9 +157,10 @@ async def serving(
     notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
     priority: RequestPriority = 0,
-) -> Serving:
+) -> AsyncGenerator[Serving]:
     """What a route that asks a model needs; its author may infer."""
-    return Serving(services, request, notices, who, priority)
+    async with AsyncExitStack() as until_answered:
+        yield Serving(services, request, notices, who, priority, until_answered)
 
 
 InjectedServing = Annotated[Serving, Depends(serving)]

@@ -99,8 +99,11 @@ class TextKind:
                 capabilities=(*_SCRIPTED.capabilities, "fill_in_the_middle"),
                 own=TextFacts(131_072, KVLayout(1024), has_chat_template=True),
             ),
+            # A large picture is thousands of tokens.
             "vision": msgspec.structs.replace(
-                _SCRIPTED, capabilities=(*_SCRIPTED.capabilities, "vision")
+                _SCRIPTED,
+                capabilities=(*_SCRIPTED.capabilities, "vision"),
+                own=TextFacts(131_072, KVLayout(1024), has_chat_template=True),
             ),
         }
     )

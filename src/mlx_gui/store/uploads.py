@@ -88,6 +88,21 @@ class RequestFiles:
         self._files.append(file)
         return file
 
+    def keep(self, data: bytes) -> Blob:
+        """`data` in a file. Raises StoreError or DiskFull."""
+        file = self.create()
+        self.check_room(len(data))
+        self.write(file, data)
+        file.close()
+        return Blob(str(file.name), len(data))
+
+    def write(self, file: FileIO, data: bytes) -> None:
+        """Add all of `data` to a file of `create`. Raises StoreError or DiskFull."""
+        rest = memoryview(data)
+        with named_errors(self.folder):
+            while rest:
+                rest = rest[file.write(rest) :]
+
     def check_room(self, wanted_bytes: int) -> None:
         """Raises DiskFull where so much more would leave too little to others."""
         with named_errors(self.folder):
@@ -129,7 +144,7 @@ class Incoming:
             data = bytes(self._held)
             self._held.clear()
         self._files.check_room(len(data))
-        self._write_all(self._file, data)
+        self._files.write(self._file, data)
 
     def complete(self) -> Content:
         """All that was written, when nothing more comes."""
@@ -137,12 +152,6 @@ class Incoming:
             return bytes(self._held)
         self._file.close()
         return Blob(str(self._file.name), self.size_bytes)
-
-    def _write_all(self, file: FileIO, data: bytes) -> None:
-        rest = memoryview(data)
-        with named_errors(self._files.folder):
-            while rest:
-                rest = rest[file.write(rest) :]
 
 
 def _private(path: str, flags: int) -> int:

@@ -26,6 +26,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageRequest,
 )
 from mlx_gui.api.notices import Notices
+from mlx_gui.api.pictures import Shown
 from mlx_gui.api.validation import parse_json
 from mlx_gui.core.errors import (
     Cancelled,
@@ -79,7 +80,7 @@ def core_of(**fields: object) -> GenerateRequest:
         "messages": [{"role": "user", "content": "Hi"}],
         **fields,
     }
-    return to_core(MessageRequest.model_validate(body), notices=Notices())
+    return to_core(MessageRequest.model_validate(body), shown=Shown(Notices()))
 
 
 def golden_events(name: str) -> list[Event]:
@@ -172,7 +173,7 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
     expected = (GOLDEN / "requests" / f"{name}.core.json").read_bytes()
 
-    core = to_core(MessageRequest.model_validate(body), notices=Notices())
+    core = to_core(MessageRequest.model_validate(body), shown=Shown(Notices()))
 
     assert msgspec.json.decode(msgspec.json.encode(core)) == msgspec.json.decode(expected)
 
@@ -181,8 +182,8 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
 def test_what_is_counted_is_the_prompt_that_would_be_answered(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
 
-    asked = to_core(MessageRequest.model_validate(body), notices=Notices())
-    counted = to_count(MessageCountRequest.model_validate(body), notices=Notices()).request
+    asked = to_core(MessageRequest.model_validate(body), shown=Shown(Notices()))
+    counted = to_count(MessageCountRequest.model_validate(body), shown=Shown(Notices())).request
 
     for field in ("messages", "tools", "tool_choice", "grammar", "reasoning", "continue_final"):
         assert getattr(counted, field) == getattr(asked, field)

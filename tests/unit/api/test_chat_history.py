@@ -5,6 +5,7 @@ import pytest
 from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletionRequest
+from mlx_gui.api.pictures import Shown
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, TextPart, ToolResultPart
 
@@ -16,7 +17,7 @@ def request_of(*turns: object) -> ChatCompletionRequest:
 
 
 def core_of(*turns: object) -> GenerateRequest:
-    return to_core(request_of(*turns), notices=Notices())
+    return to_core(request_of(*turns), shown=Shown(Notices()))
 
 
 SHOWN = [
@@ -52,7 +53,7 @@ def test_what_is_shown_elsewhere_is_replaced_by_a_text(kind: str, what: str, rol
     notices = Notices()
     body = request_of(turn, {"role": "assistant", "content": "Yes."}, HI)
 
-    core = to_core(body, notices=notices)
+    core = to_core(body, shown=Shown(notices))
 
     said = "".join(
         part.text for part in core.messages[0].parts if isinstance(part, TextPart | ToolResultPart)
@@ -67,7 +68,7 @@ def test_parts_of_the_future_are_left_out_of_the_history() -> None:
     parts = [{"type": "smell", "text": "A rose.", "refusal": 5}, {"type": "taste", "text": 5}]
     body = request_of({"role": "assistant", "content": parts}, HI)
 
-    core = to_core(body, notices=notices)
+    core = to_core(body, shown=Shown(notices))
 
     assert core.messages[0].text() == "A rose."
     assert notices.left_out() == ["smell", "taste"]

@@ -13,6 +13,7 @@ from mlx_gui.api.openai.chat.answer import AnswerForm, ChunkEncoder, chat_comple
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk, ChatCompletionRequest
 from mlx_gui.api.openai.translate import AnswerHead, error_frames
+from mlx_gui.api.pictures import Shown
 from mlx_gui.api.validation import parse_json
 from mlx_gui.core.errors import Cancelled, QueueTimeout, WorkerFailed
 from mlx_gui.core.generation import (
@@ -50,7 +51,7 @@ SCHEMA_TEXT = '{"type":"object","properties":{"a":{"type":"integer"}}}'
 
 def core_of(**fields: object) -> GenerateRequest:
     body = ChatCompletionRequest.model_validate({**ASKED, **fields})
-    return to_core(body, notices=Notices())
+    return to_core(body, shown=Shown(Notices()))
 
 
 def golden_events(name: str) -> list[Event]:
@@ -70,7 +71,7 @@ def test_a_request_becomes_the_canonical_one(name: str) -> None:
     body = parse_json((GOLDEN / "requests" / f"{name}.json").read_bytes())
     expected = (GOLDEN / "requests" / f"{name}.core.json").read_bytes()
 
-    core = to_core(ChatCompletionRequest.model_validate(body), notices=Notices())
+    core = to_core(ChatCompletionRequest.model_validate(body), shown=Shown(Notices()))
 
     assert core == msgspec.json.decode(expected, type=GenerateRequest)
     assert msgspec.msgpack.encode(core)

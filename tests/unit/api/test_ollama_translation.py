@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mlx_gui.api.answers import Gathering
+from mlx_gui.api.notices import Notices
 from mlx_gui.api.ollama.answers import AnswerWriter, Body, Stopwatch
 from mlx_gui.api.ollama.chat import translate as chat
 from mlx_gui.api.ollama.chat.wire import OllamaChatAnswer, OllamaChatRequest
@@ -20,6 +21,7 @@ from mlx_gui.api.ollama.durations import LONGEST_S, parse_keep_alive
 from mlx_gui.api.ollama.errors import error_line
 from mlx_gui.api.ollama.generate import translate as generate
 from mlx_gui.api.ollama.generate.wire import OllamaGenerateAnswer, OllamaGenerateRequest
+from mlx_gui.api.pictures import Shown
 from mlx_gui.api.validation import parse_json
 from mlx_gui.core.errors import (
     Cancelled,
@@ -56,11 +58,11 @@ ANSWERS = [
 
 
 def chat_core(body: object) -> GenerateRequest:
-    return chat.to_core(OllamaChatRequest.model_validate(body))
+    return chat.to_core(OllamaChatRequest.model_validate(body), shown=Shown(Notices()))
 
 
 def generate_core(body: object) -> GenerateRequest:
-    return generate.to_core(OllamaGenerateRequest.model_validate(body))
+    return generate.to_core(OllamaGenerateRequest.model_validate(body), shown=Shown(Notices()))
 
 
 def events(name: str) -> list[Event]:

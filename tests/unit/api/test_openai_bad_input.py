@@ -19,6 +19,7 @@ from mlx_gui.api.openai.completions.translate import to_core as completions_to_c
 from mlx_gui.api.openai.completions.wire import CompletionRequest
 from mlx_gui.api.openai.tokens.translate import tokenize_request
 from mlx_gui.api.openai.tokens.wire import TokenizeBody
+from mlx_gui.api.pictures import Shown
 from mlx_gui.api.validation import invalid_request, parse_json
 from mlx_gui.core.errors import InvalidRequest
 from tests.unit.api.parts import ScriptedDispatch
@@ -426,8 +427,8 @@ JSON = st.recursive(
     max_leaves=6,
 )
 FORMS: list[tuple[type[BaseModel], Callable[..., object], str]] = [
-    (ChatCompletionRequest, partial(to_core, notices=Notices()), "requests"),
-    (TokenizeBody, partial(tokenize_request, notices=Notices()), "requests"),
+    (ChatCompletionRequest, partial(to_core, shown=Shown(Notices())), "requests"),
+    (TokenizeBody, partial(tokenize_request, shown=Shown(Notices())), "requests"),
     (CompletionRequest, completions_to_core, "completions/requests"),
 ]
 GOOD = [

@@ -355,7 +355,7 @@ def test_items_and_parts_that_are_not_read_are_stored_and_listed_all_the_same(he
     second = here.answered(input="Go on", previous_response_id=first["id"])
 
     assert listed[0] == other
-    assert listed[2]["output"] == [{"type": "input_image"}]
+    assert listed[2]["output"] == [PICTURE]
     assert first["mlx_gui"] == second["mlx_gui"] == {"left_out": ["of_the_future", "input_image"]}
     told = here.dispatch.asked[-1].messages[1].parts[0]
     assert isinstance(told, ToolResultPart)

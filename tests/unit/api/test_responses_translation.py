@@ -20,6 +20,7 @@ from mlx_gui.api.openai.responses.translate import response_object, to_core
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS
 from mlx_gui.api.openai.responses.wire.request import ITEMS, Item, ResponseRequest
 from mlx_gui.api.openai.responses.wire.response import ResponseObject
+from mlx_gui.api.pictures import Shown
 from mlx_gui.api.validation import parse_json
 from mlx_gui.core.errors import (
     Cancelled,
@@ -60,11 +61,11 @@ def core_of(**fields: object) -> GenerateRequest:
 def translated(body: ResponseRequest) -> GenerateRequest:
     notices = Notices()
     offered = offer(body.tools or (), notices)
-    return to_core(body, [], body.input, offered=offered, notices=notices)
+    return to_core(body, [], body.input, offered=offered, shown=Shown(notices))
 
 
 def messages_of(items: Sequence[Item]) -> list[Message]:
-    return to_messages([], items, offered=Offered((), {}), notices=Notices())
+    return to_messages([], items, offered=Offered((), {}), shown=Shown(Notices()))
 
 
 def answer_of(name: str = "everything") -> ResponseAnswer:

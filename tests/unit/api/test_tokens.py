@@ -9,6 +9,7 @@ import pytest
 from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.translate import to_core
 from mlx_gui.api.openai.chat.wire import ChatCompletionRequest
+from mlx_gui.api.pictures import Shown
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     Detokenized,
@@ -79,7 +80,7 @@ def test_a_conversation_becomes_the_tokens_that_a_chat_would_read(
     assert ask(address, "tokenize", **conversation).status_code == 200
 
     chat = ChatCompletionRequest.model_validate({"model": "org/one", **conversation})
-    assert asked(dispatch) == TokenizeRequest(to_core(chat, notices=Notices()))
+    assert asked(dispatch) == TokenizeRequest(to_core(chat, shown=Shown(Notices())))
 
 
 def test_tokens_become_a_text(address: str, dispatch: ScriptedDispatch) -> None:

@@ -27,15 +27,19 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 async def answer(
-    serving: Serving, body: Question, *, asked: GenerateRequest | None, own_fields: Body
+    serving: Serving,
+    body: Question,
+    model: Model,
+    *,
+    asked: GenerateRequest | None,
+    own_fields: Body,
 ) -> Response:
-    """The answer to `asked`; None loads or unloads the model.
+    """The answer of `model` to `asked`; None loads or unloads it.
 
-    Raises ModelNotFound, and CapabilityMissing for thoughts of a model that has none.
+    Raises CapabilityMissing for thoughts of a model that has none.
     """
     stopwatch = Stopwatch()
     services = serving.services
-    model = await serving.model(body.model)
     _check_thinking(body, model)
     writer = AnswerWriter(body.model, own_fields, stopwatch)
     if asked is None:

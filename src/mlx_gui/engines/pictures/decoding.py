@@ -29,6 +29,7 @@ from mlx_gui.engines.pictures.picture import (
     PictureLimits,
     Size,
     digest_of,
+    named,
     size_within,
 )
 
@@ -73,7 +74,7 @@ def decode(content: Content, *, limits: PictureLimits, where: str = "") -> Pictu
     """
     if not size_of(content):
         raise InvalidRequest(
-            "The picture is empty: it has 0 bytes.",
+            f"{named(where)} is empty: it has 0 bytes.",
             hint="Look whether the file was read before it was sent.",
             param=where or None,
         )
@@ -124,8 +125,8 @@ def _check_size(size: Size, *, limits: PictureLimits, where: str) -> None:
         raise damaged("picture", f"it says that it has {width}x{height} pixels", where=where)
     if long > MOST_ASPECT * short:
         raise InvalidRequest(
-            f"The picture has {width}x{height} pixels: one side is more than {MOST_ASPECT} times "
-            "the other, which no model can look at.",
+            f"{named(where)} has {width}x{height} pixels: one side is more than {MOST_ASPECT} "
+            "times the other, which no model can look at.",
             hint="Crop it, or cut it into several pictures.",
             param=where or None,
         )
@@ -171,7 +172,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 def not_a_picture(name: str, *, where: str) -> UnsupportedMedia:
     """The refusal of what nothing here reads; `name` says what it is."""
     return UnsupportedMedia(
-        f"The picture is not one that can be read: it is {name}.",
+        f"{named(where)} is none that can be read: it is {name}.",
         hint=f"Send {TAKEN}.",
         details={"param": where} if where else None,
     )
@@ -180,7 +181,7 @@ def not_a_picture(name: str, *, where: str) -> UnsupportedMedia:
 def damaged(name: str, reason: str, *, where: str) -> InvalidRequest:
     """The refusal of a file that begins like a picture and is not whole."""
     return InvalidRequest(
-        f"The picture ({name}) cannot be read: {reason}.",
+        f"{named(where)} ({name}) cannot be read: {reason}.",
         hint="Open the file to see whether it is whole, or save it again as PNG or JPEG.",
         param=where or None,
     )
@@ -188,9 +189,9 @@ def damaged(name: str, reason: str, *, where: str) -> InvalidRequest:
 
 def too_many_pixels(size: Size | None, *, limits: PictureLimits, where: str) -> PayloadTooLarge:
     """The refusal of a picture whose file may be small; `size` where it is known."""
-    said = "more" if size is None else f"{size[0]}x{size[1]}, {size[0] * size[1]} in all,"
+    said = "more" if size is None else f"{size[0]}x{size[1]} ({size[0] * size[1]})"
     return PayloadTooLarge(
-        f"The picture has {said} pixels; the most that is read are {limits.most_source_pixels}.",
+        f"{named(where)} has {said} pixels; the most that is read are {limits.most_source_pixels}.",
         hint="Scale it down before it is sent.",
         details={"param": where} if where else None,
     )

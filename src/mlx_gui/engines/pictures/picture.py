@@ -70,3 +70,8 @@ def size_within(size: Size, most_pixels: int) -> Size:
     scale = min(1.0, (most_pixels / (width * height)) ** 0.5)
     scale = max(scale, LEAST_SIDE / min(width, height))
     return max(round(width * scale), LEAST_SIDE), max(round(height * scale), LEAST_SIDE)
+
+
+def named(where: str) -> str:
+    """The picture that stands `where`, as the beginning of a sentence."""
+    return f"The picture `{where}`" if where else "The picture"

@@ -15,7 +15,7 @@ from mlx_gui.core.errors import ErrorInfo, PayloadTooLarge, from_info
 from mlx_gui.core.generation import ImagePart
 from mlx_gui.engines.apart import FAILED, ApartProcess, TooMuch
 from mlx_gui.engines.base import StillWanted, always_wanted
-from mlx_gui.engines.pictures.picture import Picture, PictureLimits, Size
+from mlx_gui.engines.pictures.picture import Picture, PictureLimits, Size, named
 
 MAX_S = 20.0
 """Of one picture."""
@@ -96,7 +96,7 @@ class PictureReader:
 
 def _too_heavy(size_bytes: int, reason: str, *, where: str) -> PayloadTooLarge:
     return PayloadTooLarge(
-        f"The picture ({size_bytes} bytes) cannot be read: {reason}.",
+        f"{named(where)} ({size_bytes} bytes) cannot be read: {reason}.",
         hint="Scale it down, or save it again as PNG or as a plain JPEG.",
         details={"param": where} if where else None,
     )

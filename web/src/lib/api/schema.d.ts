@@ -3680,9 +3680,9 @@ export interface components {
          *
          *     Of other types than these nothing is read but texts.
          *
-         *     text: `text` · document: `source`, `title`, `context` · search_result: `title`, `source`,
-         *     `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` · tool_result: `tool_use_id`,
-         *     `content`, `is_error` · tool_reference: `tool_name`.
+         *     text: `text` · image: `source` · document: `source`, `title`, `context` · search_result:
+         *     `title`, `source`, `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` ·
+         *     tool_result: `tool_use_id`, `content`, `is_error` · tool_reference: `tool_name`.
          */
         MessageBlock: {
             /** Type */
@@ -3810,7 +3810,8 @@ export interface components {
          * MessageSource
          * @description What a document or picture consists of; a search result's source is only a name.
          *
-         *     Read are `data` of the type `text`, and `content`; nothing is fetched.
+         *     Of a document `data` of the type `text` and `content` are read; of a picture `data` of the type
+         *     `base64`, or `url`.
          */
         MessageSource: {
             /** Type */
@@ -3819,6 +3820,10 @@ export interface components {
             data?: string | null;
             /** Content */
             content?: (string | components["schemas"]["MessageBlock"][]) | null;
+            /** Media Type */
+            media_type?: string | null;
+            /** Url */
+            url?: string | null;
         };
         /**
          * MessageThinking
@@ -4427,7 +4432,7 @@ export interface components {
          *
          *     `template` is a Jinja chat template. `context` are the tokens of an earlier answer, which the
          *     prompt follows on. With `suffix` a gap between prompt and suffix is filled, by models that can.
-         *     `images` are refused.
+         *     `images` are for models that see, each the base64 of a file.
          */
         OllamaGenerateRequest: {
             /** Model */
@@ -4469,6 +4474,8 @@ export interface components {
         /**
          * OllamaMessage
          * @description One turn. The result of a call has the role tool, and `tool_name` or `tool_call_id`.
+         *
+         *     `images` are for models that see, each the base64 of a file.
          */
         OllamaMessage: {
             /**
@@ -6402,7 +6409,8 @@ export interface components {
          * ContentPart
          * @description A piece of a message; `text` belongs to the type `text`, `refusal` to its own.
          *
-         *     Of other types nothing but a `text` is read.
+         *     A picture is of the type `image_url`, and has its address or data URL there, or in an object
+         *     with `url` and `detail`. Of other types nothing but a `text` is read.
          */
         mlx_gui__api__openai__chat__wire__ContentPart: {
             /** Type */
@@ -6411,6 +6419,10 @@ export interface components {
             text?: string | null;
             /** Refusal */
             refusal?: string | null;
+            /** Image Url */
+            image_url?: unknown;
+            /** Detail */
+            detail?: unknown;
         };
         /**
          * CustomFormat
@@ -6428,7 +6440,8 @@ export interface components {
          * ContentPart
          * @description A piece of an item; `text` belongs to all types but `refusal`.
          *
-         *     Of other types than those of texts, nothing but a `text` is read.
+         *     A picture is of the type `input_image`, with its address or data URL as `image_url`. Of other
+         *     types than those, nothing but a `text` is read.
          */
         mlx_gui__api__openai__responses__wire__request__ContentPart: {
             /** Type */
@@ -6437,6 +6450,10 @@ export interface components {
             text?: string | null;
             /** Refusal */
             refusal?: string | null;
+            /** Image Url */
+            image_url?: unknown;
+            /** Detail */
+            detail?: unknown;
         };
         /**
          * CustomFormat

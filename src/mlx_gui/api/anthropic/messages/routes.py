@@ -44,7 +44,9 @@ async def create_message(body: MessageRequest, serving: InjectedServing) -> Resp
     model = await serving.model(body.model)
     omitted = body.thinking is not None and body.thinking.display == "omitted"
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
-    core = await serving.translated(partial(to_core, body, notices=serving.notices))
+    shown = serving.shown(model)
+    core = await serving.translated(partial(to_core, body, shown=shown))
+    core = await serving.with_pictures(core)
     events = serving.events(model, core, id=head.id, needs="chat")
     if body.stream:
         frames = encoded(events, StreamEncoder(head).encode)
@@ -62,7 +64,9 @@ async def count_message_tokens(
 ) -> MessageTokenCount:
     """How many tokens the model would read. Loads the model if need be: its template decides."""
     model = await serving.model(body.model)
-    question = await serving.translated(partial(to_count, body, notices=serving.notices))
+    shown = serving.shown(model)
+    question = await serving.translated(partial(to_count, body, shown=shown))
+    question = await serving.with_pictures(question)
     events = serving.events(model, question, id=f"count_{uuid4().hex}", needs="chat", credits=0)
     tokenized = await serving.only(Tokenized, events)
     return MessageTokenCount(input_tokens=len(tokenized.ids))

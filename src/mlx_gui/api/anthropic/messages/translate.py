@@ -12,7 +12,7 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageToolChoice,
 )
 from mlx_gui.api.json_schema import check_schema
-from mlx_gui.api.notices import Notices
+from mlx_gui.api.pictures import Shown
 from mlx_gui.api.schema_recursion import check_recursion
 from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.generation import (
@@ -29,27 +29,28 @@ MIN_THINKING_TOKENS = 1024
 _UNSERVED = ("mcp_servers", "container", "context_management")
 
 
-def to_core(body: MessageRequest, *, notices: Notices) -> GenerateRequest:
+def to_core(body: MessageRequest, *, shown: Shown) -> GenerateRequest:
     """The canonical request; what is left out of it is noted.
 
-    Raises InvalidRequest, and CapabilityMissing for what the user shows that is not text.
+    Raises InvalidRequest, CapabilityMissing for what the user shows and the model cannot take, and
+    what `Shown.picture` raises.
     """
     return msgspec.structs.replace(
-        _conversation(body, notices, max_tokens=body.max_tokens),
+        _conversation(body, shown, max_tokens=body.max_tokens),
         sampling=Sampling(temperature=body.temperature, top_p=body.top_p, top_k=body.top_k),
         max_tokens=body.max_tokens,
         stop=tuple(body.stop_sequences or ()),
     )
 
 
-def to_count(body: MessageCountRequest, *, notices: Notices) -> TokenizeRequest:
+def to_count(body: MessageCountRequest, *, shown: Shown) -> TokenizeRequest:
     """The question how many tokens the prompt of `body` has. Raises as `to_core` does."""
-    conversation = _conversation(body, notices, max_tokens=None)
+    conversation = _conversation(body, shown, max_tokens=None)
     return TokenizeRequest(conversation)
 
 
 def _conversation(
-    body: MessageCountRequest, notices: Notices, *, max_tokens: int | None
+    body: MessageCountRequest, shown: Shown, *, max_tokens: int | None
 ) -> GenerateRequest:
     """What both requests have; `max_tokens` bounds the thinking budget."""
     if body.thread is not None and body.thread.type == "continue":
@@ -59,10 +60,10 @@ def _conversation(
             hint="Send the whole conversation, without `thread`.",
             details={"error_code": "thread_not_found", "param": "thread"},
         )
-    notices.leave_out(name for name in _UNSERVED if getattr(body, name))
+    shown.notices.leave_out(name for name in _UNSERVED if getattr(body, name))
     tools, left_out = _tools(body.tools or [])
-    notices.leave_out(left_out)
-    messages = messages_of(body, notices)
+    shown.notices.leave_out(left_out)
+    messages = messages_of(body, shown)
     grammar = _grammar(body)
     reasoning = _reasoning(body, max_tokens=max_tokens)
     prefilled = is_prefilled(body, messages)

@@ -13,10 +13,16 @@ from mlx_gui.api.anthropic.messages.wire import (
     MessageSource,
     MessageTurn,
 )
-from mlx_gui.api.notices import Notices
-from mlx_gui.api.pictures import Sense, newest_user_turn, unreadable
+from mlx_gui.api.pictures import (
+    PictureSource,
+    Sense,
+    Shown,
+    behind_results,
+    newest_user_turn,
+)
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
+    ImagePart,
     Message,
     Part,
     ReasoningPart,
@@ -49,16 +55,18 @@ _BILLING_LINE = re.compile(r"\Ax-anthropic-billing-header:[^\n]*\n?")
 T = TypeVar("T")
 
 
-def messages_of(body: MessageCountRequest, notices: Notices) -> tuple[Message, ...]:
+def messages_of(body: MessageCountRequest, shown: Shown) -> tuple[Message, ...]:
     """System prompt and turns; blocks that are not known are noted as left out.
 
-    Raises InvalidRequest, and CapabilityMissing for what the user shows now that is no text.
+    Raises InvalidRequest, CapabilityMissing for what the user shows now and the model cannot take,
+    and what `Shown.picture` raises.
     """
-    reader = _Reader(notices)
+    reader = _Reader(shown)
     messages: list[Message] = []
     texts = reader.texts(body.system or [], where="system", shown_now=False)
     system = [_BILLING_LINE.sub("", text) for text in texts]
-    _append(messages, "system", [TextPart(text) for text in system if text])
+    told = [TextPart(text) for text in system if text]
+    _append(messages, "system", [*told, *reader.taken_pictures()])
     newest = _newest(body.messages)
     for index, turn in enumerate(body.messages):
         where = f"messages[{index}]"
@@ -78,7 +86,7 @@ def messages_of(body: MessageCountRequest, notices: Notices) -> tuple[Message, .
         raise InvalidRequest(
             "The `messages` say nothing.", hint="Send what the user says.", param="messages"
         )
-    return tuple(messages)
+    return behind_results(messages)
 
 
 def is_prefilled(body: MessageCountRequest, messages: tuple[Message, ...]) -> bool:
@@ -137,12 +145,13 @@ def _append_turn(
     for index, block in enumerate(turn.content):
         place = f"{where}.content[{index}]"
         part = reader.part(block, turn.role, where=place, shown_now=shown_now)
+        pictures = reader.taken_pictures()
         if isinstance(part, ToolResultPart):
             _append(messages, role, parts)
-            messages.append(Message("tool", (part,)))
+            messages.append(Message("tool", (part, *pictures)))
             parts = []
-        elif part is not None:
-            parts.append(part)
+        else:
+            parts += (*(() if part is None else (part,)), *pictures)
     _append(messages, role, parts)
 
 
@@ -177,8 +186,9 @@ def _is_empty(turn: MessageTurn) -> bool:
 class _Reader:
     """Reads blocks, one after the other: a result looks back at the call that it answers."""
 
-    def __init__(self, notices: Notices) -> None:
-        self._notices = notices
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
+        self._pictures: list[ImagePart] = []
         self._tool_names: dict[str, str] = {}
         self._others: dict[str, str] = {}
 
@@ -201,9 +211,16 @@ class _Reader:
                 return self._tool_call(block, where=where)
             case "tool_result":
                 return self._tool_result(block, where=where)
+            case "image" if self._shown.sees:
+                return self._shown.picture(_source(block, where=where))
             case _:
                 text = self._text(block, where=where, shown_now=shown_now)
                 return TextPart(text) if text else None
+
+    def taken_pictures(self) -> list[ImagePart]:
+        """Those inside of what was read since this was asked; their texts name them."""
+        taken, self._pictures = self._pictures, []
+        return taken
 
     def texts(self, blocks: list[MessageBlock], *, where: str, shown_now: bool) -> Iterator[str]:
         """What each of the blocks says in words."""
@@ -248,10 +265,12 @@ class _Reader:
                 found = given(block.content, f"{where}.content")
                 texts = self.texts(found, where=f"{where}.content", shown_now=shown_now)
                 return _paragraphs(block.title, source.data, *texts)
+            case "image" if self._shown.sees:
+                named, picture = self._shown.picture_of_result(_source(block, where=where))
+                self._pictures.append(picture)
+                return named.text
             case type_ if sense := _SENSES.get(type_):
-                return unreadable(
-                    sense, type_=type_, where=where, shown_now=shown_now, notices=self._notices
-                )
+                return self._shown.unreadable(sense, type_=type_, where=where, shown_now=shown_now)
             case _ if block.other is not None:
                 return self._other(block, where=where, shown_now=shown_now)
             case _:
@@ -270,23 +289,36 @@ class _Reader:
                 where = f"{where}.content"
                 return _paragraphs(*self.texts(blocks, where=where, shown_now=shown_now))
             case _:
-                return unreadable(
-                    "a file",
-                    type_="document",
-                    where=where,
-                    shown_now=shown_now,
-                    notices=self._notices,
+                return self._shown.unreadable(
+                    "a file", type_="document", where=where, shown_now=shown_now
                 )
 
     def _other(self, block: MessageBlock, *, where: str, shown_now: bool) -> str:
         """A block of a tool that is not here, or of the future: what it says in texts."""
         if shown_now and not _MACHINERY.fullmatch(block.type):
             raise _unknown(block, where=where)
-        self._notices.leave_out([block.type])
+        self._shown.notices.leave_out([block.type])
         if block.id is not None:
             self._others[block.id] = block.type
         text = "\n".join(_said(block.other or {}))
         return f"[{block.type}: {text}]" if text else ""
+
+
+def _source(block: MessageBlock, *, where: str) -> PictureSource:
+    """The picture of an image block. Raises InvalidRequest where it says none."""
+    source = given(block.source, f"{where}.source")
+    where = f"{where}.source"
+    match source.type:
+        case "base64":
+            return PictureSource(given(source.data, f"{where}.data"), f"{where}.data", base64=True)
+        case "url":
+            return PictureSource(given(source.url, f"{where}.url"), f"{where}.url")
+        case type_:
+            raise InvalidRequest(
+                f"`{where}.type` is {json.dumps(type_[:40])}, which this server does not keep.",
+                hint="Send the picture as base64, or its url.",
+                param=f"{where}.type",
+            )
 
 
 def _said(value: object) -> Iterator[str]:

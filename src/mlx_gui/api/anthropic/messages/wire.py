@@ -42,12 +42,15 @@ def _as_source(value: object) -> object:
 class MessageSource(Strict):
     """What a document or picture consists of; a search result's source is only a name.
 
-    Read are `data` of the type `text`, and `content`; nothing is fetched.
+    Of a document `data` of the type `text` and `content` are read; of a picture `data` of the type
+    `base64`, or `url`.
     """
 
     type: str
     data: str | None = None
     content: "Blocks | None" = None
+    media_type: str | None = None
+    url: str | None = None
 
 
 class MessageBlock(Strict):
@@ -55,9 +58,9 @@ class MessageBlock(Strict):
 
     Of other types than these nothing is read but texts.
 
-    text: `text` · document: `source`, `title`, `context` · search_result: `title`, `source`,
-    `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` · tool_result: `tool_use_id`,
-    `content`, `is_error` · tool_reference: `tool_name`.
+    text: `text` · image: `source` · document: `source`, `title`, `context` · search_result:
+    `title`, `source`, `content` · thinking: `thinking` · tool_use: `id`, `name`, `input` ·
+    tool_result: `tool_use_id`, `content`, `is_error` · tool_reference: `tool_name`.
     """
 
     type: str

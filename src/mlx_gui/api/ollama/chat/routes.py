@@ -27,6 +27,9 @@ router = APIRouter(
 )
 async def chat(body: OllamaChatRequest, serving: InjectedServing) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = await serving.translated(partial(to_core, body, notices=serving.notices))
+    model = await serving.model(body.model)
+    shown = serving.shown(model)
+    core = await serving.translated(partial(to_core, body, shown=shown))
+    core = await serving.with_pictures(core)
     asked = core if body.messages else None
-    return await answer(serving, body, asked=asked, own_fields=message_body)
+    return await answer(serving, body, model, asked=asked, own_fields=message_body)

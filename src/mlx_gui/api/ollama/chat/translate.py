@@ -5,9 +5,9 @@ from typing import Any
 import msgspec
 
 from mlx_gui.api.json_schema import check_schema
-from mlx_gui.api.notices import Notices
 from mlx_gui.api.ollama.answers import Piece
 from mlx_gui.api.ollama.chat.wire import OllamaChatRequest, OllamaMessage, OllamaOfferedTool
+from mlx_gui.api.ollama.pictures import source_of
 from mlx_gui.api.ollama.translate import (
     grammar,
     limits,
@@ -16,9 +16,10 @@ from mlx_gui.api.ollama.translate import (
     top_logprobs,
     truncates,
 )
-from mlx_gui.api.pictures import newest_user_turn, unreadable
+from mlx_gui.api.pictures import Shown, behind_results, newest_user_turn
 from mlx_gui.core.generation import (
     GenerateRequest,
+    ImagePart,
     Message,
     Part,
     ReasoningPart,
@@ -29,14 +30,16 @@ from mlx_gui.core.generation import (
 )
 
 
-def to_core(body: OllamaChatRequest, *, notices: Notices | None = None) -> GenerateRequest:
-    """The canonical request. Pictures that the user does not show now are noted in `notices`.
+def to_core(body: OllamaChatRequest, *, shown: Shown) -> GenerateRequest:
+    """The canonical request. Pictures that the user does not show now are noted as left out, where
+    the model reads text only.
 
-    Raises InvalidRequest, and CapabilityMissing for pictures that the user does show now.
+    Raises InvalidRequest, CapabilityMissing for pictures that the user does show now to such a
+    model, and what `Shown.picture` raises.
     """
     end = limits(body.options)
     return GenerateRequest(
-        messages=_messages(body.messages or [], notices or Notices()),
+        messages=_messages(body.messages or [], shown),
         sampling=sampling(body.options),
         max_tokens=end.max_tokens,
         stop=end.stop,
@@ -60,37 +63,45 @@ def message_body(piece: Piece) -> dict[str, Any]:
     return {"message": message}
 
 
-def _messages(turns: list[OllamaMessage], notices: Notices) -> tuple[Message, ...]:
+def _messages(turns: list[OllamaMessage], shown: Shown) -> tuple[Message, ...]:
     calls = _EarlierCalls()
     newest = newest_user_turn([turn.role for turn in turns])
-    return tuple(
+    return behind_results(
         _message(
             turn,
             calls,
-            pictures=[
-                unreadable(
-                    "a picture",
-                    type_="images",
-                    where=f"messages[{index}].images",
-                    shown_now=index in newest and turn.role == "user",
-                    notices=notices,
-                )
-                for _ in turn.images or ()
-            ],
+            shown,
+            where=f"messages[{index}].images",
+            shown_now=index in newest and turn.role == "user",
         )
         for index, turn in enumerate(turns)
     )
 
 
-def _message(turn: OllamaMessage, calls: "_EarlierCalls", *, pictures: list[str]) -> Message:
-    """The turn, with a text for each of its pictures."""
-    text = "\n".join(part for part in (turn.content, *pictures) if part)
+def _message(
+    turn: OllamaMessage, calls: "_EarlierCalls", shown: Shown, *, where: str, shown_now: bool
+) -> Message:
+    """The turn, with its pictures or a text for each of them; `where` are these."""
+    texts, pictures = [turn.content or ""], list[ImagePart]()
+    for number, image in enumerate(turn.images or ()):
+        if not shown.sees:
+            texts.append(
+                shown.unreadable("a picture", type_="images", where=where, shown_now=shown_now)
+            )
+        elif turn.role == "tool":
+            named, picture = shown.picture_of_result(source_of(image, f"{where}[{number}]"))
+            texts.append(named.text)
+            pictures.append(picture)
+        else:
+            pictures.append(shown.picture(source_of(image, f"{where}[{number}]")))
+    text = "\n".join(part for part in texts if part)
     if turn.role == "tool":
         call_id = turn.tool_call_id or calls.answered_by(turn.tool_name)
-        return Message("tool", (ToolResultPart(call_id, text, turn.tool_name),))
+        return Message("tool", (ToolResultPart(call_id, text, turn.tool_name), *pictures))
     parts: list[Part] = []
     if turn.thinking:
         parts.append(ReasoningPart(turn.thinking))
+    parts += pictures
     if text:
         parts.append(TextPart(text))
     for call in turn.tool_calls or ():

@@ -31,7 +31,10 @@ def _role(value: object) -> object:
 
 
 class OllamaMessage(Strict):
-    """One turn. The result of a call has the role tool, and `tool_name` or `tool_call_id`."""
+    """One turn. The result of a call has the role tool, and `tool_name` or `tool_call_id`.
+
+    `images` are for models that see, each the base64 of a file.
+    """
 
     role: Annotated[Role, BeforeValidator(_role)]
     content: str | None = None

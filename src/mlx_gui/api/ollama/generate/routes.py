@@ -27,8 +27,11 @@ router = APIRouter(
 )
 async def generate(body: OllamaGenerateRequest, serving: InjectedServing) -> Response:
     """The answer in lines of JSON or, with `stream` off, at once. Loads the model if need be."""
-    core = await serving.translated(partial(to_core, body))
+    model = await serving.model(body.model)
+    shown = serving.shown(model)
+    core = await serving.translated(partial(to_core, body, shown=shown))
+    core = await serving.with_pictures(core)
     if body.suffix and body.system:
         serving.notices.leave_out(["system"])
-    asked = core if body.prompt or body.suffix else None
-    return await answer(serving, body, asked=asked, own_fields=response_body)
+    asked = core if body.prompt or body.suffix or body.images else None
+    return await answer(serving, body, model, asked=asked, own_fields=response_body)

@@ -5,6 +5,7 @@ from typing import Any
 
 from mlx_gui.api.ollama.answers import Piece
 from mlx_gui.api.ollama.generate.wire import OllamaGenerateRequest
+from mlx_gui.api.ollama.pictures import source_of
 from mlx_gui.api.ollama.translate import (
     grammar,
     limits,
@@ -13,7 +14,7 @@ from mlx_gui.api.ollama.translate import (
     top_logprobs,
     truncates,
 )
-from mlx_gui.api.pictures import refuse
+from mlx_gui.api.pictures import Shown, refuse
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Message, Reasoning, TextPart
 
@@ -22,14 +23,19 @@ _GO_TEMPLATE = re.compile(
 )
 
 
-def to_core(body: OllamaGenerateRequest) -> GenerateRequest:
-    """The canonical request. Raises InvalidRequest, and CapabilityMissing for pictures."""
+def to_core(body: OllamaGenerateRequest, *, shown: Shown) -> GenerateRequest:
+    """The canonical request. Raises InvalidRequest, and what `Shown.picture` raises.
+
+    Raises CapabilityMissing for pictures where the model reads text only.
+    """
     _refuse_unserved(body)
+    if body.images and not shown.sees:
+        refuse("a picture", type_="images", where="images")
     end = limits(body.options)
     # What fills a gap is written without a template, as `raw` is.
     plain = body.raw or bool(body.suffix)
     return GenerateRequest(
-        messages=() if plain else _messages(body),
+        messages=() if plain else _messages(body, shown),
         prompt=body.prompt or "" if plain else None,
         suffix=body.suffix or "",
         earlier=tuple(body.context or ()),
@@ -54,14 +60,24 @@ def response_body(piece: Piece) -> dict[str, Any]:
     return body
 
 
-def _messages(body: OllamaGenerateRequest) -> tuple[Message, ...]:
-    asked = Message("user", (TextPart(body.prompt or ""),))
+def _messages(body: OllamaGenerateRequest, shown: Shown) -> tuple[Message, ...]:
+    pictures = [
+        shown.picture(source_of(image, f"images[{number}]"))
+        for number, image in enumerate(body.images or ())
+    ]
+    asked = Message("user", (*pictures, TextPart(body.prompt or "")))
     return (Message("system", (TextPart(body.system),)), asked) if body.system else (asked,)
 
 
 def _refuse_unserved(body: OllamaGenerateRequest) -> None:
-    if body.images:
-        refuse("a picture", type_="images", where="images")
+    if body.images and (body.raw or body.suffix):
+        field = "raw" if body.raw else "suffix"
+        raise InvalidRequest(
+            f"`images` are not allowed with `{field}`: a prompt without a template has no place "
+            "for them.",
+            hint="Leave one of both out.",
+            param="images",
+        )
     if body.raw and (body.system or body.template or body.context):
         param = "system" if body.system else "template" if body.template else "context"
         raise InvalidRequest(

@@ -18,7 +18,7 @@ class OllamaGenerateRequest(Question):
 
     `template` is a Jinja chat template. `context` are the tokens of an earlier answer, which the
     prompt follows on. With `suffix` a gap between prompt and suffix is filled, by models that can.
-    `images` are refused.
+    `images` are for models that see, each the base64 of a file.
     """
 
     prompt: str | None = None

@@ -2,17 +2,19 @@
 
 from collections.abc import Sequence
 
-from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.wire import (
+    PICTURE_TYPES,
     CalledFunction,
     CallInHistory,
     ChatMessage,
     ContentPart,
 )
 from mlx_gui.api.openai.custom import arguments_of
-from mlx_gui.api.pictures import Sense, newest_user_turn, unreadable
+from mlx_gui.api.openai.picture_sources import source_of
+from mlx_gui.api.pictures import Sense, Shown, behind_results, newest_user_turn
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
+    ImagePart,
     Message,
     Part,
     ReasoningPart,
@@ -37,11 +39,11 @@ _SENSES: dict[str, Sense] = {
 class Conversation:
     """Translates turn after turn; a tool's result looks back at the call that it answers.
 
-    What is left out of the turns is noted in `notices`.
+    What they show besides text is `shown`.
     """
 
-    def __init__(self, notices: Notices) -> None:
-        self._notices = notices
+    def __init__(self, shown: Shown) -> None:
+        self._shown = shown
         self._names: dict[str, str] = {}
         self._open: list[ToolCallPart] = []
         self._last_id = "call_0"
@@ -49,10 +51,11 @@ class Conversation:
     def messages(self, turns: Sequence[ChatMessage]) -> tuple[Message, ...]:
         """The turns.
 
-        Raises InvalidRequest, and CapabilityMissing for what the user shows now that is not text.
+        Raises InvalidRequest, CapabilityMissing for what the user shows now and the model cannot
+        take, and what `Shown.picture` raises.
         """
         newest = newest_user_turn([turn.role for turn in turns])
-        return tuple(
+        return behind_results(
             self._message(turn, where=f"messages[{index}]", index=index, now=index in newest)
             for index, turn in enumerate(turns)
         )
@@ -65,9 +68,13 @@ class Conversation:
                 param=f"{where}.content",
             )
         shown_now = now and turn.role == "user"
+        result = turn.role in ("tool", "function")
         content = [
-            self._part(part, where=f"{where}.content[{number}]", shown_now=shown_now)
+            each
             for number, part in enumerate(turn.content or ())
+            for each in self._part(
+                part, where=f"{where}.content[{number}]", shown_now=shown_now, result=result
+            )
         ]
         match turn.role:
             case "tool" | "function":
@@ -94,7 +101,7 @@ class Conversation:
             self._last_id = call.id
         return list(calls)
 
-    def _result(self, turn: ChatMessage, content: list[TextPart], *, where: str) -> Message:
+    def _result(self, turn: ChatMessage, content: list[Part], *, where: str) -> Message:
         call_id = turn.tool_call_id or self._answered(turn.name)
         if call_id is None and (turn.role == "function" or turn.name):
             # Nothing is left to answer; the name says enough.
@@ -106,16 +113,28 @@ class Conversation:
                 param=f"{where}.tool_call_id",
             )
         self._open = [call for call in self._open if call.id != call_id]
-        text = "".join(part.text for part in content)
+        text = "".join(part.text for part in content if isinstance(part, TextPart))
+        pictures = (part for part in content if isinstance(part, ImagePart))
         name = turn.name or self._names.get(call_id)
-        return Message("tool", (ToolResultPart(call_id, text, name),), turn.name)
+        return Message("tool", (ToolResultPart(call_id, text, name), *pictures), turn.name)
 
     def _answered(self, name: str | None) -> str | None:
         """The id of the open call that a result without an id answers: by name, else by order."""
         named = [call.id for call in self._open if call.name == name]
         return next(iter((*named, *(call.id for call in self._open))), None)
 
-    def _part(self, part: ContentPart, *, where: str, shown_now: bool) -> TextPart:
+    def _part(
+        self, part: ContentPart, *, where: str, shown_now: bool, result: bool
+    ) -> tuple[Part, ...]:
+        """What it is to a model: one part, or a picture of a `result` and the text for it."""
+        if part.type in PICTURE_TYPES and self._shown.sees:
+            source = source_of(part.image_url, part.detail, where=f"{where}.image_url")
+            if result:
+                return self._shown.picture_of_result(source)
+            return (self._shown.picture(source),)
+        return (self._text(part, where=where, shown_now=shown_now),)
+
+    def _text(self, part: ContentPart, *, where: str, shown_now: bool) -> TextPart:
         if part.type in ("text", "refusal"):
             text = part.text if part.type == "text" else part.refusal
             if text is None:
@@ -127,9 +146,7 @@ class Conversation:
             return TextPart(text)
         if sense := _SENSES.get(part.type):
             return TextPart(
-                unreadable(
-                    sense, type_=part.type, where=where, shown_now=shown_now, notices=self._notices
-                )
+                self._shown.unreadable(sense, type_=part.type, where=where, shown_now=shown_now)
             )
         if shown_now:
             raise InvalidRequest(
@@ -137,7 +154,7 @@ class Conversation:
                 hint="A message's content is a string, or a list of parts of the type text.",
                 param=f"{where}.type",
             )
-        self._notices.leave_out([part.type])
+        self._shown.notices.leave_out([part.type])
         return TextPart(part.text or "")
 
 

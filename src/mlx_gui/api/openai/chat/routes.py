@@ -31,7 +31,9 @@ async def create_chat_completion(body: ChatCompletionRequest, serving: InjectedS
     """The answer at once or, with `stream`, as server-sent chunks. Loads the model if need be."""
     model = await serving.model(body.model)
     head, form = new_head("chatcmpl", model.id), form_of(body)
-    core = await serving.translated(partial(to_core, body, notices=serving.notices))
+    shown = serving.shown(model)
+    core = await serving.translated(partial(to_core, body, shown=shown))
+    core = await serving.with_pictures(core)
     events = serving.events(
         model, core, id=head.id, needs="chat", credits=core.n, priority=body.priority
     )

@@ -5,19 +5,20 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.messages import Conversation
 from mlx_gui.api.openai.chat.tools import tools_and_choice
 from mlx_gui.api.openai.chat.wire import ChatCompletionRequest, ChatMessage, PromptFields
 from mlx_gui.api.openai.translate import with_generation
+from mlx_gui.api.pictures import Shown
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Reasoning
 
 
-def to_core(body: ChatCompletionRequest, *, notices: Notices) -> GenerateRequest:
+def to_core(body: ChatCompletionRequest, *, shown: Shown) -> GenerateRequest:
     """The canonical request; what is left out of it is noted.
 
-    Raises InvalidRequest, and CapabilityMissing for what the user shows now that is not text.
+    Raises InvalidRequest, CapabilityMissing for what the user shows now and the model cannot take,
+    and what `Shown.picture` raises.
     """
     if body.top_logprobs is not None and not body.logprobs:
         raise InvalidRequest(
@@ -37,7 +38,7 @@ def to_core(body: ChatCompletionRequest, *, notices: Notices) -> GenerateRequest
             hint="Leave `modalities` out.",
             param="modalities",
         )
-    prompt = prompt_of(body, body.messages, notices=notices)
+    prompt = prompt_of(body, body.messages, shown=shown)
     raw = body.reasoning_format == "raw"
     request = msgspec.structs.replace(
         prompt,
@@ -49,7 +50,7 @@ def to_core(body: ChatCompletionRequest, *, notices: Notices) -> GenerateRequest
 
 
 def prompt_of(
-    body: PromptFields, messages: Sequence[ChatMessage], *, notices: Notices
+    body: PromptFields, messages: Sequence[ChatMessage], *, shown: Shown
 ) -> GenerateRequest:
     """A request that has what its prompt is made of, and nothing about its answer yet."""
     if body.continue_final_message and messages[-1].role != "assistant":
@@ -62,7 +63,7 @@ def prompt_of(
     tools, choice = tools_and_choice(body)
     template_arguments = body.chat_template_kwargs or {}
     return GenerateRequest(
-        messages=Conversation(notices).messages(messages),
+        messages=Conversation(shown).messages(messages),
         tools=tools,
         tool_choice=choice,
         reasoning=_reasoning(body, template_arguments),

@@ -11,6 +11,7 @@ from mlx_gui.api.openai.wire import CompletionUsage, GenerationFields, TokenCoun
 from mlx_gui.core.generation import Effort
 
 MAX_TOOLS = 128
+PICTURE_TYPES = ("image_url", "image", "input_image")
 _CHOICES = ("none", "auto", "required")
 _LEGACY_CHOICES = ("none", "auto")
 
@@ -40,12 +41,15 @@ def _as_legacy_choice(value: object) -> object:
 class ContentPart(Strict):
     """A piece of a message; `text` belongs to the type `text`, `refusal` to its own.
 
-    Of other types nothing but a `text` is read.
+    A picture is of the type `image_url`, and has its address or data URL there, or in an object
+    with `url` and `detail`. Of other types nothing but a `text` is read.
     """
 
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: Any = None
+    detail: Any = None
 
     @model_validator(mode="before")
     @classmethod
@@ -54,8 +58,14 @@ class ContentPart(Strict):
         type_ = cast(dict[str, Any], value).get("type") if isinstance(value, dict) else None
         if not isinstance(type_, str) or type_ in ("text", "refusal"):
             return cast(object, value)
-        text = cast(dict[str, Any], value).get("text")
-        return {"type": type_, "text": text if isinstance(text, str) else None}
+        fields = cast(dict[str, Any], value)
+        text = fields.get("text")
+        picture: dict[str, Any] = {}
+        if type_ in PICTURE_TYPES:
+            # What is wrong in it is said where a model sees it.
+            image = fields.get("image_url", fields.get("image"))
+            picture = {"image_url": image, "detail": fields.get("detail")}
+        return {"type": type_, "text": text if isinstance(text, str) else None, **picture}
 
 
 _Parts = Annotated[list[ContentPart], AtMost(MAX_MEMBERS)]

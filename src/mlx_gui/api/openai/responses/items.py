@@ -3,13 +3,20 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar, cast
 
-from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.custom import arguments_of
+from mlx_gui.api.openai.picture_sources import source_of
 from mlx_gui.api.openai.responses.offered import Offered
-from mlx_gui.api.openai.responses.wire.request import ITEM_TYPES, TEXT_PARTS, ContentPart, Item
-from mlx_gui.api.pictures import Sense, newest_user_turn, unreadable
+from mlx_gui.api.openai.responses.wire.request import (
+    ITEM_TYPES,
+    PICTURE_PARTS,
+    TEXT_PARTS,
+    ContentPart,
+    Item,
+)
+from mlx_gui.api.pictures import PictureSource, Sense, Shown, behind_results, newest_user_turn
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
+    ImagePart,
     Message,
     Part,
     ReasoningPart,
@@ -53,13 +60,14 @@ def kind_of(item: Item, *, where: str) -> str:
 
 
 def to_messages(
-    earlier: Sequence[Item], own: Sequence[Item], *, offered: Offered, notices: Notices
+    earlier: Sequence[Item], own: Sequence[Item], *, offered: Offered, shown: Shown
 ) -> list[Message]:
     """The turns that `earlier` items of the conversation and the request's own amount to.
 
     What an assistant thought, said and called in one turn is one message. Items that are not known
     are noted as left out; what they say in texts is kept. Raises InvalidRequest, also where nothing
-    else is asked, and CapabilityMissing for what the user shows now that is not text.
+    else is asked, CapabilityMissing for what the user shows now and the model cannot take, and what
+    `Shown.picture` raises.
     """
     if all(item.other is not None for item in own):
         where = f"input[{len(own) - 1}].type"
@@ -68,14 +76,14 @@ def to_messages(
             hint=f"Items are {_KNOWN}.",
             param=where,
         )
-    turns = _Turns(offered, notices)
+    turns = _Turns(offered, shown)
     newest = newest_user_turn([_speaker(item) for item in (*earlier, *own)])
     for index, item in enumerate(earlier):
         turns.add(item, where="previous_response_id", shown_now=index in newest)
     for index, item in enumerate(own):
         shown_now = len(earlier) + index in newest
         turns.add(item, where=f"input[{index}]", shown_now=shown_now)
-    return turns.finish()
+    return list(behind_results(turns.finish()))
 
 
 def as_listed(items: Sequence[Item], *, key: str) -> list[dict[str, Any]]:
@@ -93,9 +101,9 @@ def as_listed(items: Sequence[Item], *, key: str) -> list[dict[str, Any]]:
 class _Turns:
     """Messages so far, and the parts of the assistant's turn that is still open."""
 
-    def __init__(self, offered: Offered, notices: Notices) -> None:
+    def __init__(self, offered: Offered, shown: Shown) -> None:
         self._offered = offered
-        self._notices = notices
+        self._shown = shown
         self._messages: list[Message] = []
         self._open: list[Part] = []
         self._names: dict[str, str] = {}
@@ -127,15 +135,15 @@ class _Turns:
         content = _required(item.content, f"{where}.content")
         now = shown_now and role == "user"
         parts = [
-            self._text(part, f"{where}.content[{n}]", shown_now=now)
+            self._part(part, f"{where}.content[{n}]", shown_now=now)
             for n, part in enumerate(content)
         ]
         if role == "assistant":
             self._begin_turn()
-            self._open.extend(TextPart(text) for text in parts)
+            self._open.extend(parts)
             return
         self.finish()
-        self._messages.append(Message(_ROLES[role], tuple(TextPart(text) for text in parts)))
+        self._messages.append(Message(_ROLES[role], tuple(parts)))
 
     def _add_thought(self, item: Item) -> None:
         whole = "".join(part.text or "" for part in item.content or ())
@@ -162,16 +170,14 @@ class _Turns:
     def _add_result(self, item: Item, where: str) -> None:
         id = _required(item.call_id, f"{where}.call_id")
         output = _required(item.output, f"{where}.output")
-        text = "".join(
-            self._text(part, f"{where}.output[{n}]", shown_now=False)
-            for n, part in enumerate(output)
-        )
+        text, pictures = self._result(output, where)
         if (call := self._cut_off.pop(id, None)) is not None:
             self._names[id] = call.name
             self._open.append(call)
         if id in self._names:
             self.finish()
-            self._messages.append(Message("tool", (ToolResultPart(id, text, self._names[id]),)))
+            told = ToolResultPart(id, text, self._names[id])
+            self._messages.append(Message("tool", (told, *pictures)))
         elif id in self._others:
             self._note(self._others[id], text)
         else:
@@ -182,9 +188,22 @@ class _Turns:
                 param=f"{where}.call_id",
             )
 
+    def _result(self, output: Sequence[ContentPart], where: str) -> tuple[str, list[ImagePart]]:
+        """What a tool gave back: its text, and the pictures that this names."""
+        text, pictures = "", list[ImagePart]()
+        for number, part in enumerate(output):
+            place = f"{where}.output[{number}]"
+            if part.type in PICTURE_PARTS and self._shown.sees:
+                named, picture = self._shown.picture_of_result(_source(part, place))
+                text += named.text
+                pictures.append(picture)
+            else:
+                text += self._text(part, place, shown_now=False)
+        return text, pictures
+
     def _add_other(self, item: Item, kind: str) -> None:
         """An item of a tool that is not here, or of the future: what it says in texts."""
-        self._notices.leave_out([kind])
+        self._shown.notices.leave_out([kind])
         if item.call_id is not None:
             self._others[item.call_id] = kind
         whole = item.other or {}
@@ -207,15 +226,18 @@ class _Turns:
         if any(not isinstance(part, ReasoningPart) for part in self._open):
             self.finish()
 
+    def _part(self, part: ContentPart, where: str, *, shown_now: bool) -> TextPart | ImagePart:
+        if part.type in PICTURE_PARTS and self._shown.sees:
+            return self._shown.picture(_source(part, where))
+        return TextPart(self._text(part, where, shown_now=shown_now))
+
     def _text(self, part: ContentPart, where: str, *, shown_now: bool) -> str:
         if part.type in TEXT_PARTS:
             return _required(part.text, f"{where}.text")
         if part.type == "refusal":
             return _required(part.refusal, f"{where}.refusal")
         if sense := _SENSES.get(part.type):
-            return unreadable(
-                sense, type_=part.type, where=where, shown_now=shown_now, notices=self._notices
-            )
+            return self._shown.unreadable(sense, type_=part.type, where=where, shown_now=shown_now)
         if shown_now:
             raise InvalidRequest(
                 f"`{where}.type` should be input_text, not {part.type[:40]!r}.",
@@ -223,8 +245,12 @@ class _Turns:
                 "assistant said has the type output_text.",
                 param=f"{where}.type",
             )
-        self._notices.leave_out([part.type])
+        self._shown.notices.leave_out([part.type])
         return part.text or ""
+
+
+def _source(part: ContentPart, where: str) -> PictureSource:
+    return source_of(part.image_url, part.detail, where=f"{where}.image_url")
 
 
 def _speaker(item: Item) -> str:
@@ -285,7 +311,7 @@ def _listed_part(part: ContentPart, role: str | None) -> dict[str, Any]:
     if part.type == "refusal" and role is not None:
         return {"type": "refusal", "refusal": part.refusal}
     if part.type not in TEXT_PARTS and part.type != "refusal":
-        # What it showed is not kept: no model here could see it.
+        # Of what is no picture nothing is kept: no model here could see or hear it.
         return part.model_dump(exclude_none=True)
     if role == "assistant":
         return {"type": "output_text", "text": part.text, "annotations": list[Any]()}

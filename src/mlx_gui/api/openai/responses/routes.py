@@ -48,18 +48,14 @@ async def create_response(
     """The response at once or, with `stream`, as events. Loads the model if need be."""
     model = await serving.model(body.model)
     talk, notices = await responses.conversation(body), serving.notices
+    shown = serving.shown(model)
 
     def ask() -> tuple[Offered, GenerateRequest]:
         offered = offer(body.tools or (), notices)
-        return offered, to_core(
-            body,
-            talk.earlier,
-            talk.own,
-            offered=offered,
-            notices=notices,
-        )
+        return offered, to_core(body, talk.earlier, talk.own, offered=offered, shown=shown)
 
     offered, core = await serving.translated(ask, also=len(talk.earlier))
+    core = await serving.with_pictures(core)
     key = uuid4().hex
     store = responses.storing and body.store is not False
     begun = response_object(
@@ -97,18 +93,14 @@ async def count_input_tokens(
 ) -> ResponseInputTokens:
     """What the model would read, template and tools included. Loads the model if need be."""
     model = await serving.model(body.model)
-    talk, notices = await responses.conversation(body), serving.notices
+    talk, shown = await responses.conversation(body), serving.shown(model)
 
     def ask() -> GenerateRequest:
-        return to_prompt(
-            body,
-            talk.earlier,
-            talk.own,
-            offered=offer(body.tools or (), notices),
-            notices=notices,
-        )
+        offered = offer(body.tools or (), serving.notices)
+        return to_prompt(body, talk.earlier, talk.own, offered=offered, shown=shown)
 
     core = await serving.translated(ask, also=len(talk.earlier))
+    core = await serving.with_pictures(core)
     question, id = TokenizeRequest(core), f"count-{uuid4().hex}"
     events = serving.events(model, question, id=id, needs="chat", credits=0)
     tokenized = await serving.only(Tokenized, events)

@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.responses.choice import tools_and_choice
 from mlx_gui.api.openai.responses.functions import grammar, reasoning
 from mlx_gui.api.openai.responses.items import to_messages
@@ -20,6 +19,7 @@ from mlx_gui.api.openai.responses.wire.request import (
     ToolField,
 )
 from mlx_gui.api.openai.translate import sampling
+from mlx_gui.api.pictures import Shown
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     GenerateRequest,
@@ -38,11 +38,12 @@ def to_core(
     own: Sequence[Item],
     *,
     offered: Offered,
-    notices: Notices,
+    shown: Shown,
 ) -> GenerateRequest:
     """The canonical request. `earlier` items come before the request's `own`.
 
-    Raises InvalidRequest, and CapabilityMissing for what the user shows that is not text.
+    Raises InvalidRequest, CapabilityMissing for what the user shows and the model cannot take, and
+    what `Shown.picture` raises.
     """
     if body.background:
         raise InvalidRequest(
@@ -57,7 +58,7 @@ def to_core(
             param="stream_options",
         )
     return msgspec.structs.replace(
-        to_prompt(body, earlier, own, offered=offered, notices=notices),
+        to_prompt(body, earlier, own, offered=offered, shown=shown),
         sampling=sampling(body),
         max_tokens=body.max_output_tokens,
         stop=tuple(body.stop or ()),
@@ -72,13 +73,13 @@ def to_prompt(
     own: Sequence[Item],
     *,
     offered: Offered,
-    notices: Notices,
+    shown: Shown,
 ) -> GenerateRequest:
     """The part of the canonical request that becomes tokens. Raises like `to_core`."""
     tools, choice = tools_and_choice(offered, body.tool_choice, parallel=body.parallel_tool_calls)
     effort = body.reasoning.effort if body.reasoning else None
     _check_unserved(body)
-    messages = to_messages(earlier, own, offered=offered, notices=notices)
+    messages = to_messages(earlier, own, offered=offered, shown=shown)
     if body.instructions:
         messages.insert(0, Message("system", (TextPart(body.instructions),)))
     return GenerateRequest(

@@ -36,7 +36,9 @@ router = APIRouter(
 async def tokenize(body: TokenizeBody, serving: InjectedServing) -> TokenizeAnswer:
     """The tokens of a text, or of a conversation as the model reads it. Loads the model."""
     model = await serving.model(body.model)
-    question = await serving.translated(partial(tokenize_request, body, notices=serving.notices))
+    shown = serving.shown(model)
+    question = await serving.translated(partial(tokenize_request, body, shown=shown))
+    question = await serving.with_pictures(question)
     needs = needs_of(question.request)
     events = serving.events(model, question, id=f"tok-{uuid4().hex}", needs=needs, credits=0)
     tokenized = await serving.only(Tokenized, events)

@@ -1,13 +1,13 @@
 """Requests about tokens, JSON ↔ core, nothing else."""
 
-from mlx_gui.api.notices import Notices
 from mlx_gui.api.openai.chat.translate import prompt_of
 from mlx_gui.api.openai.tokens.wire import TokenizeAnswer, TokenizeBody
+from mlx_gui.api.pictures import Shown
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Tokenized, TokenizeRequest
 
 
-def tokenize_request(body: TokenizeBody, *, notices: Notices) -> TokenizeRequest:
+def tokenize_request(body: TokenizeBody, *, shown: Shown) -> TokenizeRequest:
     """The canonical request. Raises InvalidRequest unless there is one kind of prompt."""
     if (body.prompt is None) == (body.messages is None):
         both = body.prompt is not None
@@ -19,7 +19,7 @@ def tokenize_request(body: TokenizeBody, *, notices: Notices) -> TokenizeRequest
             param="messages" if both else "prompt",
         )
     if body.messages is not None:
-        return TokenizeRequest(prompt_of(body, body.messages, notices=notices))
+        return TokenizeRequest(prompt_of(body, body.messages, shown=shown))
     raw = GenerateRequest(prompt=body.prompt)
     return TokenizeRequest(raw, special=body.add_special_tokens is not False)
 

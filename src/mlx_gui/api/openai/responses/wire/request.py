@@ -50,6 +50,7 @@ def _as_choice(value: object) -> object:
 
 
 TEXT_PARTS = frozenset({"input_text", "output_text", "reasoning_text", "summary_text", "text"})
+PICTURE_PARTS = frozenset({"input_image", "computer_screenshot"})
 _PARTS = TEXT_PARTS | {"refusal"}
 ITEM_TYPES = (
     "message",
@@ -66,12 +67,15 @@ TOOL_TYPES = ("function", "custom", "namespace")
 class ContentPart(Strict):
     """A piece of an item; `text` belongs to all types but `refusal`.
 
-    Of other types than those of texts, nothing but a `text` is read.
+    A picture is of the type `input_image`, with its address or data URL as `image_url`. Of other
+    types than those, nothing but a `text` is read.
     """
 
     type: str
     text: str | None = None
     refusal: str | None = None
+    image_url: Any = None
+    detail: Any = None
 
     @model_validator(mode="before")
     @classmethod
@@ -80,8 +84,13 @@ class ContentPart(Strict):
         type_ = type_in(value)
         if type_ is None or type_ in _PARTS:
             return value
-        text = cast(dict[str, Any], value).get("text")
-        return {"type": type_, "text": text if isinstance(text, str) else None}
+        fields = cast(dict[str, Any], value)
+        text = fields.get("text")
+        picture: dict[str, Any] = {}
+        if type_ in PICTURE_PARTS:
+            # What is wrong in it is said where a model sees it.
+            picture = {"image_url": fields.get("image_url"), "detail": fields.get("detail")}
+        return {"type": type_, "text": text if isinstance(text, str) else None, **picture}
 
 
 _Parts = Annotated[list[ContentPart], AtMost(MAX_MEMBERS)]
