@@ -122,26 +122,32 @@ class Asker:
     def _reach(self, url: str, headers: dict[str, str]) -> httpx.Response:
         with self._lock:
             shortcut = self._found.get(url)
-        place = shortcut or httpx.URL(url)
-        for hop in range(_MOST_HOPS):
+        response, place, hops = self._follow(shortcut or httpx.URL(url), headers)
+        if response.is_success:
+            with self._lock:
+                self._found[url] = place
+            return response
+        error = _refusal(response, is_hub=self._border.is_hub(place))
+        response.close()
+        if response.status_code == 416:
+            self.forget(url)
+            raise Misfit(
+                HubAnswer(f"{place.host} says that the file is shorter than it should be.")
+            )
+        if shortcut is not None or (hops and response.status_code in (401, 403, 404, 410)):
+            self.forget(url)
+            if not _is_busy(response.status_code):
+                raise Expired from error
+        raise error
+
+    def _follow(
+        self, place: httpx.URL, headers: dict[str, str]
+    ) -> tuple[httpx.Response, httpx.URL, int]:
+        """The first answer that is no redirect, who gave it, and how many there were before it."""
+        for hops in range(_MOST_HOPS):
             response = self._send(place, headers)
             if response.status_code not in _REDIRECTS:
-                if response.is_success:
-                    with self._lock:
-                        self._found[url] = place
-                    return response
-                error = _refusal(response, is_hub=self._border.is_hub(place))
-                response.close()
-                if response.status_code == 416:
-                    self.forget(url)
-                    raise Misfit(
-                        HubAnswer(f"{place.host} says that the file is shorter than it should be.")
-                    )
-                if shortcut is not None or (hop and response.status_code in (401, 403, 404, 410)):
-                    self.forget(url)
-                    if not _is_busy(response.status_code):
-                        raise Expired from error
-                raise error
+                return response, place, hops
             location = response.extensions["location"]
             response.close()
             place = self._border.follow(place, location)

@@ -1,7 +1,6 @@
 """One file on its way: its pieces, who fetches them, and whether it is what it should be."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from mlx_gui.core.fetching import FetchFile
 from mlx_gui.fetch.asking import Answer, Asker, Misfit
 from mlx_gui.fetch.digests import Interrupted, digest_of
 from mlx_gui.fetch.locks import FileLock
-from mlx_gui.fetch.pace import Limit
+from mlx_gui.fetch.pace import Limit, Pulse
 from mlx_gui.fetch.part import (
     PartFile,
     Replaced,
@@ -24,8 +23,6 @@ from mlx_gui.fetch.spans import Spans
 
 _LEAST_PIECE_BYTES = 4 * 1024 * 1024
 _MOST_PIECE_BYTES = 64 * 1024 * 1024
-_LEAST_BYTES_PER_S = 1024
-"""A connection that brings less is given up for a new one."""
 _MOST_STRIKES = 6
 _MOST_UNHEEDED = 3
 """Ranges that are not heeded, until none is asked for any more: of a large file that is dear."""
@@ -199,7 +196,7 @@ class OneFile:
         came: Callable[[int], None],
     ) -> None:
         at, end = answer.start, self.file.size_bytes if answer.whole else piece[1]
-        pulse = _Pulse(self._stall_s)
+        pulse = Pulse(self._stall_s)
         for chunk in self._chunks(answer):
             if self._stop.is_set():
                 raise Interrupted
@@ -275,29 +272,6 @@ class _Asked:
     whole: bool
     conditional: bool
     generation: int
-
-
-class _Pulse:
-    """Whether a connection lives. What we rest ourselves is not held against it."""
-
-    def __init__(self, stall_s: float) -> None:
-        self._stall_s = stall_s
-        self._since_s = time.monotonic()
-        self._count = 0
-
-    def beat(self, count: int, *, rested_s: float) -> None:
-        """Raises FetchFailed when it has all but stopped."""
-        self._count += count
-        self._since_s += rested_s
-        passed_s = time.monotonic() - self._since_s
-        if passed_s < self._stall_s:
-            return
-        if self._count < _LEAST_BYTES_PER_S * passed_s:
-            raise FetchFailed(
-                f"Only {self._count} bytes came in {passed_s:.0f} s.",
-                hint="Try again; what has come so far is kept.",
-            )
-        self._since_s, self._count = time.monotonic(), 0
 
 
 def _misfit(message: str) -> Misfit:

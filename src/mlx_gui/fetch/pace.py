@@ -3,9 +3,11 @@
 import threading
 import time
 
-from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.errors import FetchFailed, MlxGuiError
 
 _BURST_S = 0.25
+_LEAST_BYTES_PER_S = 1024
+"""A connection that brings less is given up for a new one."""
 _FIRST_BACK_OFF_S = 0.5
 _LONGEST_BACK_OFF_S = 15.0
 _PROGRESS_BYTES = 64 * 1024
@@ -41,6 +43,29 @@ class Limit:
             return 0.0
         self._stop.wait(wait_s)
         return wait_s
+
+
+class Pulse:
+    """Whether a connection lives. What we rest ourselves is not held against it."""
+
+    def __init__(self, stall_s: float) -> None:
+        self._stall_s = stall_s
+        self._since_s = time.monotonic()
+        self._count = 0
+
+    def beat(self, count: int, *, rested_s: float) -> None:
+        """Raises FetchFailed when it has all but stopped."""
+        self._count += count
+        self._since_s += rested_s
+        passed_s = time.monotonic() - self._since_s
+        if passed_s < self._stall_s:
+            return
+        if self._count < _LEAST_BYTES_PER_S * passed_s:
+            raise FetchFailed(
+                f"Only {self._count} bytes came in {passed_s:.0f} s.",
+                hint="Try again; what has come so far is kept.",
+            )
+        self._since_s, self._count = time.monotonic(), 0
 
 
 class Patience:

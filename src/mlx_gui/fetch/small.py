@@ -3,7 +3,7 @@
 import time
 
 from mlx_gui.core.errors import FetchFailed, HubAnswer, MlxGuiError
-from mlx_gui.fetch.asking import Asker, Expired, Misfit
+from mlx_gui.fetch.asking import Answer, Asker, Expired, Misfit
 
 MOST_BYTES = 32 * 1024 * 1024
 _MOST_TRIES = 3
@@ -41,15 +41,20 @@ def _read(asker: Asker, url: str) -> bytes:
 
 
 def _read_once(asker: Asker, url: str) -> bytes:
+    with asker.open(url) as answer:
+        return content_of(answer, url)
+
+
+def content_of(answer: Answer, url: str) -> bytes:
+    """All of an answer that is small. Raises HubAnswer for a large one, FetchFailed."""
     ends_s = time.monotonic() + _MOST_S
     content = bytearray()
-    with asker.open(url) as answer:
-        for chunk in answer.chunks():
-            content += chunk
-            if len(content) > MOST_BYTES:
-                raise HubAnswer(f"{url} is larger than such a file can be.")
-            if time.monotonic() > ends_s:
-                raise FetchFailed(f"{url} did not come within {_MOST_S:.0f} s.")
-        if answer.total_bytes not in (None, len(content)):
-            raise FetchFailed(f"{url} ended early.")
+    for chunk in answer.chunks():
+        content += chunk
+        if len(content) > MOST_BYTES:
+            raise HubAnswer(f"{url} is larger than such a file can be.")
+        if time.monotonic() > ends_s:
+            raise FetchFailed(f"{url} did not come within {_MOST_S:.0f} s.")
+    if answer.total_bytes not in (None, len(content)):
+        raise FetchFailed(f"{url} ended early.")
     return bytes(content)
