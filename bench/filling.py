@@ -3,13 +3,14 @@
 import random
 import re
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_gui.control.plans.plan import Plan
-from mlx_gui.core.generation import Failed, GenerateRequest, Usage
+from mlx_gui.core.device import LIMITS
+from mlx_gui.core.generation import Failed, GenerateRequest, Usage, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.ipc.child import Child
@@ -24,7 +25,9 @@ from mlx_gui.ipc.messages import (
     StartRequest,
     StartWorker,
 )
+from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
 from mlx_gui.kinds.memory import CACHE_STEP_TOKENS
+from mlx_gui.kinds.reranker import RerankerOptions, RerankRequest
 
 _ROUNDS = 2
 """The second one reads its prompts while what the first one left is kept."""
@@ -43,7 +46,10 @@ class Peaks:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """What became of a plan: peaks of the load, and of the answers after it."""
+    """What became of a plan: peaks of the load, and of the answers after it.
+
+    `rows` of `row_tokens` are computed together at most.
+    """
 
     load: Peaks
     steady: Peaks
@@ -52,10 +58,20 @@ class Filled:
     row_tokens: int
 
 
-async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
-    """A worker of `plan` in which as many sequences as the pool has room for grow to their ends.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What fills a worker: in each turn the same again, of other tokens."""
 
-    Raises RuntimeError when the worker does not load or does not answer.
+    rows: int
+    row_tokens: int
+    requests: Callable[[int], Sequence[WorkerRequest]]
+
+
+async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
+    """A worker of `plan` that has as much to do as it takes on at once.
+
+    As many sequences as a pool has room for grow to their ends; batches of an encoder are full of
+    its longest inputs. Raises RuntimeError when the worker does not load or does not answer.
     """
     start = StartWorker(PROTOCOL_VERSION, plan.spec, "auto", str(cache_dir))
     child = await Child.start("worker", start, worker_environment(sys.platform))
@@ -64,39 +80,70 @@ async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
             ready = await _ready(messages)
             load = Peaks(_high_water_bytes(child.pid), ready.memory.load_peak_bytes)
             _lower_high_water(child.pid)
-            rows = ready.credits
-            row_tokens = _row_tokens(plan.spec, rows)
+            work = _work(plan.spec, ready.credits, vocabulary)
             for turn in range(_ROUNDS):
-                requests = _requests(rows, row_tokens, vocabulary=vocabulary, turn=turn)
-                await _answered(child, messages, requests)
+                await _answered(child, messages, work.requests(turn))
             child.send(Ping(1))
             use = await _pong(messages)
             steady = Peaks(_high_water_bytes(child.pid), use.peak_bytes)
     finally:
         await child.stop(ask_s=_PATIENCE_S, terminate_s=_PATIENCE_S)
-    return Filled(load, steady, ready.memory, rows, row_tokens)
+    return Filled(load, steady, ready.memory, work.rows, work.row_tokens)
 
 
-def _row_tokens(spec: LoadSpec, rows: int) -> int:
-    """The length at which so many sequences fill the pool, with what their caches can spare."""
-    spare = CACHE_STEP_TOKENS - 1
-    return min(spec.text.context, (spec.text.kv_pool_tokens + spare) // rows - spare)
+def _work(spec: LoadSpec, credits: int, vocabulary: int) -> _Work:
+    match spec.options:
+        case EmbeddingOptions() as options:
+            return _embedded(options.longest_tokens, vocabulary)
+        case RerankerOptions() as options:
+            return _reranked(options.longest_tokens)
+        case _:
+            return _written(spec, credits, vocabulary)
 
 
-def _requests(
-    rows: int, row_tokens: int, *, vocabulary: int, turn: int
-) -> Sequence[GenerateRequest]:
+def _written(spec: LoadSpec, rows: int, vocabulary: int) -> _Work:
     """Prompts that nothing in a cache begins with, and answers that outlast all reading."""
-    dice = random.Random(f"{_SEED} {turn}")
+    spare = CACHE_STEP_TOKENS - 1
+    row_tokens = min(spec.text.context, (spec.text.kv_pool_tokens + spare) // rows - spare)
     answer_tokens = min(row_tokens // 2, 16 + rows * row_tokens // 256)
-    return [
-        GenerateRequest(
-            prompt=tuple(dice.randrange(vocabulary) for _ in range(row_tokens - answer_tokens)),
-            max_tokens=answer_tokens,
-            ignore_eos=True,
-        )
-        for _ in range(rows)
-    ]
+
+    def requests(turn: int) -> Sequence[WorkerRequest]:
+        prompts = _random_ids(rows, row_tokens - answer_tokens, vocabulary, turn)
+        return [
+            GenerateRequest(prompt=prompt, max_tokens=answer_tokens, ignore_eos=True)
+            for prompt in prompts
+        ]
+
+    return _Work(rows, row_tokens, requests)
+
+
+def _embedded(longest_tokens: int, vocabulary: int) -> _Work:
+    rows = _rows_of_a_batch(longest_tokens)
+
+    def requests(turn: int) -> Sequence[WorkerRequest]:
+        return [EmbedRequest(tuple(_random_ids(2 * rows, longest_tokens, vocabulary, turn)))]
+
+    return _Work(rows, longest_tokens, requests)
+
+
+def _reranked(longest_tokens: int) -> _Work:
+    """Documents of which as much is read as there is room for."""
+    rows = _rows_of_a_batch(longest_tokens)
+
+    def requests(turn: int) -> Sequence[WorkerRequest]:
+        document = f"{turn} fox " * longest_tokens
+        return [RerankRequest("fox", (document,) * 2 * rows, truncate=True)]
+
+    return _Work(rows, longest_tokens, requests)
+
+
+def _rows_of_a_batch(longest_tokens: int) -> int:
+    return max(LIMITS["cpu"].encoder_tokens // longest_tokens, 1)
+
+
+def _random_ids(rows: int, tokens: int, vocabulary: int, turn: int) -> list[tuple[int, ...]]:
+    dice = random.Random(f"{_SEED} {turn}")
+    return [tuple(dice.randrange(vocabulary) for _ in range(tokens)) for _ in range(rows)]
 
 
 async def _ready(messages: AsyncIterator[FromChild]) -> Ready:
@@ -112,7 +159,7 @@ async def _ready(messages: AsyncIterator[FromChild]) -> Ready:
 
 
 async def _answered(
-    child: Child, messages: AsyncIterator[FromChild], requests: Sequence[GenerateRequest]
+    child: Child, messages: AsyncIterator[FromChild], requests: Sequence[WorkerRequest]
 ) -> None:
     open_ids = {f"request-{index}" for index in range(len(requests))}
     for request_id, request in zip(sorted(open_ids), requests, strict=True):

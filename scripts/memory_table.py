@@ -1,6 +1,7 @@
 """python -m scripts.memory_table: measures workers and writes the table of the guide on memory."""
 
 import asyncio
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -14,6 +15,8 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.model import Model
 from mlx_gui.kinds.registry import recognise
 from mlx_gui.model_settings import resolve_model
+from tests.encoders.cache import encoder
+from tests.encoders.real import e5, minilm
 from tests.zoo.cache import checkpoints
 from tests.zoo.families import FAMILIES
 
@@ -22,6 +25,10 @@ BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 _CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
 _ROOMY_BYTES = 4 << 30
 _TIGHT_BYTES = 800_000_000
+_ENCODERS = (
+    *("MiniLM-tiny", "xlm-roberta-tiny", "modernbert-tiny", "Qwen3-Embedding-tiny"),
+    *("embeddinggemma-tiny", "bert-reranker-tiny", "Qwen3-Reranker-tiny"),
+)
 _COLUMNS = (
     "model",
     "weights",
@@ -46,6 +53,8 @@ def main() -> int:
     if real.exists():
         short = {"context_tokens": 512, "slots": 2}
         runs += [(real, budget_bytes, short) for budget_bytes in (_ROOMY_BYTES, _TIGHT_BYTES)]
+    runs += [(encoder(name), _ROOMY_BYTES, {}) for name in _ENCODERS]
+    runs += [(folder, _ROOMY_BYTES, {}) for folder in (minilm(), e5())]
     lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
     lines += [_row(folder, budget_bytes, own) for folder, budget_bytes, own in runs]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -76,8 +85,8 @@ def _filled(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[Plan,
     model = Model(folder.name, str(folder), facts, None, 0, "")
     machine = Machine(DeviceFacts("cpu", "", 0, None, {}, {}), budget_bytes)
     plan = plan_load(model, machine, _CONFIG, settings=resolve_model(_CONFIG, own))
+    vocabulary: int = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     with tempfile.TemporaryDirectory() as cache_dir:
-        vocabulary = (facts.text and facts.text.vocabulary_size) or 1
         return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=Path(cache_dir)))
 
 

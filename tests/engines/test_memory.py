@@ -1,6 +1,7 @@
 """Workers filled to their plan: neither the process nor MLX may differ from it by much."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.model import Model
 from mlx_gui.kinds.registry import recognise
 from mlx_gui.model_settings import resolve_model
+from tests.encoders.cache import encoder
+from tests.encoders.families import FAMILIES as ENCODERS
+from tests.encoders.real import minilm
 from tests.engines.remote import CACHE
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES
@@ -25,6 +29,8 @@ BUDGET_BYTES = 4 << 30
 TOLERANCE_BYTES = 64_000_000
 TOLERANCE_SHARE = 0.1
 CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
+UNLIKE_REAL_ONES = ("lost-tiny", "Qwen3-Embedding-tiny-wide")
+"""One cannot be loaded without a setting, the other is twenty times as wide as its inner layers."""
 SHORT = {"context_tokens": 512, "slots": 3}
 IN_FULL = {"context_tokens": 2048, "slots": 8}
 
@@ -55,12 +61,30 @@ def test_a_real_model_takes_what_was_planned_in_every_form(budget_bytes: int) ->
     check(*filled(folder, budget_bytes=budget_bytes, context_tokens=512, slots=2))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "xlm-roberta-tiny",
+        "embeddinggemma-tiny",
+        *(
+            pytest.param(name, marks=pytest.mark.soak)
+            for name in ENCODERS
+            if name not in ("xlm-roberta-tiny", "embeddinggemma-tiny", *UNLIKE_REAL_ONES)
+        ),
+    ],
+)
+def test_a_tiny_encoder_takes_what_was_planned(name: str) -> None:
+    check(*filled(encoder(name)))
+
+
+def test_a_real_encoder_takes_what_was_planned() -> None:
+    check(*filled(minilm()))
+
+
 def filled(folder: Path, *, budget_bytes: int = BUDGET_BYTES, **own: Any) -> tuple[Plan, Filled]:
     facts = recognise(folder).facts
     assert facts is not None
-    assert facts.text is not None
-    vocabulary = facts.text.vocabulary_size
-    assert vocabulary is not None
+    vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
     model = Model(folder.name, str(folder), facts, None, 0, "2026-01-01T00:00:00+00:00")
     device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, {})
     settings = resolve_model(CONFIG, own)

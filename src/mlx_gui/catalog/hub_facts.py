@@ -16,6 +16,7 @@ from mlx_gui.kinds.architecture import (
     attended_values,
     attention_heads,
     context_length,
+    encoded_values_per_token,
     head_size,
     hidden_size,
     language_part,
@@ -253,7 +254,7 @@ def _embedding(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
     return EmbeddingFacts(
         dimensions=hidden_size(part),
         longest_tokens=context_length(config) or _USUAL_INPUT_TOKENS,
-        activations_per_token=activations_per_token(config),
+        values_per_token=encoded_values_per_token(config),
         attention_heads=attention_heads(part),
         tokenizer_bytes=tokenizer_bytes,
     )
@@ -262,7 +263,7 @@ def _embedding(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
 def _reranker(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
     return RerankerFacts(
         longest_tokens=context_length(config) or _USUAL_INPUT_TOKENS,
-        activations_per_token=activations_per_token(config),
+        values_per_token=encoded_values_per_token(config),
         attention_heads=attention_heads(language_part(config)),
         tokenizer_bytes=tokenizer_bytes,
     )

@@ -31,10 +31,23 @@ def vocabulary_size(config: Mapping[str, object]) -> int | None:
 def activations_per_token(config: Mapping[str, object]) -> int:
     """Values that one layer holds for a token while a prompt is read."""
     part = language_part(config)
+    return hidden_size(part) + 3 * _inner_size(part)
+
+
+def encoded_values_per_token(config: Mapping[str, object]) -> int:
+    """Values that there are of a token at once while an encoder reads a batch.
+
+    Beside the attention's scores. Measured: the library's encoders keep no layer apart.
+    """
+    part = language_part(config)
+    return 10 * hidden_size(part) + 4 * _inner_size(part)
+
+
+def _inner_size(part: Mapping[str, object]) -> int:
+    """Values of a token between the two products of a layer's network."""
     dense = number(part, "intermediate_size", "n_inner", "ffn_hidden_size")
     experts = number(part, "moe_intermediate_size") * number(part, "num_experts_per_tok")
-    hidden = hidden_size(part)
-    return hidden + 3 * (max(dense, experts) or 4 * hidden)
+    return max(dense, experts) or 4 * hidden_size(part)
 
 
 def attended_values(config: Mapping[str, object]) -> int:

@@ -62,7 +62,7 @@ class EmbeddingFacts(KindFacts, msgspec.Struct, frozen=True):
     dense: tuple[str, ...] = ()
     prompts: dict[str, str] = {}
     default_prompt: str | None = None
-    activations_per_token: int = 0
+    values_per_token: int = 0
     attention_heads: int = 0
     tokenizer_bytes: int = 0
 
@@ -161,7 +161,7 @@ class EmbeddingKind:
 
         sizes = EncoderSizes(
             own.longest_tokens,
-            own.activations_per_token,
+            own.values_per_token,
             own.attention_heads,
             own.tokenizer_bytes,
         )
@@ -182,7 +182,7 @@ def _own(config: dict[str, object], files: SentenceFiles, sizes: EncoderSizes) -
         dense=tuple(each.name for each in files.dense),
         prompts=dict(files.prompts or {}),
         default_prompt=files.default_prompt,
-        activations_per_token=sizes.activations_per_token,
+        values_per_token=sizes.values_per_token,
         attention_heads=sizes.attention_heads,
         tokenizer_bytes=sizes.tokenizer_bytes,
     )

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from mlx_gui.core.model import Capability, Kind, KindFacts, ModelFacts
 from mlx_gui.kinds.architecture import (
-    activations_per_token,
     attention_heads,
     context_length,
+    encoded_values_per_token,
     language_part,
 )
 from mlx_gui.kinds.checkpoint import DamagedFile, read_tensors
@@ -32,7 +32,7 @@ def encoder_sizes(
     tokenizer = folder / "tokenizer.json"
     return EncoderSizes(
         longest_tokens=max(min(bounds), 1),
-        activations_per_token=activations_per_token(config),
+        values_per_token=encoded_values_per_token(config),
         attention_heads=attention_heads(language_part(config)),
         tokenizer_bytes=tokenizer.stat().st_size if tokenizer.exists() else 0,
     )

@@ -7,10 +7,8 @@ from mlx_gui.core.device import LIMITS, Backend
 from mlx_gui.core.model import KindOptions, LoadSpec, MemoryNeed, ModelFacts, WeightForm
 from mlx_gui.kinds.base import LoadAsked, LoadPlanned
 from mlx_gui.kinds.memory import (
-    LAYERS_ALIVE,
     MLX_CACHE_BYTES,
     PROCESS_BYTES,
-    SCORES_ALIVE,
     TOKENIZER_COPIES,
     unpacking_bytes,
     weights_bytes,
@@ -20,8 +18,12 @@ from mlx_gui.kinds.text_plan import weight_forms
 REQUESTS_TOGETHER = 32
 """So many requests share batches: many clients with one short text each are answered by one."""
 
-LIBRARY_BYTES = 60_000_000
+_LIBRARY_BYTES = 12_000_000
 """What the library of encoders takes in a process beside what that of text models does."""
+
+_SCORES_ALIVE = 5, 4
+"""So many arrays of attention scores there are at once, as a fraction: a causal mask is one in
+part."""
 
 _USUAL_TOKENS = 8192
 """An input that nobody has set a length for is no longer than this."""
@@ -32,10 +34,13 @@ _LEAST_TOKENS = 512
 
 @dataclass(frozen=True, slots=True)
 class EncoderSizes:
-    """What the memory of a batch follows from; `longest_tokens` is of one input."""
+    """What the memory of a batch follows from; `longest_tokens` is of one input.
+
+    `values_per_token` there are of a token at once, beside the attention's scores.
+    """
 
     longest_tokens: int
-    activations_per_token: int
+    values_per_token: int
     attention_heads: int
     tokenizer_bytes: int
 
@@ -90,13 +95,13 @@ def _need(
 ) -> MemoryNeed:
     """What a load takes whose longest input has `tokens`."""
     process_bytes = (
-        PROCESS_BYTES[backend] + LIBRARY_BYTES + TOKENIZER_COPIES * sizes.tokenizer_bytes
+        PROCESS_BYTES[backend] + _LIBRARY_BYTES + TOKENIZER_COPIES * sizes.tokenizer_bytes
     )
     held_bytes = weights_bytes(facts, form)
     value_bytes = 4 if form != "stored" or not facts.float16_bytes else 2
     batch_tokens = max(LIMITS[backend].encoder_tokens, tokens)
-    values = LAYERS_ALIVE * sizes.activations_per_token
-    values += SCORES_ALIVE * sizes.attention_heads * tokens
+    scores, parts = _SCORES_ALIVE
+    values = sizes.values_per_token + scores * sizes.attention_heads * tokens // parts
     working_bytes = batch_tokens * values * value_bytes
     cached_bytes = min(working_bytes, MLX_CACHE_BYTES)
     return MemoryNeed(

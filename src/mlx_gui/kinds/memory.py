@@ -139,7 +139,8 @@ def weights_bytes(facts: ModelFacts, form: WeightForm) -> int:
 
 def unpacking_bytes(facts: ModelFacts, form: WeightForm) -> int:
     """What unpacking the largest tensor takes beside the weights, when all others are there."""
-    if form != "float32":
+    packed = facts.quantization is not None or facts.float16_bytes
+    if form != "float32" or not packed:
         return 0
     largest = facts.largest_tensor_parameters
     # As it is stored, and its scales and biases once more in 32 bits.

@@ -38,7 +38,7 @@ class RerankerFacts(KindFacts, msgspec.Struct, frozen=True):
     """The longest pair of a query and a document, in tokens; `judge` is how a chat is asked."""
 
     longest_tokens: int
-    activations_per_token: int = 0
+    values_per_token: int = 0
     attention_heads: int = 0
     tokenizer_bytes: int = 0
     judge: Judge | None = None
@@ -101,7 +101,7 @@ class RerankerKind:
             sizes = encoder_sizes(folder, config, longest=longest_input(folder))
             own = RerankerFacts(
                 sizes.longest_tokens,
-                sizes.activations_per_token,
+                sizes.values_per_token,
                 sizes.attention_heads,
                 sizes.tokenizer_bytes,
                 judge,
@@ -125,7 +125,7 @@ class RerankerKind:
 
         sizes = EncoderSizes(
             own.longest_tokens,
-            own.activations_per_token,
+            own.values_per_token,
             own.attention_heads,
             own.tokenizer_bytes,
         )
