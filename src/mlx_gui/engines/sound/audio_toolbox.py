@@ -29,7 +29,7 @@ from mlx_gui.engines.sound.source import Samples, damaged
 READ_BY_MACOS = ("M4A or MP4", "MOV", "AAC", "AMR")
 """Names of `formats.Format` that it knows."""
 
-_LIBRARY = "/System/Library/Frameworks/AudioToolbox.framework/AudioToolbox"
+LIBRARY = "/System/Library/Frameworks/AudioToolbox.framework/AudioToolbox"
 _READ = CFUNCTYPE(c_int32, c_void_p, c_int64, c_uint32, c_void_p, POINTER(c_uint32))
 _SIZE = CFUNCTYPE(c_int64, c_void_p)
 _FLOAT_PACKED = 1 | 8
@@ -94,11 +94,11 @@ class AudioToolboxSource:
         frames = c_int64()
         self._property("#frm", frames)
         self.promised_frames: int | None = frames.value if frames.value > 0 else None
-        wanted = _floats(own.rate_hz, self.channels)
+        wanted = floats(own.rate_hz, self.channels)
         self._check(
             "ExtAudioFileSetProperty",
             sound,
-            _code("cfmt"),
+            code_of("cfmt"),
             c_uint32(sizeof(wanted)),
             byref(wanted),
         )
@@ -118,12 +118,12 @@ class AudioToolboxSource:
 
     def _property(self, code: str, into: Structure | c_int64) -> None:
         size = c_uint32(sizeof(into))
-        self._check("ExtAudioFileGetProperty", self._sound, _code(code), byref(size), byref(into))
+        self._check("ExtAudioFileGetProperty", self._sound, code_of(code), byref(size), byref(into))
 
     def _check(self, function: str, *arguments: object) -> None:
         status = getattr(self._library, function)(*arguments)
         if status:
-            raise damaged(f"macOS says {_spelled(status)} ({function})")
+            raise damaged(f"macOS says {spelled(status)} ({function})")
 
     def _read_at(self, _: object, position: int, count: int, into: int, read: Any) -> int:
         # A callback has nobody to raise to; what is missing is the end of the file.
@@ -134,19 +134,20 @@ class AudioToolboxSource:
         return 0
 
 
-def _floats(rate_hz: float, channels: int) -> StreamDescription:
+def floats(rate_hz: float, channels: int) -> StreamDescription:
     """32-bit floats of all channels, one frame behind the other."""
     frame_bytes = _VALUE_BYTES * channels
     return StreamDescription(
-        rate_hz, _code("lpcm").value, _FLOAT_PACKED, frame_bytes, 1, frame_bytes, channels, 32, 0
+        rate_hz, code_of("lpcm").value, _FLOAT_PACKED, frame_bytes, 1, frame_bytes, channels, 32, 0
     )
 
 
-def _code(letters: str) -> c_uint32:
+def code_of(letters: str) -> c_uint32:
+    """Four letters, as the framework names things."""
     return c_uint32(int.from_bytes(letters.encode(), "big"))
 
 
-def _spelled(status: int) -> str:
+def spelled(status: int) -> str:
     """A status, many of which are four letters."""
     letters = (status & 0xFFFF_FFFF).to_bytes(4, "big")
     return f"'{letters.decode('ascii')}'" if letters.isalnum() else str(status)
@@ -154,7 +155,7 @@ def _spelled(status: int) -> str:
 
 @cache
 def _framework() -> Any:
-    library = ctypes.CDLL(_LIBRARY)
+    library = ctypes.CDLL(LIBRARY)
     library.AudioFileOpenWithCallbacks.argtypes = [
         *(c_void_p, _READ, c_void_p, _SIZE, c_void_p, c_uint32, POINTER(c_void_p))
     ]
