@@ -2,21 +2,15 @@
 
 Of sound of 9 bytes it hears "9 bytes with the digest 2a97516c354b", each word for an equal part of
 the time, which is counted as of 16,000 samples a second of 16 bits. How it behaves comes from the
-model's name, as in `engines.fake.text`, and for one request from a JSON object in its prompt:
-
-    {"fake": {"delay_ms": 5, "crash_after": 3, "hang_after": 3, "prepare_ms": 5}}
+model's name, as in `engines.fake.text`, and for one request from a script in its prompt
+(`engines.fake.scripts`).
 """
 
 import hashlib
-import os
-import signal
 import time
 from dataclasses import dataclass, field
 
-import msgspec
-
 from mlx_gui.core.blob import open_content
-from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.generation import (
     Delta,
     Event,
@@ -36,31 +30,18 @@ from mlx_gui.engines.base import (
     cannot_answer,
 )
 from mlx_gui.engines.fake.loading import SCRIPTED_MEMORY, scripted_load
+from mlx_gui.engines.fake.scripts import WordScript, read_word_script
 from mlx_gui.kinds.transcription import HeardSegment, HeardWord, TranscribeRequest, Transcript
 
 _BYTES_PER_S = 32_000
 _READ_BYTES = 1024 * 1024
 _SEGMENT_WORDS = 4
-_SCRIPT_START = '{"fake":'
-
-
-class HearingScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a request asks of the fake engine. Counts are of words, None means never."""
-
-    delay_ms: float = 0
-    crash_after: int | None = None
-    hang_after: int | None = None
-    prepare_ms: float = 0
-
-
-class _Envelope(msgspec.Struct):
-    fake: HearingScript
 
 
 @dataclass(slots=True)
 class _Running:
     transcript: Transcript
-    script: HearingScript
+    script: WordScript
     told_words: int = 0
     began_s: float = field(default_factory=time.monotonic)
 
@@ -93,7 +74,7 @@ class FakeTranscriber:
     ) -> PreparedRequest | tuple[Event, ...]:
         if not isinstance(request, TranscribeRequest):
             raise cannot_answer(self._loaded())
-        script = _read_script(request.prompt)
+        script, _ = read_word_script(request.prompt)
         time.sleep(script.prepare_ms / 1000)
         running = _Running(_heard(request, still_wanted), script)
         return PreparedRequest(request_id, running, Prepared(0))
@@ -132,11 +113,8 @@ class FakeTranscriber:
         return self._spec
 
     def _advance(self, request_id: str, running: _Running) -> list[Event]:
-        script, words = running.script, running.transcript.text.split()
-        if script.crash_after == running.told_words:
-            os.kill(os.getpid(), signal.SIGKILL)
-        if script.hang_after == running.told_words:
-            signal.pause()
+        running.script.follow(running.told_words)
+        words = running.transcript.text.split()
         word = words[running.told_words]
         space = " " if running.told_words else ""
         running.told_words += 1
@@ -182,15 +160,3 @@ def _heard(request: TranscribeRequest, still_wanted: StillWanted) -> Transcript:
         ),
         words=tuple(heard) if request.words else (),
     )
-
-
-def _read_script(prompt: str) -> HearingScript:
-    if not prompt.lstrip().startswith(_SCRIPT_START):
-        return HearingScript()
-    try:
-        return msgspec.json.decode(prompt, type=_Envelope).fake
-    except msgspec.MsgspecError as error:
-        raise InvalidRequest(
-            f"This is no script for the fake engine: {error}.",
-            hint="The docstring of engines.fake.transcription lists the fields.",
-        ) from None
