@@ -75,6 +75,7 @@ class Config:
     max_upload_bytes: int
     max_audio_bytes: int
     max_audio_s: float
+    max_speech_characters: int
     max_pictures: int
     max_picture_bytes: int
     max_picture_pixels: int

@@ -243,6 +243,13 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(200_000, 64 * 1024 * 1024),
     ),
     Setting(
+        "max_speech_characters",
+        "integer",
+        4096,
+        "Longest text that is spoken in one request; OpenAI's bound is the default.",
+        bounds=(1, 1_000_000),
+    ),
+    Setting(
         "allowed_hosts",
         "list",
         (),

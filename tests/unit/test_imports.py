@@ -112,6 +112,19 @@ def test_what_writes_text_does_not_wait_for_what_hears() -> None:
     assert child.stdout.split() == []
 
 
+def test_what_speaks_loads_nothing_that_the_pins_leave_out() -> None:
+    left_out = ["cv2", "datasets", "miniaudio", "pandas", "pyarrow", "scipy", "sounddevice"]
+    code = (
+        "import sys; from mlx_gui.engines.speech.engine import warm; warm(); "
+        f"print(*(set({left_out}) & sys.modules.keys()))"
+    )
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
+    )
+    assert child.returncode == 0, child.stderr
+    assert child.stdout.split() == []
+
+
 def test_what_hears_loads_nothing_that_the_pins_leave_out() -> None:
     left_out = ["cv2", "datasets", "miniaudio", "pandas", "pyarrow", "scipy", "sounddevice"]
     child = import_in_child("mlx_gui.engines.transcription.engine", watched=left_out)

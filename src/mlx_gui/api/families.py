@@ -48,6 +48,7 @@ from mlx_gui.api.openai.errors import error_body
 from mlx_gui.api.openai.models import routes as models
 from mlx_gui.api.openai.rerank import routes as rerank
 from mlx_gui.api.openai.responses import routes as responses
+from mlx_gui.api.openai.speech import routes as speech
 from mlx_gui.api.openai.tokens import routes as tokens
 from mlx_gui.api.openai.transcriptions import routes as transcriptions
 from mlx_gui.api.openapi import describe
@@ -95,6 +96,7 @@ FAMILIES = (
             tokens.router,
             responses.router,
             transcriptions.router,
+            speech.router,
         ),
         error_body,
     ),

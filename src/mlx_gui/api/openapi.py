@@ -14,6 +14,7 @@ from mlx_gui.api.ollama.errors import OllamaError
 from mlx_gui.api.openai.chat.wire import ChatCompletionChunk
 from mlx_gui.api.openai.completions.wire import Completion
 from mlx_gui.api.openai.responses.wire.events import STREAM_EVENTS as RESPONSE_EVENTS
+from mlx_gui.api.openai.speech.wire import STREAM_EVENTS as SPEECH_EVENTS
 from mlx_gui.api.openai.transcriptions.wire import STREAM_EVENTS as TRANSCRIPTION_EVENTS
 from mlx_gui.api.openai.transcriptions.wire import TranscriptionForm, TranslationForm
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
@@ -37,6 +38,7 @@ STREAMED: tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...] = (
     ("/v1/completions", "post", (Completion,)),
     ("/v1/responses", "post", RESPONSE_EVENTS),
     ("/v1/audio/transcriptions", "post", TRANSCRIPTION_EVENTS),
+    ("/v1/audio/speech", "post", SPEECH_EVENTS),
     ("/v1/messages", "post", (*MESSAGE_EVENTS, AnthropicErrorEnvelope)),
     (
         "/v1/events",

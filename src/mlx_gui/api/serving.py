@@ -3,6 +3,7 @@
 A family brings what is its own: its translation, and how events read as its bytes.
 """
 
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -139,6 +140,20 @@ class Serving:
             stall_s=self.services.server.config.client_stall_s,
             commit_s=self.services.server.config.stream_commit_s,
             keep_alive=keep_alive,
+            media_type=media_type,
+        )
+
+    def media(self, pieces: AsyncGenerator[bytes], media_type: str) -> Response:
+        """`pieces` of a file as they come.
+
+        Its status line waits for the first of them; an error after that breaks the connection off.
+        """
+        return EventStreamResponse(
+            pieces,
+            error_frame=None,
+            stall_s=self.services.server.config.client_stall_s,
+            commit_s=math.inf,
+            keep_alive=b"",
             media_type=media_type,
         )
 

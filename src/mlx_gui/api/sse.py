@@ -46,9 +46,10 @@ class EventStreamResponse(Response):
 
     The status line goes out with the first frame or after `commit_s`, whichever is first. Before
     that an error of `frames` is raised as any error of a route; after that `error_frame` turns it
-    into the stream's last event. A client that hangs up, or takes nothing for `stall_s`, closes
-    `frames` at once; the connection of the latter is aborted. Nothing is buffered here: while the
-    client does not read, `frames` rests.
+    into the stream's last event. Where there is none, as in a file, the connection is aborted, so
+    that the client knows that the rest is missing. A client that hangs up, or takes nothing for
+    `stall_s`, closes `frames` at once; the connection of the latter is aborted. Nothing is buffered
+    here: while the client does not read, `frames` rests.
     """
 
     media_type = "text/event-stream"
@@ -57,7 +58,7 @@ class EventStreamResponse(Response):
         self,
         frames: AsyncGenerator[bytes],
         *,
-        error_frame: Callable[[MlxGuiError], bytes],
+        error_frame: Callable[[MlxGuiError], bytes] | None,
         stall_s: float,
         commit_s: float = KEEP_ALIVE_S,
         keep_alive_s: float = KEEP_ALIVE_S,
@@ -80,6 +81,9 @@ class EventStreamResponse(Response):
         except _ClientStalled:
             log.warning("stream_stalled", stall_s=self._stall_s)
             await abort(scope, receive)
+        except _BrokenOff as broken:
+            log.warning("stream_broken_off", reason=str(broken))
+            await abort(scope, receive)
         except Cancelled:
             if not line.started:
                 raise
@@ -93,6 +97,8 @@ class EventStreamResponse(Response):
             except MlxGuiError as error:
                 if not line.started:
                     raise
+                if self._error_frame is None:
+                    raise _BrokenOff(str(error)) from error
                 await line.write(self._error_frame(error))
         await line.end()
 
@@ -108,6 +114,10 @@ class EventStreamResponse(Response):
 
 class _ClientStalled(Exception):
     """The client has taken nothing for too long."""
+
+
+class _BrokenOff(Exception):
+    """Frames have ended by an error that they have no words for."""
 
 
 class _Line:

@@ -367,9 +367,10 @@ def _order(wanted: Wanted) -> Callable[[tuple[int, FoundOnHub]], tuple[object, .
 def _browsing(wanted: Wanted) -> bool:
     """Whether nobody is named, and only what can be served is to be seen.
 
-    Encoders and Whisper are loaded as their makers upload them, whoever has thought of MLX.
+    Encoders, Whisper and Pocket TTS are loaded as their makers upload them, whoever has thought of
+    MLX.
     """
-    if wanted.kind in ("embedding", "reranker", "transcription"):
+    if wanted.kind in ("embedding", "reranker", "transcription", "speech"):
         return False
     return wanted.only_supported and not wanted.query and not wanted.author
 

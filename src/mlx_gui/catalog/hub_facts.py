@@ -29,6 +29,8 @@ from mlx_gui.kinds.memory import PROCESS_BYTES
 from mlx_gui.kinds.quantization import read_quantization
 from mlx_gui.kinds.registry import KINDS, kind_of
 from mlx_gui.kinds.reranker import RerankerFacts
+from mlx_gui.kinds.speech_files import MODEL_TYPES as SPEECH_TYPES
+from mlx_gui.kinds.speech_files import why_not_driven
 from mlx_gui.kinds.transcription import MODEL_TYPES as TRANSCRIPTION_TYPES
 from mlx_gui.kinds.unserved import unserved_kind
 
@@ -72,6 +74,8 @@ def kind_on_hub(model: HubModel) -> HubKind | None:
         return "reranker"
     if model_type in TRANSCRIPTION_TYPES:
         return "transcription"
+    if model_type in SPEECH_TYPES:
+        return "speech"
     if model_type in EMBEDDING_TYPES or model.library == "sentence-transformers":
         return "embedding"
     if "ForCausalLM" in architectures:
@@ -139,6 +143,8 @@ def capabilities_of(model: HubModel) -> tuple[Capability, ...]:
             return ("reranking",)
         case "transcription":
             return ("transcription",)
+        case "speech":
+            return ("speech",)
         case "text" | "vision":
             template = model.template
             if template is None:
@@ -159,6 +165,8 @@ def why_unsupported(model: HubModel, supported: Mapping[Kind, tuple[str, ...]]) 
     kind, model_type = kind_on_hub(model), model_type_of(model)
     if (unserved := unserved_kind(model.config)) is not None:
         return f"mlx-gui does not serve {unserved} yet."
+    if model_type in SPEECH_TYPES and (reason := why_not_driven(model_type)) is not None:
+        return reason
     if kind is not None and not served(kind):
         return f"mlx-gui serves no {kind} models yet."
     if model.values is None and "safetensors" not in model.tags and not _has_safetensors(model):
@@ -204,7 +212,7 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
     if stored is None or model.values is None or not isinstance(model_type, str):
         return None
     kind = kind_on_hub(model)
-    if kind == "transcription":
+    if kind in ("transcription", "speech"):
         # What it needs beside its weights is a matter of its files here.
         return None
     loads: Kind = kind if kind is not None and kind in _OWN_FACTS else "text"

@@ -14,6 +14,7 @@ _DEEDS: dict[Capability, str] = {
     "reranking": "tell which documents answer a query",
     "transcription": "write down what is said",
     "translation": "translate what is said into English",
+    "speech": "speak a text",
 }
 _DONE_WITH: dict[Capability, tuple[Capability, ...]] = {"chat": ("chat", "completion")}
 """A conversation without a template is read as paragraphs of a text."""

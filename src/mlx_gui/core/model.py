@@ -20,6 +20,7 @@ Capability = Literal[
     "reranking",
     "transcription",
     "translation",
+    "speech",
 ]
 WeightForm = Literal["stored", "float32", "float32-scales"]
 """How the engine holds weights: as stored; dense float32; packed with float32 scales and biases."""

@@ -14,11 +14,18 @@ from mlx_gui.kinds.base import ModelKind, Recognised
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
 from mlx_gui.kinds.embedding import EmbeddingKind
 from mlx_gui.kinds.reranker import RerankerKind
+from mlx_gui.kinds.speech import SpeechKind
 from mlx_gui.kinds.text import TextKind
 from mlx_gui.kinds.transcription import TranscriptionKind
 from mlx_gui.kinds.unserved import unserved_kind
 
-KINDS: tuple[ModelKind, ...] = (EmbeddingKind(), RerankerKind(), TranscriptionKind(), TextKind())
+KINDS: tuple[ModelKind, ...] = (
+    EmbeddingKind(),
+    RerankerKind(),
+    TranscriptionKind(),
+    SpeechKind(),
+    TextKind(),
+)
 """The one table of them."""
 
 _CARRIED: dict[type, Any] = {

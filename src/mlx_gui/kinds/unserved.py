@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 
-_SPEECH = "a speech synthesis model"
 _VISION = "a vision model"
 
 _BY_MODEL_TYPE: Mapping[str, str] = {
-    **dict.fromkeys(("bark", "csm", "dia", "kokoro", "pocket_tts", "speecht5", "vits"), _SPEECH),
     **dict.fromkeys(("clip", "dinov2", "siglip", "siglip2", "vit"), _VISION),
     **dict.fromkeys(("florence2", "idefics3", "llava_next", "mllama", "molmo"), _VISION),
     **dict.fromkeys(("paligemma", "phi3_v", "smolvlm"), _VISION),

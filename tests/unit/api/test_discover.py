@@ -96,7 +96,7 @@ def test_presets_are_the_list_with_a_filter_or_an_order(client: httpx.Client) ->
     assert listed(client, "embeddings", supported=True) == ["org/bge"]
     assert listed(client, "stt", supported=True) == ["org/whisper"]
     assert listed(client, "models", kind="speech", supported=False) == ["org/voice"]
-    assert listed(client, "models", kind="speech", supported=True) == []
+    assert listed(client, "models", kind="speech", supported=True) == ["org/voice"]
     assert listed(client, "popular", quantization="4bit") == ["org/one-4"]
 
 

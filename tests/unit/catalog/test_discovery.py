@@ -126,6 +126,21 @@ def test_filters_leave_out_the_rest(
     assert ids(search(server, tmp_path, wanted)) == found
 
 
+def test_a_model_that_speaks_is_served_or_says_what_it_needs(
+    server: HubServer, tmp_path: Path
+) -> None:
+    for name in ("pocket_tts", "kokoro"):
+        folder = model_folder(tmp_path / name, config={"model_type": name})
+        server.add(f"talk/{name}", folder, pipeline_tag="text-to-speech")
+
+    everything = search(server, tmp_path, Wanted(author="talk", kind="speech", supported=False))
+
+    reasons = {each.hub.id: each.unsupported for each in everything.models}
+    assert reasons["talk/pocket_tts"] is None
+    assert "misaki" in (reasons["talk/kokoro"] or "")
+    assert ids(search(server, tmp_path, Wanted(kind="speech"))) == ["talk/pocket_tts"]
+
+
 def test_a_kind_of_several_tasks_is_found_in_all_of_them(server: HubServer, tmp_path: Path) -> None:
     folder = tmp_path / "folders" / "embedding"
     server.add("sbert/minilm", folder, pipeline_tag="sentence-similarity", downloads=99, likes=1)
@@ -236,9 +251,10 @@ def test_only_what_fits(server: HubServer, tmp_path: Path) -> None:
 def test_pages_have_everything_once(server: HubServer, tmp_path: Path) -> None:
     server.page = 3
     folder = model_folder(tmp_path / "many")
+    other = model_folder(tmp_path / "other", config={"model_type": "kokoro"})
     for index in range(10):
         server.add(f"many/model-{index}", folder, downloads=index, pipeline_tag="text-generation")
-        server.add(f"many/other-{index}", folder, downloads=index, pipeline_tag="text-to-speech")
+        server.add(f"many/other-{index}", other, downloads=index, pipeline_tag="text-to-speech")
 
     async def all_pages(discovery: Discovery) -> list[str]:
         found: list[str] = []
@@ -267,7 +283,7 @@ def test_a_search_that_finds_little_says_how_far_it_looked(
     server: HubServer, tmp_path: Path
 ) -> None:
     server.page = 1
-    folder = model_folder(tmp_path / "speech")
+    folder = model_folder(tmp_path / "speech", config={"model_type": "kokoro"})
     for index in range(9):
         server.add(f"talk/model-{index}", folder, pipeline_tag="text-to-speech")
     page = search(server, tmp_path, Wanted(author="talk"))

@@ -11,7 +11,7 @@ from tests.unit.kinds.folders import LLAMA, write_model
 @pytest.mark.parametrize(
     ("config", "extra_file", "what"),
     [
-        ({"model_type": "kokoro"}, None, "a speech synthesis model"),
+        ({"model_type": "smolvlm"}, None, "a vision model"),
         ({"model_type": "siglip"}, None, "a vision model"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 import soundfile
+from numpy.typing import NDArray
 
 from mlx_gui.core.sound_format import SoundFormat
 from mlx_gui.engines.sound.aac import AacEncoder
@@ -78,7 +79,7 @@ class PcmEncoder:
 
     def add(self, samples: Samples) -> bytes:
         header, self._header = self._header, b""
-        return header + np.rint(_bounded(samples) * _LARGEST).astype("<i2").tobytes()
+        return header + _integers(samples).astype("<i2").tobytes()
 
     def end(self) -> bytes:
         return self._header
@@ -108,7 +109,7 @@ class WholeEncoder:
         self._file = _opened(self._bytes, rate_hz, how)
 
     def add(self, samples: Samples) -> bytes:
-        self._file.write(_bounded(samples))
+        self._file.write(_integers(samples))
         return b""
 
     def end(self) -> bytes:
@@ -154,6 +155,10 @@ def _opened(file: _Outlet | BytesIO, rate_hz: int, how: dict[str, Any]) -> Any:
 
 def _bounded(samples: Samples) -> Samples:
     return np.clip(np.nan_to_num(samples, nan=0.0), -1.0, 1.0)
+
+
+def _integers(samples: Samples) -> NDArray[np.int16]:
+    return np.rint(_bounded(samples) * _LARGEST).astype(np.int16)
 
 
 def _wav_header(rate_hz: int) -> bytes:

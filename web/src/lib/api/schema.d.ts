@@ -1401,6 +1401,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audio/speech": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Speak a text
+         * @description The sound of a text, sent as it is spoken; with `stream_format` sse as events.
+         */
+        post: operations["create_speech"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/audio/voices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the voices of models that speak
+         * @description Read from the models' folders; none of them is loaded.
+         */
+        get: operations["list_voices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/messages": {
         parameters: {
             query?: never;
@@ -2602,7 +2642,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation" | "speech")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -2714,7 +2754,7 @@ export interface components {
             /** Kind */
             kind: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation" | "speech")[];
             /** Model Type */
             model_type: string | null;
             /** Parameter Count */
@@ -4014,7 +4054,7 @@ export interface components {
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
-            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation")[];
+            capabilities: ("chat" | "completion" | "tools" | "thinking" | "fill_in_the_middle" | "vision" | "embedding" | "reranking" | "transcription" | "translation" | "speech")[];
             /** Context Length */
             context_length: number | null;
             /** Max Model Len */
@@ -5814,6 +5854,45 @@ export interface components {
             held_bytes: number;
         };
         /**
+         * SpeechRequest
+         * @description A text that is to be spoken.
+         *
+         *     Without a `voice` it is the model's own; `GET /v1/audio/voices` names them. `speed` is made of
+         *     the sound, at the same pitch. `instructions` are left out by models that follow none. The same
+         *     `seed` says the same text in the same way.
+         */
+        SpeechRequest: {
+            /** Model */
+            model: string;
+            /** Input */
+            input: string;
+            /** Voice */
+            voice?: string | components["schemas"]["VoiceId"] | null;
+            /**
+             * Response Format
+             * @default mp3
+             * @enum {string}
+             */
+            response_format: "mp3" | "opus" | "aac" | "flac" | "wav" | "pcm";
+            /**
+             * Stream Format
+             * @default audio
+             * @enum {string}
+             */
+            stream_format: "audio" | "sse";
+            /**
+             * Speed
+             * @default 1
+             */
+            speed: number;
+            /** Instructions */
+            instructions?: string | null;
+            /** Seed */
+            seed?: number | null;
+            /** Priority */
+            priority?: number | null;
+        };
+        /**
          * StarterBody
          * @description A model to begin with, out of the catalogue that comes with the program.
          *
@@ -6373,6 +6452,42 @@ export interface components {
             real_time_factor?: number | null;
         };
         /**
+         * VoiceId
+         * @description A voice by its id, which is its name.
+         */
+        VoiceId: {
+            /** Id */
+            id: string;
+        };
+        /**
+         * VoiceList
+         * @description The voices of one model, or of all that speak.
+         */
+        VoiceList: {
+            /**
+             * Object
+             * @default list
+             * @constant
+             */
+            object: "list";
+            /** Voices */
+            voices: components["schemas"]["VoiceObject"][];
+        };
+        /**
+         * VoiceObject
+         * @description A voice of an installed model; `default` is the one that speaks where none is asked for.
+         */
+        VoiceObject: {
+            /** Id */
+            id: string;
+            /** Name */
+            name: string;
+            /** Model */
+            model: string;
+            /** Default */
+            default: boolean;
+        };
+        /**
          * WaitingModel
          * @description A model that somebody waits for, and that has no worker yet.
          *
@@ -6903,6 +7018,45 @@ export interface components {
              * @default null
              */
             real_time_factor: number | null;
+        };
+        /**
+         * SpeechAudioDelta
+         * @description More sound; `audio` is base64 of bytes that follow on those before.
+         */
+        SpeechAudioDelta: {
+            /**
+             * Type
+             * @default speech.audio.delta
+             * @constant
+             */
+            type: "speech.audio.delta";
+            /** Audio */
+            audio: string;
+        };
+        /**
+         * SpeechAudioDone
+         * @description The end of a stream.
+         */
+        SpeechAudioDone: {
+            /**
+             * Type
+             * @default speech.audio.done
+             * @constant
+             */
+            type: "speech.audio.done";
+            usage: components["schemas"]["SpeechUsage"];
+        };
+        /**
+         * SpeechUsage
+         * @description Tokens of the text, and of the sound, whose tokens are a model's frames.
+         */
+        SpeechUsage: {
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
         };
         /**
          * ContentBlockDelta
@@ -10368,6 +10522,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Translation"] | components["schemas"]["VerboseTranscription"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    create_speech: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description How urgent the request is, from -10 to 10; the higher one is served first. */
+                "x-mlx-gui-priority"?: number;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SpeechRequest"];
+            };
+        };
+        responses: {
+            /** @description The sound in the format that was asked for, as it is spoken. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/mpeg": string;
+                    "audio/ogg": string;
+                    "audio/aac": string;
+                    "audio/flac": string;
+                    "audio/wav": string;
+                    "audio/pcm": string;
+                    "text/event-stream": components["schemas"]["SpeechAudioDelta"] | components["schemas"]["SpeechAudioDone"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_voices: {
+        parameters: {
+            query?: {
+                /** @description Those of this model alone. */
+                model?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoiceList"];
                 };
             };
             /** @description Client Error */

@@ -130,6 +130,7 @@ export const en = {
       embedding: "Embeddings",
       reranker: "Reranking",
       transcription: "Transcription",
+      speech: "Speech",
     } as Record<string, string>,
     capabilities: {
       chat: "chat",
@@ -142,6 +143,7 @@ export const en = {
       reranking: "reranking",
       transcription: "transcription",
       translation: "translation",
+      speech: "speech",
     },
     rescan: "Rescan",
     rescanned: (count: number) =>

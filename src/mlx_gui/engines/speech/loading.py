@@ -1,0 +1,74 @@
+"""Loads the folder of a model that speaks; whatever is wrong with it becomes one sentence."""
+
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec, module_from_spec
+from pathlib import Path
+from typing import Any
+
+from mlx_gui.core.errors import LoadFailed, ModelUnsupported
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import LoadReport
+from mlx_gui.engines.folder import existing_folder, read_json, weight_errors
+from mlx_gui.engines.speech.pocket import PocketSpeaker
+from mlx_gui.engines.speech.speaking import Speaker
+from mlx_gui.engines.weights import hold_weights
+from mlx_gui.kinds.speech_files import family_of, has_tokenizer, type_of
+
+_TOKENIZER = "tokenizer.json"
+_PACKAGES_OF_CODECS = ("mlx_audio.codec", "mlx_audio.codec.models")
+
+
+def load(spec: LoadSpec, report: LoadReport) -> Speaker:
+    """The model of `spec`, held as it says. Raises ModelNotFound, LoadFailed or ModelUnsupported.
+
+    ModelNotFound says that its folder is gone.
+    """
+    folder = existing_folder(spec)
+    config = read_json(folder / "config.json", spec.model_id)
+    model_type = type_of(config)
+    family = None if model_type is None else family_of(model_type)
+    if family is None:
+        raise ModelUnsupported(f"{spec.model_id} is of no family that is served.")
+    if not has_tokenizer(folder, config):
+        # The library would ask the network for the one that the config names.
+        raise LoadFailed(
+            f"{spec.model_id} has no tokenizer in its folder.",
+            hint="Fetch the model again; the folder needs tokenizer.model or tokenizer.json.",
+        )
+    if (folder / _TOKENIZER).is_file():
+        _check_tokenizer(read_json(folder / _TOKENIZER, spec.model_id), spec.model_id)
+    with weight_errors(spec.model_id):
+        model = _load_model(folder, family)
+        hold_weights(model, spec.weight_form, report)
+        return PocketSpeaker(model, folder, spec.model_id)
+
+
+def leave_codecs_out() -> None:
+    """Have mlx-audio import only those of its codecs that a model names.
+
+    The files of these two packages import all of them, and scipy with one, which the pins leave
+    out.
+    """
+    for name in _PACKAGES_OF_CODECS:
+        if name not in sys.modules:
+            found = find_spec(name)
+            assert found is not None, "mlx-audio is a dependency"
+            sys.modules[name] = module_from_spec(found)
+
+
+def _check_tokenizer(tokenizer: Mapping[str, Any], model_id: str) -> None:
+    """Raises LoadFailed for what the library of tokenizers takes for none."""
+    model = tokenizer.get("model")
+    if not isinstance(model, dict) or "vocab" not in model:
+        raise LoadFailed(
+            f"{_TOKENIZER} of {model_id} holds no tokenizer.", hint="Fetch the model again."
+        )
+
+
+def _load_model(folder: Path, family: str) -> Any:
+    leave_codecs_out()
+    from mlx_audio.tts.utils import load_model
+
+    # Names of other families in the folder's own would be taken for its family.
+    return load_model(folder, lazy=True, model_type=family, model_name_parts=[])

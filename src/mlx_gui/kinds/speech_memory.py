@@ -1,0 +1,49 @@
+"""Bytes that a model takes that speaks: its weights, and what each request keeps.
+
+Formulas are of what mlx-audio's Pocket TTS does; the constants were measured.
+"""
+
+from mlx_gui.core.device import Backend
+from mlx_gui.core.model import LoadSpec, MemoryNeed, ModelFacts
+from mlx_gui.kinds.memory import MLX_CACHE_BYTES, PROCESS_BYTES
+from mlx_gui.kinds.speech_files import SpeechFacts
+
+_CACHE_TOKENS = 1_280
+"""The library makes room for 1,000 at the beginning of a sentence, and grows by 256."""
+_KV_VALUE_BYTES = 4
+"""Whatever the weights are: what is read is 32 bits wide."""
+_CODEC_BYTES = 15_000_000
+"""What the decoder of sound keeps between two frames, and the encoder of those before."""
+_FRAME_BYTES = 30_000_000
+"""What is made of one frame on its way to sound."""
+_LIBRARY_BYTES = 20_000_000
+"""What mlx-audio brings beside MLX: tokenizers, soundfile, samplerate."""
+
+
+def speech_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -> MemoryNeed:
+    """What `spec` takes. One frame is computed at a time, however many requests there are."""
+    own = facts.own
+    assert isinstance(own, SpeechFacts), "these formulas are of models that speak"
+    slots = spec.options.slots
+    weights_bytes = _weights_bytes(facts, spec)
+    process_bytes = PROCESS_BYTES[backend] + _LIBRARY_BYTES
+    kv_bytes = 2 * own.layers * own.width * _CACHE_TOKENS * _KV_VALUE_BYTES * slots
+    value_bytes = 2 if spec.weight_form == "stored" else 4
+    largest = facts.largest_tensor_parameters
+    return MemoryNeed(
+        weights_bytes=weights_bytes,
+        kv_bytes=kv_bytes,
+        overhead_bytes=process_bytes + MLX_CACHE_BYTES + _FRAME_BYTES + slots * _CODEC_BYTES,
+        load_peak_bytes=process_bytes + weights_bytes + largest * (value_bytes + 2),
+        process_bytes=process_bytes,
+    )
+
+
+def _weights_bytes(facts: ModelFacts, spec: LoadSpec) -> int:
+    match spec.weight_form:
+        case "float32":
+            return facts.parameter_count * 4
+        case "float32-scales":
+            return facts.stored_bytes + facts.float16_bytes
+        case "stored":
+            return facts.stored_bytes

@@ -1,0 +1,108 @@
+"""The engine for models that speak, driven in the child; and the plain library beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlx_gui.core.generation import Audio, Event, Usage
+from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import Engine, PreparedRequest
+from mlx_gui.kinds.speech import SpeakRequest, SpeechOptions
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came of some requests: their events in the order in which they came."""
+
+    events: tuple[tuple[int, Event], ...]
+
+    def of(self, number: int) -> list[Event]:
+        return [event for which, event in self.events if which == number]
+
+    def sound(self, number: int = 0) -> bytes:
+        return b"".join(event.data for event in self.of(number) if isinstance(event, Audio))
+
+    def usage(self, number: int = 0) -> Usage:
+        last = self.of(number)[-1]
+        assert isinstance(last, Usage), last
+        return last
+
+    def turns(self) -> list[int]:
+        """Whose sound came, one after the other."""
+        return [which for which, event in self.events if isinstance(event, Audio)]
+
+
+@cache
+def engine_of(folder: Path) -> Engine:
+    """In the child: the engine with the model of `folder`."""
+    from mlx_gui.engines.speech.engine import create
+
+    engine = create()
+    spec = LoadSpec(
+        model_id=f"test/{folder.name}",
+        path=str(folder),
+        kind="speech",
+        engine="mlx_gui.engines.speech.engine",
+        weight_form="float32",
+        options=SpeechOptions(slots=4),
+    )
+    engine.load(spec, lambda *_: None)
+    return engine
+
+
+def speak(folder: Path, asks: Sequence[SpeakRequest]) -> Said:
+    """In the child: all of `asks`, together."""
+    engine = engine_of(folder)
+    for number, ask in enumerate(asks):
+        prepared = engine.prepare(str(number), ask)
+        assert isinstance(prepared, PreparedRequest)
+        engine.admit(prepared)
+    events: list[tuple[int, Event]] = []
+    while engine.busy():
+        for stepped in engine.step():
+            events += [(int(stepped.request_id), event) for event in stepped.events]
+    return Said(tuple(events))
+
+
+def refuse(folder: Path, ask: Any) -> None:
+    """In the child: what `prepare` raises."""
+    engine_of(folder).prepare("0", ask)
+
+
+def speak_and_cancel(folder: Path, ask: SpeakRequest) -> tuple[list[Event], bool]:
+    """In the child: one that is cancelled after its first sound, and whether the engine is busy."""
+    engine = engine_of(folder)
+    prepared = engine.prepare("0", ask)
+    assert isinstance(prepared, PreparedRequest)
+    engine.admit(prepared)
+    while not engine.step():
+        pass
+    events = [event for stepped in engine.cancel("0") for event in stepped.events]
+    return events, engine.busy()
+
+
+@cache
+def _plain_model(folder: Path) -> Any:
+    from mlx_gui.engines.speech.loading import leave_codecs_out
+
+    leave_codecs_out()
+    from mlx_audio.tts.utils import load_model
+
+    return load_model(folder, model_type="pocket_tts", model_name_parts=[])
+
+
+def plain(folder: Path, text: str, voice: str | None, seed: int) -> Samples:
+    """In the child: what mlx-audio itself says."""
+    import mlx.core as mx
+
+    model = _plain_model(folder)
+    mx.random.seed(seed)
+    said = model.generate(text, voice=voice)
+    return np.concatenate([np.array(each.audio) for each in said])
