@@ -8,12 +8,14 @@ import msgspec
 import typer
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
+from mlx_gui.cli.able import able_model
 from mlx_gui.cli.connection import connect
 from mlx_gui.cli.options import DataDir, Url, complete_models
 from mlx_gui.cli.output import console, report_error, write_json
 from mlx_gui.client import Client
 from mlx_gui.client.sound import HeardSound
-from mlx_gui.core.errors import Conflict, MlxGuiError, ModelNotFound
+from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.model import Capability
 from mlx_gui.core.subtitles import srt, vtt
 
 Format = Literal["text", "srt", "vtt", "json"]
@@ -58,7 +60,8 @@ def command(
         fields["language"] = language
     failed = 0
     with connect(url, data_dir) as client:
-        fields["model"] = _model(client, model, translate=translate)
+        needs: Capability = "translation" if translate else "transcription"
+        fields["model"] = able_model(client, model, needs=needs, kind="transcription")
         for file in files:
             try:
                 heard = _heard(client, file, fields, translate=translate)
@@ -69,24 +72,6 @@ def command(
             _write(heard, file, format=format, out=out, several=len(files) > 1)
     if failed:
         raise typer.Exit(1)
-
-
-def _model(client: Client, named: str | None, *, translate: bool) -> str:
-    """The model that is asked. Raises ModelNotFound and Conflict where none or several can."""
-    if named is not None:
-        return named
-    needs = "translation" if translate else "transcription"
-    able = [each.id for each in client.models().data if needs in each.capabilities]
-    if not able:
-        raise ModelNotFound(
-            f"No installed model has the capability {needs}.",
-            hint="Find one: mlx-gui search --kind transcription",
-        )
-    if len(able) > 1:
-        raise Conflict(
-            f"{len(able)} models can do it: {', '.join(able)}.", hint="Choose one with --model."
-        )
-    return able[0]
 
 
 def _heard(client: Client, file: Path, fields: dict[str, str], *, translate: bool) -> HeardSound:
