@@ -88,8 +88,9 @@ class FakeSpeaker:
     def step(self) -> list[StepEvents]:
         time.sleep(max((each.script.delay_ms for each in self._running.values()), default=0) / 1000)
         return [
-            StepEvents(request_id, tuple(self._advance(request_id, running)))
+            StepEvents(request_id, tuple(events))
             for request_id, running in list(self._running.items())
+            if (events := self._advance(request_id, running))
         ]
 
     def cancel(self, request_id: str) -> list[StepEvents]:
