@@ -42,6 +42,7 @@ COMMANDS: Mapping[str, str] = {
     "logs": "Show what the server has logged, and follow it.",
     "settings": "Show and change the settings of one model.",
     "transcribe": "Write down what is said in files of sound.",
+    "speak": "Speak a text.",
     "run": "Chat with a model in the terminal.",
     "embed": "Make vectors of texts.",
     "config": "Show and change the settings of the server.",

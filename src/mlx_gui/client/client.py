@@ -9,6 +9,7 @@ from mlx_gui.client.jobs import JobCalls
 from mlx_gui.client.logs import LogCalls
 from mlx_gui.client.models import ModelCalls
 from mlx_gui.client.sound import SoundCalls
+from mlx_gui.client.speech import SpeechCalls
 from mlx_gui.client.status import StatusCalls
 
 
@@ -23,5 +24,6 @@ class Client(
     AnswerCalls,
     EmbeddingCalls,
     SoundCalls,
+    SpeechCalls,
 ):
     """One server. Calls block; use one client in one thread."""
