@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub.server import HubServer
-from tests.process.pulling import MB, repo_folder, settings_of
+from tests.process.pulling import MB, limit, repo_folder, settings_of
 from tests.process.visitor import Visitor, visited_server
 from tests.support.server import first_start
 
@@ -42,8 +42,9 @@ def hub() -> Iterator[HubServer]:
 @pytest.fixture
 def slow(tmp_path: Path, hub: HubServer) -> Iterator[Visitor]:
     """A server that downloads slowly, so that there is time to look."""
-    settings = settings_of(tmp_path, hub, download_limit_bytes=4 * MB, download_stall_s=5)
+    settings = settings_of(tmp_path, hub, download_stall_s=5)
     with visited_server(tmp_path, settings=settings) as visitor:
+        limit(visitor.client, 4 * MB)
         yield visitor
 
 

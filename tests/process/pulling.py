@@ -69,6 +69,11 @@ class Pull:
         self.seen.append(answer)
         return answer
 
+    def finish(self) -> None:
+        """Seen enough of it under way: the rest comes without any limit."""
+        limit(self.client, 0)
+        self.until("done")
+
     def check_progress(self) -> None:
         """What was told was never a lie."""
         for before, now in zip(self.seen, self.seen[1:], strict=False):
@@ -83,6 +88,12 @@ def install(client: httpx.Client, model_id: str, **more: Any) -> Pull:
     answer = client.post("/v1/models/install", json={"model_id": model_id, **more})
     assert answer.status_code == 202, answer.text
     return Pull(client, answer.json())
+
+
+def limit(client: httpx.Client, bytes_per_s: int) -> None:
+    """All downloads together bring no more a second from now on; 0 is no limit."""
+    changed = {"settings": {"download_limit_bytes": bytes_per_s}}
+    client.patch("/v1/settings", json=changed).raise_for_status()
 
 
 def left_behind(cache: Path) -> list[str]:

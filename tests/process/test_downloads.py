@@ -20,6 +20,7 @@ from tests.process.pulling import (
     fetchers,
     install,
     left_behind,
+    limit,
     mlx_gui,
     repo_folder,
     settings_of,
@@ -107,7 +108,7 @@ def test_two_who_want_the_same_share_one_download(
         "/v1/models/install", json={"model_id": "org/noise", "files": ["*.json"]}
     )
     assert other.status_code == 409
-    pull.until("done")
+    pull.finish()
     pull.check_progress()
     check_whole(tmp_path / "hub", "org/noise", noise)
     assert len(slow.client.get("/v1/downloads").json()["data"]) == 1
@@ -138,7 +139,7 @@ def test_a_pause_rests_and_goes_on_where_it_was(
     assert fetchers(slow.server) == []
     resumed = pull.do("resume")
     assert (resumed["eta_s"], resumed["bytes_per_s"]) == (None, None)
-    pull.until("done")
+    pull.finish()
     pull.check_progress()
     check_whole(tmp_path / "hub", "org/noise", noise)
 
@@ -220,7 +221,7 @@ def test_a_model_may_be_given_a_name_with_its_download(
     pull = install(slow.client, "org/noise", name="gpt-9")
     alias = slow.client.get("/v1/aliases/gpt-9").json()
     assert (alias["model"], alias["installed"]) == ("org/noise", False)
-    pull.until("done")
+    pull.finish()
 
 
 def test_a_renamed_repo_comes_under_its_new_name(
@@ -229,7 +230,7 @@ def test_a_renamed_repo_comes_under_its_new_name(
     hub.rename("org/noise", "org/new")
     pull = install(slow.client, "org/noise")
     assert pull.seen[0]["model_id"] == "org/new"
-    pull.until("done")
+    pull.finish()
 
 
 def test_an_offline_server_fetches_nothing(tmp_path: Path, hub: HubServer, noise: Path) -> None:
@@ -247,6 +248,7 @@ def test_a_pull_in_ollamas_words(slow: Visitor, noise: Path, hub: HubServer) -> 
     parts = [line for line in lines if "completed" in line]
     assert parts
     assert all(line["completed"] < line["total"] for line in parts)
+    limit(slow.client, 0)
     hub.add("org/third", noise)
     with Client(slow.server.address, trust_env=False) as theirs:
         statuses = [told.status for told in theirs.pull("org/third", stream=True)]
@@ -277,6 +279,7 @@ def test_the_command_pulls_pauses_and_goes_on(slow: Visitor, noise: Path, tmp_pa
     listed, _ = mlx_gui(slow.server, "downloads").communicate(timeout=60)
     assert "org/noise" in listed
     assert "paused" in listed
+    limit(slow.client, 0)
     command = mlx_gui(slow.server, "pull", "org/noise")
     said, problems = command.communicate(timeout=90)
     assert command.returncode == 0, problems

@@ -53,7 +53,7 @@ def test_a_file_that_was_damaged_on_the_disk_meanwhile_is_fetched_again(
             content.seek(5000)
             content.write(b"damage")
     pull.do("resume")
-    pull.until("done")
+    pull.finish()
     pull.check_progress()
     check_whole(cache, "org/noise", noise)
 
@@ -126,7 +126,10 @@ def test_a_server_that_is_stopped_goes_on_with_the_next(
     with running_server(tmp_path, settings=settings) as server, server.client() as client:
         pull = install(client, "org/noise")
         pull.until("downloading", bytes_done=2 * MB)
-    with running_server(tmp_path, settings=settings) as server, server.client() as client:
+    with (
+        running_server(tmp_path, settings=settings_of(tmp_path, hub)) as server,
+        server.client() as client,
+    ):
         pull.client = client
         pull.until("done")
     pull.check_progress()
@@ -141,7 +144,10 @@ def test_a_download_without_a_hub_waits_for_it_and_goes_on_by_itself(
         pull = install(client, "org/noise")
         pull.until("downloading", bytes_done=2 * MB)
     hub.fault("*", Fault("status", where="api", times=None))
-    with running_server(tmp_path, settings=settings) as server, server.client() as client:
+    with (
+        running_server(tmp_path, settings=settings_of(tmp_path, hub)) as server,
+        server.client() as client,
+    ):
         pull.client = client
         wait_until(lambda: pull.look()["retry_at"] is not None, what="the next try to be known")
         waits = pull.look()
