@@ -20,7 +20,7 @@ test:  ## everything that CI runs   (ARGS="-k name" for some)
 	@scripts/setup.sh --test
 	@scripts/check.sh
 	@scripts/npm.sh test --silent
-	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:  ## lint, types, layers, documents
 	@scripts/setup.sh --test

@@ -36,6 +36,11 @@ def pytest_configure() -> None:
     begin_to_share()
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core, four at most: for half of their time, tests wait for other processes."""
+    return min(4, 2 * (os.cpu_count() or 1))
+
+
 def pytest_collection_finish() -> None:
     # The clients' libraries and thousands of tests stay: no collection needs to look through them.
     gc.freeze()
