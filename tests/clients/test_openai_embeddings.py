@@ -44,9 +44,16 @@ def loaded(server: Server) -> set[str]:
     return {each["id"] for each in status["loaded_models"]}
 
 
+def unload(server: Server, name: str) -> None:
+    """Whoever asked it before, it is not in memory now."""
+    with server.client() as http:
+        http.post(f"/v1/models/{name}/unload").raise_for_status()
+
+
 def test_a_chat_with_a_model_that_embeds_is_refused_before_it_is_loaded(
     client: OpenAI, server: Server
 ) -> None:
+    unload(server, MODEL)
     with pytest.raises(openai.BadRequestError) as refusal:
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
     assert refusal.value.code == "capability_missing"
@@ -57,6 +64,7 @@ def test_a_chat_with_a_model_that_embeds_is_refused_before_it_is_loaded(
 def test_embeddings_of_a_text_model_are_refused_before_it_is_loaded(
     client: OpenAI, server: Server
 ) -> None:
+    unload(server, "fake/second")
     body = refused(client, model="fake/second")
     assert (body["code"], body["param"]) == ("capability_missing", "model")
     assert "fake/second cannot make vectors of texts" in body["message"]
