@@ -62,17 +62,17 @@ def test_it_writes_down_what_is_said(said: Transcription) -> None:
 def test_its_times_grow_and_end_with_the_sound(client: OpenAI) -> None:
     answer: Any = client.audio.transcriptions.create(
         model=MODEL,
-        file=two_cities(),
+        file=beckett(),
         response_format="verbose_json",
         timestamp_granularities=["word", "segment"],
     )
 
-    assert word_error_rate(TWO_CITIES, answer.text) < 0.1
+    assert answer.text == BECKETT
     for parts in (answer.segments, answer.words):
         times = [time for part in parts for time in (part.start, part.end)]
         assert times == sorted(times)
         assert 0 <= times[0] <= times[-1] <= answer.duration
-    assert answer.duration == pytest.approx(44.37, abs=0.01)
+    assert answer.duration == pytest.approx(9.96, abs=0.01)
     assert answer.language == "en"
     assert answer.real_time_factor > 0
 

@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,12 @@ FAMILIES = {
 }
 
 
+@cache
 def made(family: Family, *, special: bool = True, spaced: bool = True) -> Tokenizer:
-    """A small tokenizer with the tokens of a family, which may be special or only added."""
+    """A small tokenizer with the tokens of a family, which may be special or only added.
+
+    Not to be changed.
+    """
     firsts = [family.bos] if family.bos else []
     if not family.sentencepiece:
         others = {"last_specials" if special else "last_plain": family.tokens}

@@ -174,7 +174,7 @@ def test_three_hours_take_the_memory_of_ten_minutes(child: Child, tmp_path: Path
 @pytest.fixture(scope="module")
 def long_and_short(engine: RemoteEngine) -> listening.Told:
     """What came of a recording of two windows and one of one that came right behind it."""
-    asks = [asked(two_cities()), asked(beckett())]
+    asks = [asked(two_cities(), words=True), asked(beckett())]
     return engine.child.call(listening.listen, whisper_tiny_en(), asks)
 
 
@@ -186,6 +186,8 @@ def test_a_short_recording_is_not_behind_a_long_one(long_and_short: listening.To
 
 def test_times_of_a_window_meet_those_of_the_next(long_and_short: listening.Told) -> None:
     got = transcript_in(long_and_short.of(0))
+    assert got.words[-1].end_s > 30
+    in_order(got)
     for before, after in pairwise(got.segments):
         assert after.start_s >= before.end_s
 

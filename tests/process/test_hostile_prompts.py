@@ -29,7 +29,7 @@ def visitor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
         yield opened
 
 
-@pytest.mark.parametrize("template", [WORDWRAPS, EXPLOSION])
+@pytest.mark.parametrize("template", [EXPLOSION, pytest.param(WORDWRAPS, marks=pytest.mark.soak)])
 def test_a_template_that_takes_for_ever_is_refused_and_others_are_answered(
     template: str, visitor: Visitor
 ) -> None:

@@ -223,7 +223,7 @@ def _share(returned: dict[str, int]) -> float:
     return grown / returned["held_bytes"]
 
 
-@pytest.mark.parametrize("kills", [6, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
 def test_kills_at_random_cost_their_own_requests_only_and_close_no_model(
     tmp_path: Path, kills: int
 ) -> None:
