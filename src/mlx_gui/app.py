@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 from starlette.types import ASGIApp
 
+from mlx_gui.api.media import Media
 from mlx_gui.api.opening import Opening
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus, Topic
@@ -200,6 +201,7 @@ class Application:
             jobs=self.jobs,
             downloads=self.downloads,
             uploads=self.uploads,
+            media=Media(self.uploads),
             store=self._store,
             bus=self.bus,
         )

@@ -79,6 +79,8 @@ class Config:
     max_pictures: int
     max_picture_bytes: int
     max_picture_pixels: int
+    media_urls: Literal["off", "https", "http"]
+    media_timeout_s: float
     allowed_hosts: tuple[str, ...]
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]

@@ -250,6 +250,21 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(1, 1_000_000),
     ),
     Setting(
+        "media_urls",
+        "text",
+        "off",
+        "Addresses in requests that pictures are fetched from: `off` is none, `https`, or `http` "
+        "as well. Only the public network is reached.",
+        choices=("off", "https", "http"),
+    ),
+    Setting(
+        "media_timeout_s",
+        "number",
+        20.0,
+        "Longest time that fetching the pictures of one request may take.",
+        bounds=(0.1, 600),
+    ),
+    Setting(
         "allowed_hosts",
         "list",
         (),

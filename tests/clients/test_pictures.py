@@ -14,6 +14,7 @@ import openai
 import pytest
 from PIL import Image
 
+from tests.support.media import media_server
 from tests.support.pictures import BLUE, GREEN, RED, data_url, encoded, plain
 from tests.support.server import Server, running_server
 from tests.support.waiting import wait_until
@@ -474,3 +475,42 @@ def test_the_settings_bound_pictures(tmp_path: Path) -> None:
     assert scaled.headers["x-mlx-gui-scaled-down"].endswith("from 500x500 to 447x447")
     assert two.status_code == 400
     assert "images[1]" in two.json()["error"]
+
+
+def test_addresses_are_fetched_where_the_setting_says_so_and_never_from_this_machine(
+    tmp_path: Path,
+) -> None:
+    with media_server() as media, running_server(tmp_path, settings={"media_urls": "http"}) as own:
+        addresses = [
+            f"http://127.0.0.1:{media.port}/a.png",
+            f"http://localhost:{media.port}/a.png",
+            f"http://[::ffff:127.0.0.1]:{media.port}/a.png",
+            f"http://2130706433:{media.port}/a.png",
+            f"{own.address}/v1/models",
+        ]
+        for address in addresses:
+            chat = post(own, "/v1/chat/completions", messages=showing({"url": address}))
+            content = [{"type": "input_image", "image_url": address}]
+            response = post(own, "/v1/responses", input=[{"role": "user", "content": content}])
+            source = {"type": "url", "url": address}
+            block = [{"role": "user", "content": [{"type": "image", "source": source}]}]
+            message = post(own, "/v1/messages", messages=block, max_tokens=5)
+            generated = post(own, "/api/generate", prompt="What?", images=[address])
+
+            for answer in (chat, response, message, generated):
+                assert answer.status_code == 400
+                assert "not public" in answer.text
+        assert media.asked == []
+
+
+def test_a_server_that_is_offline_fetches_nothing(tmp_path: Path) -> None:
+    settings = {"media_urls": "https", "offline": True}
+    with running_server(tmp_path, settings=settings) as own:
+        shown = showing("https://pictures.test/a.png")
+        offline = post(own, "/v1/chat/completions", messages=shown)
+        shown = showing("http://pictures.test/a.png")
+        unencrypted = post(own, "/v1/chat/completions", messages=shown)
+
+    assert offline.status_code == 409
+    assert offline.json()["error"]["code"] == "offline"
+    assert "https only" in unencrypted.json()["error"]["message"]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlx_gui.api.media import Media
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.hub import Hub
@@ -87,5 +88,6 @@ class Services:
     jobs: Jobs
     downloads: Downloads
     uploads: Uploads
+    media: Media
     store: Store
     bus: EventBus

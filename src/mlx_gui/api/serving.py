@@ -16,7 +16,9 @@ from pydantic import BaseModel
 from mlx_gui.api.answers import Collector, feed, only
 from mlx_gui.api.auth import requires
 from mlx_gui.api.bodies import translated
+from mlx_gui.api.hangup import first_of, hang_up
 from mlx_gui.api.injected import InjectedServices
+from mlx_gui.api.linked_pictures import with_linked
 from mlx_gui.api.notices import Notices
 from mlx_gui.api.picture_files import R, pictures_of, with_files
 from mlx_gui.api.pictures import Shown, Sight
@@ -71,19 +73,26 @@ class Serving:
             most_pictures=config.max_pictures,
             most_pixels=config.max_picture_pixels,
             most_bytes=config.max_picture_bytes,
+            urls=config.media_urls,
         )
         return Shown(self.notices, sight)
 
-    async def with_pictures(self, request: R) -> R:
-        """`request` as it can travel; files that it needs last until the answer ends.
+    async def with_pictures(self, request: R, shown: Shown) -> R:
+        """`request` with all that is `shown` there, as it can travel.
 
-        Raises StoreError and DiskFull.
+        Files that it needs last until the answer ends. Raises StoreError and DiskFull, and as
+        `linked_pictures.py:with_linked` does.
         """
         if not pictures_of(request):
             return request
-        uploads = self.services.uploads
-        files = await self.until_answered.enter_async_context(uploads.of_request())
-        return await with_files(request, uploads, files)
+        services = self.services
+        files = await self.until_answered.enter_async_context(services.uploads.of_request())
+        if shown.links:
+            fetching = with_linked(
+                request, shown.links, services.media, services.server.config, files=files
+            )
+            request = await first_of(fetching, hang_up(self.request.receive))
+        return await with_files(request, services.uploads, files)
 
     def events(
         self,

@@ -1,14 +1,11 @@
 """One range of one file, asked of a hub and of wherever it sends us."""
 
 import email.utils
-import os
 import re
-import ssl
 import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import Literal
 
 import httpx
 import msgspec
@@ -22,13 +19,13 @@ from mlx_gui.core.errors import (
     ModelNotOnHub,
 )
 from mlx_gui.fetch.addresses import Border
+from mlx_gui.fetch.authorities import authorities
 
 _MOST_HOPS = 8
 _CONNECT_S = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429})
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
-_CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Expired(Exception):
@@ -84,7 +81,7 @@ class Asker:
         self._http = httpx.Client(
             follow_redirects=False,
             event_hooks={"response": [_take_location]},
-            verify=_authorities(),
+            verify=authorities(),
             timeout=httpx.Timeout(silence_s, connect=min(_CONNECT_S, silence_s)),
             limits=httpx.Limits(
                 max_connections=connections + 2, max_keepalive_connections=connections + 2
@@ -231,17 +228,6 @@ def _told_wait_s(response: httpx.Response) -> int | None:
         return int(told[:9])
     parsed = email.utils.parsedate_tz(told)
     return None if parsed is None else max(0, round(email.utils.mktime_tz(parsed) - time.time()))
-
-
-def _authorities() -> ssl.SSLContext | Literal[True]:
-    """Those of a bundle that the environment names, as the hub client takes them too."""
-    for name in _CA_VARIABLES:
-        path = os.environ.get(name, "")
-        if os.path.isfile(path):
-            return ssl.create_default_context(cafile=path)
-        if os.path.isdir(path):
-            return ssl.create_default_context(capath=path)
-    return True
 
 
 def _words(error: BaseException) -> str:

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from mlx_gui.api.connection import Connection
 from mlx_gui.api.families import install
+from mlx_gui.api.media import Media
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
 from mlx_gui.bus import EventBus
 from mlx_gui.catalog.aliases import Aliases
@@ -250,6 +251,7 @@ def services(
         config=lambda: owner.config,
         installing=jobs.installing,
     )
+    uploads = Uploads(settings.data_dir / "cache")
     return Services(
         models=ModelParts(
             library=cast(Any, shelf),
@@ -293,7 +295,8 @@ def services(
         downloads=Downloads(
             jobs, hub, config=lambda: owner.config, find=shelf.resolve, supported=dict
         ),
-        uploads=Uploads(settings.data_dir / "cache"),
+        uploads=uploads,
+        media=Media(uploads),
         store=cast(Store, store),
         bus=bus,
     )

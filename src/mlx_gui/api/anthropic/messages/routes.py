@@ -46,7 +46,7 @@ async def create_message(body: MessageRequest, serving: InjectedServing) -> Resp
     head = AnswerHead(id=f"msg_{uuid4().hex}", model=model.id, show_thinking=not omitted)
     shown = serving.shown(model)
     core = await serving.translated(partial(to_core, body, shown=shown))
-    core = await serving.with_pictures(core)
+    core = await serving.with_pictures(core, shown)
     events = serving.events(model, core, id=head.id, needs="chat")
     if body.stream:
         frames = encoded(events, StreamEncoder(head).encode)
@@ -66,7 +66,7 @@ async def count_message_tokens(
     model = await serving.model(body.model)
     shown = serving.shown(model)
     question = await serving.translated(partial(to_count, body, shown=shown))
-    question = await serving.with_pictures(question)
+    question = await serving.with_pictures(question, shown)
     events = serving.events(model, question, id=f"count_{uuid4().hex}", needs="chat", credits=0)
     tokenized = await serving.only(Tokenized, events)
     return MessageTokenCount(input_tokens=len(tokenized.ids))

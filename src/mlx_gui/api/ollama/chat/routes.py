@@ -30,6 +30,6 @@ async def chat(body: OllamaChatRequest, serving: InjectedServing) -> Response:
     model = await serving.model(body.model)
     shown = serving.shown(model)
     core = await serving.translated(partial(to_core, body, shown=shown))
-    core = await serving.with_pictures(core)
+    core = await serving.with_pictures(core, shown)
     asked = core if body.messages else None
     return await answer(serving, body, model, asked=asked, own_fields=message_body)

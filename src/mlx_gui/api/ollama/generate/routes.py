@@ -30,7 +30,7 @@ async def generate(body: OllamaGenerateRequest, serving: InjectedServing) -> Res
     model = await serving.model(body.model)
     shown = serving.shown(model)
     core = await serving.translated(partial(to_core, body, shown=shown))
-    core = await serving.with_pictures(core)
+    core = await serving.with_pictures(core, shown)
     if body.suffix and body.system:
         serving.notices.leave_out(["system"])
     asked = core if body.prompt or body.suffix or body.images else None

@@ -33,7 +33,7 @@ async def create_chat_completion(body: ChatCompletionRequest, serving: InjectedS
     head, form = new_head("chatcmpl", model.id), form_of(body)
     shown = serving.shown(model)
     core = await serving.translated(partial(to_core, body, shown=shown))
-    core = await serving.with_pictures(core)
+    core = await serving.with_pictures(core, shown)
     events = serving.events(
         model, core, id=head.id, needs="chat", credits=core.n, priority=body.priority
     )

@@ -55,7 +55,7 @@ async def create_response(
         return offered, to_core(body, talk.earlier, talk.own, offered=offered, shown=shown)
 
     offered, core = await serving.translated(ask, also=len(talk.earlier))
-    core = await serving.with_pictures(core)
+    core = await serving.with_pictures(core, shown)
     key = uuid4().hex
     store = responses.storing and body.store is not False
     begun = response_object(
@@ -100,7 +100,7 @@ async def count_input_tokens(
         return to_prompt(body, talk.earlier, talk.own, offered=offered, shown=shown)
 
     core = await serving.translated(ask, also=len(talk.earlier))
-    core = await serving.with_pictures(core)
+    core = await serving.with_pictures(core, shown)
     question, id = TokenizeRequest(core), f"count-{uuid4().hex}"
     events = serving.events(model, question, id=id, needs="chat", credits=0)
     tokenized = await serving.only(Tokenized, events)

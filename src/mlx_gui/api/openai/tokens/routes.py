@@ -38,7 +38,7 @@ async def tokenize(body: TokenizeBody, serving: InjectedServing) -> TokenizeAnsw
     model = await serving.model(body.model)
     shown = serving.shown(model)
     question = await serving.translated(partial(tokenize_request, body, shown=shown))
-    question = await serving.with_pictures(question)
+    question = await serving.with_pictures(question, shown)
     needs = needs_of(question.request)
     events = serving.events(model, question, id=f"tok-{uuid4().hex}", needs=needs, credits=0)
     tokenized = await serving.only(Tokenized, events)
