@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import TextIO
 
@@ -15,6 +16,7 @@ from mlx_gui.client import (
     ChatStream,
     ChatUsage,
     Client,
+    asking,
 )
 
 # A model's text must not steer the terminal: all control characters but tab and newline go.
@@ -27,7 +29,8 @@ class Chat:
     """A conversation: its turns so far, and how the next answer is asked for.
 
     With `raw` each question is a prompt of its own, which no template touches. `show_thinking`
-    None shows thoughts on a terminal only.
+    None shows thoughts on a terminal only. `sees` says whether the model takes pictures, which are
+    asked about as data URLs.
     """
 
     client: Client
@@ -38,9 +41,10 @@ class Chat:
     verbose: bool = False
     show_thinking: bool | None = None
     system: str | None = None
+    sees: bool = False
     turns: list[ChatMessage] = field(default_factory=list[ChatMessage])
 
-    def ask(self, question: str) -> bool:
+    def ask(self, question: str, pictures: Sequence[str] = ()) -> bool:
         """Whether the answer came to its end; False when Ctrl-C stopped it.
 
         What was answered until then stays part of the conversation; after an error the question is
@@ -49,7 +53,7 @@ class Chat:
         printer, pace = Printer(show_thinking=self.show_thinking), Pace()
         usage, stopped = None, False
         try:
-            with self._stream(question) as stream:
+            with self._stream(question, pictures) as stream:
                 for piece in stream:
                     pace.note_text()
                     printer.write(piece)
@@ -59,28 +63,31 @@ class Chat:
         finally:
             printer.end(stopped=stopped)
         if printer.answer:
-            asked, answered = ChatMessage("user", question), printer.answer
+            asked, answered = asking(question, pictures), printer.answer
             self.turns = [*self.turns, asked, ChatMessage("assistant", answered)]
         if self.verbose and usage is not None:
             console(stderr=True).print(pace.sentence(usage), style="dim")
         return not stopped
 
-    def whole_answer(self, question: str) -> dict[str, object]:
+    def whole_answer(self, question: str, pictures: Sequence[str] = ()) -> dict[str, object]:
         """The API's own object of the answer, which is not shown."""
         if self.raw:
             return self.client.whole_completion(self.model, question, self.options)
-        return self.client.whole_chat(self.model, self.messages(question), self.options)
+        messages = self.messages(question, pictures)
+        return self.client.whole_chat(self.model, messages, self.options)
 
-    def messages(self, question: str | None = None) -> list[ChatMessage]:
+    def messages(
+        self, question: str | None = None, pictures: Sequence[str] = ()
+    ) -> list[ChatMessage]:
         """The whole conversation, with one more question if there is one."""
         system = [] if self.system is None else [ChatMessage("system", self.system)]
-        asked = [] if question is None else [ChatMessage("user", question)]
+        asked = [] if question is None else [asking(question, pictures)]
         return [*system, *self.turns, *asked]
 
-    def _stream(self, question: str) -> ChatStream:
+    def _stream(self, question: str, pictures: Sequence[str]) -> ChatStream:
         if self.raw:
             return self.client.complete(self.model, question, self.options)
-        return self.client.chat(self.model, self.messages(question), self.options)
+        return self.client.chat(self.model, self.messages(question, pictures), self.options)
 
 
 class Printer:

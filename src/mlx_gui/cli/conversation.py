@@ -12,6 +12,7 @@ import typer
 from mlx_gui.cli.answer_format import read_format
 from mlx_gui.cli.chat import Chat, printable, write
 from mlx_gui.cli.output import console, report_error
+from mlx_gui.cli.shown_pictures import Unshowable, data_url, dragged
 from mlx_gui.core.errors import MlxGuiError
 
 FAREWELL = "/bye"
@@ -48,7 +49,7 @@ def converse(chat: Chat) -> None:
         if question == FAREWELL:
             return
         if question:
-            _answer(chat, question)
+            answer_line(chat, question)
 
 
 def obey(chat: Chat, line: str) -> str:
@@ -77,16 +78,31 @@ def _read_question() -> str:
     return "\n".join(lines).removesuffix(QUOTES).strip()
 
 
-def _answer(chat: Chat, question: str) -> None:
+def answer_line(chat: Chat, question: str) -> None:
+    """Do what a line says: a command, or a question, perhaps with pictures dragged into it."""
     try:
         if is_command(question):
             console().print(obey(chat, question))
         else:
-            chat.ask(question)
-    except BadCommand as refusal:
+            _ask(chat, question)
+    except (BadCommand, Unshowable) as refusal:
         report_error(str(refusal))
     except MlxGuiError as error:
         report_error(error.message, error.hint)
+
+
+def _ask(chat: Chat, line: str) -> None:
+    """Ask what is typed, about the pictures whose paths are in it."""
+    question, paths = ("", ()) if chat.raw else dragged(line)
+    if not paths:
+        chat.ask(line)
+        return
+    if not chat.sees:
+        raise BadCommand(f"{chat.model} reads text only and sees no pictures.")
+    pictures = [data_url(path) for path in paths]
+    names = ", ".join(printable(path.name) for path in paths)
+    console(stderr=True).print(f"Shown: {names}", style="dim", markup=False)
+    chat.ask(question, pictures)
 
 
 def _set(chat: Chat, arguments: str) -> str:
@@ -203,6 +219,7 @@ HELP = f"""\
 /clear            Forget the conversation, but not the system message.
 /save FILE        Write the conversation to a JSON file.
 /bye              Leave, as Ctrl-D does.
+PATH              A picture's path, dragged in, shows it to a model that sees.
 {QUOTES}               Begin a question of several lines, which ends with {QUOTES} too."""
 
 COMMANDS: Mapping[str, Callable[[Chat, str], str]] = {

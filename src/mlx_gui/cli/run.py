@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -13,6 +15,7 @@ from mlx_gui.cli.conversation import converse
 from mlx_gui.cli.following import follow
 from mlx_gui.cli.options import DataDir, ModelName, Url
 from mlx_gui.cli.output import console, write_json
+from mlx_gui.cli.shown_pictures import Unshowable, data_url
 from mlx_gui.client import AnswerOptions, Client
 from mlx_gui.core.errors import ModelNotFound, NotReady
 from mlx_gui.wire.models import ModelObject
@@ -24,6 +27,7 @@ def command(
     model: ModelName,
     prompt: option.Prompt = None,
     *,
+    image: option.Image = None,
     system: option.System = None,
     temperature: option.Temperature = None,
     top_p: option.TopP = None,
@@ -65,26 +69,42 @@ def command(
     )
     if raw and system is not None:
         raise typer.BadParameter("--system needs a chat template, which --raw leaves out.")
+    if raw and image:
+        raise typer.BadParameter("--image needs a chat template, which --raw leaves out.")
+    pictures = _pictures(image or [])
     with connect(url, data_dir) as client:
         typed = sys.stdin is not None and sys.stdin.isatty()
         question = prompt if typed else _with_piped(prompt, exactly=raw)
-        if question is None and (raw or json):
-            raise typer.BadParameter(f"{'--raw' if raw else '--json'} needs a PROMPT.")
+        if question is None and (raw or json or image):
+            flag = "--raw" if raw else "--json" if json else "--image"
+            raise typer.BadParameter(f"{flag} needs a PROMPT.")
+        found = _here(client, model, pull=pull)
+        sees = "vision" in found.capabilities
+        if pictures and not sees:
+            raise typer.BadParameter(f"{found.id} reads text only and sees no pictures.")
         chat = Chat(
             client,
-            _make_ready(client, model, pull=pull),
+            _make_ready(client, found),
             options=options,
             raw=raw,
             verbose=verbose,
             show_thinking=show_thinking,
             system=system,
+            sees=sees,
         )
         if question is None:
             converse(chat)
         elif json:
-            write_json(chat.whole_answer(question))
-        elif not chat.ask(question):
+            write_json(chat.whole_answer(question, pictures))
+        elif not chat.ask(question, pictures):
             raise typer.Exit(INTERRUPTED)
+
+
+def _pictures(paths: Sequence[Path]) -> list[str]:
+    try:
+        return [data_url(path) for path in paths]
+    except Unshowable as refusal:
+        raise typer.BadParameter(str(refusal)) from None
 
 
 def _with_piped(prompt: str | None, *, exactly: bool) -> str:
@@ -101,9 +121,8 @@ def _with_piped(prompt: str | None, *, exactly: bool) -> str:
     return question
 
 
-def _make_ready(client: Client, name: str, *, pull: bool) -> str:
+def _make_ready(client: Client, found: ModelObject) -> str:
     """The model's full id, once it is loaded; a refusal comes before any question is typed."""
-    found = _here(client, name, pull=pull)
     if found.state not in ("ready", "busy"):
         with console(stderr=True).status(f"Loading {found.id}"):
             client.load(found.id)

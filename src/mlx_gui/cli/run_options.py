@@ -1,11 +1,16 @@
 """The options of `mlx-gui run`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 Prompt = Annotated[
     str | None, typer.Argument(metavar="PROMPT", help="Asked once; without it, a chat.")
+]
+Image = Annotated[
+    list[Path] | None,
+    typer.Option("--image", metavar="FILE", help="A picture that PROMPT is about; repeatable."),
 ]
 System = Annotated[str | None, typer.Option("--system", help="What the model shall be.")]
 Temperature = Annotated[

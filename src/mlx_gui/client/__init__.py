@@ -11,6 +11,7 @@ from mlx_gui.client.answers import (
     ChatMessage,
     ChatStream,
     ChatUsage,
+    asking,
 )
 from mlx_gui.client.client import Client
 from mlx_gui.client.connection import ANSWER_TIMEOUT_S, read_runtime
@@ -30,6 +31,7 @@ __all__ = [
     "Client",
     "Event",
     "ServerUnreachable",
+    "asking",
     "parse_sse",
     "read_runtime",
 ]

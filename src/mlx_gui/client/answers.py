@@ -14,10 +14,22 @@ from mlx_gui.wire.errors import ErrorDetail
 
 
 class ChatMessage(msgspec.Struct, frozen=True):
-    """One turn of a conversation."""
+    """One turn of a conversation; its content is text, or parts as the API has them."""
 
     role: Literal["system", "user", "assistant"]
-    content: str
+    content: str | list[dict[str, Any]]
+
+
+def asking(text: str, pictures: Sequence[str] = ()) -> ChatMessage:
+    """What the user asks about `pictures`, which are data URLs."""
+    if not pictures:
+        return ChatMessage("user", text)
+    parts: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": url}} for url in pictures
+    ]
+    if text:
+        parts.append({"type": "text", "text": text})
+    return ChatMessage("user", parts)
 
 
 class ChatUsage(msgspec.Struct, frozen=True):
