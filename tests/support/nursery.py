@@ -153,6 +153,8 @@ def _serve(orders: socket.socket) -> bool:
         importlib.import_module(name)
     # No collection looks through it, in no fork.
     gc.freeze()
+    # Ctrl-C in a terminal is for the tests and for the program, and ends both.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Nobody asks how those ended who look after the program.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
@@ -182,6 +184,7 @@ def _look_after(
         for number, each in enumerate(streams):
             os.dup2(each, number)
             os.close(each)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.environ.clear()
         os.environ.update(environment)
         sys.argv[1:] = arguments
