@@ -222,6 +222,13 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(1, 10_000_000),
     ),
     Setting(
+        "max_speech_characters",
+        "integer",
+        4096,
+        "Longest text that is spoken in one request; OpenAI's bound is the default.",
+        bounds=(1, 1_000_000),
+    ),
+    Setting(
         "max_pictures",
         "integer",
         100,
@@ -241,13 +248,6 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         4 * 1024 * 1024,
         "Pixels of a picture that models are shown; one with more is scaled down.",
         bounds=(200_000, 64 * 1024 * 1024),
-    ),
-    Setting(
-        "max_speech_characters",
-        "integer",
-        4096,
-        "Longest text that is spoken in one request; OpenAI's bound is the default.",
-        bounds=(1, 1_000_000),
     ),
     Setting(
         "media_urls",

@@ -44,6 +44,7 @@ from mlx_gui.ipc.messages import (
 from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
 from mlx_gui.kinds.registry import KINDS
 from mlx_gui.kinds.reranker import RerankerOptions, RerankRequest
+from mlx_gui.kinds.speech import SpeakRequest, SpeechOptions
 from mlx_gui.kinds.transcription import TranscribeRequest, TranscriptionOptions
 
 
@@ -102,6 +103,7 @@ def test_a_request_arrives_with_bytes_and_numbers_for_keys_as_it_was_sent() -> N
             RerankRequest("one", ("two", "three"), truncate=True),
             TranscribeRequest(Blob("/cache/uploads/one/0", 300_000), "a.wav", words=True),
             TranscribeRequest(b"RIFF", language="de"),
+            SpeakRequest("one", voice="anna", format="mp3", speed=1.5, seed=7),
         )
     ]
     assert {type(each.request) for each in sent} == {
@@ -118,6 +120,7 @@ def test_the_options_of_a_load_arrive_as_those_of_their_kind() -> None:
         EmbeddingOptions(8, 64, 512),
         RerankerOptions(8, 512),
         TranscriptionOptions(8),
+        SpeechOptions(4),
     )
     assert {type(each) for each in every} == {kind.options for kind in KINDS}
     for options in every:
