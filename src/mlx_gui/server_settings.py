@@ -250,6 +250,12 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(200_000, 64 * 1024 * 1024),
     ),
     Setting(
+        "chat_audio_model",
+        "text",
+        None,
+        "Speech model that writes down sound in chats (`input_audio`), which is refused without.",
+    ),
+    Setting(
         "media_urls",
         "text",
         "off",

@@ -10,7 +10,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlx_gui.api.errors import ErrorResponses
-from mlx_gui.api.notices import LEFT_OUT_HEADER, NOT_ENFORCED_HEADER, SCALED_DOWN_HEADER, Notices
+from mlx_gui.api.notices import (
+    LEFT_OUT_HEADER,
+    NOT_ENFORCED_HEADER,
+    SCALED_DOWN_HEADER,
+    TRANSCRIBED_HEADER,
+    Notices,
+)
 from mlx_gui.api.visitor import let_read, visitor_of
 from mlx_gui.core.errors import InternalError
 
@@ -91,6 +97,7 @@ def _log_notices(notices: Notices) -> None:
             left_out=headers.get(LEFT_OUT_HEADER),
             not_enforced=headers.get(NOT_ENFORCED_HEADER),
             scaled_down=headers.get(SCALED_DOWN_HEADER),
+            transcribed=headers.get(TRANSCRIBED_HEADER),
         )
 
 

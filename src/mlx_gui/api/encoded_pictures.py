@@ -55,18 +55,23 @@ def decoded(text: str, *, where: str, most_bytes: int) -> bytes:
 
 def checked_picture(data: bytes, *, where: str) -> None:
     """Raises InvalidRequest for nothing at all, UnsupportedMedia for what begins as no picture."""
-    if not data:
-        raise InvalidRequest(
-            f"`{where}` is empty.",
-            hint="Look whether the file was read before it was sent.",
-            param=where,
-        )
+    check_not_empty(data, where=where)
     found = picture_format(data[:HEAD_BYTES])
     if not found.codec:
         raise UnsupportedMedia(
             f"`{where}` is no picture that can be read: it is {found.name}.",
             hint=f"Send {TAKEN}.",
             details={"param": where},
+        )
+
+
+def check_not_empty(data: bytes, *, where: str) -> None:
+    """Raises InvalidRequest for a file without anything in it."""
+    if not data:
+        raise InvalidRequest(
+            f"`{where}` is empty.",
+            hint="Look whether the file was read before it was sent.",
+            param=where,
         )
 
 

@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
+import msgspec
+
 from mlx_gui.api.encoded_pictures import checked_picture
 from mlx_gui.api.media import Media, MediaBounds
-from mlx_gui.api.picture_files import R, with_contents
+from mlx_gui.api.picture_files import R, with_parts
 from mlx_gui.config import Config
 from mlx_gui.core.blob import Content, open_content
 from mlx_gui.core.errors import InvalidRequest, Offline
@@ -39,16 +41,16 @@ async def with_linked(
     bounds = MediaBounds(encrypted=config.media_urls == "https", most_bytes=most_bytes)
     gate = asyncio.Semaphore(_AT_ONCE)
 
-    async def fetched(part: ImagePart, url: str) -> tuple[int, Content]:
+    async def fetched(part: ImagePart, url: str) -> tuple[int, ImagePart]:
         async with gate:
             content = await media.fetch(url, where=part.where, bounds=bounds, files=files)
         await asyncio.to_thread(_check, content, part.where)
-        return id(part), content
+        return id(part), msgspec.structs.replace(part, data=content)
 
     tasks = [asyncio.create_task(fetched(part, url)) for part, url in links]
     try:
         async with asyncio.timeout(config.media_timeout_s):
-            return with_contents(request, dict(await asyncio.gather(*tasks)))
+            return with_parts(request, dict(await asyncio.gather(*tasks)))
     except TimeoutError:
         raise InvalidRequest(
             f"What is at the addresses of the pictures has not come within "

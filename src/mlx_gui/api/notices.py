@@ -9,6 +9,7 @@ from mlx_gui.core.generation import Event, Prepared
 LEFT_OUT_HEADER = "x-mlx-gui-left-out"
 NOT_ENFORCED_HEADER = "x-mlx-gui-not-enforced"
 SCALED_DOWN_HEADER = "x-mlx-gui-scaled-down"
+TRANSCRIBED_HEADER = "x-mlx-gui-transcribed"
 MAX_CHARACTERS = 1000
 """Of one header; what is more is counted."""
 MAX_LISTED = 100
@@ -36,6 +37,10 @@ class Notices:
     def scaled_down(self, pictures: Iterable[str]) -> None:
         """Pictures that have lost pixels, in words: where they stand, and both sizes."""
         self._note(SCALED_DOWN_HEADER, pictures)
+
+    def transcribed(self, sounds: Iterable[str]) -> None:
+        """Sounds that were written down first, in words: where they stand, and by which model."""
+        self._note(TRANSCRIBED_HEADER, sounds)
 
     def left_out(self) -> list[str]:
         """The names of what was left out so far, as many and as long as a body should have."""

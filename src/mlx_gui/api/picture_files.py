@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import msgspec
 
-from mlx_gui.core.blob import INLINE_BYTES, Content, size_of
+from mlx_gui.core.blob import INLINE_BYTES, size_of
 from mlx_gui.core.generation import GenerateRequest, ImagePart, Part, TokenizeRequest
 from mlx_gui.store.uploads import RequestFiles, Uploads
 
@@ -21,18 +21,15 @@ def pictures_of(request: GenerateRequest | TokenizeRequest) -> tuple[ImagePart, 
     )
 
 
-def with_contents(request: R, contents: Mapping[int, Content]) -> R:
-    """The same request, in which the pictures with these `id`s have other contents."""
+def with_parts(request: R, parts: Mapping[int, Part]) -> R:
+    """The same request, with other parts in the place of those with these `id`s."""
     if isinstance(request, TokenizeRequest):
-        inside = with_contents(request.request, contents)
+        inside = with_parts(request.request, parts)
         return msgspec.structs.replace(request, request=inside)
-
-    def replaced(part: Part) -> Part:
-        content = contents.get(id(part)) if isinstance(part, ImagePart) else None
-        return part if content is None else msgspec.structs.replace(part, data=content)
-
     messages = tuple(
-        msgspec.structs.replace(message, parts=tuple(map(replaced, message.parts)))
+        msgspec.structs.replace(
+            message, parts=tuple(parts.get(id(part), part) for part in message.parts)
+        )
         for message in request.messages
     )
     return msgspec.structs.replace(request, messages=messages)
@@ -44,12 +41,13 @@ async def with_files(request: R, uploads: Uploads, files: RequestFiles) -> R:
     `files` are the request's and hold the rest. Raises StoreError or DiskFull.
     """
     left_bytes = INLINE_BYTES
-    kept: dict[int, Content] = {}
+    kept: dict[int, Part] = {}
     for part in pictures_of(request):
         if not isinstance(part.data, bytes):
             continue
         if size_of(part.data) <= left_bytes:
             left_bytes -= size_of(part.data)
         else:
-            kept[id(part)] = await uploads.aside(partial(files.keep, part.data))
-    return with_contents(request, kept) if kept else request
+            blob = await uploads.aside(partial(files.keep, part.data))
+            kept[id(part)] = msgspec.structs.replace(part, data=blob)
+    return with_parts(request, kept) if kept else request

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Never
 
-from mlx_gui.api.encoded_pictures import checked_picture, decoded, inside_data_url
+from mlx_gui.api.encoded_pictures import check_not_empty, checked_picture, decoded, inside_data_url
 from mlx_gui.api.notices import Notices
 from mlx_gui.core.errors import CapabilityMissing, InvalidRequest
 from mlx_gui.core.generation import ImagePart, Message, Part, TextPart
@@ -54,13 +54,18 @@ class PictureSource:
 class Shown:
     """What one request shows. `sight` is None for a model that reads text only.
 
-    `links` are the pictures that have to be fetched, with their addresses.
+    `links` are the pictures that have to be fetched, with their addresses. With `hears`, sounds are
+    taken: a text stands for each in `sounds`, with its file and where it stands.
     """
 
-    def __init__(self, notices: Notices, sight: Sight | None = None) -> None:
+    def __init__(
+        self, notices: Notices, sight: Sight | None = None, *, hears: bool = False
+    ) -> None:
         self.notices = notices
         self.sight = sight
+        self.hears = hears
         self.links: list[tuple[ImagePart, str]] = []
+        self.sounds: list[tuple[TextPart, bytes, str]] = []
         self._count = 0
         self._of_results = 0
 
@@ -93,6 +98,21 @@ class Shown:
         picture = self.picture(source)
         self._of_results += 1
         return TextPart(f"[picture {self._of_results}]"), picture
+
+    def sound(self, encoded: object, *, where: str) -> TextPart:
+        """What stands for a sound in base64 until it is written down. Raises InvalidRequest."""
+        if not isinstance(encoded, str):
+            raise InvalidRequest(
+                f"`{where}` is required, as a string.",
+                hint="Send the file of the sound in base64 there.",
+                param=where,
+            )
+        # How large it may be, the body says already.
+        data = decoded(encoded, where=where, most_bytes=len(encoded))
+        check_not_empty(data, where=where)
+        part = TextPart(f"[sound {len(self.sounds) + 1}]")
+        self.sounds.append((part, data, where))
+        return part
 
     def unreadable(self, sense: Sense, *, type_: str, where: str, shown_now: bool) -> str:
         """The text that stands in the place of a part of the type `type_`, noted as left out.
@@ -161,7 +181,9 @@ def refuse(sense: Sense, *, type_: str, where: str) -> Never:
     """Raises CapabilityMissing for what the user shows now."""
     raise CapabilityMissing(
         f"This model reads text only, but `{where}` is {sense} (`{type_}`).",
-        hint="Leave it out, send what it says as text, or ask a model that takes pictures and "
+        hint="Leave it out, or set chat_audio_model to a speech model that writes it down."
+        if sense == "sound"
+        else "Leave it out, send what it says as text, or ask a model that takes pictures and "
         "files.",
         param=where,
     )

@@ -64,18 +64,22 @@ class Serving:
         """What `work` makes of the whole body, and of `also` objects out of the store."""
         return await translated(self.request, work, also=also)
 
-    def shown(self, model: Model) -> Shown:
-        """What the request may show `model` besides text."""
+    def shown(self, model: Model, *, writes_down: bool = False) -> Shown:
+        """What the request may show `model` besides text.
+
+        `writes_down` says whether the route has sounds written down, where the setting allows it.
+        """
         facts, config = model.facts, self.services.server.config
+        hears = writes_down and config.chat_audio_model is not None
         if facts is None or "vision" not in facts.capabilities:
-            return Shown(self.notices)
+            return Shown(self.notices, hears=hears)
         sight = Sight(
             most_pictures=config.max_pictures,
             most_pixels=config.max_picture_pixels,
             most_bytes=config.max_picture_bytes,
             urls=config.media_urls,
         )
-        return Shown(self.notices, sight)
+        return Shown(self.notices, sight, hears=hears)
 
     async def with_pictures(self, request: R, shown: Shown) -> R:
         """`request` with all that is `shown` there, as it can travel.

@@ -8,7 +8,12 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Scope
 
-from mlx_gui.api.notices import LEFT_OUT_HEADER, NOT_ENFORCED_HEADER, SCALED_DOWN_HEADER
+from mlx_gui.api.notices import (
+    LEFT_OUT_HEADER,
+    NOT_ENFORCED_HEADER,
+    SCALED_DOWN_HEADER,
+    TRANSCRIBED_HEADER,
+)
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.origin import Origin, parse_origin
 from mlx_gui.core.setting_row import shown
@@ -28,6 +33,7 @@ _EXPOSED = (
     LEFT_OUT_HEADER,
     NOT_ENFORCED_HEADER,
     SCALED_DOWN_HEADER,
+    TRANSCRIBED_HEADER,
 )
 _STATE_KEY = "visitor"
 

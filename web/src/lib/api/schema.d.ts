@@ -6525,7 +6525,8 @@ export interface components {
          * @description A piece of a message; `text` belongs to the type `text`, `refusal` to its own.
          *
          *     A picture is of the type `image_url`, and has its address or data URL there, or in an object
-         *     with `url` and `detail`. Of other types nothing but a `text` is read.
+         *     with `url` and `detail`. A sound is of the type `input_audio`, an object with the base64 of a
+         *     file as `data`. Of other types nothing but a `text` is read.
          */
         mlx_gui__api__openai__chat__wire__ContentPart: {
             /** Type */
@@ -6538,6 +6539,8 @@ export interface components {
             image_url?: unknown;
             /** Detail */
             detail?: unknown;
+            /** Input Audio */
+            input_audio?: unknown;
         };
         /**
          * CustomFormat

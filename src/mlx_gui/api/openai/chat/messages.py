@@ -1,9 +1,11 @@
 """OpenAI's messages as core has them."""
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 from mlx_gui.api.openai.chat.wire import (
     PICTURE_TYPES,
+    SOUND_TYPE,
     CalledFunction,
     CallInHistory,
     ChatMessage,
@@ -132,6 +134,10 @@ class Conversation:
             if result:
                 return self._shown.picture_of_result(source)
             return (self._shown.picture(source),)
+        if part.type == SOUND_TYPE and self._shown.hears and not result:
+            sound = part.input_audio
+            encoded = cast(dict[str, Any], sound).get("data") if isinstance(sound, dict) else None
+            return (self._shown.sound(encoded, where=f"{where}.input_audio.data"),)
         return (self._text(part, where=where, shown_now=shown_now),)
 
     def _text(self, part: ContentPart, *, where: str, shown_now: bool) -> TextPart:

@@ -11,6 +11,7 @@ from mlx_gui.api.openai.wire import CompletionUsage, GenerationFields, TokenCoun
 from mlx_gui.core.generation import Effort
 
 MAX_TOOLS = 128
+SOUND_TYPE = "input_audio"
 PICTURE_TYPES = ("image_url", "image", "input_image")
 _CHOICES = ("none", "auto", "required")
 _LEGACY_CHOICES = ("none", "auto")
@@ -42,7 +43,8 @@ class ContentPart(Strict):
     """A piece of a message; `text` belongs to the type `text`, `refusal` to its own.
 
     A picture is of the type `image_url`, and has its address or data URL there, or in an object
-    with `url` and `detail`. Of other types nothing but a `text` is read.
+    with `url` and `detail`. A sound is of the type `input_audio`, an object with the base64 of a
+    file as `data`. Of other types nothing but a `text` is read.
     """
 
     type: str
@@ -50,6 +52,7 @@ class ContentPart(Strict):
     refusal: str | None = None
     image_url: Any = None
     detail: Any = None
+    input_audio: Any = None
 
     @model_validator(mode="before")
     @classmethod
@@ -65,6 +68,8 @@ class ContentPart(Strict):
             # What is wrong in it is said where a model sees it.
             image = fields.get("image_url", fields.get("image"))
             picture = {"image_url": image, "detail": fields.get("detail")}
+        elif type_ == SOUND_TYPE:
+            picture = {"input_audio": fields.get("input_audio")}
         return {"type": type_, "text": text if isinstance(text, str) else None, **picture}
 
 
