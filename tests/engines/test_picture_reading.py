@@ -103,6 +103,28 @@ def test_a_process_that_was_killed_meanwhile_is_replaced(reader: PictureReader) 
     assert reader.decode(plain(BLUE), limits=LIMITS).size == (64, 64)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_picture_whose_process_is_killed_is_read_once_more(
+    reader: PictureReader, times: int
+) -> None:
+    before = {child.pid for child in children()}
+    killed: set[int] = set()
+
+    def kill() -> None:
+        for child in children():
+            if child.pid not in before | killed and len(killed) < times:
+                killed.add(child.pid)
+                child.kill()
+
+    if times == 1:
+        large = encoded(Image.new("L", (8000, 8000)), "PNG")
+        assert reader.decode(large, limits=LIMITS, still_wanted=kill).size == (2048, 2048)
+    else:
+        with pytest.raises(PayloadTooLarge, match="was ended"):
+            reader.decode(endless_jpeg(), limits=LIMITS, still_wanted=kill)
+    assert len(killed) == times
+
+
 def test_nothing_is_left_of_a_reader_that_is_closed_or_forgotten() -> None:
     before = {child.pid for child in children()}
     closed, forgotten = PictureReader(), PictureReader()

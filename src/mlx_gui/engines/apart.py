@@ -31,6 +31,10 @@ class TooMuch(Exception):
     """The work was ended; the text says what it took too much of."""
 
 
+class Ended(TooMuch):
+    """The child was ended, and not by us: most likely the system had no memory for it."""
+
+
 class ApartProcess:
     """One child, for one thread. It holds `memory_bytes` at most, or is ended."""
 
@@ -78,7 +82,7 @@ class ApartProcess:
             self._channel.sendall(HEADER.pack(ASKED, len(content)) + content)
             answer = self._receive(until_s, look or _go_on)
         except ConnectionError as problem:
-            raise TooMuch("it needs too much memory, or its process was ended") from problem
+            raise Ended("it needs too much memory, or its process was ended") from problem
         self._broken = False
         return answer
 

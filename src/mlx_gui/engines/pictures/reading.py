@@ -13,11 +13,11 @@ from PIL import Image
 from mlx_gui.core.blob import Content, size_of
 from mlx_gui.core.errors import ErrorInfo, PayloadTooLarge, from_info
 from mlx_gui.core.generation import ImagePart
-from mlx_gui.engines.apart import FAILED, ApartProcess, TooMuch
+from mlx_gui.engines.apart import FAILED, ApartProcess, Ended, TooMuch
 from mlx_gui.engines.base import StillWanted, always_wanted
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits, Size, named
 
-MAX_S = 20.0
+MAX_S = 10.0
 """Of one picture."""
 MEMORY_BYTES = 1_500_000_000
 """What the process may hold: the largest pictures of every format stay below it."""
@@ -61,26 +61,33 @@ class PictureReader:
         Raises PayloadTooLarge also for what takes too long or too much memory; what `still_wanted`
         raises meanwhile; WorkerFailed where no process can be started.
         """
-        if self._apart is not None and not self._apart.usable():
-            # The system may have ended it while it had nothing to do.
-            self.close()
-        if self._apart is None:
-            self._apart = ApartProcess.start("pictures", memory_bytes=self._memory_bytes)
         asked = msgspec.msgpack.encode(AskedPicture(content, limits, where))
         try:
-            kind, answer = self._apart.ask(
-                asked, until_s=time.monotonic() + self._max_s, look=still_wanted
-            )
+            try:
+                kind, answer = self._ask(asked, still_wanted)
+            except Ended:
+                # Somebody else may have been the reason; a second time it is the picture.
+                kind, answer = self._ask(asked, still_wanted)
         except TooMuch as problem:
             raise _too_heavy(size_of(content), str(problem), where=where) from problem
-        finally:
-            if not self._apart.usable():
-                self.close()
         if kind == FAILED:
             raise from_info(msgspec.msgpack.decode(answer, type=ErrorInfo))
         read = msgspec.msgpack.decode(answer, type=ReadPicture)
         image = Image.frombytes("RGB", read.size, read.pixels)
         return Picture(image, read.digest, read.original_size)
+
+    def _ask(self, asked: bytes, still_wanted: StillWanted) -> tuple[bytes, bytes]:
+        if self._apart is not None and not self._apart.usable():
+            # The system may have ended it while it had nothing to do.
+            self.close()
+        if self._apart is None:
+            self._apart = ApartProcess.start("pictures", memory_bytes=self._memory_bytes)
+        try:
+            until_s = time.monotonic() + self._max_s
+            return self._apart.ask(asked, until_s=until_s, look=still_wanted)
+        finally:
+            if not self._apart.usable():
+                self.close()
 
     def read(self, part: ImagePart, *, still_wanted: StillWanted = always_wanted) -> Picture:
         """The picture of a message, as `decode`."""
