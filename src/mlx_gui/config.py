@@ -79,7 +79,7 @@ class Config:
     max_pictures: int
     max_picture_bytes: int
     max_picture_pixels: int
-    chat_audio_model: str | None
+    chat_audio_model: str
     media_urls: Literal["off", "https", "http"]
     media_timeout_s: float
     allowed_hosts: tuple[str, ...]
@@ -149,7 +149,6 @@ class SettingSources:
             values["model_dirs"] = (self.data_dir / MODELS_FOLDER, hub_cache(self.variables))
         values.setdefault("hub_endpoint", self.variables.get("HF_ENDPOINT") or DEFAULT_ENDPOINT)
         values.setdefault("hub_token", None)
-        values.setdefault("chat_audio_model", None)
         return Config(**values, sources=sources)
 
 

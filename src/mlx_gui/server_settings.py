@@ -252,8 +252,8 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "chat_audio_model",
         "text",
-        None,
-        "Speech model that writes down sound in chats (`input_audio`), which is refused without.",
+        "off",
+        "Speech model that writes down sound in chats (`input_audio`); `off` refuses it.",
     ),
     Setting(
         "media_urls",

@@ -70,7 +70,7 @@ class Serving:
         `writes_down` says whether the route has sounds written down, where the setting allows it.
         """
         facts, config = model.facts, self.services.server.config
-        hears = writes_down and config.chat_audio_model is not None
+        hears = writes_down and config.chat_audio_model != "off"
         if facts is None or "vision" not in facts.capabilities:
             return Shown(self.notices, hears=hears)
         sight = Sight(

@@ -34,7 +34,7 @@ async def with_heard(serving: Serving, request: GenerateRequest, shown: Shown) -
 
 
 async def _speech_model(serving: Serving, *, where: str) -> Model:
-    name = serving.services.server.config.chat_audio_model or ""
+    name = serving.services.server.config.chat_audio_model
     try:
         return await serving.model(name)
     except ModelNotFound as missing:
