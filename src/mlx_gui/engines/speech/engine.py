@@ -34,6 +34,8 @@ _AHEAD = 32
 """So many pieces of a request may wait to be encoded."""
 _WAIT_S = 0.05
 """So long a step waits for what is being encoded, before messages are looked at again."""
+_FIRST_S = 0.02
+"""So long the first pieces of a request are waited for."""
 
 
 def create() -> Engine:
@@ -58,6 +60,8 @@ class _Running:
     encoded: deque[Future[bytes]] = field(default_factory=deque[Future[bytes]])
     read_tokens: int = 0
     made_tokens: int = 0
+    told: bool = False
+    """Whether any sound has been sent."""
 
     def ready(self) -> bool:
         """Whether more can be said."""
@@ -200,6 +204,7 @@ class SpeechEngine:
             )
             return self._end(request_id, Failed(failure.info()))
         events: list[Event] = [Audio(0, data)] if data else []
+        running.told = running.told or bool(data)
         if running.speaking is None and not running.encoded:
             events += self._end(request_id, running.usage())
         return events
@@ -214,6 +219,9 @@ class SpeechEngine:
         running.read_tokens += spoken.read_tokens
         running.made_tokens += spoken.made_tokens
         running.encoded.append(self._encoder.submit(running.track.add, spoken.samples))
+        if not running.told:
+            # Else the first sound would come with the second.
+            wait(running.encoded, timeout=_FIRST_S)
 
     def _end(self, request_id: str, *events: Event) -> list[Event]:
         """Nothing more is said of it; `events` are the last."""
