@@ -33,6 +33,7 @@ NAMES = (
     "scan",
     "discovery",
     "transcription",
+    "speech",
 )
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2
