@@ -222,3 +222,14 @@ def test_a_damaged_file_fails_the_load(
 
     with pytest.raises(LoadFailed, match=because):
         child.call(speaking.speak, folder, [])
+
+
+def test_a_folder_whose_voices_are_gone_has_none_fetched(child: Child, tmp_path: Path) -> None:
+    folder = tmp_path / "pocket"
+    shutil.copytree(pocket_tts(), folder)
+    assert child.call(speaking.speak, folder, [SpeakRequest(SHORT)]).sound()
+    shutil.rmtree(folder / "voices")
+
+    for voice in (None, "alba"):
+        with pytest.raises(InvalidRequest, match="has no voice"):
+            child.call(speaking.refuse, folder, SpeakRequest(SHORT, voice))

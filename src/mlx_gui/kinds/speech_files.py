@@ -1,6 +1,6 @@
 """What the files of a model that speaks say: its family, its voices, why it is not served."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
@@ -115,7 +115,7 @@ def facts_of(folder: Path, config: Mapping[str, object], family: Family) -> Spee
     return SpeechFacts(
         family,
         voices=voices,
-        default_voice=next((each for each in (*_DEFAULT_VOICES, *voices) if each in voices), ""),
+        default_voice=default_voice(voices),
         rate_hz=number(codec, "sample_rate"),
         width=number(transformer, "d_model"),
         layers=number(transformer, "num_layers"),
@@ -132,6 +132,11 @@ def voices_in(folder: Path) -> dict[str, Path]:
     if (default := folder / _DEFAULT_FILE).is_file():
         found.setdefault("default", default)
     return found
+
+
+def default_voice(voices: Collection[str]) -> str:
+    """The one of `voices` that the library takes by itself; empty where there are none."""
+    return next((each for each in (*_DEFAULT_VOICES, *voices) if each in voices), "")
 
 
 def has_tokenizer(folder: Path, config: Mapping[str, object]) -> bool:

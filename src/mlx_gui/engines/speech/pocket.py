@@ -26,7 +26,7 @@ from mlx_gui.engines.speech.sentences import blocks, cut_to
 from mlx_gui.engines.speech.speaking import Speaking, Spoken, Times
 from mlx_gui.kinds.checkpoint import DamagedFile, read_header
 from mlx_gui.kinds.speech import SpeakRequest
-from mlx_gui.kinds.speech_files import unknown_voice, voices_in
+from mlx_gui.kinds.speech_files import default_voice, unknown_voice, voices_in
 
 _LONGEST_TOKENS = 100
 """The library puts sentences together up to 50 tokens, and leaves a longer one as it is."""
@@ -52,12 +52,11 @@ class PocketSpeaker:
         model.flow_lm.cache_conditioning()
 
     def check(self, asked: SpeakRequest) -> SpeakRequest:
-        if asked.voice is None:
-            return asked
-        voice = asked.voice.lower()
         voices = voices_in(self._folder)
+        # Never left to the library, which would fetch one.
+        voice = default_voice(voices) if asked.voice is None else asked.voice.lower()
         if voice not in voices:
-            raise unknown_voice(self._model_id, asked.voice, tuple(voices))
+            raise unknown_voice(self._model_id, voice, tuple(voices))
         self._check_voice(voice, voices[voice])
         return msgspec.structs.replace(asked, voice=voice)
 
@@ -65,10 +64,8 @@ class PocketSpeaker:
         model, codec, chance = self._model, _own(self._model.mimi), _Chance(asked.seed)
         began_s = time.perf_counter()
         with chance.taken():
-            prompt = str(voices_in(self._folder)[asked.voice]) if asked.voice else None
-            state = model.get_state_for_audio_prompt(
-                prompt or model._resolve_audio_prompt(None, None, False)
-            )
+            voice = voices_in(self._folder)[asked.voice or ""]
+            state = model.get_state_for_audio_prompt(str(voice))
         voice_frames = model._get_flow_cache_num_frames(state)
         after_end: int | None = None
         for piece in self._pieces(asked.text):
