@@ -1,7 +1,7 @@
 """What is refused because a model cannot do it, in words; by its facts, so before any load."""
 
-from mlx_gui.core.errors import CapabilityMissing
-from mlx_gui.core.model import Capability, Model
+from mlx_gui.core.errors import CapabilityMissing, ModelUnsupported
+from mlx_gui.core.model import Capability, Model, ModelFacts
 
 _DEEDS: dict[Capability, str] = {
     "chat": "answer a conversation",
@@ -36,6 +36,17 @@ def check_capability(model: Model, needs: Capability) -> None:
         details={"capability": needs},
         param="model",
     )
+
+
+def facts_to_serve(model: Model) -> ModelFacts:
+    """The facts of a model. Raises ModelUnsupported for one that cannot be served."""
+    if model.facts is None or model.problem is not None:
+        raise ModelUnsupported(
+            f"{model.id} cannot be served: {model.problem}",
+            hint="`mlx-gui list` shows what is wrong with each model.",
+            details={"model": model.id},
+        )
+    return model.facts
 
 
 def cannot_fill(model_id: str) -> CapabilityMissing:

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 
 from mlx_gui.config import Config
 from mlx_gui.control.plans.measurements import corrected
+from mlx_gui.core.capabilities import facts_to_serve
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound, ModelTooLarge, ModelUnsupported
-from mlx_gui.core.model import LoadSpec, MemoryNeed, Model, ModelFacts
+from mlx_gui.core.model import LoadSpec, MemoryNeed, Model
 from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.core.units import format_bytes
 from mlx_gui.kinds import text_plan
@@ -64,7 +65,7 @@ def plan_load(
     Raises ModelUnsupported with the model's problem, and ModelTooLarge where the limit that was set
     for the model is too low for it.
     """
-    facts = _usable(model)
+    facts = facts_to_serve(model)
 
     def corrected_need(spec: LoadSpec, need: MemoryNeed) -> MemoryNeed:
         measurement = None if measured is None else measured(spec)
@@ -107,7 +108,7 @@ def largest_context(
     measured: Measured | None = None,
 ) -> int:
     """The longest context, up to the model's own, whose plan fits into `room_bytes`; 0 if none."""
-    text = _usable(model).text
+    text = facts_to_serve(model).text
     if text is None:
         return 0
 
@@ -153,7 +154,7 @@ def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> 
         raise _no_draft(model, f"{error.message} {error.hint}".strip()) from None
     if draft.adapter is not None:
         raise _no_draft(model, f"{draft.id} has an adapter, which a draft model cannot have.")
-    texts = [_usable(each).text for each in (model, draft)]
+    texts = [facts_to_serve(each).text for each in (model, draft)]
     sizes = [text and text.vocabulary_size for text in texts]
     if None in texts:
         raise _no_draft(model, "Only a text model can draft, and only for another one.")
@@ -162,16 +163,6 @@ def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> 
             model, f"{model.id} has a vocabulary of {sizes[0]}, {draft.id} one of {sizes[1]}."
         )
     return draft
-
-
-def _usable(model: Model) -> ModelFacts:
-    if model.facts is None or model.problem is not None:
-        raise ModelUnsupported(
-            f"{model.id} cannot be served: {model.problem}",
-            hint="`mlx-gui list` shows what is wrong with each model.",
-            details={"model": model.id},
-        )
-    return model.facts
 
 
 def _no_draft(model: Model, reason: str) -> ModelUnsupported:
