@@ -109,6 +109,12 @@ def test_without_more_it_is_mp3_in_the_models_voice(
     assert "content-length" not in answer.headers
 
 
+def test_what_is_null_is_as_if_it_were_not_sent(address: str, dispatch: ScriptedDispatch) -> None:
+    names = ("voice", "response_format", "stream_format", "speed", "instructions", "seed")
+    assert post(address, **dict.fromkeys(names)).headers["content-type"] == "audio/mpeg"
+    assert dispatch.asked == [SpeakRequest(TEXT, None, "mp3")]
+
+
 def test_a_voice_may_be_an_object_with_its_id(address: str, dispatch: ScriptedDispatch) -> None:
     assert post(address, voice={"id": "bert"}).status_code == 200
     assert dispatch.asked == [SpeakRequest(TEXT, "bert", "mp3")]
@@ -253,5 +259,8 @@ def test_voices_are_those_of_the_models_that_speak(
 def test_voices_of_a_model_that_has_none_are_refused(address: str) -> None:
     text = httpx.get(address + VOICES, params={"model": MODEL.id})
     assert (text.status_code, text.json()["error"]["param"]) == (400, "model")
+    broken = httpx.get(address + VOICES, params={"model": BROKEN.id})
+    assert broken.status_code == 400
+    assert "cannot be served: It is damaged." in broken.json()["error"]["message"]
     nobody = httpx.get(address + VOICES, params={"model": "nobody"})
     assert nobody.status_code == 404

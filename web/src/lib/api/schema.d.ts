@@ -5857,9 +5857,10 @@ export interface components {
          * SpeechRequest
          * @description A text that is to be spoken.
          *
-         *     Without a `voice` it is the model's own; `GET /v1/audio/voices` names them. `speed` is made of
-         *     the sound, at the same pitch. `instructions` are left out by models that follow none. The same
-         *     `seed` says the same text in the same way.
+         *     The format is mp3 and the speed 1 unless said otherwise. Without a `voice` it is the model's
+         *     own; `GET /v1/audio/voices` names them. `speed` is made of the sound, at the same pitch.
+         *     `instructions` are left out by models that follow none. The same `seed` says the same text in
+         *     the same way.
          */
         SpeechRequest: {
             /** Model */
@@ -5868,23 +5869,12 @@ export interface components {
             input: string;
             /** Voice */
             voice?: string | components["schemas"]["VoiceId"] | null;
-            /**
-             * Response Format
-             * @default mp3
-             * @enum {string}
-             */
-            response_format: "mp3" | "opus" | "aac" | "flac" | "wav" | "pcm";
-            /**
-             * Stream Format
-             * @default audio
-             * @enum {string}
-             */
-            stream_format: "audio" | "sse";
-            /**
-             * Speed
-             * @default 1
-             */
-            speed: number;
+            /** Response Format */
+            response_format?: ("mp3" | "opus" | "aac" | "flac" | "wav" | "pcm") | null;
+            /** Stream Format */
+            stream_format?: ("audio" | "sse") | null;
+            /** Speed */
+            speed?: number | null;
             /** Instructions */
             instructions?: string | null;
             /** Seed */

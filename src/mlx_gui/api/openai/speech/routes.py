@@ -12,6 +12,7 @@ from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.openai.speech.translate import (
     MEDIA_TYPES,
+    format_of,
     frame_of,
     sound_of,
     to_core,
@@ -21,7 +22,7 @@ from mlx_gui.api.openai.speech.wire import SpeechRequest, VoiceList
 from mlx_gui.api.openai.translate import error_frames
 from mlx_gui.api.serving import InjectedServing
 from mlx_gui.api.validation import StrictJsonRoute
-from mlx_gui.core.capabilities import check_capability
+from mlx_gui.core.capabilities import check_capability, facts_to_serve
 from mlx_gui.wire.errors import ErrorEnvelope
 
 router = APIRouter(
@@ -60,7 +61,7 @@ async def create_speech(body: SpeechRequest, serving: InjectedServing) -> Respon
     )
     if body.stream_format == "sse":
         return serving.stream(encoded(events, frame_of), error_frame=error_frames)
-    return serving.media(encoded(events, sound_of), MEDIA_TYPES[body.response_format])
+    return serving.media(encoded(events, sound_of), MEDIA_TYPES[format_of(body)])
 
 
 @router.get(
@@ -78,5 +79,6 @@ async def list_voices(
     if model is None:
         return voice_list(await library.listed())
     one = await library.find(model)
+    facts_to_serve(one)
     check_capability(one, "speech")
     return voice_list([one])

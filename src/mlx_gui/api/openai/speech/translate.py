@@ -43,12 +43,19 @@ def to_core(body: SpeechRequest, model: Model, config: Config) -> SpeakRequest:
         )
     if not body.input.strip():
         raise InvalidRequest("`input` is empty.", hint="Send a text to speak.", param="input")
-    check_format(body.response_format)
+    format = format_of(body)
+    check_format(format)
     facts = speech_facts(model)
     voice = None if body.voice is None else body.voice.lower()
     if facts is not None and voice is not None and voice not in facts.voices:
         raise unknown_voice(model.id, voice, facts.voices)
-    return SpeakRequest(body.input, voice, body.response_format, speed=body.speed, seed=body.seed)
+    speed = 1.0 if body.speed is None else body.speed
+    return SpeakRequest(body.input, voice, format, speed=speed, seed=body.seed)
+
+
+def format_of(body: SpeechRequest) -> SoundFormat:
+    """The format of the answer."""
+    return body.response_format or "mp3"
 
 
 def sound_of(event: Event) -> bytes:

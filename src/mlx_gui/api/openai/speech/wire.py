@@ -31,9 +31,10 @@ class VoiceId(BaseModel):
 class SpeechRequest(Strict):
     """A text that is to be spoken.
 
-    Without a `voice` it is the model's own; `GET /v1/audio/voices` names them. `speed` is made of
-    the sound, at the same pitch. `instructions` are left out by models that follow none. The same
-    `seed` says the same text in the same way.
+    The format is mp3 and the speed 1 unless said otherwise. Without a `voice` it is the model's
+    own; `GET /v1/audio/voices` names them. `speed` is made of the sound, at the same pitch.
+    `instructions` are left out by models that follow none. The same `seed` says the same text in
+    the same way.
     """
 
     model: str
@@ -41,9 +42,9 @@ class SpeechRequest(Strict):
     voice: (
         Annotated[VoiceName, BeforeValidator(_named, json_schema_input_type=str | VoiceId)] | None
     ) = None
-    response_format: SoundFormat = "mp3"
-    stream_format: Literal["audio", "sse"] = "audio"
-    speed: Annotated[float, Between(0.25, 4)] = 1.0
+    response_format: SoundFormat | None = None
+    stream_format: Literal["audio", "sse"] | None = None
+    speed: Annotated[float, Between(0.25, 4)] | None = None
     instructions: str | None = None
     seed: Int64 | None = None
     priority: Priority | None = None
