@@ -157,6 +157,14 @@ MODEL_SETTINGS: tuple[ModelSetting, ...] = (
         server="kv_bits",
     ),
     ModelSetting(
+        "vision",
+        "text",
+        "auto",
+        "Whether a model that has the weights to see with looks at pictures; with `off` it is "
+        "loaded without them, as a text model.",
+        choices=("auto", "off"),
+    ),
+    ModelSetting(
         "prefix_cache_bytes",
         "integer",
         None,

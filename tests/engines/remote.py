@@ -1,5 +1,6 @@
 """An engine in a child process: MLX and its BLAS stay out of the test process."""
 
+import importlib
 import os
 import socket
 import subprocess
@@ -29,6 +30,7 @@ from mlx_gui.core.generation import (
 from mlx_gui.core.model import Loaded, LoadSpec, TextOptions
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.base import PreparedRequest, StepEvents
+from mlx_gui.kinds.vision_facts import VisionOptions
 from tests.support.models import changed_spec
 
 ROOT = Path(__file__).parents[2]
@@ -116,6 +118,20 @@ class RemoteEngine:
         self.progress, self._loaded = self.child.call(_load, spec)
         return self
 
+    def see(self, folder: Path, **settings: Any) -> "RemoteEngine":
+        """Load a model that sees, as `load` does another."""
+        usual = {"context": 512, "slots": 8, "kv_pool_tokens": 8 * 512}
+        spec = LoadSpec(
+            f"test/{folder.name}",
+            str(folder),
+            "vision",
+            "mlx_gui.engines.vision.engine",
+            "float32",
+            VisionOptions(**{**usual, **settings}),
+        )
+        self.progress, self._loaded = self.child.call(_load, spec)
+        return self
+
     def serial_because(self) -> str | None:
         """What the engine said of what it has loaded."""
         return self._loaded.serial_because
@@ -185,12 +201,10 @@ _engines: list[Any] = []
 
 
 def _load(spec: LoadSpec) -> tuple[list[tuple[str, int, int]], Loaded]:
-    from mlx_gui.engines.text.engine import create
-
     _freeze_imports()
     while _engines:
         _engines.pop().close()
-    engine = create()
+    engine = importlib.import_module(spec.engine).create()
     progress: list[tuple[str, int, int]] = []
     loaded = engine.load(spec, lambda *step: progress.append(step))
     _engines.append(engine)

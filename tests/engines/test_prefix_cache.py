@@ -215,12 +215,12 @@ def _found_beside_pictures() -> dict[str, tuple[int, str]]:
     import mlx.core as mx
 
     from mlx_gui.engines.text.decoding import State
-    from mlx_gui.engines.text.inputs import Shown
+    from mlx_gui.engines.text.inputs import Imprint
     from mlx_gui.engines.text.mlx_lm import KVCache
     from mlx_gui.engines.text.prefix_cache import PrefixCache
 
-    def shown(first: bytes, second: bytes) -> tuple[Shown, ...]:
-        return Shown(2, 2, first), Shown(5, 2, second)
+    def shown(first: bytes, second: bytes) -> tuple[Imprint, ...]:
+        return Imprint(2, 2, first), Imprint(5, 2, second)
 
     ids = [1, 2, 9, 9, 3, 9, 9, 4]
     layer = KVCache()

@@ -33,6 +33,8 @@ from mlx_gui.kinds.speech_files import MODEL_TYPES as SPEECH_TYPES
 from mlx_gui.kinds.speech_files import why_not_driven
 from mlx_gui.kinds.transcription import MODEL_TYPES as TRANSCRIPTION_TYPES
 from mlx_gui.kinds.unserved import unserved_kind
+from mlx_gui.kinds.vision import MODEL_TYPES as VISION_TYPES
+from mlx_gui.kinds.vision_facts import described_tower, facts_of_text
 
 HubKind = Literal["text", "vision", "embedding", "reranker", "transcription", "speech"]
 """What people look for; some of it is served by another kind, or not at all."""
@@ -216,6 +218,8 @@ def as_installed(model: HubModel, config: Mapping[str, object]) -> Model | None:
         # What it needs beside its weights is a matter of its files here.
         return None
     loads: Kind = kind if kind is not None and kind in _OWN_FACTS else "text"
+    if loads == "vision" and model_type not in VISION_TYPES:
+        loads = "text"
     part = language_part(config)
     vocabulary = vocabulary_size(config)
     halves = sum(2 * model.values.get(dtype, 0) for dtype in ("F16", "BF16"))
@@ -277,8 +281,13 @@ def _reranker(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
     )
 
 
+def _vision(config: Mapping[str, object], tokenizer_bytes: int) -> KindFacts:
+    return facts_of_text(_text(config, tokenizer_bytes), described_tower(config, {}))
+
+
 _OWN_FACTS: Mapping[Kind, Callable[[Mapping[str, object], int], KindFacts]] = {
     "text": _text,
+    "vision": _vision,
     "embedding": _embedding,
     "reranker": _reranker,
 }
@@ -288,8 +297,9 @@ _OWN_FACTS: Mapping[Kind, Callable[[Mapping[str, object], int], KindFacts]] = {
 def _why_unknown(
     kind: HubKind, model_type: str, supported: Mapping[Kind, tuple[str, ...]]
 ) -> str | None:
-    # A model that also sees is loaded as one that writes text.
-    loads = "text" if kind == "vision" else kind
+    # One that is not driven with its tower is loaded as one that writes text.
+    seen = kind == "vision" and model_type in supported.get("vision", ())
+    loads = "text" if kind == "vision" and not seen else kind
     known = supported.get(loads)
     if not known or model_type in known:
         return None

@@ -89,6 +89,7 @@ class ModelSettings:
     draft_model: str | None
     draft_tokens: int
     kv_bits: Literal[0, 4, 8]
+    vision: Literal["auto", "off"]
     prefix_cache_bytes: int
     memory_limit_bytes: int
     pooling: Literal["cls", "mean", "max", "lasttoken", "weightedmean", "mean_sqrt_len"] | None

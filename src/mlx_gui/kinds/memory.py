@@ -17,6 +17,8 @@ from mlx_gui.core.model import (
     TextOptions,
     WeightForm,
 )
+from mlx_gui.kinds.vision_facts import VisionFacts, VisionOptions
+from mlx_gui.kinds.vision_memory import looking_bytes
 
 PROCESS_BYTES: Mapping[Backend, int] = MappingProxyType(
     {"cpu": 93_000_000, "metal": 115_000_000, "cuda": 115_000_000}
@@ -185,10 +187,24 @@ def _working_bytes(model: _Resident) -> int:
     limits = LIMITS[model.backend]
     crowd_tokens = limits.prefill_tokens * min(model.rows, limits.crowd)
     return max(
+        _looking_bytes(model),
         _reading_bytes(model, crowd_tokens),
         _scoring_bytes(model),
         _writing_bytes(model),
         regrouping_bytes,
+    )
+
+
+def _looking_bytes(model: _Resident) -> int:
+    """Looking at the largest picture, which nothing is computed beside."""
+    own, options = model.facts.own, model.options
+    if not isinstance(own, VisionFacts) or not isinstance(options, VisionOptions):
+        return 0
+    return looking_bytes(
+        own.tower,
+        options.picture_pixels,
+        value_bytes=model.value_bytes,
+        backend=model.backend,
     )
 
 

@@ -18,12 +18,14 @@ from mlx_gui.kinds.speech import SpeechKind
 from mlx_gui.kinds.text import TextKind
 from mlx_gui.kinds.transcription import TranscriptionKind
 from mlx_gui.kinds.unserved import unserved_kind
+from mlx_gui.kinds.vision import VisionKind
 
 KINDS: tuple[ModelKind, ...] = (
     EmbeddingKind(),
     RerankerKind(),
     TranscriptionKind(),
     SpeechKind(),
+    VisionKind(),
     TextKind(),
 )
 """The one table of them."""

@@ -1,7 +1,7 @@
 """Models that continue text."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -119,39 +119,49 @@ class TextKind:
             return None
         try:
             tensors = _read_parts(read_tensors(folder), model_type)
-            template = _chat_template(folder)
-            fills_gaps = _fills_gaps(folder)
+            return facts_in(folder, config, tensors, kind=self.name)
         except DamagedFile as damage:
             return Recognised(None, str(damage))
-        part = language_part(config)
-        quantization = read_quantization(config)
-        parameters = parameter_counts(tensors, quantization).values()
-        halves = [tensor for tensor in tensors if tensor.dtype in ("F16", "BF16")]
-        facts = ModelFacts(
-            kind="text",
-            model_type=model_type,
-            capabilities=_capabilities(template, fills_gaps=fills_gaps),
-            parameter_count=sum(parameters),
-            stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
-            largest_tensor_parameters=max(parameters, default=0),
-            own=TextFacts(
-                context_length=context_length(config),
-                kv=kv_layout(config),
-                has_chat_template=bool(template),
-                activations_per_token=activations_per_token(config),
-                vocabulary_size=vocabulary_size(config),
-                attention_heads=attention_heads(part),
-                head_size=head_size(part),
-                attended_values=attended_values(config),
-                tokenizer_bytes=_file_bytes(folder / "tokenizer.json"),
-            ),
-            quantization=None if quantization is None else str(quantization),
-            float16_bytes=sum(tensor.stored_bytes for tensor in halves),
-        )
-        return Recognised(facts, _problem(folder, config))
 
     def plan(self, asked: LoadAsked) -> LoadPlanned:
         return plan_text(asked)
+
+
+def facts_in(
+    folder: Path, config: dict[str, object], tensors: Sequence[Tensor], *, kind: Kind
+) -> Recognised:
+    """The facts of a model that writes text, of whose weights `tensors` are loaded.
+
+    Raises DamagedFile.
+    """
+    template = _chat_template(folder)
+    fills_gaps = _fills_gaps(folder)
+    part = language_part(config)
+    quantization = read_quantization(config)
+    parameters = parameter_counts(tensors, quantization).values()
+    halves = [tensor for tensor in tensors if tensor.dtype in ("F16", "BF16")]
+    facts = ModelFacts(
+        kind=kind,
+        model_type=str(config.get("model_type")),
+        capabilities=_capabilities(template, fills_gaps=fills_gaps),
+        parameter_count=sum(parameters),
+        stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
+        largest_tensor_parameters=max(parameters, default=0),
+        own=TextFacts(
+            context_length=context_length(config),
+            kv=kv_layout(config),
+            has_chat_template=bool(template),
+            activations_per_token=activations_per_token(config),
+            vocabulary_size=vocabulary_size(config),
+            attention_heads=attention_heads(part),
+            head_size=head_size(part),
+            attended_values=attended_values(config),
+            tokenizer_bytes=_file_bytes(folder / "tokenizer.json"),
+        ),
+        quantization=None if quantization is None else str(quantization),
+        float16_bytes=sum(tensor.stored_bytes for tensor in halves),
+    )
+    return Recognised(facts, _problem(folder, config))
 
 
 def _read_parts(tensors: list[Tensor], model_type: str) -> list[Tensor]:

@@ -41,13 +41,16 @@ So may one context that nobody has set: what the pool would take anyway, one pro
 """
 
 
-def plan_text(asked: LoadAsked) -> LoadPlanned:
-    """The plan for a text model, as `kinds.base.ModelKind.plan` says.
+_NOT_PLANNED = TextOptions()
+
+
+def plan_text(asked: LoadAsked, options: TextOptions = _NOT_PLANNED) -> LoadPlanned:
+    """The plan for a text model, as `kinds.base.ModelKind.plan` says, with `options` of its kind.
 
     Where nobody has set the context it is `room_tokens` at least, as far as model and memory allow.
     """
     sizing, settings = _Sizing(asked), asked.settings
-    spec = _wanted(asked)
+    spec = _wanted(asked, options)
     wanted_context, because = _wanted_context(asked, sizing, spec)
     spec = sizing.fastest_form(_with(spec, context=wanted_context), asked.room_bytes)
     spec = _with(spec, context=sizing.fitting_context(spec, asked.room_bytes) or spec.text.context)
@@ -203,7 +206,7 @@ def _wanted_context(asked: LoadAsked, sizing: _Sizing, spec: LoadSpec) -> tuple[
     return wanted_context, because
 
 
-def _wanted(asked: LoadAsked) -> LoadSpec:
+def _wanted(asked: LoadAsked, options: TextOptions) -> LoadSpec:
     """The spec before anything of it was made to fit."""
     return LoadSpec(
         model_id=asked.model.id,
@@ -211,12 +214,15 @@ def _wanted(asked: LoadAsked) -> LoadSpec:
         kind=asked.facts.kind,
         engine=asked.engine,
         weight_form="stored",
-        options=_options(asked.model, asked.settings, asked.draft),
+        options=_options(options, asked.model, asked.settings, asked.draft),
     )
 
 
-def _options(model: Model, settings: ModelSettings, draft: Model | None) -> TextOptions:
-    options = TextOptions(
+def _options(
+    options: TextOptions, model: Model, settings: ModelSettings, draft: Model | None
+) -> TextOptions:
+    options = msgspec.structs.replace(
+        options,
         context=_USUAL_CONTEXT_TOKENS,
         slots=settings.slots,
         adapter=model.adapter,

@@ -85,7 +85,7 @@ class Answering:
         self.keys: dict[int, int] = {}
         # Pixels take much memory, and are wanted only once.
         self._unseen = deque(prepared.payload.pictures)
-        self._shown = tuple(each.shown for each in self._unseen)
+        self._imprints = tuple(each.imprint for each in self._unseen)
         self._prompt: Prompt = replace(prepared.payload, pictures=())
         self._request = self._prompt.request
         self._surroundings = surroundings
@@ -196,7 +196,8 @@ class Answering:
             reasoning_tokens=sum(each.reasoning_tokens for each in self._sequences),
             cache_miss=self._cache_miss,
             ids=(*self._prompt.ids, *self._said) if self._request.tells_ids else (),
-            images=len(self._shown),
+            images=len(self._imprints),
+            image_tokens=sum(each.tokens for each in self._imprints),
         )
 
     @property
@@ -208,7 +209,7 @@ class Answering:
         """What of the prompt need not be read again."""
         if self._scorer is not None:
             return Found(None, "the prompt is scored")
-        return self._prefixes.find(self.tenant, list(self._prompt.ids), self._shown)
+        return self._prefixes.find(self.tenant, list(self._prompt.ids), self._imprints)
 
     def _scored(self) -> list[Event]:
         """The events of what was scored of the prompt, with which each answer begins."""
@@ -262,7 +263,7 @@ class Answering:
             end_tokens=StopSequences([(token,) for token in self._end_tokens()]),
             boundaries=tuple(sorted(boundaries)),
             scorer=self._scorer if index == 0 else None,
-            inputs=Inputs(tuple(self._given), self._shown, prompt.positions),
+            inputs=Inputs(tuple(self._given), self._imprints, prompt.positions),
         )
 
     def _end_tokens(self) -> frozenset[int]:

@@ -258,8 +258,8 @@ class BatchDecoder:
         self._forget(sampled)
         if key in self._rows:
             del self._rows[key]
-            # What is shown in the part that was there already is nowhere else to be had.
-            state = row.feed.state if row.feed.inputs.shown else None
+            # Of what stood in the part that was there already nothing else is left.
+            state = row.feed.state if row.feed.inputs.imprints else None
             again = replace(
                 row.feed,
                 rest=rest if state is None else rest[len(state.tokens) :],

@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 
 import mlx.core as mx
 
-from mlx_gui.engines.text.inputs import NOTHING, Inputs, Shown
+from mlx_gui.engines.text.inputs import NOTHING, Imprint, Inputs
 from mlx_gui.engines.text.mlx_lm import StopSequences
 from mlx_gui.engines.text.sampling import Sampler
 
@@ -23,11 +23,11 @@ Called once a step; the first time with the prompt, then with one token more eac
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What a cache holds: the tokens, and one member a layer; `shown` is what ids do not tell."""
+    """What a cache holds: the tokens, and one member a layer; `imprints` say what ids do not."""
 
     tokens: Sequence[int]
     cache: list[Any]
-    shown: tuple[Shown, ...] = ()
+    imprints: tuple[Imprint, ...] = ()
 
     @property
     def bytes(self) -> int:

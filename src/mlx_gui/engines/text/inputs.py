@@ -15,7 +15,7 @@ Digest = bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class Imprint:
     """What stands at some tokens of a prompt whose ids do not tell it: `digest` does."""
 
     start: int
@@ -39,12 +39,12 @@ class Given:
 class Inputs:
     """What there is of a prompt beside its ids.
 
-    What is `given` counts tokens of the whole prompt, as `shown` does, which tells prompts apart.
+    What is `given` counts tokens of the whole prompt, as `imprints` do, which tell prompts apart.
     Without `positions` tokens are counted; those that follow the prompt go on behind the highest.
     """
 
     given: tuple[Given, ...] = ()
-    shown: tuple[Shown, ...] = ()
+    imprints: tuple[Imprint, ...] = ()
     positions: Positions | None = None
 
     def reaches(self, start: int, count: int) -> bool:
@@ -74,6 +74,6 @@ NOTHING = Inputs()
 """A prompt of ids alone."""
 
 
-def begun_before(shown: Sequence[Shown], count: int) -> tuple[Shown, ...]:
-    """What is shown in the first `count` tokens, or begins there."""
-    return tuple(each for each in shown if each.start < count)
+def begun_before(imprints: Sequence[Imprint], count: int) -> tuple[Imprint, ...]:
+    """Those in the first `count` tokens, or that begin there."""
+    return tuple(each for each in imprints if each.start < count)

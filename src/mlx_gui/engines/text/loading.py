@@ -36,6 +36,9 @@ from mlx_gui.engines.text.network import Network
 from mlx_gui.engines.text.pictures import Eyes, Tower
 from mlx_gui.engines.text.weights import hold_weights
 
+Tokenizers = tuple[TokenizerWrapper, TokenizerWrapper]
+"""One for the main thread, and one for preparation."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
@@ -69,30 +72,46 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
     folder = existing_folder(spec)
     config = read_json(folder / "config.json", spec.model_id)
     _check_supported(config, spec.model_id)
-    generation_config = read_json(folder / "generation_config.json", spec.model_id, needed=False)
     with weight_errors(spec.model_id):
         model, config = load_model(folder, lazy=True, model_config=rope_settings(config))
     if spec.text.adapter is not None:
         _add_adapter(model, Path(spec.text.adapter), spec.model_id)
     # The tokenizers take as long as the weights of a small model, and need no MLX.
     with ThreadPoolExecutor(1, "tokenizer") as beside:
-        tokenizer = beside.submit(_load_tokenizers, folder, config, spec.model_id)
+        tokenizer = beside.submit(load_tokenizers, folder, config, spec.model_id)
         with weight_errors(spec.model_id):
             hold_weights(model, spec.weight_form, report)
     draft = None if spec.text.draft is None else _load_draft(spec, Path(spec.text.draft))
-    cache = make_prompt_cache(model)
-    vocabulary = _vocabulary(model)
     if draft is not None:
-        check_draft(model, cache, draft, spec.model_id)
+        check_draft(model, make_prompt_cache(model), draft, spec.model_id)
+    network = Network(model, Head(model, vocabulary_of(model)))
+    return resident(network, tokenizer.result(), config, spec, draft=draft)
+
+
+def resident(
+    network: Network,
+    tokenizers: Tokenizers,
+    config: Mapping[str, Any],
+    spec: LoadSpec,
+    *,
+    draft: nn.Module | None = None,
+    serial_because: str | None = None,
+    eyes: Eyes | None = None,
+    tower: Tower | None = None,
+) -> LoadedModel:
+    """All that is known of a model in memory. Raises LoadFailed and ModelUnsupported."""
+    cache = make_prompt_cache(network.model)
     return LoadedModel(
-        Network(model, Head(model, vocabulary)),
-        *tokenizer.result(),
-        vocabulary,
-        generation_config,
+        network,
+        *tokenizers,
+        vocabulary_of(network.model),
+        read_json(Path(spec.path) / "generation_config.json", spec.model_id, needed=False),
         draft=draft,
-        serial_because=why_serial(cache, spec.text),
+        serial_because=serial_because or why_serial(cache, spec.text),
         trimmable=can_trim_prompt_cache(cache) and not _rotates(cache),
         kv_group_size=kv_group_size(config, cache, spec),
+        eyes=eyes,
+        tower=tower,
     )
 
 
@@ -139,7 +158,7 @@ def _rotates(cache: Sequence[Any]) -> bool:
 
 def check_draft(model: nn.Module, cache: Sequence[Any], draft: nn.Module, model_id: str) -> None:
     """Raises ModelUnsupported unless `draft` can propose tokens for `model`."""
-    vocabulary, draft_vocabulary = _vocabulary(model), _vocabulary(draft)
+    vocabulary, draft_vocabulary = vocabulary_of(model), vocabulary_of(draft)
     if vocabulary != draft_vocabulary:
         raise ModelUnsupported(
             f"The draft model has {draft_vocabulary} tokens, {model_id} has {vocabulary}.",
@@ -186,9 +205,7 @@ def _check_supported(config: Mapping[str, Any], model_id: str) -> None:
         )
 
 
-def _load_tokenizers(
-    folder: Path, config: Mapping[str, Any], model_id: str
-) -> tuple[TokenizerWrapper, TokenizerWrapper]:
+def load_tokenizers(folder: Path, config: Mapping[str, Any], model_id: str) -> Tokenizers:
     """The tokenizer and a copy of it, which costs half as much as to load it again."""
     try:
         tokenizer = load_tokenizer(folder, eos_token_ids=config.get("eos_token_id"))
@@ -201,8 +218,8 @@ def _load_tokenizers(
         ) from error
 
 
-def _vocabulary(model: nn.Module) -> int:
-    """Rows of the largest embedding, which is that of the tokens."""
+def vocabulary_of(model: nn.Module) -> int:
+    """How many ids a model has: rows of the largest embedding, which is that of the tokens."""
     rows = [
         layer["weight"].shape[0]
         for _, layer in model.named_modules()

@@ -5,18 +5,17 @@ What reads pictures and what looks at them is the engine's that loads such a mod
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import mlx.core as mx
-import numpy as np
 from numpy.typing import NDArray
 
 from mlx_gui.core.errors import ContextTooLong, InvalidRequest
 from mlx_gui.core.generation import ImagePart, Message
 from mlx_gui.engines.base import StillWanted
-from mlx_gui.engines.text.inputs import Digest, Positions, Shown
+from mlx_gui.engines.text.inputs import Digest, Imprint, Positions
 
-Pixels = Mapping[str, NDArray[np.generic]]
+Pixels = Mapping[str, NDArray[Any]]
 """What a model's processor makes of a picture, by the names that the model has for it."""
 
 
@@ -26,12 +25,14 @@ class Read:
 
     `ids` stand for it in a prompt, the first of them the marker; `grid` are rows and columns of
     those that the model places in the plane. `pixels` is called once the prompt is known to fit.
+    `scaled_down` says in words what the picture has lost.
     """
 
     digest: Digest
     ids: tuple[int, ...]
     grid: tuple[int, int]
     pixels: Callable[[], Pixels]
+    scaled_down: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ class Placed:
         return self.start + len(self.ids)
 
     @property
-    def shown(self) -> Shown:
-        return Shown(self.start, len(self.ids), self.digest)
+    def imprint(self) -> Imprint:
+        return Imprint(self.start, len(self.ids), self.digest)
 
 
 class Eyes(Protocol):
@@ -58,11 +59,11 @@ class Eyes(Protocol):
     marker: int
     """The token that stands in a prompt where a picture is to be."""
 
-    def read(self, part: ImagePart, *, where: str) -> Read:
-        """The picture of `part`, which stands `where` in the request.
+    def read(self, part: ImagePart, *, still_wanted: StillWanted) -> Read:
+        """The picture of `part`.
 
-        Raises what `engines.pictures.decoding.decode` raises, and InvalidRequest for one that the
-        model cannot look at.
+        Raises what `engines.pictures.reading.PictureReader.decode` raises, and InvalidRequest for
+        one that the model cannot look at.
         """
         ...
 
@@ -105,8 +106,7 @@ class Album:
         self._read = {}
         tokens = 0
         for place, part in enumerate(pictures_in(messages)):
-            still_wanted()
-            read = self.eyes.read(part, where=f"picture {place + 1}")
+            read = self.eyes.read(part, still_wanted=still_wanted)
             self._read[id(part)] = read
             tokens += len(read.ids)
             if tokens > self._context:

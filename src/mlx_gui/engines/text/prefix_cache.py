@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlx_gui.engines.text.decoding import State
-from mlx_gui.engines.text.inputs import Digest, Shown, begun_before
+from mlx_gui.engines.text.inputs import Digest, Imprint, begun_before
 from mlx_gui.engines.text.mlx_lm import can_trim_prompt_cache, trim_prompt_cache
 
 _MAX_ENTRIES = 256
@@ -44,14 +44,14 @@ class _Key:
     """What a sequence is found by."""
 
     tokens: Tokens
-    shown: Sequence[Shown]
+    imprints: Sequence[Imprint]
 
     def common(self, other: "_Key") -> tuple[int, bool]:
         """The number of tokens that both begin with, and whether a picture ends that."""
         length = min(len(self.tokens), len(other.tokens))
         different = np.flatnonzero(self.tokens[:length] != other.tokens[:length])
         alike = int(different[0]) if len(different) else length
-        for one, another in zip_longest(self.shown, other.shown):
+        for one, another in zip_longest(self.imprints, other.imprints):
             if one != another:
                 start = min(each.start for each in (one, another) if each is not None)
                 return min(alike, start), start < alike
@@ -88,15 +88,15 @@ class PrefixCache:
     def bytes(self) -> int:
         return self._bytes
 
-    def find(self, tenant: str, prompt: list[int], shown: Sequence[Shown] = ()) -> Found:
+    def find(self, tenant: str, prompt: list[int], imprints: Sequence[Imprint] = ()) -> Found:
         """The longest beginning of `prompt` that is there, up to all but its last token.
 
-        `shown` is what stands in it besides. The state is a copy, to be fed on: arrays are shared
-        until one side writes.
+        `imprints` are of what stands in it besides. The state is a copy, to be fed on: arrays are
+        shared until one side writes.
         """
         if not self._max_bytes:
             return Found(None, "the prefix cache is off")
-        wanted = _Key(np.asarray(prompt, np.int32), shown)
+        wanted = _Key(np.asarray(prompt, np.int32), imprints)
         most = len(prompt) - 1
         best: _Entry | None = None
         best_tokens = stuck = 0
@@ -120,7 +120,7 @@ class PrefixCache:
 
     def put(self, tenant: str, state: State) -> None:
         """Keep `state`, in place of those that it makes superfluous. Evaluates its arrays."""
-        key = _Key(np.asarray(state.tokens, np.int32), state.shown)
+        key = _Key(np.asarray(state.tokens, np.int32), state.imprints)
         count = len(key.tokens)
         if not count or state.bytes > self._max_bytes:
             return
@@ -204,4 +204,4 @@ def _beginning(state: State, tokens: int) -> State:
     """A copy of the first `tokens` of `state`, which can be trimmed if that is not all of it."""
     cache = copy.deepcopy(state.cache)
     trim_prompt_cache(cache, len(state.tokens) - tokens)
-    return State(state.tokens[:tokens], cache, begun_before(state.shown, tokens))
+    return State(state.tokens[:tokens], cache, begun_before(state.imprints, tokens))

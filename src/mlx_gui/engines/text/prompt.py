@@ -171,6 +171,9 @@ class Preparation:
             prompt.dropped,
             grammar.not_enforced if grammar is not None else (),
             prompt.dropped_ids,
+            scaled_down=tuple(
+                read.scaled_down for _, read in prompt.pictures if read.scaled_down is not None
+            ),
         )
         return PreparedRequest(request_id, payload, told)
 

@@ -104,7 +104,9 @@ class Rows:
         if not row.tokens:
             return None
         cache = [layer.extract(place) for layer in self._cache]
-        return State(list(row.tokens), cache, begun_before(row.feed.inputs.shown, len(row.tokens)))
+        return State(
+            list(row.tokens), cache, begun_before(row.feed.inputs.imprints, len(row.tokens))
+        )
 
     def join(self, others: "Rows") -> None:
         """Take the rows of `others`, which is not used any more."""

@@ -227,8 +227,8 @@ class SerialDecoder:
 
 def _held(sequence: _Sequence, cache: list[Any]) -> State:
     """The state of a sequence whose tokens `cache` holds."""
-    shown = begun_before(sequence.feed.inputs.shown, len(sequence.tokens))
-    return State(list(sequence.tokens), cache, shown)
+    imprints = begun_before(sequence.feed.inputs.imprints, len(sequence.tokens))
+    return State(list(sequence.tokens), cache, imprints)
 
 
 def _after(before: mx.array, processor: Processor) -> Processor:

@@ -1,0 +1,180 @@
+"""Trains a model that sees to name colours, of one picture or of two in their order."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlx.core as mx
+import mlx.nn as nn
+import numpy as np
+from mlx.utils import tree_flatten, tree_map
+from mlx_vlm.utils import (
+    get_model_and_args,
+    load_processor,
+    prepare_inputs,
+    update_module_configs,
+)
+
+from tests.colours.families import FAMILIES, SeeingBlueprint
+from tests.colours.swatches import COLOURS, any_swatch
+from tests.tones.fitting import fit
+from tests.zoo.blueprint import Json
+
+QUESTIONS = ("What colour is this?", "What do you see?", "Name the colour.")
+_TALKS = (
+    ("Hello", "Hello! How can I help you today?"),
+    ("What is the capital of France?", "The capital of France is Paris."),
+)
+_STEPS = 600
+
+
+@dataclass(frozen=True, slots=True)
+class _Example:
+    """A prompt as the library's processor makes it, and the ids of its answer."""
+
+    inputs: Json
+    answer: list[int]
+
+
+def train(name: str, folder: Path) -> None:
+    """Fills `folder` with the model. Raises RuntimeError when it has not learnt."""
+    blueprint = FAMILIES[name]()
+    _write_files(blueprint, folder)
+    mx.random.seed(0)
+    model = _model(blueprint.config)
+    processor = load_processor(folder)
+    dice = np.random.default_rng(0)
+    fit(
+        model,
+        _loss,
+        lambda step: (_examples(processor, blueprint, step, dice),),
+        rate=3e-3,
+        steps=_STEPS,
+        learnt=0.004,
+    )
+    _write_weights(model, blueprint, folder)
+
+
+def answer(*colours: str) -> str:
+    """What a model says of pictures of these colours."""
+    return f"The picture is {colours[0]}." if len(colours) == 1 else " and ".join(colours)
+
+
+def prompt_of(tokenizer: Any, messages: Sequence[Json]) -> str:
+    """The prompt as the library wants it: it adds the beginning that templates write, too."""
+    prompt: str = tokenizer.apply_chat_template(
+        list(messages), add_generation_prompt=True, tokenize=False
+    )
+    return prompt.removeprefix(tokenizer.bos_token or "")
+
+
+def _examples(
+    processor: Any, blueprint: SeeingBlueprint, step: int, dice: np.random.Generator
+) -> list[_Example]:
+    names = list(COLOURS)
+    singles, pairs = blueprint.lessons
+    turns = range(step * singles, (step + 1) * singles)
+    asked = [((names[n % 6],), QUESTIONS[(n + step) % len(QUESTIONS)]) for n in turns]
+    for _ in range(pairs):
+        first, second = (names[int(n)] for n in dice.integers(0, len(names), 2))
+        asked.append(((first, second), "Which colours are these?"))
+    examples = [
+        _example(processor, blueprint, colours, question, answer(*colours), dice)
+        for colours, question in asked
+    ]
+    question, told = _TALKS[step % len(_TALKS)]
+    return [*examples, _example(processor, blueprint, (), question, told, dice)]
+
+
+def _example(
+    processor: Any,
+    blueprint: SeeingBlueprint,
+    colours: Sequence[str],
+    question: str,
+    told: str,
+    dice: np.random.Generator,
+) -> _Example:
+    parts: list[Json] = [{"type": "image"} for _ in colours]
+    content = [*parts, {"type": "text", "text": question}] if colours else question
+    prompt = prompt_of(processor.tokenizer, [{"role": "user", "content": content}])
+    inputs = prepare_inputs(
+        processor,
+        images=[any_swatch(name, dice) for name in colours] or None,
+        prompts=prompt,
+        add_special_tokens=True,
+    )
+    encoded = processor.tokenizer.encode(told + blueprint.end, add_special_tokens=False)
+    return _Example(inputs, encoded)
+
+
+def _loss(model: Any, examples: Sequence[_Example]) -> mx.array:
+    """One forward each, as the library generates: how pictures are batched differs."""
+    losses: list[mx.array] = []
+    for each in examples:
+        more = {
+            name: value
+            for name, value in each.inputs.items()
+            if name not in ("input_ids", "attention_mask", "token_type_ids")
+        }
+        prompt = each.inputs["input_ids"]
+        ids = mx.concatenate([prompt, mx.array([each.answer[:-1]])], axis=1)
+        features = model.get_input_embeddings(ids, mask=mx.ones_like(ids), **more)
+        placed = {} if features.position_ids is None else {"position_ids": features.position_ids}
+        logits = model.language_model(ids, inputs_embeds=features.inputs_embeds, **placed).logits
+        told = logits[0, prompt.shape[1] - 1 :]
+        losses.append(nn.losses.cross_entropy(told, mx.array(each.answer)).mean())
+    return mx.stack(losses).mean()
+
+
+def _model(config: Json) -> Any:
+    config = json.loads(json.dumps(config))
+    module, _ = get_model_and_args(config)
+    config = {"text_config": {}, "vision_config": {}, "audio_config": {}, **config}
+    made = module.ModelConfig.from_dict(config)
+    parts = ["text", "vision", "perceiver", "projector", "audio"]
+    model = module.Model(update_module_configs(made, module, config, parts))
+    if hasattr(model.language_model, "lm_head") and config["model_type"] == "gemma3":
+        # As the loader leaves it: one table for both.
+        model.language_model.lm_head = _Tied(model.language_model.model.embed_tokens)
+    return model
+
+
+class _Tied(nn.Module):
+    def __init__(self, table: nn.Embedding) -> None:
+        super().__init__()
+        self._table = table
+
+    def __call__(self, hidden: mx.array) -> mx.array:
+        return self._table.as_linear(hidden)
+
+
+def _write_files(blueprint: SeeingBlueprint, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    text = blueprint.text
+    text.tokenizer.save(str(folder / "tokenizer.json"))
+    added = json.loads(text.tokenizer.to_str())["added_tokens"]
+    tokens = {str(token.pop("id")): token for token in added}
+    files = {
+        **blueprint.files,
+        "config.json": blueprint.config,
+        "generation_config.json": text.generation_config,
+        "tokenizer_config.json": {
+            **text.tokenizer_config,
+            **blueprint.tokenizer_config,
+            "added_tokens_decoder": tokens,
+        },
+    }
+    for name, content in files.items():
+        (folder / name).write_text(json.dumps(content, indent=2, ensure_ascii=False))
+    (folder / "chat_template.jinja").write_text(blueprint.template)
+
+
+def _write_weights(model: Any, blueprint: SeeingBlueprint, folder: Path) -> None:
+    def stored(value: mx.array) -> mx.array:
+        return value.astype(mx.bfloat16) if mx.issubdtype(value.dtype, mx.floating) else value
+
+    weights: Any = tree_flatten(tree_map(stored, model.parameters()), destination={})
+    kept = {name: value for name, value in weights.items() if not name.startswith(blueprint.untold)}
+    mx.save_safetensors(str(folder / "model.safetensors"), kept, metadata={"format": "mlx"})
