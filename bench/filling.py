@@ -67,11 +67,13 @@ class _Work:
     requests: Callable[[int], Sequence[WorkerRequest]]
 
 
-async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
+async def fill(
+    plan: Plan, *, vocabulary: int, cache_dir: Path, before: Sequence[WorkerRequest] = ()
+) -> Filled:
     """A worker of `plan` that has as much to do as it takes on at once.
 
     As many sequences as a pool has room for grow to their ends; batches of an encoder are full of
-    its longest inputs. Raises RuntimeError when the worker does not load or does not answer.
+    its longest inputs. Whoever is to be answered `before` them is so in each turn. Raises RuntimeError when the worker does not load or does not answer.
     """
     start = StartWorker(PROTOCOL_VERSION, plan.spec, "auto", str(cache_dir))
     child = await Child.start("worker", start, worker_environment(sys.platform))
@@ -82,6 +84,8 @@ async def fill(plan: Plan, *, vocabulary: int, cache_dir: Path) -> Filled:
             _lower_high_water(child.pid)
             work = _work(plan.spec, ready.credits, vocabulary)
             for turn in range(_ROUNDS):
+                if before:
+                    await _answered(child, messages, before)
                 await _answered(child, messages, work.requests(turn))
             child.send(Ping(1))
             use = await _pong(messages)

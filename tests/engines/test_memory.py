@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,16 @@ from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import resolve
 from mlx_gui.control.plans.plan import Machine, Plan, plan_load
 from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.generation import GenerateRequest
 from mlx_gui.core.model import Model
 from mlx_gui.kinds.registry import recognise
 from mlx_gui.model_settings import resolve_model
+from tests.colours.checkpoints import seeing
 from tests.encoders.cache import encoder
 from tests.encoders.families import FAMILIES as ENCODERS
 from tests.encoders.real import minilm
 from tests.engines.remote import CACHE
+from tests.engines.seeing import look, picture, user
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES
 
@@ -81,7 +86,26 @@ def test_a_real_encoder_takes_what_was_planned() -> None:
     check(*filled(minilm()))
 
 
-def filled(folder: Path, *, budget_bytes: int = BUDGET_BYTES, **own: Any) -> tuple[Plan, Filled]:
+@pytest.mark.parametrize(("name", "side"), [("Qwen2-VL-tiny", 784), ("gemma-3-tiny", 56)])
+def test_a_model_that_sees_takes_what_was_planned_with_its_largest_picture(
+    name: str, side: int, tmp_path: Path
+) -> None:
+    folder = tmp_path / name
+    shutil.copytree(seeing(name), folder)
+    processor = folder / "preprocessor_config.json"
+    settings = json.loads(processor.read_text(encoding="utf-8"))
+    processor.write_text(json.dumps({**settings, "max_pixels": side * side}), encoding="utf-8")
+    largest = look(user(picture("red", (side, side)), "What colour is this?"))
+    check(*filled(folder, before=[largest], context_tokens=1024, slots=3))
+
+
+def filled(
+    folder: Path,
+    *,
+    budget_bytes: int = BUDGET_BYTES,
+    before: Sequence[GenerateRequest] = (),
+    **own: Any,
+) -> tuple[Plan, Filled]:
     facts = recognise(folder).facts
     assert facts is not None
     vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
@@ -89,7 +113,7 @@ def filled(folder: Path, *, budget_bytes: int = BUDGET_BYTES, **own: Any) -> tup
     device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, {})
     settings = resolve_model(CONFIG, own)
     plan = plan_load(model, Machine(device, budget_bytes), CONFIG, settings=settings)
-    return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=CACHE))
+    return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=CACHE, before=before))
 
 
 def check(plan: Plan, found: Filled) -> None:

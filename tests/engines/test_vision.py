@@ -316,6 +316,23 @@ def _take_pauses() -> int:
     return remote._engines[0]._resident.decoder.pauses
 
 
+@pytest.mark.parametrize("name", FAMILIES)
+def test_one_after_the_other_tokens_are_the_same(name: str, engine: RemoteEngine) -> None:
+    engine.see(seeing(name))
+    together = [ids(reply) for reply in engine.answers(MIXED)]
+    engine.child.call(_one_after_the_other)
+    assert [ids(reply) for reply in engine.answers(MIXED)] == together
+
+
+def _one_after_the_other() -> None:
+    """Have the loaded model decoded as one whose caches cannot be put together."""
+    from mlx_gui.engines.text.serial import SerialDecoder
+    from tests.engines import remote
+
+    resident = remote._engines[0]._resident
+    resident.decoder = SerialDecoder(resident.loaded.network, prefill_tokens=16)
+
+
 def test_pictures_are_tokens_of_the_prompt(engine: RemoteEngine) -> None:
     engine.see(seeing(QWEN))
     small, large = asked("red", (56, 56)), asked("red", (112, 112))
