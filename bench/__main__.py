@@ -34,6 +34,7 @@ NAMES = (
     "discovery",
     "transcription",
     "speech",
+    "pictures",
 )
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2

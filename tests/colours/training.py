@@ -41,9 +41,9 @@ class _Example:
 def train(name: str, folder: Path) -> None:
     """Fills `folder` with the model. Raises RuntimeError when it has not learnt."""
     blueprint = FAMILIES[name]()
-    _write_files(blueprint, folder)
+    write_files(blueprint, folder)
     mx.random.seed(0)
-    model = _model(blueprint.config)
+    model = random_model(blueprint.config)
     processor = load_processor(folder)
     dice = np.random.default_rng(0)
     fit(
@@ -54,7 +54,7 @@ def train(name: str, folder: Path) -> None:
         steps=_STEPS,
         learnt=0.004,
     )
-    _write_weights(model, blueprint, folder)
+    write_weights(model, blueprint, folder)
 
 
 def answer(*colours: str) -> str:
@@ -128,7 +128,8 @@ def _loss(model: Any, examples: Sequence[_Example]) -> mx.array:
     return mx.stack(losses).mean()
 
 
-def _model(config: Json) -> Any:
+def random_model(config: Json) -> Any:
+    """An untrained model in float32."""
     config = json.loads(json.dumps(config))
     module, _ = get_model_and_args(config)
     config = {"text_config": {}, "vision_config": {}, "audio_config": {}, **config}
@@ -150,7 +151,8 @@ class _Tied(nn.Module):
         return self._table.as_linear(hidden)
 
 
-def _write_files(blueprint: SeeingBlueprint, folder: Path) -> None:
+def write_files(blueprint: SeeingBlueprint, folder: Path) -> None:
+    """All of a model but its weights, into a folder that is made."""
     folder.mkdir(parents=True)
     text = blueprint.text
     text.tokenizer.save(str(folder / "tokenizer.json"))
@@ -171,7 +173,9 @@ def _write_files(blueprint: SeeingBlueprint, folder: Path) -> None:
     (folder / "chat_template.jinja").write_text(blueprint.template)
 
 
-def _write_weights(model: Any, blueprint: SeeingBlueprint, folder: Path) -> None:
+def write_weights(model: Any, blueprint: SeeingBlueprint, folder: Path) -> None:
+    """The weights in bfloat16."""
+
     def stored(value: mx.array) -> mx.array:
         return value.astype(mx.bfloat16) if mx.issubdtype(value.dtype, mx.floating) else value
 
