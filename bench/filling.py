@@ -73,7 +73,8 @@ async def fill(
     """A worker of `plan` that has as much to do as it takes on at once.
 
     As many sequences as a pool has room for grow to their ends; batches of an encoder are full of
-    its longest inputs. Whoever is to be answered `before` them is so in each turn. Raises RuntimeError when the worker does not load or does not answer.
+    its longest inputs. Whoever is to be answered `before` them is so in each turn. Raises
+    RuntimeError when the worker does not load or does not answer.
     """
     start = StartWorker(PROTOCOL_VERSION, plan.spec, "auto", str(cache_dir))
     child = await Child.start("worker", start, worker_environment(sys.platform))

@@ -3,7 +3,7 @@
 import argparse
 import ctypes
 import time
-from typing import Any
+from typing import Any, cast
 
 from PIL import Image
 
@@ -44,7 +44,7 @@ def main() -> None:
             model,
             processor,
             prompt,
-            image=[Image.open(path)],
+            image=cast(Any, [Image.open(path)]),
             max_tokens=ask.max_tokens,
             temperature=0.0,
         )

@@ -32,15 +32,15 @@ def check_conversion(
     facts = model.facts
     if model.problem is not None or facts is None:
         raise ModelUnsupported(f"{model.id} cannot be converted: {model.problem}")
-    if facts.kind != "text" or model.adapter is not None:
-        raise ModelUnsupported(
-            f"{model.id} cannot be converted: only text models without an adapter are so far."
-        )
-    if sense is not None:
+    if sense is not None and facts.text is not None:
         raise ModelUnsupported(
             f"{model.id} also {sense}, which a conversion would lose: only models of text alone "
             "are converted so far.",
             hint="Take a repo that has it packed already; `mlx-gui search` finds them.",
+        )
+    if facts.kind != "text" or model.adapter is not None:
+        raise ModelUnsupported(
+            f"{model.id} cannot be converted: only text models without an adapter are so far."
         )
     if facts.quantization is not None:
         raise ModelUnsupported(
