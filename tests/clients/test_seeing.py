@@ -189,6 +189,7 @@ def test_a_model_says_that_it_sees_and_its_worker_that_it_serves_several(
     listed = clients.plain.get("/v1/models").json()["data"]
     (found,) = [each for each in listed if each["id"] == model]
     assert "vision" in found["capabilities"]
+    assert found["library"] == "mlx-vlm"
     by_chat(clients, model, encoded(swatch("red")), False)
     loaded = clients.plain.get("/v1/manager/status").json()["loaded_models"]
     (worker,) = [each for each in loaded if each["id"] == model]

@@ -8,6 +8,7 @@ from mlx_gui.control.residency.views import ResidencySnapshot, ResidentView
 from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo, InvalidRequest
 from mlx_gui.core.model import MemoryNeed, Model
+from mlx_gui.kinds.registry import kind_of
 from mlx_gui.wire.models import (
     ErrorBody,
     MemoryNeedBody,
@@ -60,6 +61,7 @@ def model_object(
         owned_by=owner or "local",
         display_name=display_name(model),
         kind=facts.kind if facts else None,
+        library=kind_of(facts.kind).library if facts else None,
         model_type=facts.model_type if facts else None,
         capabilities=list(facts.capabilities) if facts else [],
         context_length=facts.context_length if facts else None,

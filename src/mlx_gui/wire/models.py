@@ -49,7 +49,7 @@ class ModelObject(BaseModel):
     adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
     served; `state` is `failed` after a load or a worker failed, until the next load, and `away`
     while the disk of a model is not there. `aliases` are its other names, `copies` further folders
-    with the same weights.
+    with the same weights. `library` is what loads models of its kind.
     """
 
     id: str
@@ -60,6 +60,7 @@ class ModelObject(BaseModel):
     owned_by: str
     display_name: str
     kind: Kind | None
+    library: str | None = None
     model_type: str | None
     capabilities: list[Capability]
     context_length: int | None

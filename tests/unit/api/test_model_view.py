@@ -53,6 +53,7 @@ def test_a_model_that_was_never_loaded_shows_its_files() -> None:
         "owned_by": "org",
         "display_name": "one",
         "kind": "text",
+        "library": "mlx-lm",
         "model_type": "llama",
         "capabilities": ["chat"],
         "context_length": 4096,

@@ -4024,7 +4024,7 @@ export interface components {
          *     adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
          *     served; `state` is `failed` after a load or a worker failed, until the next load, and `away`
          *     while the disk of a model is not there. `aliases` are its other names, `copies` further folders
-         *     with the same weights.
+         *     with the same weights. `library` is what loads models of its kind.
          */
         ModelObject: {
             /** Id */
@@ -4051,6 +4051,8 @@ export interface components {
             display_name: string;
             /** Kind */
             kind: string | null;
+            /** Library */
+            library?: string | null;
             /** Model Type */
             model_type: string | null;
             /** Capabilities */
