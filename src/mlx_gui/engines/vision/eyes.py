@@ -3,6 +3,7 @@
 For the preparation thread; no MLX. A picture is scaled once more by the model's own processor.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +43,7 @@ class Folder:
     token: Callable[[int], str]
 
 
-class _Eyes:
+class _Eyes(ABC):
     """What all families have in common; see `engines.text.pictures.Eyes`."""
 
     def __init__(self, marker: int, most_pixels: int) -> None:
@@ -81,11 +82,13 @@ class _Eyes:
     def positions(self, count: int, places: Sequence[tuple[int, Read]]) -> Positions | None:
         return None
 
+    @abstractmethod
     def _tokens(self, image: Image) -> tuple[tuple[int, ...], tuple[int, int]]:
-        raise NotImplementedError
+        """What stands for the picture in a prompt, and rows and columns of it."""
 
+    @abstractmethod
     def _pixels(self, image: Image) -> Pixels:
-        raise NotImplementedError
+        """What the tower is given."""
 
 
 class QwenEyes(_Eyes):

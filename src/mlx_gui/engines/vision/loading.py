@@ -110,12 +110,12 @@ def _folder(path: Path, config: Mapping[str, Any], tokenizers: Tokenizers, model
 
 
 def _look(model: Any, picture: Placed) -> mx.array:
-    """See `engines.text.pictures.Tower`: one run of the tower, and no more than it has to be."""
+    """See `engines.text.pictures.Tower`: to the library it is a prompt of this picture alone."""
     ids = mx.array([picture.ids])
     pixels = {name: mx.array(value) for name, value in picture.pixels.items()}
     features = model.get_input_embeddings(ids, mask=mx.ones_like(ids), **pixels)
     values = features.inputs_embeds[0]
     mx.eval(values)
-    # What the tower took is as large as a prompt's chunk is not.
+    # Scores of a whole picture are larger than anything that a prompt needs.
     mx.clear_cache()
     return values
