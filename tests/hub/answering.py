@@ -19,6 +19,7 @@ _INFO = re.compile(r"/api/models/(?P<id>[^/]+(?:/[^/]+)?)")
 _INFO_AT = re.compile(r"/api/models/(?P<id>[^/]+(?:/[^/]+)?)/revision/(?P<rev>[^/]+)")
 _TREE = re.compile(r"/api/models/(?P<id>[^/]+(?:/[^/]+)?)/tree/(?P<rev>[^/]+)(?:/(?P<path>.+))?")
 _AUTH = re.compile(r"/api/models/(?P<id>[^/]+(?:/[^/]+)?)/auth-check")
+_XET_KEY = re.compile(r"/api/models/(?P<id>[^/]+(?:/[^/]+)?)/xet-read-token/(?P<rev>[^/]+)")
 _CACHED = re.compile(
     r"/api/resolve-cache/models/(?P<id>[^/]+/[^/]+)/(?P<rev>[0-9a-f]{40})/(?P<path>.+)"
 )
@@ -45,7 +46,9 @@ _EXPANDABLE = {
 _PIECE_BYTES = 64 * 1024
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """What the answers of all ports have in common."""
+
     protocol_version = "HTTP/1.1"
     server: Any
 
@@ -131,9 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
-            self._send_pieces(_pieces(file, span, by_name.get("flip")), by_name, chunked=chunked)
+            self.send_pieces(_pieces(file, span, by_name.get("flip")), by_name, chunked=chunked)
 
-    def _send_pieces(
+    def send_pieces(
         self, pieces: Iterator[bytes], faults: dict[str, Fault], *, chunked: bool
     ) -> None:
         stop = faults.get("cut") or faults.get("stall")
@@ -185,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
         return range(int(first), end)
 
 
-class CdnHandler(_Handler):
+class CdnHandler(Handler):
     """Bytes of LFS files, for whoever has a link that is good."""
 
     def answer(self, path: str) -> None:
@@ -212,7 +215,7 @@ class CdnHandler(_Handler):
         return next((file for file in files if file.sha256 == sha256), None)
 
 
-class HubHandler(_Handler):
+class HubHandler(Handler):
     """The API, and the links of files."""
 
     def answer(self, path: str) -> None:
@@ -232,7 +235,8 @@ class HubHandler(_Handler):
 
     def _api(self, path: str) -> None:
         for pattern, answer in (
-            (_TREE, self._tree), (_INFO_AT, self._info), (_AUTH, self._auth), (_INFO, self._info),
+            (_TREE, self._tree), (_INFO_AT, self._info), (_AUTH, self._auth),
+            (_XET_KEY, self._xet_key), (_INFO, self._info),
         ):  # fmt: skip
             match = pattern.fullmatch(path)
             if match is None:
@@ -290,6 +294,22 @@ class HubHandler(_Handler):
     def _auth(self, repo: Repo, named: dict[str, str | None]) -> None:
         if self._allowed(repo):
             self.send_json({})
+
+    def _xet_key(self, repo: Repo, named: dict[str, str | None]) -> None:
+        if not repo.xet:
+            self.refuse(404, "", "This repo is not in the Xet store")
+            return
+        if not self._allowed(repo):
+            return
+        access: dict[str, object] = {
+            "accessToken": f"key-{self.hub.next_link()}",
+            "casUrl": self.hub.xet_url,
+            "exp": int(time.time()) + 900,
+            **self.hub.xet_access,
+        }
+        # One client reads the body, another the headers.
+        names = ("X-Xet-Access-Token", "X-Xet-Cas-Url", "X-Xet-Token-Expiration")
+        self.send_json(access, dict(zip(names, map(str, access.values()), strict=False)))
 
     def _info(self, repo: Repo, named: dict[str, str | None]) -> None:
         commit = self._commit(repo, named.get("rev"))
@@ -387,6 +407,9 @@ class HubHandler(_Handler):
             "X-Linked-Size": str(file.size),
             "ETag": f'"{file.etag}"',
         }
+        if file.xet_hash is not None:
+            key = f"{self.hub.url}/api/models/{repo.id}/xet-read-token/{commit.sha}"
+            headers |= {"X-Xet-Hash": file.xet_hash, "X-Xet-Refresh-Route": key}
         if file.sha256 is None:
             where = f"/api/resolve-cache/models/{repo.id}/{commit.sha}/{quote(path)}"
             self.send(307, {**headers, "Location": where})

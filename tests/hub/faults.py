@@ -3,8 +3,11 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-Where = Literal["api", "resolve", "cdn"]
-"""`api` is all of `/api/`, `resolve` the links of files at the hub, `cdn` where their bytes are."""
+Where = Literal["api", "resolve", "cdn", "plan", "xorb"]
+"""`api` is all of `/api/`, `resolve` the links of files at the hub, `cdn` where their bytes are.
+
+`plan` is what the Xet store says of a file, `xorb` where it has the bytes.
+"""
 
 What = Literal[
     "status",  # `status`, with `headers` and `body`, in the place of the answer
@@ -17,6 +20,7 @@ What = Literal[
     "cut",  # the connection ends after `after_bytes` of the answer
     "expire",  # each signed link is good for `uses` requests, then 403
     "unsized",  # no length of what comes, in chunks
+    "more",  # as many bytes again as were asked for
 ]
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from tests.hub.xorbs import xet_hash_of
+
 LARGE = (".safetensors", ".gguf", ".bin", ".pt", ".pth", ".onnx", ".model", ".npz")
 """What `.gitattributes` of the hub has stored as LFS files, besides what is called so here."""
 _OF_TOKENIZER = ("bos_token", "chat_template", "eos_token", "pad_token", "unk_token")
@@ -16,13 +18,17 @@ LARGE_NAMES = ("tokenizer.json",)
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One file of a commit. `oid` is git's sha1 of it, for an LFS file that of its pointer."""
+    """One file of a commit. `oid` is git's sha1 of it, for an LFS file that of its pointer.
+
+    `xet_hash` is what the Xet store knows it by, if it is there.
+    """
 
     path: str
     source: Path
     size: int
     oid: str
     sha256: str | None
+    xet_hash: str | None = None
 
     @property
     def etag(self) -> str:
@@ -64,6 +70,8 @@ class Repo:
     card: Mapping[str, Any] = field(default_factory=dict[str, Any])
     repeats_templates: bool = True
     """Whether the hub shows the chat template where it lists the repo, which not all do."""
+    xet: bool = False
+    """Whether its large files are in the Xet store too."""
     commits: dict[str, Commit] = field(default_factory=dict[str, Commit])
     refs: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -80,7 +88,8 @@ class Repo:
 
     def commit(self, folder: Path, *, branch: str = "main") -> Commit:
         """Put the files of `folder` onto `branch`."""
-        files = tuple(_stored(path, folder) for path in sorted(folder.rglob("*")) if path.is_file())
+        paths = (path for path in sorted(folder.rglob("*")) if path.is_file())
+        files = tuple(_stored(path, folder, xet=self.xet) for path in paths)
         listing = "\n".join(f"{each.path} {each.etag}" for each in files)
         commit = Commit(_sha1(f"{self.id}\n{listing}".encode()), files)
         self.commits[commit.sha] = commit
@@ -234,6 +243,8 @@ def _entry(file: StoredFile) -> dict[str, Any]:
         entry["lfs"] = {
             "oid": file.sha256, "size": file.size, "pointerSize": file.pointer_size
         }  # fmt: skip
+    if file.xet_hash is not None:
+        entry["xetHash"] = file.xet_hash
     return entry
 
 
@@ -248,13 +259,18 @@ def _sibling(file: StoredFile, *, sized: bool) -> dict[str, Any]:
     return sibling
 
 
-def _stored(path: Path, folder: Path) -> StoredFile:
+def _stored(path: Path, folder: Path, *, xet: bool) -> StoredFile:
     name = path.relative_to(folder).as_posix()
     content = path.read_bytes()
     if name.endswith(LARGE) or path.name in LARGE_NAMES:
         sha256 = hashlib.sha256(content).hexdigest()
         return StoredFile(
-            name, path, len(content), _blob_id(_pointer(sha256, len(content))), sha256
+            name,
+            path,
+            len(content),
+            _blob_id(_pointer(sha256, len(content))),
+            sha256,
+            xet_hash_of(path) if xet else None,
         )
     return StoredFile(name, path, len(content), _blob_id(content), None)
 

@@ -7,11 +7,13 @@ It serves real folders, answers the real client, and does wrong what a test asks
         hub.fault("org/name", Fault("cut", after_bytes=1000), path="model.safetensors")
 
 The bytes of LFS files come from a second port, by links that are signed, as from the real hub's
-CDN. Whoever brings one of `hub.tokens` may read the gated repos that it lists.
+CDN; those of a repo with `xet=True` also from a third one, as from its Xet store. Whoever brings
+one of `hub.tokens` may read the gated repos that it lists.
 """
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -21,6 +23,7 @@ from typing import Any, Self
 from tests.hub.answering import CdnHandler, HubHandler
 from tests.hub.faults import Fault, Seen, Where
 from tests.hub.repos import Repo
+from tests.hub.xet_store import XetHandler
 
 
 class HubServer:
@@ -39,9 +42,14 @@ class HubServer:
         """Set when the hub closes, and when a test lets stalled answers go on."""
         self.lock = threading.Lock()
         self._faults: list[tuple[str, str | None, Fault]] = []
+        self.xet_access: dict[str, object] = {}
+        """What it says otherwise of the way to its Xet store."""
+        self.twist: Callable[[dict[str, Any]], object] = lambda plan: plan
+        """What becomes of the Xet store's plans before they are told."""
         self._links = 0
         self._hub = _Server(("127.0.0.1", 0), HubHandler, self)
         self._cdn = _Server(("127.0.0.1", 0), CdnHandler, self)
+        self._xet = _Server(("127.0.0.1", 0), XetHandler, self)
 
     @property
     def url(self) -> str:
@@ -52,14 +60,18 @@ class HubServer:
     def cdn_url(self) -> str:
         return f"http://127.0.0.1:{self._cdn.server_port}"
 
+    @property
+    def xet_url(self) -> str:
+        return f"http://127.0.0.1:{self._xet.server_port}"
+
     def __enter__(self) -> Self:
-        for server in (self._hub, self._cdn):
+        for server in (self._hub, self._cdn, self._xet):
             server.start()
         return self
 
     def __exit__(self, *exc: object) -> None:
         self.closing.set()
-        for server in (self._hub, self._cdn):
+        for server in (self._hub, self._cdn, self._xet):
             server.stop()
 
     def add(self, repo_id: str, folder: Path, **said: Any) -> Repo:
@@ -108,7 +120,7 @@ class HubServer:
             return str(self._links)
 
     def asked(self, *, method: str | None = None, containing: str = "") -> list[Seen]:
-        """The requests so far, of both ports."""
+        """The requests so far, of all ports."""
         return [
             each
             for each in list(self.seen)

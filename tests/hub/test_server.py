@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -257,3 +260,20 @@ def test_the_api_answers_what_a_test_says(hub: HubServer) -> None:
     hub.fault("*", Fault("status", where="api", status=200, body=b"<html>Sign in</html>"))
     assert httpx.get(f"{hub.url}/api/models?search=llama").text == "<html>Sign in</html>"
     assert httpx.get(f"{hub.url}/api/models?search=llama").json()[0]["id"] == "tiny/llama"
+
+
+def test_the_real_client_downloads_by_xet(hub: HubServer, folder: Path, tmp_path: Path) -> None:
+    hub.add("tiny/xet", folder, xet=True)
+    command = (
+        "import sys; from huggingface_hub import hf_hub_download as get;"
+        "print(get('tiny/xet', 'model.safetensors', endpoint=sys.argv[1], token=False))"
+    )
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "home")}
+    got = subprocess.run(
+        [sys.executable, "-c", command, hub.url], env=environment, capture_output=True, text=True
+    )
+    assert got.returncode == 0, got.stderr
+    content = Path(got.stdout.strip()).read_bytes()
+    assert content == (folder / "model.safetensors").read_bytes()
+    assert hub.asked(containing="/v1/reconstructions/")
+    assert not hub.asked(containing="/blobs/")
