@@ -94,6 +94,7 @@ class Config:
     download_connections: int
     download_limit_bytes: int
     download_stall_s: float
+    xet: Literal["auto", "on", "off"]
     disk_reserve_bytes: int
     trash_retention_days: int
     offline: bool

@@ -359,6 +359,14 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         bounds=(1, 3600),
     ),
     Setting(
+        "xet",
+        "text",
+        "auto",
+        "What comes from the hub's Xet store: `auto` what plain HTTP does not give, which is files "
+        "of more than 50 GB; `on` all that is there; `off` nothing.",
+        choices=("auto", "on", "off"),
+    ),
+    Setting(
         "disk_reserve_bytes",
         "integer",
         0,

@@ -21,6 +21,7 @@ What = Literal[
     "expire",  # each signed link is good for `uses` requests, then 403
     "unsized",  # no length of what comes, in chunks
     "more",  # as many bytes again as were asked for
+    "swell",  # chunks of a xorb that say to unpack to far more than they are
 ]
 
 

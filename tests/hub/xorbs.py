@@ -14,6 +14,8 @@ CHUNK_BYTES = 64 * 1024
 CHUNKS_OF_A_XORB = 24
 XORB_BYTES = CHUNK_BYTES * CHUNKS_OF_A_XORB
 _HEADER_BYTES = 8
+SWOLLEN = b"\0\1\0\0\1\0\0\2!"
+"""A chunk of one byte that says to be 128 KiB."""
 
 
 def xet_hash_of(path: Path) -> str:

@@ -157,6 +157,11 @@ class Hub:
         name = quote(checked_repo_id(model_id), safe="/")
         return f"{self._endpoint()}/{name}/resolve/{_quoted(revision)}/{quote(path, safe='/')}"
 
+    def xet_access_url(self, model_id: str, revision: str) -> str:
+        """Where the hub gives a key to its Xet store."""
+        path = f"{_model_path(model_id)}/xet-read-token/{_quoted(revision)}"
+        return f"{self._endpoint()}{path}"
+
     def token(self) -> str | None:
         """What to be known by at the hub. It may read files, so call it in a thread.
 

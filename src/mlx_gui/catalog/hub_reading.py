@@ -135,7 +135,12 @@ def _file(entry: Mapping[str, object]) -> RepoFile:
         or not _SHA1.fullmatch(blob_id)
     ):
         raise HubAnswer(f"The hub names no size and digest of {path}.", hint=_HINT)
-    return RepoFile(path, size_bytes, blob_id, sha256)
+    return RepoFile(path, size_bytes, blob_id, sha256, _xet_hash(entry.get("xetHash")))
+
+
+def _xet_hash(said: object) -> str | None:
+    """What is no such digest was not said, and the file is had otherwise."""
+    return said if isinstance(said, str) and _SHA256.fullmatch(said) else None
 
 
 def _siblings(siblings: object) -> tuple[RepoFile, ...] | None:

@@ -14,7 +14,6 @@ import msgspec
 from mlx_gui.core.errors import InvalidRequest, NotServable
 from mlx_gui.core.hub import RepoFile, RepoTree
 from mlx_gui.core.model import Kind
-from mlx_gui.core.units import format_bytes
 
 INDEX_SUFFIX = ".safetensors.index.json"
 CONFIG = "config.json"
@@ -44,8 +43,6 @@ _OTHER_FORMS = frozenset(
     }
 )  # fmt: skip
 _SHOWN = 3
-MOST_FILE_BYTES = 50_000_000_000
-"""What the hub gives over plain HTTP; huggingface_hub has the same bound."""
 
 
 def needed_files(tree: RepoTree, patterns: Sequence[str] = ()) -> tuple[RepoFile, ...]:
@@ -64,7 +61,6 @@ def needed_files(tree: RepoTree, patterns: Sequence[str] = ()) -> tuple[RepoFile
             f"{tree.model_id} has no {CONFIG}, so nobody can tell what model it is.",
             hint="Look for a repo of the same model for MLX; `mlx-gui search` finds them.",
         )
-    _refuse_huge(tree, weights)
     chosen = {file.path: file for file in (*described, *weights)}
     return tuple(sorted(chosen.values(), key=lambda file: (file.size_bytes, file.path)))
 
@@ -154,19 +150,6 @@ def _weights(useful: Iterable[RepoFile]) -> list[RepoFile]:
         )
 
     return [file for file in weights if not spare(file.path)]
-
-
-def _refuse_huge(tree: RepoTree, weights: Sequence[RepoFile]) -> None:
-    huge = [file for file in weights if file.size_bytes > MOST_FILE_BYTES]
-    if huge:
-        raise NotServable(
-            f"{huge[0].path} of {tree.model_id} has {format_bytes(huge[0].size_bytes)}. Hubs give "
-            f"files of more than {format_bytes(MOST_FILE_BYTES)} by their Xet protocol alone, "
-            "which mlx-gui does not speak.",
-            hint="Take a repo that has the model in several files. Or let the hub's own client "
-            f"fetch it into the same cache: `hf download {tree.model_id}`, then "
-            "`mlx-gui list --rescan`.",
-        )
 
 
 def _no_weights(tree: RepoTree) -> NotServable:

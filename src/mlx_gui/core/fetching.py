@@ -10,6 +10,7 @@ class FetchFile(msgspec.Struct, frozen=True):
 
     `name` is for people. `target` appears once the digest holds; until then the bytes are in
     `part`, and `journal` says which of them are on the disk. `lock` keeps others from fetching it.
+    With `xet_hash` it comes from the hub's Xet store, which knows it by that, and not from `url`.
     """
 
     name: str
@@ -21,6 +22,7 @@ class FetchFile(msgspec.Struct, frozen=True):
     size_bytes: int
     digest: str
     algorithm: Literal["sha256", "git-sha1"]
+    xet_hash: str | None = None
 
 
 class FetchOrder(msgspec.Struct, frozen=True):
@@ -28,7 +30,7 @@ class FetchOrder(msgspec.Struct, frozen=True):
 
     The token goes to `endpoint` and nowhere else. `lock` is held all the time. 0 bytes per second
     are no limit. A connection that brings nearly nothing for `stall_s` is given up, the whole when
-    nothing has come for `patience_s`.
+    nothing has come for `patience_s`. At `xet_access_url` the hub gives a key to its Xet store.
     """
 
     files: tuple[FetchFile, ...]
@@ -40,6 +42,7 @@ class FetchOrder(msgspec.Struct, frozen=True):
     bytes_per_s: int
     stall_s: float
     patience_s: float
+    xet_access_url: str = ""
 
 
 FetchStage = Literal["wait", "download", "verify"]

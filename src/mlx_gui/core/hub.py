@@ -21,12 +21,18 @@ class RepoFile(msgspec.Struct, frozen=True):
 
     `path` is within the repo and was checked by `safe_path`; `blob_id` is git's sha1, as the tree
     says it, which for a file with a `sha256` (one that lies in LFS) is that of its pointer.
+    `xet_hash` is what the hub's Xet store knows it by, where the hub has said that it is there.
     """
 
     path: str
     size_bytes: int
     blob_id: str
     sha256: str | None
+    xet_hash: str | None = None
+
+
+XetUse = Literal["auto", "on", "off"]
+"""By Xet comes what plain HTTP does not give, all that can, or nothing."""
 
 
 class RepoTree(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from mlx_gui.core.errors import (
     MlxGuiError,
     ModelNotOnHub,
 )
-from mlx_gui.fetch.addresses import Border
+from mlx_gui.fetch.addresses import Border, origin_of
 from mlx_gui.fetch.authorities import authorities
 
 _MOST_HOPS = 8
@@ -88,6 +88,11 @@ class Asker:
             ),
         )
 
+    @property
+    def border(self) -> Border:
+        """What checks addresses that are given by what was asked."""
+        return self._border
+
     def close(self) -> None:
         self._http.close()
 
@@ -116,6 +121,36 @@ class Asker:
         finally:
             response.close()
 
+    @contextmanager
+    def open_at(
+        self,
+        place: httpx.URL,
+        *,
+        span: tuple[int, int],
+        key: str | None = None,
+        ranged: bool = True,
+    ) -> Generator[Answer]:
+        """What lies at an address that is not the hub's to give; `border` has let it pass.
+
+        `key` goes there, in the place of our token, and nowhere else. With `ranged` the answer is
+        bytes of `span`; else `span` is of something that the answer is about. Raises as `open`.
+        """
+        headers = {
+            "accept-encoding": "identity", "range": f"bytes={span[0]}-{span[1] - 1}"
+        }  # fmt: skip
+        response, _, _ = self._follow(place, headers, key=key)
+        try:
+            if not response.is_success:
+                error = _refusal(response, is_hub=False)
+                if response.status_code in (401, 403):
+                    raise Expired from error
+                if response.status_code in (404, 410):
+                    raise HubAnswer(f"{error.message} It has not got the file.") from error
+                raise error
+            yield _read_head(response, span if ranged else None)
+        finally:
+            response.close()
+
     def _reach(self, url: str, headers: dict[str, str]) -> httpx.Response:
         with self._lock:
             shortcut = self._found.get(url)
@@ -138,11 +173,14 @@ class Asker:
         raise error
 
     def _follow(
-        self, place: httpx.URL, headers: dict[str, str]
+        self, place: httpx.URL, headers: dict[str, str], *, key: str | None = None
     ) -> tuple[httpx.Response, httpx.URL, int]:
         """The first answer that is no redirect, who gave it, and how many there were before it."""
+        home = origin_of(place)
         for hops in range(_MOST_HOPS):
-            response = self._send(place, headers)
+            keyed = key is not None and origin_of(place) == home
+            authorized = {"authorization": f"Bearer {key}"} if keyed else {}
+            response = self._send(place, {**headers, **authorized})
             if response.status_code not in _REDIRECTS:
                 return response, place, hops
             location = response.extensions["location"]
@@ -156,7 +194,7 @@ class Asker:
     def _send(self, url: httpx.URL, headers: dict[str, str]) -> httpx.Response:
         sent = {"user-agent": self._agent, **headers}
         if self._token is not None and self._border.is_hub(url):
-            sent["authorization"] = f"Bearer {self._token}"
+            sent.setdefault("authorization", f"Bearer {self._token}")
         try:
             return self._http.send(self._http.build_request("GET", url, headers=sent), stream=True)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from mlx_gui.fetch.part import (
     note_verified,
 )
 from mlx_gui.fetch.spans import Spans
+from mlx_gui.fetch.xet.streams import XetStreams
 
 _LEAST_PIECE_BYTES = 4 * 1024 * 1024
 _MOST_PIECE_BYTES = 64 * 1024 * 1024
@@ -39,9 +41,17 @@ class OneFile:
     """
 
     def __init__(
-        self, file: FetchFile, asker: Asker, limit: Limit, stop: threading.Event, *, stall_s: float
+        self,
+        file: FetchFile,
+        asker: Asker,
+        xet: XetStreams,
+        limit: Limit,
+        stop: threading.Event,
+        *,
+        stall_s: float,
     ) -> None:
         self.file = file
+        self._xet = None if file.xet_hash is None else xet
         self._asker, self._limit, self._stop, self._stall_s = asker, limit, stop, stall_s
         self._lock = threading.Lock()
         self._file_lock = FileLock(file.lock)
@@ -92,7 +102,10 @@ class OneFile:
                 return self._taken(None if self._claimed else (size_bytes, size_bytes))
             if self._whole:
                 return self._taken(None if self._claimed else (0, size_bytes))
-            most_bytes = _piece_bytes(size_bytes, connections)
+            if self._xet is None:
+                most_bytes = _piece_bytes(size_bytes, connections)
+            else:
+                most_bytes = self._xet.piece_bytes
             for gap in self._part.gaps():
                 for start, end in _beside(gap, self._claimed):
                     return self._taken((start, min(end, start + most_bytes)))
@@ -145,6 +158,9 @@ class OneFile:
     def _bring(self, piece: Piece, came: Callable[[int], None]) -> None:
         part = self._part
         assert part is not None
+        if self._xet is not None:
+            self._bring_by_xet(self._xet, part, piece, came)
+            return
         generation, validator = part.generation, part.validator
         trusted = validator if self._conditional and self._versions < _MOST_VERSIONS else None
         whole = self._whole and piece == (0, self.file.size_bytes)
@@ -154,6 +170,24 @@ class OneFile:
                 asked = _Asked(whole, trusted is not None, generation)
                 if self._fits(part, answer, asked):
                     self._receive(part, answer, piece, generation=generation, came=came)
+        except Misfit as misfit:
+            self._strike(misfit.error)
+        except Replaced:
+            return
+
+    def _bring_by_xet(
+        self, xet: XetStreams, part: PartFile, piece: Piece, came: Callable[[int], None]
+    ) -> None:
+        """The limit and dead lines are seen to where the bytes come in, which is not here."""
+        generation, at = part.generation, piece[0]
+        try:
+            with closing(xet.read(self.file, piece)) as chunks:
+                for data in chunks:
+                    if self._stop.is_set():
+                        raise Interrupted
+                    part.write(data, at, generation=generation)
+                    at += len(data)
+                    came(len(data))
         except Misfit as misfit:
             self._strike(misfit.error)
         except Replaced:
@@ -230,7 +264,8 @@ class OneFile:
         """What makes no sense is asked for anew, in the end as a whole, and not for ever."""
         with self._lock:
             self._strikes += 1
-            self._whole = self._whole or self._strikes > _MOST_STRIKES // 2
+            if self._xet is None:
+                self._whole = self._whole or self._strikes > _MOST_STRIKES // 2
             self._asker.forget(self.file.url)
         if self._strikes >= _MOST_STRIKES:
             raise HubAnswer(error.message, hint=error.hint) from error

@@ -18,6 +18,8 @@ from mlx_gui.fetch.locks import FileLock
 from mlx_gui.fetch.one_file import OneFile, Piece
 from mlx_gui.fetch.pace import Limit, Patience
 from mlx_gui.fetch.part import disk
+from mlx_gui.fetch.xet.store import Store
+from mlx_gui.fetch.xet.streams import XetStreams
 
 _LOOK_S = 0.5
 _KEEP_S = 1.0
@@ -55,8 +57,12 @@ class Fetch:
             connections=order.connections,
         )
         self.limit = Limit(order.bytes_per_s, self._ended)
+        store = Store(self._asker, order.xet_access_url)
+        self._xet = XetStreams(
+            store, self.limit, self._ended, streams=order.connections, stall_s=order.stall_s
+        )
         self._files = [
-            OneFile(each, self._asker, self.limit, self._ended, stall_s=order.stall_s)
+            OneFile(each, self._asker, self._xet, self.limit, self._ended, stall_s=order.stall_s)
             for each in order.files
         ]
 
@@ -73,10 +79,12 @@ class Fetch:
         finally:
             self._ended.set()
             self._hurry()
+            self._xet.stop()
             threads.shutdown()
             self._keep_what_is_there()
             for each in self._files:
                 each.close()
+            self._xet.close()
             self._asker.close()
             lock.release()
         if self._fault is not None and not all(each.done for each in self._files):

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -88,3 +89,13 @@ def judge(model: HubModel, config: dict[str, object]) -> None:
     for known in (weights_bytes(model), parameter_count(model), least_need_bytes(model, "cpu")):
         assert known is None or known >= 0
     as_installed(model, config)
+
+
+@pytest.mark.parametrize("said", [None, 5, "", "a" * 63, "A" * 64, "../" + "a" * 61, ["a" * 64]])
+def test_what_is_no_hash_of_the_xet_store_was_not_said(said: object) -> None:
+    entry = {"type": "file", "path": "a.safetensors", "size": 1, "oid": "d" * 40}
+    lfs = {"oid": "e" * 64, "size": 10}
+    (file,) = read_tree([{**entry, "lfs": lfs, "xetHash": said}])
+    assert file.xet_hash is None
+    (file,) = read_tree([{**entry, "lfs": lfs, "xetHash": "a" * 64}])
+    assert file.xet_hash == "a" * 64

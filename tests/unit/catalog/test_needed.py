@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from mlx_gui.catalog.needed import MOST_FILE_BYTES, check_config, check_index, needed_files
+from mlx_gui.catalog.needed import check_config, check_index, needed_files
 from mlx_gui.core.errors import InvalidRequest, NotServable
 from mlx_gui.core.hub import RepoFile, RepoTree
 
@@ -97,18 +97,6 @@ def test_pickles_and_code_are_not_fetched_even_if_asked_for(asked: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         needed("config.json", "model.safetensors", "x.bin", "x.py", asked=[asked])
     assert refused.value.details["param"] == "files"
-
-
-def test_a_file_that_no_hub_gives_over_plain_http_is_refused() -> None:
-    files = (
-        RepoFile("config.json", 10, "d" * 40, None),
-        RepoFile("model.safetensors", MOST_FILE_BYTES + 1, "d" * 40, "e" * 64),
-    )
-    with pytest.raises(
-        NotServable, match=r"model\.safetensors of org/huge has 50\.0 GB.*Xet"
-    ) as it:
-        needed_files(RepoTree("org/huge", "a" * 40, files))
-    assert "hf download org/huge" in it.value.hint
 
 
 def test_an_index_that_names_missing_files_is_refused() -> None:

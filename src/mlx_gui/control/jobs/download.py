@@ -11,6 +11,7 @@ import msgspec
 
 from mlx_gui.catalog.hub_cache import CachedRepo, digest_of
 from mlx_gui.catalog.needed import needed_files
+from mlx_gui.catalog.ways import by_xet, check_ways
 from mlx_gui.config import Config, hub_cache
 from mlx_gui.control.jobs.base import JobContext, Resting
 from mlx_gui.control.jobs.fetching import Speed, fetch
@@ -92,6 +93,7 @@ class Download:
             )
         tree = await tools.hub.tree(self.model_id, revision=self.commit)
         needed = needed_files(tree, self.files)
+        check_ways(tree, needed, config.xet)
         repo = self._repo(config)
         told.survey = survey = await in_thread(_survey, repo, self.commit, needed)
         async with tools.room.promised(repo.folder, survey.left_bytes) as promise:
@@ -133,8 +135,14 @@ class Download:
         def url(path: str) -> str:
             return hub.resolve_url(self.model_id, self.commit, path)
 
+        def ordered(file: RepoFile) -> FetchFile:
+            made = fetch_file(repo, file, url(file.path))
+            if not by_xet(file, config.xet):
+                return made
+            return msgspec.structs.replace(made, xet_hash=file.xet_hash)
+
         return FetchOrder(
-            files=tuple(fetch_file(repo, file, url(file.path)) for file in missing),
+            files=tuple(map(ordered, missing)),
             endpoint=url(""),
             token=hub.token(),
             lock=str(repo.lock()),
@@ -143,6 +151,7 @@ class Download:
             bytes_per_s=config.download_limit_bytes,
             stall_s=config.download_stall_s,
             patience_s=_PATIENCE * config.download_stall_s,
+            xet_access_url=hub.xet_access_url(self.model_id, self.commit),
         )
 
 

@@ -9,6 +9,7 @@ import msgspec
 from mlx_gui.catalog.hub import Hub
 from mlx_gui.catalog.hub_cache import CachedRepo, digest_of
 from mlx_gui.catalog.needed import CONFIG, INDEX_SUFFIX, check_config, check_index, needed_files
+from mlx_gui.catalog.ways import check_ways
 from mlx_gui.config import Config
 from mlx_gui.control.jobs.download import Download, download_folder
 from mlx_gui.control.jobs.owner import Jobs
@@ -97,6 +98,7 @@ class Downloads:
         tree = await self._hub.tree(model_id, revision=wanted)
         try:
             needed = needed_files(tree, files)
+            check_ways(tree, needed, self._config().xet)
             await self._look_inside(tree, needed)
         except NotServable as refused:
             raise await self._with_conversion(tree.model_id, refused) from refused

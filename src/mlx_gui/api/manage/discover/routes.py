@@ -128,7 +128,8 @@ async def discover_model(
     fit, fits = await planned_fits(services, detail.planned, detail.found.fit)
     link = f"{services.server.config.hub_endpoint}/{detail.found.hub.id}"
     states = installed_states(services)
-    return detail_body(detail, states.get, link=link, fit=fit, fits=fits)
+    xet = services.server.config.xet
+    return detail_body(detail, states.get, link=link, fit=fit, fits=fits, xet=xet)
 
 
 async def _page(services: Services, wanted: Wanted) -> DiscoveredList:

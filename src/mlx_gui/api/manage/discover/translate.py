@@ -9,8 +9,9 @@ from mlx_gui.catalog.hub_facts import quantization_of, served, why_not_served
 from mlx_gui.catalog.hub_found import Counted, Detail, Fitting, FoundOnHub, FoundPage, Room, fitting
 from mlx_gui.catalog.needed import needed_files
 from mlx_gui.catalog.starter_list import StarterModel, chosen_starters, tier_of
+from mlx_gui.catalog.ways import check_ways
 from mlx_gui.core.errors import MlxGuiError
-from mlx_gui.core.hub import HubModel, RepoTree
+from mlx_gui.core.hub import HubModel, RepoTree, XetUse
 from mlx_gui.core.model import Capability, Kind
 from mlx_gui.kinds.architecture import (
     context_length,
@@ -79,10 +80,16 @@ def model_body(found: FoundOnHub, state_of: StateOf) -> DiscoveredModel:
 
 
 def detail_body(
-    detail: Detail, state_of: StateOf, *, link: str, fit: Fitting, fits: Iterable[Fitting]
+    detail: Detail,
+    state_of: StateOf,
+    *,
+    link: str,
+    fit: Fitting,
+    fits: Iterable[Fitting],
+    xet: XetUse,
 ) -> DiscoveredDetail:
     hub = detail.found.hub
-    needed, problem = _needed(hub)
+    needed, problem = _needed(hub, xet)
     files = hub.files or ()
     shown: dict[str, Any] = dict(model_body(detail.found, state_of))
     shown["fit"] = fit_body(fit)
@@ -195,11 +202,13 @@ def _variant(found: FoundOnHub, state_of: StateOf) -> VariantBody:
     )
 
 
-def _needed(hub: HubModel) -> tuple[frozenset[str] | None, str | None]:
+def _needed(hub: HubModel, xet: XetUse) -> tuple[frozenset[str] | None, str | None]:
     """The paths that an installation fetches, or why there is none."""
     try:
         tree = RepoTree(hub.id, hub.revision or "", hub.files or ())
-        return frozenset(each.path for each in needed_files(tree)), None
+        needed = needed_files(tree)
+        check_ways(tree, needed, xet, hashes_known=False)
+        return frozenset(each.path for each in needed), None
     except MlxGuiError as error:
         return None, error.message
 
