@@ -46,6 +46,7 @@ from mlx_gui.kinds.registry import KINDS
 from mlx_gui.kinds.reranker import RerankerOptions, RerankRequest
 from mlx_gui.kinds.speech import SpeakRequest, SpeechOptions
 from mlx_gui.kinds.transcription import TranscribeRequest, TranscriptionOptions
+from mlx_gui.kinds.vision_facts import VisionOptions
 
 
 def generate(text: str, request_id: str = "r") -> StartRequest:
@@ -121,6 +122,7 @@ def test_the_options_of_a_load_arrive_as_those_of_their_kind() -> None:
         RerankerOptions(8, 512),
         TranscriptionOptions(8),
         SpeechOptions(4),
+        VisionOptions(64, 2, picture_pixels=100),
     )
     assert {type(each) for each in every} == {kind.options for kind in KINDS}
     for options in every:
