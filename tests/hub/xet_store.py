@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.hub.answering import Handler
 from tests.hub.faults import Fault
 from tests.hub.repos import StoredFile
-from tests.hub.xorbs import SWOLLEN, plan, xorb
+from tests.hub.xorbs import plan, swollen_chunk, xorb
 
 _PLAN = re.compile(r"/v1/reconstructions/(?P<hash>.+)")
 _XORB = re.compile(r"/xorbs/(?P<hash>[0-9a-f]{64})/(?P<number>[0-9]+)")
@@ -66,7 +66,8 @@ class XetHandler(Handler):
         if "more" in by_name:
             body += body
         if "swell" in by_name:
-            body = (SWOLLEN * (len(body) // len(SWOLLEN) + 1))[: len(body)]
+            chunk = swollen_chunk()
+            body = (chunk * (len(body) // len(chunk) + 1))[: len(body)]
         if (flip := by_name.get("flip")) is not None and flip.at_bytes < len(body):
             body = _flipped(body, flip)
         whole = "whole" in by_name

@@ -14,8 +14,6 @@ CHUNK_BYTES = 64 * 1024
 CHUNKS_OF_A_XORB = 24
 XORB_BYTES = CHUNK_BYTES * CHUNKS_OF_A_XORB
 _HEADER_BYTES = 8
-SWOLLEN = b"\0\1\0\0\1\0\0\2!"
-"""A chunk of one byte that says to be 128 KiB."""
 
 
 def xet_hash_of(path: Path) -> str:
@@ -52,6 +50,18 @@ def plan(file_hash: str, size: int, span: range, url: str) -> dict[str, Any]:
         chunk += end - start
     offset = span.start - first * CHUNK_BYTES
     return {"offset_into_first_range": offset, "terms": terms, "fetch_info": offers}
+
+
+def swollen_chunk() -> bytes:
+    """A chunk of 128 KiB of zeros, the most that one may have, which LZ4 packs into 600 bytes."""
+    block_bytes = 64 * 1024
+    # A zero, of which a copy is made again and again, and five zeros more, as every block ends.
+    rest, last = divmod(block_bytes - 6 - 19, 255)
+    block = b"\x1f\0\1\0" + b"\xff" * rest + bytes([last]) + b"\x50" + bytes(5)
+    packed_block = len(block).to_bytes(4, "little") + block
+    frame = bytes.fromhex("04224d18604082") + packed_block * 2 + bytes(4)
+    lengths = len(frame).to_bytes(3, "little") + b"\1" + (2 * block_bytes).to_bytes(3, "little")
+    return b"\0" + lengths + frame
 
 
 def xorb(source: Path, number: int) -> bytes:

@@ -15,13 +15,15 @@ import pytest
 
 from mlx_gui.core.errors import FetchFailed, GatedModel, HubAnswer, HubUnreachable, MlxGuiError
 from mlx_gui.core.fetching import FetchFile, FetchOrder, FetchState
+from mlx_gui.fetch.asking import Misfit
 from mlx_gui.fetch.part import is_verified
 from mlx_gui.fetch.whole import Fetch
+from mlx_gui.fetch.xet.chunks import Chunks
 from mlx_gui.fetch.xet.folder import PrivateFolder
 from mlx_gui.fetch.xet.plan import read_plan
 from tests.hub.faults import Fault
 from tests.hub.server import HubServer
-from tests.hub.xorbs import CHUNK_BYTES, XORB_BYTES, plan
+from tests.hub.xorbs import CHUNK_BYTES, XORB_BYTES, plan, swollen_chunk
 from tests.support.waiting import wait_until
 
 MODEL = "org/noise"
@@ -31,8 +33,11 @@ SECRET = "hf_secret"
 
 
 @pytest.fixture(autouse=True)
-def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The system's folder for temporary files; its path must be short, for a socket."""
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The system's folder for temporary files, after that of the test was made there.
+
+    Its path must be short, for a socket.
+    """
     with tempfile.TemporaryDirectory(prefix="xet") as made:
         monkeypatch.setattr(tempfile, "tempdir", made)
         yield Path(made)
@@ -214,7 +219,7 @@ def test_what_stays_wrong_has_its_own_reason(
 @pytest.mark.parametrize(
     "url",
     [
-        "file:///x",
+        "file:/x",
         "http://169.254.169.254/latest",
         "http://10.0.0.1:8080",
         "http://user:word@127.0.0.1:1",
@@ -286,6 +291,19 @@ def test_what_unpacks_to_more_than_was_promised_is_cut_off(hub: HubServer, tmp_p
     """The chunks' headers say so before anything is unpacked."""
     hub.fault(MODEL, Fault("swell", where="xorb", times=None))
     assert "unpacks to more" in refused(order_of(hub, tmp_path), HubAnswer)
+
+
+def test_what_chunks_unpack_to_is_seen_however_they_are_cut() -> None:
+    chunk = swollen_chunk()
+    for cut in (1, 7, 8, 9, len(chunk), 10_000):
+        chunks = Chunks()
+        chunks.most_bytes = 3 * 2 * CHUNK_BYTES
+        part = chunks.of_one_part()
+        body = chunk * 3
+        for at in range(0, len(body), cut):
+            part.see(body[at : at + cut])
+        with pytest.raises(Misfit, match="unpacks to more"):
+            part.see(chunk)
 
 
 def test_a_limit_is_kept(hub: HubServer, tmp_path: Path) -> None:
