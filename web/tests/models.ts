@@ -12,6 +12,7 @@ export function model(id: string, changes: Partial<Model> = {}): Model {
     owned_by: "someone",
     display_name: id,
     kind: "text",
+    library: "mlx-lm",
     model_type: "llama",
     capabilities: ["chat"],
     context_length: 8192,
