@@ -180,10 +180,14 @@ def test_what_waits_has_its_turn_in_the_order_that_is_wanted(
         answer = visitor.client.post("/v1/downloads/order", json=order).raise_for_status()
         waiting = [each["model_id"] for each in answer.json()["data"] if each["state"] == "queued"]
         assert waiting == ["org/c", "org/b"]
+        told = visitor.client.get("/v1/downloads").json()["data"]
+        turns = {each["model_id"]: each["turn"] for each in told}
+        assert turns["org/c"] < turns["org/b"]
         pulls["c"].until("done")
         pulls["b"].until("done")
         done = {name: pull.look()["updated_at"] for name, pull in pulls.items()}
         assert done["a"] < done["c"] < done["b"]
+        assert {pull.look()["turn"] for pull in pulls.values()} == {None}
 
 
 def test_a_model_is_served_on_while_a_newer_revision_comes(tmp_path: Path, hub: HubServer) -> None:

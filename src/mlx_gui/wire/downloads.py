@@ -32,8 +32,9 @@ class DownloadBody(BaseModel):
     `bytes_done` never gets smaller, and is `bytes_total` only once all is verified. `bytes_per_s`
     is the average of the last ten seconds; `eta_s` is null until bytes have come for five. `error`
     is why it failed or rests, `note` why nothing comes at the moment. One that waits for the
-    network or the hub is `queued`, and goes on by itself at `retry_at`. `revision` is the commit
-    that `requested_revision` was when it began.
+    network or the hub is `queued`, and goes on by itself at `retry_at`. The one with the least
+    `turn` has its turn first; it is null for one that has ended. `revision` is the commit that
+    `requested_revision` was when it began.
     """
 
     id: str
@@ -52,6 +53,7 @@ class DownloadBody(BaseModel):
     note: str | None
     error: ErrorBody | None
     retry_at: str | None
+    turn: int | None
     created_at: str
     updated_at: str
 

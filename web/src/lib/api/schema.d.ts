@@ -2825,8 +2825,9 @@ export interface components {
          *     `bytes_done` never gets smaller, and is `bytes_total` only once all is verified. `bytes_per_s`
          *     is the average of the last ten seconds; `eta_s` is null until bytes have come for five. `error`
          *     is why it failed or rests, `note` why nothing comes at the moment. One that waits for the
-         *     network or the hub is `queued`, and goes on by itself at `retry_at`. `revision` is the commit
-         *     that `requested_revision` was when it began.
+         *     network or the hub is `queued`, and goes on by itself at `retry_at`. The one with the least
+         *     `turn` has its turn first; it is null for one that has ended. `revision` is the commit that
+         *     `requested_revision` was when it began.
          */
         DownloadBody: {
             /** Id */
@@ -2867,6 +2868,8 @@ export interface components {
             error: components["schemas"]["ErrorBody"] | null;
             /** Retry At */
             retry_at: string | null;
+            /** Turn */
+            turn: number | null;
             /** Created At */
             created_at: string;
             /** Updated At */

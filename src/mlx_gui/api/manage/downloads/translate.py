@@ -32,6 +32,7 @@ def download_body(job: Job) -> DownloadBody:
         note=detail.note if running else None,
         error=error and ErrorBody(code=error.code, message=error.message, hint=error.hint),
         retry_at=utc_time(job.retry_at),
+        turn=None if job.ended else job.position,
         created_at=utc_time(job.created_at),
         updated_at=utc_time(job.updated_at),
     )
