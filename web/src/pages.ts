@@ -3,6 +3,7 @@ import Boxes from "@lucide/svelte/icons/boxes";
 import type { Component } from "svelte";
 
 import { t } from "./lib/i18n";
+import { HOME } from "./router.svelte";
 
 type Group = keyof typeof t.nav.groups;
 
@@ -23,8 +24,6 @@ export interface Page extends Entry {
 export interface Outside extends Entry {
   address: string;
 }
-
-export const HOME = "/models";
 
 /** The navigation in its order; a page is added by one line. */
 export const ENTRIES: readonly (Page | Outside)[] = [

@@ -1,5 +1,8 @@
 const BASE = "/admin";
 
+/** The page that is shown where none is asked for. */
+export const HOME = "/models";
+
 /** The address bar as state: `path` below `/admin`, and the query that filters and tabs live in. */
 class Router {
   #path = $state(currentPath());

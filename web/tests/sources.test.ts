@@ -31,3 +31,14 @@ it("keeps components under 300 lines", () => {
   const long = COMPONENTS.filter((name) => readFileSync(name, "utf8").split("\n").length > 300);
   expect(long).toEqual([]);
 });
+
+it("has a state that knows no page", () => {
+  const states = NAMES.filter((name) => /src.lib.state.*\.ts$/.test(name));
+  expect(states.length).toBeGreaterThan(10);
+  expect(having(states, /from "[./]+\/pages/)).toEqual([]);
+});
+
+it("touches the network in the clients alone", () => {
+  const others = NAMES.filter((name) => /\.(ts|svelte)$/.test(name) && !name.includes(join("lib", "api")));
+  expect(having(others, /\bfetch\(|EventSource|XMLHttpRequest|sendBeacon/)).toEqual([]);
+});

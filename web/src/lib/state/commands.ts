@@ -4,7 +4,6 @@ import RefreshCw from "@lucide/svelte/icons/refresh-cw";
 import Square from "@lucide/svelte/icons/square";
 import SunMoon from "@lucide/svelte/icons/sun-moon";
 
-import { PAGES } from "../../pages";
 import { router } from "../../router.svelte";
 import type { Model } from "../api/types";
 import { t } from "../i18n";
@@ -19,11 +18,22 @@ export interface Command {
   run(): void;
 }
 
+/** A page as the palette has it. */
+export interface Destination {
+  label: string;
+  icon: typeof Play;
+  path: string;
+}
+
 /** Everything that can be done from anywhere: pages, then models, then actions. */
-export function commands(models: readonly Model[], showHelp: () => void): Command[] {
+export function commands(
+  pages: readonly Destination[],
+  models: readonly Model[],
+  showHelp: () => void,
+): Command[] {
   const theme = preferences.theme === "dark" ? t.theme.toLight : t.theme.toDark;
   return [
-    ...PAGES.map(({ label, icon, path }) => ({
+    ...pages.map(({ label, icon, path }) => ({
       label,
       icon,
       kind: t.palette.page,

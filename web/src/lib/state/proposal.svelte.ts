@@ -1,5 +1,4 @@
-import { HOME } from "../../pages";
-import { router } from "../../router.svelte";
+import { HOME, router } from "../../router.svelte";
 import { api } from "../api/client";
 import type { LoadPlan } from "../api/types";
 import { live } from "./live.svelte";

@@ -1,85 +1,9 @@
-import { about, bytes, bytesOf, listed, number, percent, plural } from "./format";
+import { about, bytes, bytesOf, listed, number, percent, plural } from "../format";
 
 const tokens = (count: number) => plural(count, { one: "token", other: "tokens" });
 
-/** Every word of the interface. Another language is another object of this shape. */
-export const en = {
-  app: {
-    name: "mlx-gui",
-    title: (page: string) => `${page} · mlx-gui`,
-    skip: "Skip to content",
-    openMenu: "Open menu",
-    closeMenu: "Close menu",
-    navigation: "Pages",
-  },
-  action: {
-    cancel: "Cancel",
-    close: "Close",
-    copied: "Copied",
-    copy: "Copy",
-    copyDetails: "Copy details",
-    dismiss: "Dismiss",
-    reload: "Reload",
-    retry: "Try again",
-  },
-  nav: {
-    groups: { models: "Models", connect: "Connect" },
-    installed: "Installed",
-    reference: "API reference",
-    search: "Search or jump to",
-  },
-  server: {
-    running: "running",
-    loading: "loading",
-    busy: "busy",
-    connecting: "connecting",
-    notConnected: "not connected",
-    address: "Server address",
-  },
-  link: {
-    lost: "Not connected to the server.",
-    retryIn: (ms: number) => `Trying again in ${about(ms)}.`,
-    retrying: "Trying again now.",
-    retryNow: "Try now",
-    age: (ms: number) => `Values are from ${about(ms)} ago.`,
-    needed: "Not possible while the server is not connected",
-    outdated: "mlx-gui was updated.",
-  },
-  safeMode: {
-    title: "Safe mode.",
-    meaning: "Until you leave it, models are loaded only when somebody asks for them.",
-    leave: "Leave safe mode",
-    notLeft: (reason: string) => `Safe mode was not left: ${reason}`,
-  },
-  theme: {
-    toDark: "Switch to the dark theme",
-    toLight: "Switch to the light theme",
-    switch: "Switch between light and dark",
-  },
-  shortcuts: {
-    title: "Keyboard shortcuts",
-    then: "then",
-    palette: "Search pages, models and actions",
-    help: "Show the keyboard shortcuts",
-    filter: "Filter the list",
-    next: "Next row",
-    previous: "Previous row",
-    details: "Details of the row",
-    load: "Load the model of the row",
-    unload: "Unload the model of the row",
-    pin: "Pin or unpin the model of the row",
-    singleLetters: "Use single-letter shortcuts",
-  },
-  palette: {
-    title: "Search or jump to",
-    placeholder: "Page, model or action",
-    nothing: (query: string) => `Nothing matches ‘${query}’.`,
-    page: "Page",
-    action: "Action",
-    rescan: "Rescan the model folders",
-    load: (name: string) => `Load ${name}`,
-    unload: (name: string) => `Unload ${name}`,
-  },
+/** The words of the installed models, and of what is done to them from anywhere. */
+export const models = {
   memory: {
     title: "Memory",
     used: bytes,
@@ -267,21 +191,4 @@ export const en = {
     failed: "Failed",
     why: "Why?",
   },
-  announce: {
-    loading: (name: string, progress: number | null) =>
-      progress === null ? `${name} is loading` : `${name}: ${percent(progress)} loaded`,
-    ready: (name: string) => `${name} is loaded`,
-    failed: (name: string, reason: string) => `${name} failed: ${reason}`,
-    unloaded: (name: string) => `${name} is unloaded`,
-  },
-  pageFailure: {
-    text: "This page did not come from the server. It may be stopped, or newer than what you see.",
-  },
-  notFound: {
-    title: "No page here",
-    text: (path: string) => `There is no page at ${path}.`,
-    back: "Go to the installed models",
-  },
 };
-
-export type Messages = typeof en;
