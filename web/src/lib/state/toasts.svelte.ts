@@ -10,6 +10,8 @@ export interface Toast {
   action?: ToastAction;
   /** For reports: what "Copy details" copies. */
   details?: string;
+  /** Called when it is gone without its action having been wanted. */
+  onend?: () => void;
 }
 
 const MOST = 3;
@@ -35,9 +37,12 @@ class Toasts {
   }
 
   dismiss(id: number): void {
-    clearTimeout(this.#timers.get(id));
-    this.#timers.delete(id);
-    this.#list = this.#list.filter((toast) => toast.id !== id);
+    this.#take(id)?.onend?.();
+  }
+
+  /** Does what the toast offers. */
+  act(id: number): void {
+    this.#take(id)?.action?.run();
   }
 
   /** While somebody points at them or has the focus in them. */
@@ -48,6 +53,14 @@ class Toasts {
 
   release(): void {
     this.#list.forEach((toast) => this.#startTimer(toast));
+  }
+
+  #take(id: number): Toast | undefined {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+    const taken = this.#list.find((toast) => toast.id === id);
+    this.#list = this.#list.filter((toast) => toast.id !== id);
+    return taken;
   }
 
   #add(toast: Toast): void {

@@ -8,11 +8,11 @@ export function moveRow(step: 1 | -1): void {
   rows[next]?.focus();
 }
 
-/** Does what that button of the row with the focus does, if it can do so now. */
-export function clickInRow(action: "load" | "unload" | "details"): void {
+/** Does what that button or link of the row with the focus does, if it can do so now. */
+export function clickInRow(action: "load" | "unload" | "details" | "open" | "install"): void {
   document.activeElement
     ?.closest(ROWS)
-    ?.querySelector<HTMLButtonElement>(`button[data-action="${action}"]:not(:disabled)`)
+    ?.querySelector<HTMLElement>(`[data-action="${action}"]:not(:disabled)`)
     ?.click();
 }
 
