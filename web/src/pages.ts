@@ -1,8 +1,11 @@
 import BookOpen from "@lucide/svelte/icons/book-open";
 import Boxes from "@lucide/svelte/icons/boxes";
+import Compass from "@lucide/svelte/icons/compass";
+import Download from "@lucide/svelte/icons/download";
 import type { Component } from "svelte";
 
 import { t } from "./lib/i18n";
+import { onTheirWay } from "./lib/state/downloads.svelte";
 import { HOME } from "./router.svelte";
 
 type Group = keyof typeof t.nav.groups;
@@ -11,6 +14,8 @@ interface Entry {
   label: string;
   group: Group;
   icon: typeof Boxes;
+  /** What its entry tells beside its name, while there is something: a figure, and in words. */
+  count?: () => { figure: number; words: string };
 }
 
 /** A page of this application. `key` follows `G`. */
@@ -28,6 +33,23 @@ export interface Outside extends Entry {
 /** The navigation in its order; a page is added by one line. */
 export const ENTRIES: readonly (Page | Outside)[] = [
   { group: "models", label: t.nav.installed, icon: Boxes, path: HOME, key: "m", load: () => import("./pages/models/ModelsPage.svelte") },
+  {
+    group: "models",
+    label: t.nav.discover,
+    icon: Compass,
+    path: "/discover",
+    key: "d",
+    load: () => import("./pages/discover/DiscoverPage.svelte"),
+  },
+  {
+    group: "models",
+    label: t.nav.downloads,
+    icon: Download,
+    path: "/downloads",
+    key: "w",
+    load: () => import("./pages/downloads/DownloadsPage.svelte"),
+    count: () => ({ figure: onTheirWay().length, words: t.nav.downloadsOnTheirWay(onTheirWay().length) }),
+  },
   { group: "connect", label: t.nav.reference, icon: BookOpen, address: "/docs" },
 ];
 

@@ -1,4 +1,4 @@
-import type { LoadedModel, LoadPlan, Manager, Memory, Model, WaitingModel } from "../src/lib/api/types";
+import type { Download, Found, LoadedModel, LoadPlan, Manager, Memory, Model, WaitingModel } from "../src/lib/api/types";
 
 /** A model with nothing special about it. */
 export function model(id: string, changes: Partial<Model> = {}): Model {
@@ -149,6 +149,58 @@ export function manager(changes: Partial<Manager> = {}): Manager {
     unloaded_models: [],
     spare: null,
     safe_mode: { active: false, reason: null },
+    ...changes,
+  };
+}
+
+/** A download of `org/{id}` that waits. */
+export function download(id: string, changes: Partial<Download> = {}): Download {
+  return {
+    id,
+    object: "download",
+    model_id: `org/${id}`,
+    revision: "0123",
+    requested_revision: "main",
+    state: "queued",
+    bytes_done: 0,
+    bytes_total: 100,
+    bytes_per_s: null,
+    eta_s: null,
+    files_done: 0,
+    files_total: 1,
+    current_file: null,
+    note: null,
+    error: null,
+    retry_at: null,
+    turn: 0,
+    created_at: "2026-01-01T00:00:00Z",
+    updated_at: "2026-01-01T00:00:00Z",
+    ...changes,
+  };
+}
+
+/** A model on the hub with nothing special about it. */
+export function found(id: string, changes: Partial<Found> = {}): Found {
+  return {
+    id,
+    author: id.split("/")[0] ?? null,
+    name: id.split("/")[1] ?? id,
+    base_model: null,
+    kind: "text",
+    capabilities: ["chat"],
+    model_type: "llama",
+    parameter_count: null,
+    quantization: "4-bit",
+    size_bytes: 4,
+    license: null,
+    gated: false,
+    downloads: null,
+    likes: null,
+    updated_at: null,
+    supported: { ok: true, reason: null },
+    fit: { state: "yes", need_bytes: 1, context: null },
+    installed: null,
+    variants: [],
     ...changes,
   };
 }

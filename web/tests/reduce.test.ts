@@ -64,5 +64,5 @@ describe("the state after events", () => {
 });
 
 it("passes over events that it does not know", () => {
-  expect(parseEvent("download", "{}")).toBeNull();
+  expect(parseEvent("job", "{}")).toBeNull();
 });

@@ -1,5 +1,6 @@
 import type { paths } from "./schema";
-import type { LoadPlan } from "./types";
+import type { FoundDetail, FoundPage, LoadPlan, StarterList } from "./types";
+import { visible } from "./visible";
 
 /** What the server answered instead of what was asked for. `code` is stable, `message` a sentence. */
 export class ApiError extends Error {
@@ -46,6 +47,25 @@ export const api = {
   /** Null resets a setting. */
   changeSettings: (id: string, settings: Record<string, unknown>) =>
     call("patch", "/v1/models/{name}/settings", { name: id, body: { settings } }),
+  /** Begins the download of a model of the hub, or goes on with it. */
+  install: (id: string) => call("post", "/v1/models/install", { body: { model_id: id } }),
+  pauseDownload: (id: string) => call("post", "/v1/downloads/{download_id}/pause", { name: id }),
+  /** Also tries one again that failed. */
+  resumeDownload: (id: string) => call("post", "/v1/downloads/{download_id}/resume", { name: id }),
+  /** Ends it without a trace; forgets one that has ended. `outlives` the page that asks. */
+  cancelDownload: (id: string, { outlives = false } = {}) =>
+    call("delete", "/v1/downloads/{download_id}", { name: id, outlives }),
+  /** Those named have their turn before all others. */
+  orderDownloads: (ids: string[]) => call("post", "/v1/downloads/order", { body: { ids } }),
+  /** A page of models on the hub; `query` is that of the endpoint. */
+  search: async (query: URLSearchParams) =>
+    visible((await call("get", "/v1/discover/models", { query: `?${query}` })) as FoundPage),
+  found: async (id: string) =>
+    visible((await call("get", "/v1/discover/models/{id}", { name: id })) as FoundDetail),
+  starters: async () => visible((await call("get", "/v1/discover/starters")) as StarterList),
+  serverSettings: () => call("get", "/v1/settings"),
+  changeServerSettings: (settings: Record<string, unknown>) =>
+    call("patch", "/v1/settings", { body: { settings } }),
 };
 
 /** What becomes of running answers: they refuse the unload, are ended by it, or are waited for. */
@@ -53,7 +73,7 @@ export type Unload = "now" | "force" | "idle";
 
 const UNLOAD_QUERY: Record<Unload, string> = { now: "", force: "?force=true", idle: "?when=idle" };
 
-type Method = "get" | "post" | "patch";
+type Method = "get" | "post" | "patch" | "delete";
 type Paths<M extends Method> = {
   [P in keyof paths]: paths[P][M] extends object ? P : never;
 }[keyof paths];
@@ -69,20 +89,22 @@ type Question<P extends keyof paths, M extends Method> = paths[P][M] extends {
   : never;
 
 interface Parts<Body> {
+  /** What stands in the path in the place of its parameter. */
   name?: string;
   query?: string;
   body?: Body;
+  outlives?: boolean;
 }
 
 async function call<M extends Method, P extends Paths<M>>(
   method: M,
   path: P,
-  { name = "", query = "", body }: Parts<Question<P, M>> = {},
+  { name = "", query = "", body, outlives = false }: Parts<Question<P, M>> = {},
 ): Promise<Answer<P, M>> {
   // The id's slashes stay slashes, all else is encoded.
   const encoded = name.split("/").map(encodeURIComponent).join("/");
-  const address = path.replace("{name}", encoded) + query;
-  const request: RequestInit = { method: method.toUpperCase() };
+  const address = path.replace(/\{\w+\}/, () => encoded) + query;
+  const request: RequestInit = { method: method.toUpperCase(), keepalive: outlives };
   if (body !== undefined) {
     request.headers = { "content-type": "application/json" };
     request.body = JSON.stringify(body);

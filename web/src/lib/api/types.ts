@@ -15,7 +15,26 @@ export type UnloadedModel = Schemas["UnloadedModel"];
 export type WaitingModel = Schemas["WaitingModel"];
 export type ModelSetting = Schemas["ModelSettingBody"];
 export type SystemStatus = Schemas["SystemStatus"];
+export type Download = Required<Schemas["DownloadBody"]>;
+export type DownloadState = Download["state"];
+/** A model on the hub, in a list and in detail. */
+export type Found = Schemas["DiscoveredModel"];
+export type FoundDetail = Required<Schemas["DiscoveredDetail"]>;
+export type FoundPage = Required<Schemas["DiscoveredList"]>;
+export type Variant = Schemas["VariantBody"];
+export type Starter = Schemas["StarterBody"];
+export type StarterList = Required<Schemas["StarterList"]>;
+export type Fit = Schemas["FitBody"];
+export type HubKind = NonNullable<Found["kind"]>;
+export type ServerSetting = Schemas["ServerSettingBody"];
+export type RemovedDownload = Schemas["RemovedDownload"];
 export type Hello = Schemas["HelloEvent"];
 /** Of the topics that are told without asking; the system comes later where a disk sleeps. */
-export type Snapshot = { models: Model[]; memory: Memory; manager?: Manager; system?: SystemStatus | null };
+export interface Snapshot {
+  models: Model[];
+  memory: Memory;
+  manager?: Manager;
+  system?: SystemStatus | null;
+  downloads?: Download[] | null;
+}
 export type RemovedModel = Schemas["RemovedModel"];

@@ -8,6 +8,7 @@ const tenths = new Intl.NumberFormat(LOCALE, {
 const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
 const list = new Intl.ListFormat(LOCALE, { type: "unit", style: "short" });
 const moment = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
+const date = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium" });
 const plurals = new Intl.PluralRules(LOCALE);
 
 const KB = 1_000;
@@ -26,6 +27,41 @@ export function bytes(count: number): string {
 export function bytesOf(part: number, total: number): string {
   const [unit, name] = total >= 0.095 * GB ? [GB, "GB"] : [MB, "MB"];
   return `${tenths.format(part / unit)} / ${tenths.format(total / unit)} ${name}`;
+}
+
+/** Two sizes in the unit of the larger one, which stands with that one alone: `3.1`, `7.0 GB`. */
+export function inOneUnit(part: number, total: number): [part: string, total: string] {
+  if (total < MB) return [whole.format(Math.floor(part / KB)), bytes(total)];
+  const [unit, name] = total >= 0.095 * GB ? [GB, "GB"] : [MB, "MB"];
+  // Rounded down: what is not all of it must not look so.
+  const shown = part === total ? part / unit : Math.floor((part / unit) * 10) / 10;
+  return [tenths.format(shown), `${tenths.format(total / unit)} ${name}`];
+}
+
+/** `48000000` a second as `48 MB/s`. */
+export function rate(bytesPerS: number): string {
+  if (bytesPerS >= 10 * MB) return `${whole.format(bytesPerS / MB)} MB/s`;
+  if (bytesPerS >= 0.1 * MB) return `${tenths.format(bytesPerS / MB)} MB/s`;
+  return `${whole.format(bytesPerS / KB)} kB/s`;
+}
+
+/** `82000` as `1 min 22 s`: two units, where the second one still matters. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 10) return `${minutes} min ${seconds % 60} s`;
+  if (minutes < 60) return `${minutes} min`;
+  return minutes < 600 ? `${Math.floor(minutes / 60)} h ${minutes % 60} min` : about(ms);
+}
+
+/** `812000` as `812K`: how many there are, about. */
+export function count(value: number): string {
+  return compact.format(value);
+}
+
+export function day(iso: string): string {
+  return date.format(new Date(iso));
 }
 
 /** `8200000000` as `8.2B`, `135000000` as `135M`. */

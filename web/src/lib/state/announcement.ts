@@ -1,5 +1,6 @@
-import type { Model } from "../api/types";
+import type { Download, Model } from "../api/types";
 import { t } from "../i18n";
+import { percent } from "../i18n/format";
 
 const QUARTERS = 4;
 
@@ -23,6 +24,31 @@ export function announcement(before: Model | undefined, after: Model): string | 
     default:
       return null;
   }
+}
+
+/** The same of a download. */
+export function downloadAnnouncement(before: Download | undefined, after: Download): string | null {
+  const name = after.model_id;
+  switch (after.state) {
+    case "downloading": {
+      if (before?.state !== "downloading" && !before?.bytes_done) return t.downloads.announce.begins(name);
+      const quarter = cameQuarters(after);
+      if (quarter <= cameQuarters(before)) return null;
+      return t.downloads.announce.came(name, percent(quarter / QUARTERS));
+    }
+    case "done":
+      return before && before.state !== "done" ? t.downloads.announce.done(name) : null;
+    case "failed":
+      if (before === undefined || before.state === "failed") return null;
+      return t.downloads.announce.failed(name, after.error?.message ?? "");
+    default:
+      return null;
+  }
+}
+
+function cameQuarters(download: Download | undefined): number {
+  if (download === undefined || download.bytes_total === 0) return 0;
+  return Math.floor((download.bytes_done / download.bytes_total) * QUARTERS);
 }
 
 function quarterOf(model: Model): number {

@@ -1,6 +1,6 @@
 import type { LinkStatus } from "../api/events";
 import { SharedLink } from "../api/shared-link";
-import type { LoadedModel, Model, UnloadedModel, WaitingModel } from "../api/types";
+import type { Download, LoadedModel, Model, UnloadedModel, WaitingModel } from "../api/types";
 import { assignSeries } from "../series";
 import { NOTHING_YET, parseEvent, reduce, type LiveState } from "./reduce";
 
@@ -51,6 +51,11 @@ class Live {
     return this.#state.system;
   }
 
+  /** The newest first. */
+  get downloads(): readonly Download[] | null {
+    return this.#state.downloads;
+  }
+
   /** Changes with every start of the server; null before it was told. */
   get bootId(): string | null {
     return this.#state.hello?.boot_id ?? null;
@@ -99,6 +104,17 @@ class Live {
   /** Whether the model is pinned, as far as the server tells without being asked. */
   pinned(modelId: string): boolean {
     return (this.loaded(modelId) ?? this.waiting(modelId) ?? this.unloaded(modelId))?.pinned ?? false;
+  }
+
+  /** The installed model with that id. */
+  installed(modelId: string): Model | undefined {
+    return this.#state.models?.find(({ id }) => id === modelId);
+  }
+
+  /** The latest download of that model, unless it is one that is over. */
+  downloadOf(modelId: string): Download | undefined {
+    const latest = this.#state.downloads?.find((download) => download.model_id === modelId);
+    return latest && latest.state !== "done" && latest.state !== "cancelled" ? latest : undefined;
   }
 
   get #colored(): string[] {

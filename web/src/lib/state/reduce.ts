@@ -1,4 +1,14 @@
-import type { Hello, Manager, Memory, Model, RemovedModel, Snapshot, SystemStatus } from "../api/types";
+import type {
+  Download,
+  Hello,
+  Manager,
+  Memory,
+  Model,
+  RemovedDownload,
+  RemovedModel,
+  Snapshot,
+  SystemStatus,
+} from "../api/types";
 
 export type StreamEvent =
   | { event: "hello"; data: Hello }
@@ -7,7 +17,9 @@ export type StreamEvent =
   | { event: "model_removed"; data: RemovedModel }
   | { event: "memory"; data: Memory }
   | { event: "manager"; data: Manager }
-  | { event: "system"; data: SystemStatus };
+  | { event: "system"; data: SystemStatus }
+  | { event: "download"; data: Download }
+  | { event: "download_removed"; data: RemovedDownload };
 
 /** What the server last told. Null means that it has not told yet. */
 export interface LiveState {
@@ -16,6 +28,8 @@ export interface LiveState {
   readonly memory: Memory | null;
   readonly manager: Manager | null;
   readonly system: SystemStatus | null;
+  /** The newest first. */
+  readonly downloads: readonly Download[] | null;
 }
 
 export const NOTHING_YET: LiveState = {
@@ -24,6 +38,7 @@ export const NOTHING_YET: LiveState = {
   memory: null,
   manager: null,
   system: null,
+  downloads: null,
 };
 
 /**
@@ -42,6 +57,7 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
         memory: data.memory,
         manager: data.manager ?? state.manager,
         system: data.system ?? state.system,
+        downloads: data.downloads ?? state.downloads,
       };
     case "memory":
       return { ...state, memory: data };
@@ -53,6 +69,10 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
       return state.models ? { ...state, models: replaced(state.models, data) } : state;
     case "model_removed":
       return { ...state, models: state.models?.filter(({ id }) => id !== data.id) ?? null };
+    case "download":
+      return state.downloads ? { ...state, downloads: withDownload(state.downloads, data) } : state;
+    case "download_removed":
+      return { ...state, downloads: state.downloads?.filter(({ id }) => id !== data.id) ?? null };
   }
 }
 
@@ -60,6 +80,12 @@ function replaced(models: readonly Model[], model: Model): readonly Model[] {
   const known = models.some(({ id }) => id === model.id);
   if (known) return models.map((old) => (old.id === model.id ? model : old));
   return [...models, model].sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function withDownload(downloads: readonly Download[], download: Download): readonly Download[] {
+  const known = downloads.some(({ id }) => id === download.id);
+  if (!known) return [download, ...downloads];
+  return downloads.map((old) => (old.id === download.id ? download : old));
 }
 
 const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
@@ -70,6 +96,8 @@ const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "memory",
   "manager",
   "system",
+  "download",
+  "download_removed",
 ]);
 
 /** A frame's content as an event; null for events that this build does not know. */

@@ -1,4 +1,4 @@
-import { about, percent } from "../format";
+import { about, number, percent } from "../format";
 
 /** The words around every page. */
 export const frame = {
@@ -23,6 +23,9 @@ export const frame = {
   nav: {
     groups: { models: "Models", connect: "Connect" },
     installed: "Installed",
+    discover: "Discover",
+    downloads: "Downloads",
+    downloadsOnTheirWay: (count: number) => `${number(count)} on their way`,
     reference: "API reference",
     search: "Search or jump to",
   },
