@@ -2,6 +2,7 @@ import BookOpen from "@lucide/svelte/icons/book-open";
 import Boxes from "@lucide/svelte/icons/boxes";
 import Compass from "@lucide/svelte/icons/compass";
 import Download from "@lucide/svelte/icons/download";
+import SquareTerminal from "@lucide/svelte/icons/square-terminal";
 import type { Component } from "svelte";
 
 import { t } from "./lib/i18n";
@@ -49,6 +50,14 @@ export const ENTRIES: readonly (Page | Outside)[] = [
     key: "w",
     load: () => import("./pages/downloads/DownloadsPage.svelte"),
     count: () => ({ figure: onTheirWay().length, words: t.nav.downloadsOnTheirWay(onTheirWay().length) }),
+  },
+  {
+    group: "connect",
+    label: t.nav.api,
+    icon: SquareTerminal,
+    path: "/api",
+    key: "a",
+    load: () => import("./pages/api/ApiPage.svelte"),
   },
   { group: "connect", label: t.nav.reference, icon: BookOpen, address: "/docs" },
 ];

@@ -25,6 +25,7 @@ export const frame = {
     installed: "Installed",
     discover: "Discover",
     downloads: "Downloads",
+    api: "API & snippets",
     downloadsOnTheirWay: (count: number) => `${number(count)} on their way`,
     reference: "API reference",
     search: "Search or jump to",
