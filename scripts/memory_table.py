@@ -13,6 +13,7 @@ from mlx_gui.config import resolve
 from mlx_gui.control.plans.plan import Machine, Plan, plan_load
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.model import Model
+from mlx_gui.kinds.architecture import vocabulary_size
 from mlx_gui.kinds.registry import recognise
 from mlx_gui.model_settings import resolve_model
 from tests.encoders.cache import encoder
@@ -85,7 +86,8 @@ def _filled(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[Plan,
     model = Model(folder.name, str(folder), facts, None, 0, "")
     machine = Machine(DeviceFacts("cpu", "", 0, None, {}, {}), budget_bytes)
     plan = plan_load(model, machine, _CONFIG, settings=resolve_model(_CONFIG, own))
-    vocabulary: int = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    vocabulary = vocabulary_size(config) or 1
     with tempfile.TemporaryDirectory() as cache_dir:
         return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=Path(cache_dir)))
 

@@ -68,11 +68,11 @@ def test_a_page_that_is_older_than_the_server_asks_to_be_reloaded(
         'event: hello\ndata: {"server_version": "9.9.9", "ui_build": "another", '
         '"boot_id": "x", "now": "2026-01-01T00:00:00Z"}\n\n'
     )
-    page.route(
-        "**/v1/events", lambda r: r.fulfill(body=hello, content_type="text/event-stream"), times=1
-    )
+    # Each new try is told the same, until the page has said what it makes of it.
+    page.route("**/v1/events", lambda r: r.fulfill(body=hello, content_type="text/event-stream"))
     page.goto(server.address)
     expect(page.get_by_text("mlx-gui was updated.")).to_be_visible()
+    page.unroute("**/v1/events")
     page.get_by_role("button", name="Reload").click()
     expect(row(page, "echo")).to_be_visible()
     expect(page.get_by_text("mlx-gui was updated.")).to_be_hidden()

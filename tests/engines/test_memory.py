@@ -17,6 +17,7 @@ from mlx_gui.control.plans.plan import Machine, Plan, plan_load
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.generation import GenerateRequest
 from mlx_gui.core.model import Model
+from mlx_gui.kinds.architecture import vocabulary_size
 from mlx_gui.kinds.registry import recognise
 from mlx_gui.model_settings import resolve_model
 from tests.colours.checkpoints import seeing
@@ -108,7 +109,8 @@ def filled(
 ) -> tuple[Plan, Filled]:
     facts = recognise(folder).facts
     assert facts is not None
-    vocabulary = json.loads((folder / "config.json").read_text())["vocab_size"]
+    vocabulary = vocabulary_size(json.loads((folder / "config.json").read_text()))
+    assert vocabulary is not None
     model = Model(folder.name, str(folder), facts, None, 0, "2026-01-01T00:00:00+00:00")
     device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, {})
     settings = resolve_model(CONFIG, own)

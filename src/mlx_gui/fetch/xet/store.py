@@ -95,6 +95,9 @@ class Store:
             raise Misfit(HubAnswer("The hub's answer holds no key to its Xet store.")) from error
         if not 0 < len(said.key) <= _LONGEST_KEY or not _fits_a_header(said.key):
             raise Misfit(HubAnswer("The hub gives a key to its Xet store that can be none."))
+        if not said.url.startswith(("https://", "http://")):
+            # Taken as a path it would send the store's key to the hub.
+            raise Misfit(HubAnswer("The hub gives no address of its Xet store."))
         place = self._asker.border.follow(httpx.URL(self._access_url), said.url)
         return _Access(said.key, place.copy_with(query=None, fragment=None), said.expires_s)
 
