@@ -1,4 +1,4 @@
-"""What the process of an engine holds, and has held at most."""
+"""What the process of an engine holds and has held at most, and giving back what it need not."""
 
 import re
 import resource
@@ -34,3 +34,10 @@ def memory_use(*, load_peak_bytes: int, kv_bytes: int = 0, prefix_bytes: int = 0
         load_peak_bytes=load_peak_bytes,
         peak_rss_bytes=peak_rss_bytes(),
     )
+
+
+def give_back_cache() -> int:
+    """Give the system what MLX keeps of freed memory; returns the bytes."""
+    before_bytes = mx.get_cache_memory()
+    mx.clear_cache()
+    return before_bytes - mx.get_cache_memory()

@@ -26,7 +26,7 @@ from mlx_gui.engines.device import backend
 from mlx_gui.engines.encoder.answers import Answer
 from mlx_gui.engines.encoder.batches import Batches, Item
 from mlx_gui.engines.encoder.loading import Encoder
-from mlx_gui.engines.resident import memory_use
+from mlx_gui.engines.resident import give_back_cache, memory_use
 from mlx_gui.kinds.memory import MLX_CACHE_BYTES
 
 
@@ -147,9 +147,7 @@ class EncoderEngine(ABC):
         return self.spec.options.slots
 
     def reclaim(self, wanted_bytes: int) -> int:
-        before_bytes = mx.get_cache_memory()
-        mx.clear_cache()
-        return before_bytes - mx.get_cache_memory()
+        return give_back_cache()
 
     def memory(self) -> MemoryUse:
         return memory_use(load_peak_bytes=self._load_peak_bytes)

@@ -23,7 +23,7 @@ from mlx_gui.engines.base import (
     always_wanted,
     cannot_answer,
 )
-from mlx_gui.engines.resident import memory_use
+from mlx_gui.engines.resident import give_back_cache, memory_use
 from mlx_gui.engines.speech.loading import leave_codecs_out, load
 from mlx_gui.engines.speech.speaking import Speaker, Speaking, Times
 from mlx_gui.engines.speech.track import Track
@@ -155,9 +155,7 @@ class SpeechEngine:
         return self._loaded().options.slots
 
     def reclaim(self, wanted_bytes: int) -> int:
-        before_bytes = mx.get_cache_memory()
-        mx.clear_cache()
-        return before_bytes - mx.get_cache_memory()
+        return give_back_cache()
 
     def memory(self) -> MemoryUse:
         return memory_use(load_peak_bytes=self._load_peak_bytes)

@@ -33,7 +33,7 @@ from mlx_gui.engines.base import (
     cannot_answer,
 )
 from mlx_gui.engines.device import backend
-from mlx_gui.engines.resident import memory_use
+from mlx_gui.engines.resident import give_back_cache, memory_use
 from mlx_gui.engines.text.answering import Answering, Surroundings
 from mlx_gui.engines.text.batch import SMALLEST_ROW, BatchDecoder
 from mlx_gui.engines.text.decoding import Decoder, Fed, Sampled
@@ -173,9 +173,7 @@ class TextEngine:
 
     def reclaim(self, wanted_bytes: int) -> int:
         freed_bytes = self._model().prefixes.reclaim(wanted_bytes)
-        before_bytes = mx.get_cache_memory()
-        mx.clear_cache()
-        return freed_bytes + before_bytes - mx.get_cache_memory()
+        return freed_bytes + give_back_cache()
 
     def memory(self) -> MemoryUse:
         resident = self._resident

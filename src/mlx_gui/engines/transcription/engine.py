@@ -29,7 +29,7 @@ from mlx_gui.engines.base import (
     always_wanted,
     cannot_answer,
 )
-from mlx_gui.engines.resident import memory_use
+from mlx_gui.engines.resident import give_back_cache, memory_use
 from mlx_gui.engines.sound.feed import SoundFeed
 from mlx_gui.engines.sound.opening import open_sound
 from mlx_gui.engines.transcription.hearing import Heard, Listening, Needs, Recogniser, Times
@@ -161,9 +161,7 @@ class TranscriptionEngine:
         return self._loaded().options.slots
 
     def reclaim(self, wanted_bytes: int) -> int:
-        before_bytes = mx.get_cache_memory()
-        mx.clear_cache()
-        return before_bytes - mx.get_cache_memory()
+        return give_back_cache()
 
     def memory(self) -> MemoryUse:
         return memory_use(load_peak_bytes=self._load_peak_bytes)
