@@ -44,7 +44,7 @@ def slow(tmp_path: Path, hub: HubServer) -> Iterator[Visitor]:
     """A server that downloads slowly, so that there is time to look."""
     settings = settings_of(tmp_path, hub, download_stall_s=5)
     with visited_server(tmp_path, settings=settings) as visitor:
-        limit(visitor.client, 4 * MB)
+        limit(visitor.client, 2 * MB)
         yield visitor
 
 

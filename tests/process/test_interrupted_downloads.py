@@ -40,9 +40,11 @@ def test_a_flipped_byte_is_found_and_only_that_file_fetched_again(
 
 
 def test_a_file_that_was_damaged_on_the_disk_meanwhile_is_fetched_again(
-    slow: Visitor, noise: Path, tmp_path: Path
+    slow: Visitor, noise: Path, tmp_path: Path, hub: HubServer
 ) -> None:
     cache = tmp_path / "hub"
+    # The second file does not come to its end, however late somebody looks.
+    hub.fault("org/noise", Fault("stall", after_bytes=2 * MB), path="model-00002-of-00002.safetensors")
     pull = install(slow.client, "org/noise")
     pull.until("downloading", bytes_done=7 * MB)
     pull.do("pause")

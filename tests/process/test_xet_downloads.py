@@ -48,7 +48,7 @@ def noise(tmp_path: Path, hub: HubServer) -> Path:
 @pytest.fixture
 def slow(tmp_path: Path, hub: HubServer) -> Iterator[Visitor]:
     """A server that downloads slowly, and all that it can by Xet."""
-    settings = settings_of(tmp_path, hub, download_limit_bytes=4 * MB, download_stall_s=5, xet="on")
+    settings = settings_of(tmp_path, hub, download_limit_bytes=2 * MB, download_stall_s=5, xet="on")
     with visited_server(tmp_path, settings=settings) as visitor:
         yield visitor
 
