@@ -3,8 +3,9 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
+from mlx_gui.web.static_files import STATIC_FOLDER
 from tests.browser.conftest import OpenContext
 from tests.browser.visiting import LOADED, NOT_LOADED, load, row, unload_all
 from tests.support.server import Server, running_server
@@ -63,16 +64,18 @@ def test_tabs_share_one_stream_and_hand_it_on(open_context: OpenContext, server:
 def test_a_page_that_is_older_than_the_server_asks_to_be_reloaded(
     open_context: OpenContext, server: Server
 ) -> None:
+    build = (STATIC_FOLDER / "build.txt").read_text()
+
+    def older(route: Route) -> None:
+        text = route.fetch().text().replace(build, "another build")
+        # Without the header that lets the browser keep it.
+        route.fulfill(body=text, content_type="text/javascript")
+
     page = open_context().new_page()
-    hello = (
-        'event: hello\ndata: {"server_version": "9.9.9", "ui_build": "another", '
-        '"boot_id": "x", "now": "2026-01-01T00:00:00Z"}\n\n'
-    )
-    # Each new try is told the same, until the page has said what it makes of it.
-    page.route("**/v1/events", lambda r: r.fulfill(body=hello, content_type="text/event-stream"))
+    page.route("**/assets/*.js", older)
     page.goto(server.address)
     expect(page.get_by_text("mlx-gui was updated.")).to_be_visible()
-    page.unroute("**/v1/events")
+    page.unroute("**/assets/*.js")
     page.get_by_role("button", name="Reload").click()
     expect(row(page, "echo")).to_be_visible()
     expect(page.get_by_text("mlx-gui was updated.")).to_be_hidden()

@@ -18,6 +18,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BUILT_PAGE = "mlx_gui/web/static/index.html"
+ANSWER_WITHIN_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,9 @@ def server(program: Path, tmp_path: Path) -> Iterator[httpx.Client]:
     try:
         # Each retry after a refused connection waits twice as long as the one before.
         transport = httpx.HTTPTransport(retries=8)
-        with httpx.Client(transport=transport, base_url=f"http://127.0.0.1:{port}") as client:
+        with httpx.Client(
+            transport=transport, base_url=f"http://127.0.0.1:{port}", timeout=ANSWER_WITHIN_S
+        ) as client:
             yield client
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0

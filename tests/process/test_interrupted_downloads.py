@@ -44,7 +44,9 @@ def test_a_file_that_was_damaged_on_the_disk_meanwhile_is_fetched_again(
 ) -> None:
     cache = tmp_path / "hub"
     # The second file does not come to its end, however late somebody looks.
-    hub.fault("org/noise", Fault("stall", after_bytes=2 * MB), path="model-00002-of-00002.safetensors")
+    hub.fault(
+        "org/noise", Fault("stall", after_bytes=2 * MB), path="model-00002-of-00002.safetensors"
+    )
     pull = install(slow.client, "org/noise")
     pull.until("downloading", bytes_done=7 * MB)
     pull.do("pause")
