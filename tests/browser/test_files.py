@@ -1,7 +1,6 @@
 """The built files: how they are served, how large they are, that builds are repeatable."""
 
 import gzip
-import shutil
 from pathlib import Path
 
 import pytest
@@ -148,26 +147,5 @@ def test_the_files_carry_the_licences_of_what_is_in_them() -> None:
         assert name in text
 
 
-def test_a_build_of_the_same_sources_elsewhere_has_the_same_bytes(tmp_path: Path) -> None:
-    sources = tmp_path / "another place" / "web"
-    shutil.copytree(ROOT / "web", sources, ignore=shutil.ignore_patterns("node_modules", "tests"))
-    (sources / "node_modules").symlink_to(ROOT / "web/node_modules")
-    digest = hatch_build.sources_digest(sources)
-    hatch_build.run_npm("run", "build", sources=sources, digest=digest)
-    built = contents(sources.parent / "src/mlx_gui/web/static")
-    shipped = contents(STATIC_FOLDER)
-    shipped.pop("build.txt")
-    assert built.keys() == shipped.keys()
-    assert [name for name in built if built[name] != shipped[name]] == []
-
-
 def test_the_types_of_the_interface_are_those_of_the_api() -> None:
     assert TYPES.read_text() == generated_types()
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }

@@ -16,6 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlx_gui.web.static_files import STATIC_FOLDER
+
 ROOT = Path(__file__).parents[2]
 BUILT_PAGE = "mlx_gui/web/static/index.html"
 ANSWER_WITHIN_S = 120
@@ -93,6 +95,13 @@ def test_the_sdist_carries_the_built_interface(distribution: Distribution) -> No
     assert not any("node_modules" in name for name in names)
 
 
+def test_the_interface_has_the_same_bytes_wherever_it_is_built(distribution: Distribution) -> None:
+    built = contents(distribution.repository / "src/mlx_gui/web/static")
+    here = contents(STATIC_FOLDER)
+    assert built.keys() == here.keys()
+    assert [name for name in built if built[name] != here[name]] == []
+
+
 def test_the_sdist_can_run_its_own_tests_and_set_itself_up(distribution: Distribution) -> None:
     with tarfile.open(distribution.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -148,6 +157,15 @@ def repository_files(root: Path = ROOT) -> frozenset[str]:
     listing = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, cwd=root, check=True, capture_output=True, text=True).stdout
     return frozenset(name for name in names.split("\0") if name and (root / name).is_file())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below `folder`, by its path there."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def outside_environment(program: Path) -> dict[str, str]:
