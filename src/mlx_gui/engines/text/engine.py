@@ -210,7 +210,7 @@ class TextEngine:
             self._running[key] = answering
 
     def _look(self) -> list[StepEvents]:
-        """One picture; a tower that fails has failed that request alone."""
+        """A part of a picture; a tower that fails has failed that request alone."""
         looking = self._model().looking
         answering = looking.next()
         began_s = time.monotonic()

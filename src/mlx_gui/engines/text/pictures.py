@@ -3,7 +3,7 @@
 What reads pictures and what looks at them is the engine's that loads such a model.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -76,11 +76,14 @@ class Eyes(Protocol):
         ...
 
 
-Tower = Callable[[Placed], mx.array]
-"""Looks at a picture: the values [tokens, values] in place of those of its ids.
+Glance = Generator[None, None, mx.array]
+"""A look at a picture, in one part or several: each is computed when it is asked for.
 
-For the main thread, which waits for them. Raises as a model does.
+Returns the values [tokens, values] in place of those of its ids. Raises as a model does.
 """
+
+Tower = Callable[[Placed], Glance]
+"""Looks at a picture. For the main thread, which waits for each part."""
 
 
 def pictures_in(messages: Sequence[Message]) -> tuple[ImagePart, ...]:

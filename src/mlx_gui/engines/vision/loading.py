@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-import mlx.core as mx
 
 from mlx_gui.core.errors import ModelUnsupported
 from mlx_gui.core.model import LoadSpec
@@ -21,10 +18,9 @@ from mlx_gui.engines.text.loading import (
     vocabulary_of,
 )
 from mlx_gui.engines.text.network import Network
-from mlx_gui.engines.text.pictures import Placed
 from mlx_gui.engines.vision.eyes import FAMILIES, Family, Folder, open_eyes
-from mlx_gui.engines.vision.language import Language
 from mlx_gui.engines.vision.mlx_vlm import load_model
+from mlx_gui.engines.vision.parts import parts_of
 from mlx_gui.engines.weights import hold_weights
 from mlx_gui.kinds.vision_facts import VisionOptions
 
@@ -50,14 +46,12 @@ def load_seeing(spec: LoadSpec, report: LoadReport) -> LoadedModel:
         tokenizing = beside.submit(load_tokenizers, folder, config, spec.model_id)
         with weight_errors(spec.model_id):
             model: Any = load_model(folder, lazy=True)
+            parts = parts_of(model, position_axes=family.position_axes)
             hold_weights(model, spec.weight_form, report)
     tokenizers = tokenizing.result()
-    language = Language(model.language_model, family.position_axes)
+    language = parts.language
     network = Network(
-        language,
-        Head(language, vocabulary_of(language)),
-        model.language_model.model.embed_tokens,
-        family.position_axes,
+        language, Head(language, vocabulary_of(language)), parts.embed, family.position_axes
     )
     text_type = config.get("text_config", {}).get("model_type")
     return resident(
@@ -72,7 +66,7 @@ def load_seeing(spec: LoadSpec, report: LoadReport) -> LoadedModel:
             options.picture_pixels,
             model_id=spec.model_id,
         ),
-        tower=partial(_look, model),
+        tower=parts.tower,
     )
 
 
@@ -107,15 +101,3 @@ def _folder(path: Path, config: Mapping[str, Any], tokenizers: Tokenizers, model
         token_id=tokenizer.convert_tokens_to_ids,
         token=tokenizer.convert_ids_to_tokens,
     )
-
-
-def _look(model: Any, picture: Placed) -> mx.array:
-    """See `engines.text.pictures.Tower`: to the library it is a prompt of this picture alone."""
-    ids = mx.array([picture.ids])
-    pixels = {name: mx.array(value) for name, value in picture.pixels.items()}
-    features = model.get_input_embeddings(ids, mask=mx.ones_like(ids), **pixels)
-    values = features.inputs_embeds[0]
-    mx.eval(values)
-    # Scores of a whole picture are larger than anything that a prompt needs.
-    mx.clear_cache()
-    return values
