@@ -86,6 +86,7 @@ class Config:
     allowed_origins: tuple[str, ...]
     trusted_proxies: tuple[str, ...]
     log_level: str
+    log_file: bool
     responses_retention_days: int
     samples_retention_days: int
     requests_retention_days: int

@@ -6,6 +6,7 @@ logged; tracebacks come without the values of local variables.
 
 import logging
 import sys
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -13,6 +14,10 @@ from structlog.typing import Processor
 
 from mlx_gui.log_tail import LogTail
 
+LOGS_FOLDER = "logs"
+LOG_FILE = "server.log"
+_FILE_BYTES = 10_000_000
+_FILES_KEPT = 4
 _QUIET_LIBRARIES = ("uvicorn", "httpx", "httpcore", "asyncio", "alembic", "filelock")
 _SILENT_LIBRARIES = ("python_multipart",)
 """What they warn of is a client's mistake, and answered to it."""
@@ -42,6 +47,24 @@ def configure(level: str, *, stream: TextIO = sys.stderr, tail: LogTail | None =
     )
 
 
+def log_into(folder: Path) -> None:
+    """From now on the log goes into a file in `folder`, and no more into the stream.
+
+    Raises OSError where that cannot be, and nothing has changed then.
+    """
+    from logging.handlers import RotatingFileHandler
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    file = RotatingFileHandler(
+        folder / LOG_FILE, maxBytes=_FILE_BYTES, backupCount=_FILES_KEPT, encoding="utf-8"
+    )
+    file.setFormatter(_formatter(*_FOR_PROGRAMS))
+    printers = [each for each in logging.root.handlers if not isinstance(each, LogTail)]
+    logging.root.addHandler(file)
+    for each in printers:
+        logging.root.removeHandler(each)
+
+
 def set_level(level: str) -> None:
     """Log from `level` on; libraries that talk much from warnings on, if not from later."""
     logging.root.setLevel(level.upper())
@@ -65,7 +88,13 @@ def _shared_processors() -> list[Processor]:
     ]
 
 
-def _renderers(stream: TextIO) -> list[Processor]:
+def _renderers(stream: TextIO) -> tuple[Processor, ...]:
     if stream.isatty():
-        return [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        return (structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),)
+    return _FOR_PROGRAMS
+
+
+_FOR_PROGRAMS: tuple[Processor, ...] = (
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(),
+)

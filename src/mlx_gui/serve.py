@@ -14,6 +14,7 @@ import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 
 import structlog
 import uvicorn
@@ -33,7 +34,7 @@ from mlx_gui.core.job import Job
 from mlx_gui.core.runtime import Runtime
 from mlx_gui.greeting import first_request, greeting
 from mlx_gui.log_tail import LogTail
-from mlx_gui.logging import configure, set_level
+from mlx_gui.logging import LOGS_FOLDER, configure, log_into, set_level
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
@@ -82,6 +83,8 @@ async def _run(sources: SettingSources, *, starter: bool, open_browser: bool) ->
             configure(sources.config({}).log_level, tail=logs)
             settings = ServerSettings(sources, store, await store.read(overrides))
             set_level(settings.config.log_level)
+            if settings.config.log_file:
+                _log_into_file(sources.data_dir / LOGS_FOLDER)
             for sentence in misspelled_variables():
                 log.warning("variable_ignored", reason=sentence)
             return await _serve(settings, store, logs, starter=starter, open_browser=open_browser)
@@ -130,6 +133,14 @@ async def _serve(
     _note_end(config)
     log.info("stopped", tasks_left=_tasks_left())
     return 0
+
+
+def _log_into_file(folder: Path) -> None:
+    """Where that cannot be, the log stays where it is, and says so."""
+    try:
+        log_into(folder)
+    except OSError as error:
+        log.warning("log_file_not_written", path=str(folder), reason=error.strerror)
 
 
 def _withdraw(config: Config) -> None:

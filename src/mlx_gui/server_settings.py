@@ -301,6 +301,14 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         choices=("debug", "info", "warning", "error"),
     ),
     Setting(
+        "log_file",
+        "switch",
+        False,
+        "Write the log into `logs/server.log` in the data directory instead of standard error. At "
+        "10 MB the file is put aside; four of these are kept.",
+        restart=True,
+    ),
+    Setting(
         "responses_retention_days",
         "integer",
         30,

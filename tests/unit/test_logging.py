@@ -3,12 +3,15 @@
 import io
 import json
 import logging
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
-from mlx_gui.logging import configure, set_level
+from mlx_gui.log_tail import LogTail
+from mlx_gui.logging import LOG_FILE, configure, log_into, set_level
 
 
 class Terminal(io.StringIO):
@@ -21,6 +24,9 @@ def _logging_as_before() -> Iterator[None]:
     root, before = logging.getLogger(), logging.getLogger().handlers[:]
     level, configuration = root.level, structlog.get_config()
     yield
+    for each in root.handlers:
+        if each not in before:
+            each.close()
     root.handlers[:] = before
     root.setLevel(level)
     structlog.configure(**configuration)
@@ -110,3 +116,44 @@ def test_the_level_can_be_changed_between_two_lines() -> None:
     set_level("error")
     assert logging.getLogger("uvicorn").level == logging.ERROR
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+
+
+def test_a_log_in_a_file_is_no_longer_in_the_stream(tmp_path: Path) -> None:
+    out, tail = io.StringIO(), LogTail()
+    configure("info", stream=out, tail=tail)
+    log = structlog.get_logger("mlx_gui.test")
+    log.info("before")
+
+    log_into(tmp_path / "logs")
+    log.info("after")
+
+    (line,) = (tmp_path / "logs" / LOG_FILE).read_text().splitlines()
+    assert json.loads(line)["event"] == "after"
+    assert "after" not in out.getvalue()
+    assert tail.last == 2
+
+
+def test_a_log_file_is_put_aside_before_it_grows_without_end(tmp_path: Path) -> None:
+    configure("info", stream=io.StringIO())
+    log_into(tmp_path)
+    log = structlog.get_logger("mlx_gui.test")
+
+    for _ in range(6):
+        os.truncate(tmp_path / LOG_FILE, 9_999_990)
+        log.info("one_more")
+
+    sizes = {each.name: each.stat().st_size for each in tmp_path.iterdir()}
+    assert sorted(sizes) == [LOG_FILE, *(f"{LOG_FILE}.{number}" for number in range(1, 5))]
+    assert max(sizes.values()) < 10_000_000
+
+
+def test_a_log_that_gets_no_file_stays_where_it_is(tmp_path: Path) -> None:
+    out = io.StringIO()
+    configure("info", stream=out)
+    (tmp_path / "logs").write_text("no folder")
+
+    with pytest.raises(FileExistsError):
+        log_into(tmp_path / "logs")
+
+    structlog.get_logger("mlx_gui.test").info("still_here")
+    assert "still_here" in out.getvalue()
