@@ -16,6 +16,9 @@ from mlx_gui.client import Client, ServerUnreachable
 from mlx_gui.config import Config
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.service.errors import ServiceError
+from mlx_gui.service.installing import status, system_here
+from mlx_gui.service.system import ServiceStatus
 
 HUB = "https://huggingface.co"
 HUB_TIMEOUT_S = 4.0
@@ -41,6 +44,7 @@ def examine(config: Config) -> Machine:
         offline=config.offline,
         hub=hub,
         hub_problem=None if config.offline else _hub_problem(hub),
+        service=_service(),
     )
 
 
@@ -51,6 +55,13 @@ def _device(config: Config) -> DeviceFacts | str:
         return probe_device(config)
     except (MlxGuiError, OSError) as error:
         return str(error)
+
+
+def _service() -> ServiceStatus | str:
+    try:
+        return status(system_here())
+    except ServiceError as error:
+        return error.message
 
 
 def _existing(folder: Path) -> Path:

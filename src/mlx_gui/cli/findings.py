@@ -7,6 +7,7 @@ from typing import Literal
 
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.units import format_bytes
+from mlx_gui.service.system import ServiceStatus
 
 Level = Literal["ok", "warn", "fail"]
 PortUse = Literal["any", "free", "ours", "taken"]
@@ -39,7 +40,8 @@ class Folder:
 class Machine:
     """All that the examination looks at. A `problem` is None when there is none.
 
-    `device` is a sentence when the probe failed. `hub_problem` is only looked for unless `offline`.
+    `device` is a sentence when the probe failed, `service` when there is one that cannot be asked.
+    `hub_problem` is only looked for unless `offline`.
     """
 
     system: str
@@ -57,6 +59,7 @@ class Machine:
     offline: bool
     hub: str
     hub_problem: str | None
+    service: ServiceStatus | str
 
 
 def findings(machine: Machine) -> Iterator[Finding]:
@@ -70,6 +73,7 @@ def findings(machine: Machine) -> Iterator[Finding]:
     for folder in machine.folders:
         yield _folder(folder, chosen=machine.chosen_folders)
     yield _hub(machine)
+    yield _service(machine.service)
 
 
 def _versions(machine: Machine) -> Finding:
@@ -183,3 +187,20 @@ def _hub(machine: Machine) -> Finding:
     text = f"{machine.hub} cannot be reached: {machine.hub_problem}."
     advice = "Installed models work without it. Check the network, a proxy, or HF_ENDPOINT."
     return Finding("Hub", "warn", text, advice)
+
+
+def _service(service: ServiceStatus | str) -> Finding:
+    if isinstance(service, str):
+        return Finding("Service", "warn", service, "Ask again: mlx-gui service status")
+    if service.installed is None:
+        text = "not installed; `mlx-gui service install` has the server start at login"
+        return Finding("Service", "ok", text)
+    if not service.program_is_there:
+        text = f"It starts {service.installed.program}, which is not there any more."
+        advice = "Install it anew: mlx-gui service uninstall, then mlx-gui service install"
+        return Finding("Service", "warn", text, advice)
+    if service.running:
+        return Finding("Service", "ok", f"{service.system} runs it on {service.installed.data_dir}")
+    trouble = service.activity.trouble if service.activity is not None else ""
+    text = f"It is installed and does not run. {trouble}".rstrip()
+    return Finding("Service", "warn", text, "mlx-gui service logs, then mlx-gui service start")

@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = {
     "run": "Chat with a model in the terminal.",
     "embed": "Make vectors of texts.",
     "config": "Show and change the settings of the server.",
+    "service": "Start the server at login, and again after a failure.",
     "doctor": "Examine this machine and say what to do about what is wrong.",
     "version": "Show the versions of mlx-gui and of what it computes with.",
 }

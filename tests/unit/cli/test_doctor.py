@@ -20,6 +20,7 @@ from mlx_gui.cli.findings import Finding, Folder, Machine, findings
 from mlx_gui.config import Config, resolve
 from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.errors import WorkerFailed
+from mlx_gui.service.system import Activity, Installed, ServiceStatus
 
 CPU = DeviceFacts(
     backend="cpu",
@@ -54,6 +55,7 @@ WELL = Machine(
     offline=False,
     hub="https://hub.example",
     hub_problem=None,
+    service=ServiceStatus("systemd", Path("/x.service"), None, None),
 )
 
 
@@ -65,7 +67,7 @@ def test_a_machine_where_all_is_well_needs_no_advice() -> None:
     found = by_topic(WELL)
     assert list(found) == [
         "Versions", "Backend", "BLAS", "BLAS shim", "Memory", "Data directory", "Disk", "Port",
-        "Models", "Hub",
+        "Models", "Hub", "Service",
     ]  # fmt: skip
     assert {finding.level for finding in found.values()} == {"ok"}
     assert {finding.advice for finding in found.values()} == {""}
@@ -260,3 +262,32 @@ def doctor_exit_code(data_dir: Path) -> int:
     except typer.Exit as ended:
         return ended.exit_code
     return 0
+
+
+UNIT = Installed("/opt/python", "/data", ours=True)
+
+
+@pytest.mark.parametrize(
+    ("service", "level", "said"),
+    [
+        (ServiceStatus("systemd", Path("/u"), UNIT, Activity(running=True)), "ok", "/data"),
+        (
+            ServiceStatus("systemd", Path("/u"), UNIT, Activity(False, trouble="It ended.")),
+            "warn",
+            "does not run. It ended.",
+        ),
+        (
+            ServiceStatus("launchd", Path("/u"), UNIT, Activity(True), program_is_there=False),
+            "warn",
+            "/opt/python, which is not there",
+        ),
+        ("systemd runs no services for this user now.", "warn", "systemd runs no services"),
+    ],
+)
+def test_a_service_that_cannot_do_its_work_is_told(
+    service: ServiceStatus | str, level: str, said: str
+) -> None:
+    found = by_topic(replace(WELL, service=service))["Service"]
+    assert found.level == level
+    assert said in found.text
+    assert bool(found.advice) == (level != "ok")
