@@ -1,4 +1,6 @@
-type Theme = "light" | "dark";
+import { keep, kept } from "./storage";
+
+export type Theme = "light" | "dark";
 
 const THEME_KEY = "mlx-gui:theme";
 const LETTERS_KEY = "mlx-gui:single-letters";
@@ -6,20 +8,26 @@ const darkPreferred = matchMedia("(prefers-color-scheme: dark)");
 
 /** What this browser remembers. `public/theme.js` reads the theme before the first paint. */
 class Preferences {
-  #chosenTheme = $state(localStorage.getItem(THEME_KEY) as Theme | null);
+  #chosenTheme = $state(themeOf(kept("localStorage", THEME_KEY)));
   #systemTheme = $state<Theme>(darkPreferred.matches ? "dark" : "light");
-  #singleLetters = $state(localStorage.getItem(LETTERS_KEY) !== "off");
+  #singleLetters = $state(kept("localStorage", LETTERS_KEY) !== "off");
 
   constructor() {
     darkPreferred.onchange = ({ matches }) => (this.#systemTheme = matches ? "dark" : "light");
     // Another tab chose.
     addEventListener("storage", ({ key, newValue }) => {
-      if (key === THEME_KEY) this.#applyTheme(newValue as Theme | null);
+      if (key === THEME_KEY) this.#applyTheme(themeOf(newValue));
+      if (key === LETTERS_KEY) this.#singleLetters = newValue !== "off";
     });
   }
 
   get theme(): Theme {
     return this.#chosenTheme ?? this.#systemTheme;
+  }
+
+  /** The theme that somebody has chosen; null is that of the system. */
+  get chosenTheme(): Theme | null {
+    return this.#chosenTheme;
   }
 
   get singleLetters(): boolean {
@@ -28,13 +36,16 @@ class Preferences {
 
   set singleLetters(on: boolean) {
     this.#singleLetters = on;
-    localStorage.setItem(LETTERS_KEY, on ? "on" : "off");
+    keep("localStorage", LETTERS_KEY, on ? "on" : "off");
+  }
+
+  chooseTheme(theme: Theme | null): void {
+    keep("localStorage", THEME_KEY, theme);
+    this.#applyTheme(theme);
   }
 
   switchTheme(): void {
-    const theme = this.theme === "dark" ? "light" : "dark";
-    localStorage.setItem(THEME_KEY, theme);
-    this.#applyTheme(theme);
+    this.chooseTheme(this.theme === "dark" ? "light" : "dark");
   }
 
   #applyTheme(theme: Theme | null): void {
@@ -42,6 +53,10 @@ class Preferences {
     if (theme) document.documentElement.dataset["theme"] = theme;
     else delete document.documentElement.dataset["theme"];
   }
+}
+
+function themeOf(text: string | null): Theme | null {
+  return text === "light" || text === "dark" ? text : null;
 }
 
 export const preferences = new Preferences();
