@@ -2,6 +2,7 @@ import BookOpen from "@lucide/svelte/icons/book-open";
 import Boxes from "@lucide/svelte/icons/boxes";
 import Compass from "@lucide/svelte/icons/compass";
 import Download from "@lucide/svelte/icons/download";
+import Settings from "@lucide/svelte/icons/settings";
 import SquareTerminal from "@lucide/svelte/icons/square-terminal";
 import type { Component } from "svelte";
 
@@ -60,6 +61,14 @@ export const ENTRIES: readonly (Page | Outside)[] = [
     load: () => import("./pages/api/ApiPage.svelte"),
   },
   { group: "connect", label: t.nav.reference, icon: BookOpen, address: "/docs" },
+  {
+    group: "connect",
+    label: t.nav.settings,
+    icon: Settings,
+    path: "/settings",
+    key: "s",
+    load: () => import("./pages/settings/SettingsPage.svelte"),
+  },
 ];
 
 export const PAGES = ENTRIES.filter((entry): entry is Page => "path" in entry);

@@ -56,6 +56,13 @@ describe("the state after events", () => {
     expect(state.manager).toEqual(manager());
   });
 
+  it("has the settings of the server as told last, also after a snapshot that leaves them out", () => {
+    const told = { settings: {}, restart_pending: true, problems: [] };
+    const state = after(snapshot("a"), { event: "settings", data: told }, snapshot("b"));
+    expect(state.settings).toEqual(told);
+    expect(parseEvent("settings", JSON.stringify(told))?.data).toEqual(told);
+  });
+
   it("does not change the state it came from", () => {
     const before = after(snapshot("a"));
     reduce(before, { event: "model", data: model("a", { state: "busy" }) });

@@ -9,6 +9,8 @@ export class ApiError extends Error {
     message: string,
     readonly hint: string,
     readonly requestId: string | null,
+    /** The path of the field that was refused, where it is one's fault. */
+    readonly param: string | null = null,
   ) {
     super(message);
   }
@@ -26,7 +28,7 @@ export class PlanChanged extends ApiError {
     error: ApiError,
     readonly plan: LoadPlan,
   ) {
-    super(error.code, error.message, error.hint, error.requestId);
+    super(error.code, error.message, error.hint, error.requestId, error.param);
   }
 }
 
@@ -63,6 +65,14 @@ export const api = {
   found: async (id: string) =>
     visible((await call("get", "/v1/discover/models/{id}", { name: id })) as FoundDetail),
   starters: async () => visible((await call("get", "/v1/discover/starters")) as StarterList),
+  /** What lies on the disks; counted now, which may take a while. */
+  disk: () => call("get", "/v1/system/disk"),
+  /** Moves its files to the trash; where that keeps nothing, they are deleted. */
+  removeModel: (id: string) => call("delete", "/v1/models/{name}", { name: id }),
+  trash: () => call("get", "/v1/trash"),
+  restoreModel: (trashId: string) => call("post", "/v1/trash/{trash_id}/restore", { name: trashId }),
+  /** Deletes it for good. */
+  deleteTrash: (trashId: string) => call("delete", "/v1/trash/{trash_id}", { name: trashId }),
   serverSettings: () => call("get", "/v1/settings"),
   changeServerSettings: (settings: Record<string, unknown>) =>
     call("patch", "/v1/settings", { body: { settings } }),
@@ -132,6 +142,7 @@ async function refusal(response: Response): Promise<ApiError> {
     text("message") || `${response.status} ${response.statusText}`,
     text("hint"),
     requestId,
+    text("param") || null,
   );
   const plan = member(body, "plan");
   return plan ? new PlanChanged(refused, plan as LoadPlan) : refused;

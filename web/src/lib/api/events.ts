@@ -5,6 +5,8 @@ export type LinkStatus =
   | { readonly state: "connected" }
   | { readonly state: "lost"; readonly since: number; readonly retryAt: number | null };
 
+/** What any page shows; some of it the server tells only to who asks for it. */
+const TOPICS = ["models", "memory", "manager", "system", "jobs", "downloads", "settings"] as const;
 const SILENCE_MS = 25_000;
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 10_000] as const;
 
@@ -52,7 +54,7 @@ export class Connection {
     try {
       const headers: HeadersInit = { accept: "text/event-stream" };
       if (this.#lastEventId !== null) headers["last-event-id"] = this.#lastEventId;
-      const response = await fetch("/v1/events", { headers, signal: this.#attempt.signal });
+      const response = await fetch(`/v1/events?topics=${TOPICS.join()}`, { headers, signal: this.#attempt.signal });
       if (!response.ok || !response.body) return false;
       opened = true;
       this.#lostSince = null;

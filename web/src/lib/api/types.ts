@@ -27,6 +27,11 @@ export type StarterList = Required<Schemas["StarterList"]>;
 export type Fit = Schemas["FitBody"];
 export type HubKind = NonNullable<Found["kind"]>;
 export type ServerSetting = Schemas["ServerSettingBody"];
+export type ServerSettings = Schemas["ServerSettingsBody"];
+export type DiskUse = Schemas["DiskUse"];
+export type FolderOnDisk = Schemas["FolderOnDisk"];
+export type TrashEntry = Schemas["TrashEntryBody"];
+export type TrashList = Schemas["TrashList"];
 export type RemovedDownload = Schemas["RemovedDownload"];
 export type Hello = Schemas["HelloEvent"];
 /** Of the topics that are told without asking; the system comes later where a disk sleeps. */
@@ -36,5 +41,6 @@ export interface Snapshot {
   manager?: Manager;
   system?: SystemStatus | null;
   downloads?: Download[] | null;
+  settings?: ServerSettings | null;
 }
 export type RemovedModel = Schemas["RemovedModel"];

@@ -1,6 +1,7 @@
 import Keyboard from "@lucide/svelte/icons/keyboard";
 import Play from "@lucide/svelte/icons/play";
 import RefreshCw from "@lucide/svelte/icons/refresh-cw";
+import Settings from "@lucide/svelte/icons/settings";
 import Square from "@lucide/svelte/icons/square";
 import SunMoon from "@lucide/svelte/icons/sun-moon";
 
@@ -25,10 +26,11 @@ export interface Destination {
   path: string;
 }
 
-/** Everything that can be done from anywhere: pages, then models, then actions. */
+/** Everything that can be done from anywhere: pages, models, actions, then settings by their names. */
 export function commands(
   pages: readonly Destination[],
   models: readonly Model[],
+  settings: readonly string[],
   showHelp: () => void,
 ): Command[] {
   const theme = preferences.theme === "dark" ? t.theme.toLight : t.theme.toDark;
@@ -43,7 +45,15 @@ export function commands(
     { label: t.palette.rescan, icon: RefreshCw, kind: t.palette.action, run: () => void rescan() },
     { label: theme, icon: SunMoon, kind: t.palette.action, run: () => preferences.switchTheme() },
     { label: t.shortcuts.help, icon: Keyboard, kind: t.palette.action, run: showHelp },
+    ...Object.entries(t.nav.sections).map(([section, name]) =>
+      settingCommand(t.palette.section(name), `/settings/${section}`),
+    ),
+    ...settings.map((name) => settingCommand(name, `/settings?q=${name}`)),
   ];
+}
+
+function settingCommand(label: string, path: string): Command {
+  return { label, kind: t.palette.setting, icon: Settings, run: () => router.go(path) };
 }
 
 /** A model that answers is not here: to end its answers takes a question, on its page. */

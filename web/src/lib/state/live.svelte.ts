@@ -1,6 +1,6 @@
 import type { LinkStatus } from "../api/events";
 import { SharedLink } from "../api/shared-link";
-import type { Download, LoadedModel, Model, UnloadedModel, WaitingModel } from "../api/types";
+import type { Download, LoadedModel, Model, ServerSettings, UnloadedModel, WaitingModel } from "../api/types";
 import { assignSeries } from "../series";
 import { NOTHING_YET, parseEvent, reduce, type LiveState } from "./reduce";
 
@@ -49,6 +49,16 @@ class Live {
 
   get system(): LiveState["system"] {
     return this.#state.system;
+  }
+
+  /** The settings of the server; null before they were told. */
+  get settings(): ServerSettings | null {
+    return this.#state.settings;
+  }
+
+  /** What the server has just answered goes before what it told earlier. */
+  answered(settings: ServerSettings): void {
+    this.#state = reduce(this.#state, { event: "settings", data: settings });
   }
 
   /** The newest first. */

@@ -6,6 +6,7 @@ import type {
   Model,
   RemovedDownload,
   RemovedModel,
+  ServerSettings,
   Snapshot,
   SystemStatus,
 } from "../api/types";
@@ -18,6 +19,7 @@ export type StreamEvent =
   | { event: "memory"; data: Memory }
   | { event: "manager"; data: Manager }
   | { event: "system"; data: SystemStatus }
+  | { event: "settings"; data: ServerSettings }
   | { event: "download"; data: Download }
   | { event: "download_removed"; data: RemovedDownload };
 
@@ -28,6 +30,7 @@ export interface LiveState {
   readonly memory: Memory | null;
   readonly manager: Manager | null;
   readonly system: SystemStatus | null;
+  readonly settings: ServerSettings | null;
   /** The newest first. */
   readonly downloads: readonly Download[] | null;
 }
@@ -38,6 +41,7 @@ export const NOTHING_YET: LiveState = {
   memory: null,
   manager: null,
   system: null,
+  settings: null,
   downloads: null,
 };
 
@@ -57,6 +61,7 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
         memory: data.memory,
         manager: data.manager ?? state.manager,
         system: data.system ?? state.system,
+        settings: data.settings ?? state.settings,
         downloads: data.downloads ?? state.downloads,
       };
     case "memory":
@@ -65,6 +70,8 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
       return { ...state, manager: data };
     case "system":
       return { ...state, system: data };
+    case "settings":
+      return { ...state, settings: data };
     case "model":
       return state.models ? { ...state, models: replaced(state.models, data) } : state;
     case "model_removed":
@@ -96,6 +103,7 @@ const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "memory",
   "manager",
   "system",
+  "settings",
   "download",
   "download_removed",
 ]);

@@ -1,0 +1,4 @@
+import { settings } from "./en/settings";
+
+/** The words of the settings, which come with their page. */
+export const words = settings;
