@@ -1,16 +1,5 @@
-import type { Fit, Found, Variant } from "../../lib/api/types";
-
-/** What can be installed by one row: one quantization of a model. */
-export interface Offer {
-  id: string;
-  name: string;
-  quantization: string | null;
-  sizeBytes: number | null;
-  fit: Fit;
-  gated: boolean;
-  /** Why this version cannot serve it. */
-  unsupported: string | null;
-}
+import type { Found, Variant } from "../../lib/api/types";
+import type { Offer } from "../../lib/parts/offer";
 
 /** A model with all its quantizations that are listed; `offers` has them, the advised one first. */
 export interface FoundRow {

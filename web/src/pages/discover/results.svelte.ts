@@ -1,5 +1,5 @@
 import { api, ApiError } from "../../lib/api/client";
-import type { Found, StarterList } from "../../lib/api/types";
+import type { Found } from "../../lib/api/types";
 
 /** What the hub has answered to the latest search. It stays while another page is looked at. */
 class Results {
@@ -79,29 +79,3 @@ class Results {
 }
 
 export const results = new Results();
-
-/** The catalogue that comes with the program. */
-class Starters {
-  #list = $state.raw<StarterList | null>(null);
-  #failure = $state.raw<ApiError | null>(null);
-
-  get list(): StarterList | null {
-    return this.#list;
-  }
-
-  get failure(): ApiError | null {
-    return this.#failure;
-  }
-
-  async read(): Promise<void> {
-    try {
-      this.#list = await api.starters();
-      this.#failure = null;
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      this.#failure = error;
-    }
-  }
-}
-
-export const starters = new Starters();
