@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,9 @@ class Observed:
         pass
 
     def request_begun(self, worker: WorkerProcess, ask: Ask) -> None:
+        pass
+
+    def request_advanced(self, worker: WorkerProcess, ask: Ask, events: Sequence[Event]) -> None:
         pass
 
     def request_ended(self, worker: WorkerProcess, answer_id: str, last: Usage | Failed) -> None:

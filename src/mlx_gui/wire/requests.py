@@ -34,13 +34,31 @@ class RequestTokens(BaseModel):
     reasoning: int
 
 
+class RequestProgress(BaseModel):
+    """How far a request under way is, in tokens.
+
+    It waits for its turn (`queued`) or for its model (`loading`), its prompt is read (`prefill`) or
+    its answer written (`decode`). `read` of the `prompt` are in the cache, `cached` of them from
+    before; `prompt` is null until its length is known, `tokens_per_s` until there is something to
+    measure.
+    """
+
+    phase: Literal["queued", "loading", "prefill", "decode"]
+    prompt: int | None
+    read: int
+    cached: int
+    written: int
+    tokens_per_s: float | None
+
+
 class RequestObject(BaseModel):
     """A request. `id` is the answer's, `request_id` what `x-request-id` says.
 
     `seq` numbers the records in the order of their ends; a request under way has none yet.
     `cache_miss` says why no more of the prompt was in the prefix cache. `slow_because` is a
     sentence where it took long. `audio_ms` is the length of the sound that was read or made,
-    `real_time_factor` how many seconds of it took a second of work.
+    `real_time_factor` how many seconds of it took a second of work. `progress` is null once it has
+    ended.
     """
 
     id: str
@@ -61,6 +79,7 @@ class RequestObject(BaseModel):
     error: ErrorBody | None
     audio_ms: float | None = None
     real_time_factor: float | None = None
+    progress: RequestProgress | None = None
 
 
 class RequestList(BaseModel):

@@ -13,9 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from mlx_gui.api.services import Services
 from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ErrorInfo
-from mlx_gui.core.generation import GenerateRequest, Usage
+from mlx_gui.core.generation import Delta, GenerateRequest, Prefill, Prepared, Usage
 from mlx_gui.version import __version__
-from mlx_gui.wire.requests import RequestList, RequestObject, RequestsEvent
+from mlx_gui.wire.requests import RequestList, RequestObject, RequestProgress, RequestsEvent
 from tests.unit.api.parts import Shelf, application, config, services, serving
 from tests.unit.api.residency import LOADED, ScriptedRunLoop
 from tests.unit.api.test_manage import events
@@ -90,6 +90,27 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 def asks(count: int) -> list[Ask]:
     return [replace(ASK, id=f"chatcmpl-{n}", request_id=f"asked-{n}") for n in range(count)]
+
+
+def test_a_request_under_way_says_its_phase_and_how_far_it_is(desk: Desk) -> None:
+    tracker = desk.parts.requests.tracker
+
+    def progress() -> RequestProgress:
+        (shown,) = desk.list().running
+        assert shown.progress is not None
+        return shown.progress
+
+    desk.submit(ASK)
+    assert (progress().phase, progress().prompt, progress().tokens_per_s) == ("queued", None, None)
+    desk.do(lambda: tracker.granted(ASK))
+    desk.do(lambda: tracker.advanced(ASK, [Prepared(30), Prefill(20, 30, cached=10)]))
+    reading = progress()
+    assert (reading.phase, reading.prompt, reading.read, reading.cached) == ("prefill", 30, 20, 10)
+    desk.do(lambda: tracker.begun(ASK))
+    desk.do(lambda: tracker.advanced(ASK, [Prefill(30, 30, cached=10), Delta(0, "x")]))
+    assert (progress().phase, progress().written) == ("decode", 1)
+    desk.end(ASK)
+    assert desk.list().data[0].progress is None
 
 
 def test_a_request_is_listed_while_it_runs_and_as_a_record_afterwards(desk: Desk) -> None:

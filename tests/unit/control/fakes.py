@@ -1,5 +1,6 @@
 """Fake effects for the run loop: workers without processes, driven by the test."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from mlx_gui.control.workers.mailbox import Mailbox
@@ -7,7 +8,15 @@ from mlx_gui.control.workers.process import WorkerObserver, WorkerPhase
 from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ContextTooLong, ErrorInfo, LoadFailed, MlxGuiError, WorkerFailed
-from mlx_gui.core.generation import Delta, Done, Failed, GenerateRequest, Usage, WorkerRequest
+from mlx_gui.core.generation import (
+    Delta,
+    Done,
+    Event,
+    Failed,
+    GenerateRequest,
+    Usage,
+    WorkerRequest,
+)
 from mlx_gui.core.model import (
     KVLayout,
     LoadSpec,
@@ -61,6 +70,10 @@ class Told:
 
     def begun(self, ask: Ask) -> None:
         self._tell(ask, "begun")
+
+    def advanced(self, ask: Ask, events: Sequence[Event]) -> None:
+        if self.end(ask.id) is not None:
+            self.wrong.append(f"{events} of {ask.id} after its end")
 
     def ended(self, ask: Ask, end: RequestEnd) -> None:
         self._tell(ask, end)

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from mlx_gui.control.requests.observing import RequestObserver
+from mlx_gui.control.requests.progress import Progress, TokensMade
 from mlx_gui.control.requests.tracking import LoadSpan, RequestTracker
 from mlx_gui.core.ask import Ask, RequestEnd
 from mlx_gui.core.errors import ErrorInfo
-from mlx_gui.core.generation import GenerateRequest, Usage
+from mlx_gui.core.generation import Delta, GenerateRequest, Prefill, Prepared, Usage
 from mlx_gui.core.request_record import RequestRecord, TokenCounts
 
 ASK = Ask(
@@ -174,3 +175,39 @@ def test_nothing_of_a_prompt_is_in_a_record(desk: Desk) -> None:
     desk.tracker.ended(ASK, RequestEnd("finished", USAGE))
 
     assert "A secret." not in repr(desk.records[0])
+
+
+def test_tokens_are_counted_as_they_come_and_reused_ones_are_not(desk: Desk) -> None:
+    tracker = desk.tracker
+    tracker.submitted(ASK, "org/one")
+    tracker.advanced(ASK, [Prepared(30)])
+    tracker.advanced(ASK, [Prefill(18, 30, cached=10)])
+    assert tracker.meter.take() == {"org/one": TokensMade(8, 0)}
+    tracker.advanced(ASK, [Prefill(30, 30, cached=10), Delta(0, "a b", token_count=2)])
+    (running,) = tracker.running()
+    assert running.progress == Progress(prompt=30, read=30, cached=10, written=2)
+    assert tracker.meter.take() == {"org/one": TokensMade(12, 2)}
+    assert tracker.meter.take() == {}
+
+
+def test_the_end_of_a_request_brings_what_no_event_told_of_and_nothing_twice(desk: Desk) -> None:
+    other = replace(ASK, id="chatcmpl-2")
+    for ask, model in ((ASK, "org/one"), (other, "org/two")):
+        desk.tracker.submitted(ask, model)
+    desk.tracker.advanced(ASK, [Prefill(30, 30, cached=10), Delta(0, "x", token_count=19)])
+    for ask in (ASK, other):
+        desk.tracker.ended(ask, RequestEnd("finished", USAGE))
+    desk.tracker.advanced(ASK, [Delta(0, "late")])
+
+    assert desk.tracker.meter.take() == {
+        "org/one": TokensMade(20, 20),
+        "org/two": TokensMade(20, 20),
+    }
+
+
+def test_a_prompt_that_another_worker_reads_again_is_counted_again(desk: Desk) -> None:
+    desk.tracker.submitted(ASK, "org/one")
+    desk.tracker.advanced(ASK, [Prefill(20, 30)])
+    desk.tracker.advanced(ASK, [Prefill(15, 30)])
+
+    assert desk.tracker.meter.take() == {"org/one": TokensMade(35, 0)}

@@ -1,8 +1,11 @@
 """The log's line for each request: how it ended, where its time went, what was cached."""
 
+from collections.abc import Sequence
+
 import structlog
 
 from mlx_gui.core.ask import Ask, RequestEnd
+from mlx_gui.core.generation import Event
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
@@ -20,6 +23,9 @@ class RequestLog:
         """Nobody reads of it."""
 
     def begun(self, ask: Ask) -> None:
+        """Nobody reads of it."""
+
+    def advanced(self, ask: Ask, events: Sequence[Event]) -> None:
         """Nobody reads of it."""
 
     def ended(self, ask: Ask, end: RequestEnd) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from mlx_gui.core.ask import Ask, RequestEnd
+from mlx_gui.core.generation import Event
 
 
 class RequestObserver(Protocol):
@@ -23,6 +24,10 @@ class RequestObserver(Protocol):
 
     def begun(self, ask: Ask) -> None:
         """The first of its answer has come."""
+        ...
+
+    def advanced(self, ask: Ask, events: Sequence[Event]) -> None:
+        """Its worker has told of these; as often as there is a step."""
         ...
 
     def ended(self, ask: Ask, end: RequestEnd) -> None:
@@ -47,6 +52,10 @@ class Observers:
     def begun(self, ask: Ask) -> None:
         for each in self._observers:
             each.begun(ask)
+
+    def advanced(self, ask: Ask, events: Sequence[Event]) -> None:
+        for each in self._observers:
+            each.advanced(ask, events)
 
     def ended(self, ask: Ask, end: RequestEnd) -> None:
         for each in self._observers:

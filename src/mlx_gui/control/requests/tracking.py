@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from mlx_gui.control.requests.progress import Progress, TokenMeter
 from mlx_gui.core.ask import Ask, RequestEnd
+from mlx_gui.core.generation import Event
 from mlx_gui.core.request_record import Phases, RequestRecord, TokenCounts
 
 LoadSpan = tuple[float, float]
@@ -25,6 +27,7 @@ class FollowedRequest:
     submitted_s: float
     granted_s: float | None = None
     begun_s: float | None = None
+    progress: Progress = field(default_factory=Progress)
 
     @property
     def state(self) -> Literal["queued", "running"]:
@@ -35,7 +38,8 @@ class FollowedRequest:
 class RequestTracker:
     """An observer of requests. Each of `readers` gets the record of each that has ended.
 
-    Readers are called on the event loop and must neither block nor raise. `last_load` says of a
+    Readers are called on the event loop and must neither block nor raise. `meter` counts the tokens
+    of all requests as they come. `last_load` says of a
     model when its last load began and ended, `on_change` is called whenever a request moves on.
     """
 
@@ -50,6 +54,7 @@ class RequestTracker:
         self._last_load = last_load
         self._on_change = on_change
         self._followed: dict[str, FollowedRequest] = {}
+        self.meter = TokenMeter()
 
     def submitted(self, ask: Ask, model_id: str) -> None:
         self._followed[ask.id] = FollowedRequest(ask, model_id, time.time(), time.monotonic())
@@ -64,10 +69,16 @@ class RequestTracker:
         if (followed := self._followed.get(ask.id)) is not None and followed.begun_s is None:
             followed.begun_s = time.monotonic()
 
+    def advanced(self, ask: Ask, events: Sequence[Event]) -> None:
+        if (followed := self._followed.get(ask.id)) is not None:
+            self.meter.count(followed.model, followed.progress.advance(events))
+
     def ended(self, ask: Ask, end: RequestEnd) -> None:
         followed = self._followed.pop(ask.id, None)
         if followed is None:
             return
+        if end.usage is not None:
+            self.meter.count(followed.model, followed.progress.rest(end.usage))
         record = self._record(followed, end)
         for reader in self._readers:
             reader(record)

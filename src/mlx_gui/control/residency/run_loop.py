@@ -7,7 +7,7 @@ leave and grants credits to the queues.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,7 @@ from mlx_gui.control.workers.mailbox import Mailbox
 from mlx_gui.control.workers.process import WorkerObserver, WorkerProcess
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import Cancelled, ErrorInfo, InternalError, MlxGuiError, NotReady
-from mlx_gui.core.generation import Failed, Usage
+from mlx_gui.core.generation import Event, Failed, Usage
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
 from mlx_gui.core.setting_row import ModelSettings
@@ -276,6 +276,9 @@ class RunLoop:
 
     def request_begun(self, worker: WorkerProcess, ask: Ask) -> None:
         self._observer.begun(ask)
+
+    def request_advanced(self, worker: WorkerProcess, ask: Ask, events: Sequence[Event]) -> None:
+        self._observer.advanced(ask, events)
 
     def request_ended(self, worker: WorkerProcess, answer_id: str, last: Usage | Failed) -> None:
         self._post(self._asking.on_request_ended, worker, answer_id, last)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -66,6 +66,9 @@ class WorkerObserver(Protocol):
     def worker_ready(self, worker: "WorkerProcess") -> None: ...
     def worker_measured(self, worker: "WorkerProcess") -> None: ...
     def request_begun(self, worker: "WorkerProcess", ask: Ask) -> None: ...
+    def request_advanced(
+        self, worker: "WorkerProcess", ask: Ask, events: Sequence[Event]
+    ) -> None: ...
     def request_ended(
         self, worker: "WorkerProcess", answer_id: str, last: Usage | Failed
     ) -> None: ...
@@ -373,6 +376,7 @@ class WorkerProcess:
                 return
         for event in events:
             request.mailbox.put(event)
+        self._observer.request_advanced(self, request.ask, events)
         if not request.begun and any(not isinstance(each, _NO_ANSWER) for each in events):
             request.begun = True
             self._observer.request_begun(self, request.ask)

@@ -5036,7 +5036,8 @@ export interface components {
          *     `seq` numbers the records in the order of their ends; a request under way has none yet.
          *     `cache_miss` says why no more of the prompt was in the prefix cache. `slow_because` is a
          *     sentence where it took long. `audio_ms` is the length of the sound that was read or made,
-         *     `real_time_factor` how many seconds of it took a second of work.
+         *     `real_time_factor` how many seconds of it took a second of work. `progress` is null once it has
+         *     ended.
          */
         RequestObject: {
             /** Id */
@@ -5072,6 +5073,7 @@ export interface components {
             audio_ms?: number | null;
             /** Real Time Factor */
             real_time_factor?: number | null;
+            progress?: components["schemas"]["RequestProgress"] | null;
         };
         /**
          * RequestPhases
@@ -5093,6 +5095,32 @@ export interface components {
             prefill_ms?: number | null;
             /** Decode Ms */
             decode_ms?: number | null;
+        };
+        /**
+         * RequestProgress
+         * @description How far a request under way is, in tokens.
+         *
+         *     It waits for its turn (`queued`) or for its model (`loading`), its prompt is read (`prefill`) or
+         *     its answer written (`decode`). `read` of the `prompt` are in the cache, `cached` of them from
+         *     before; `prompt` is null until its length is known, `tokens_per_s` until there is something to
+         *     measure.
+         */
+        RequestProgress: {
+            /**
+             * Phase
+             * @enum {string}
+             */
+            phase: "queued" | "loading" | "prefill" | "decode";
+            /** Prompt */
+            prompt: number | null;
+            /** Read */
+            read: number;
+            /** Cached */
+            cached: number;
+            /** Written */
+            written: number;
+            /** Tokens Per S */
+            tokens_per_s: number | null;
         };
         /**
          * RequestTokens

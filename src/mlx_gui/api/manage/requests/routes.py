@@ -10,6 +10,7 @@ from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.requests.translate import ended_request, running_request
 from mlx_gui.api.model_view import unix_time
+from mlx_gui.api.services import Services
 from mlx_gui.control.requests.tracking import FollowedRequest
 from mlx_gui.core.ask import Outcome
 from mlx_gui.core.errors import Conflict, NotFound
@@ -58,7 +59,7 @@ async def list_requests(
     wanted = Wanted(model, outcome, endpoint, tenant, since_s)
     page = await services.requests.records.find(wanted, limit=limit, after=after, before=before)
     running = [
-        running_request(each)
+        _running(services, each)
         for each in services.requests.tracker.running()
         if outcome is None and _fits(each, wanted)
     ]
@@ -74,7 +75,7 @@ async def list_requests(
 async def get_request(services: InjectedServices, id: str) -> RequestObject:
     """By the id of its answer or by its `x-request-id`; of several the newest."""
     if (followed := services.requests.tracker.find(id)) is not None:
-        return running_request(followed)
+        return _running(services, followed)
     record = await services.requests.records.get(id)
     if record is None:
         raise _unknown(id)
@@ -95,6 +96,11 @@ async def cancel_request(services: InjectedServices, id: str) -> CancelledReques
     state = followed.state
     await services.models.run_loop.cancel(followed.ask.id)
     return CancelledRequest(id=followed.ask.id, status=state)
+
+
+def _running(services: Services, followed: FollowedRequest) -> RequestObject:
+    view = services.models.run_loop.snapshot().models.get(followed.model)
+    return running_request(followed, loading=view is not None and view.state == "loading")
 
 
 def _unknown(id: str) -> NotFound:

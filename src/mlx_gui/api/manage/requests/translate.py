@@ -7,7 +7,9 @@ from mlx_gui.control.requests.tracking import FollowedRequest
 from mlx_gui.core.request_record import RequestRecord
 from mlx_gui.core.slowness import slow_because
 from mlx_gui.wire.models import ErrorBody
-from mlx_gui.wire.requests import RequestObject, RequestPhases, RequestTokens
+from mlx_gui.wire.requests import RequestObject, RequestPhases, RequestProgress, RequestTokens
+
+_SHORTEST_MEASURE_S = 0.2
 
 
 def ended_request(record: RequestRecord) -> RequestObject:
@@ -50,8 +52,8 @@ def ended_request(record: RequestRecord) -> RequestObject:
     )
 
 
-def running_request(followed: FollowedRequest) -> RequestObject:
-    """A request under way, as far as its time has gone."""
+def running_request(followed: FollowedRequest, *, loading: bool) -> RequestObject:
+    """A request under way, as far as its time has gone. `loading` says whether its model is."""
     ask, now_s = followed.ask, time.monotonic()
 
     def since_arrival_ms(moment_s: float) -> float:
@@ -79,4 +81,24 @@ def running_request(followed: FollowedRequest) -> RequestObject:
         cache_miss=None,
         slow_because=None,
         error=None,
+        progress=_progress(followed, loading=loading, now_s=now_s),
+    )
+
+
+def _progress(followed: FollowedRequest, *, loading: bool, now_s: float) -> RequestProgress:
+    made, begun_s = followed.progress, followed.begun_s
+    if followed.granted_s is None:
+        phase = "loading" if loading else "queued"
+    else:
+        phase = "prefill" if begun_s is None else "decode"
+    wrote_s = 0.0 if begun_s is None else now_s - begun_s
+    return RequestProgress(
+        phase=phase,
+        prompt=made.prompt,
+        read=made.read,
+        cached=made.cached,
+        written=made.written,
+        tokens_per_s=round(made.written / wrote_s, 1)
+        if made.written > 1 and wrote_s >= _SHORTEST_MEASURE_S
+        else None,
     )
