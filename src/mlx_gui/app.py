@@ -5,6 +5,7 @@ import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,9 @@ from mlx_gui.control.jobs.kinds import JOB_KINDS
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.jobs.starter import InstallStarter, starter_folder
 from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
+from mlx_gui.control.machine.history import SampleHistory
+from mlx_gui.control.machine.processors import Processors
+from mlx_gui.control.machine.recent import RecentSamples
 from mlx_gui.control.machine.recorder import SampleRecorder
 from mlx_gui.control.machine.sampler import MemorySampler, process_private_bytes
 from mlx_gui.control.plans.measurements import Measurements
@@ -61,6 +65,7 @@ from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
 from mlx_gui.log_tail import LogTail
 from mlx_gui.logging import set_level
+from mlx_gui.server_settings import SERVER_SETTINGS
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.errors import StoreError
@@ -68,6 +73,7 @@ from mlx_gui.store.measurements import Measurement
 from mlx_gui.store.requests import Bounds
 from mlx_gui.store.samples import Sample, SampleStore
 from mlx_gui.store.uploads import Uploads
+from mlx_gui.version import __version__
 from mlx_gui.web.static_files import ui_build
 
 log = structlog.get_logger(__name__)
@@ -110,6 +116,9 @@ class Application:
             device=lambda: self.device.facts,
         )
         self.samples = SampleStore(config.data_dir)
+        self._processors = Processors()
+        self._recent = RecentSamples(self._sample, on_look=self._show_rates)
+        self._recorder = self._record_samples()
         self.uploads = Uploads(Path(self.worker_settings.cache_dir))
         self.aliases = Aliases(store, on_change=partial(self.bus.publish, "models"))
         self.library = Library(
@@ -143,17 +152,15 @@ class Application:
             boot_id=boot_id,
             bus=self.bus,
             observer=Observers((RequestLog(), self.requests.tracker)),
+            on_mark=self._recorder.mark,
         )
         self.removals = self._take_removals()
         self.boot = self._take_boot()
-        self._watch = FolderWatch(
-            self.library, every_s=lambda: self._config.watch_s, search=self.boot.search_again
-        )
+        self._watch = self._watch_folders()
         self._retention = ResponseRetention(
             store, days=lambda: self._config.responses_retention_days
         )
         self.services = self._services(address, boot_id)
-        self._recorder = self._record_samples()
         self.asgi = Opening(self.services)
         settings.listen(self._on_settings_changed)
 
@@ -183,6 +190,9 @@ class Application:
                 sampler=self.sampler,
                 budget=self.budget,
                 samples=self.samples,
+                history=SampleHistory(
+                    self.samples, self._recent, waiting=lambda: self._recorder.waiting
+                ),
                 spare=self.spare,
             ),
             server=ServerParts(
@@ -218,8 +228,13 @@ class Application:
     def _record_samples(self) -> SampleRecorder:
         return SampleRecorder(
             self.samples,
-            take=self._sample,
+            take=self._recent.take,
             retention_days=lambda: self._config.samples_retention_days,
+        )
+
+    def _watch_folders(self) -> FolderWatch:
+        return FolderWatch(
+            self.library, every_s=lambda: self._config.watch_s, search=self.boot.search_again
         )
 
     def _follow_requests(self) -> Requests:
@@ -288,6 +303,7 @@ class Application:
         loop = asyncio.get_running_loop()
         # Any thread may log, and only the loop may publish.
         self._logs.listen(lambda: loop.call_soon_threadsafe(self.bus.publish, "logs"))
+        self._recorder.mark("start", text=__version__)
         self._background.keep("run-loop", self.run_loop.run)
         self._background.keep("memory", self.sampler.run)
         self._background.keep("requests", self.requests.records.run)
@@ -301,6 +317,7 @@ class Application:
         """Import what the API is made of, aside, and have all of it answer from then on."""
         build = await asyncio.to_thread(_import_api)
         self.asgi.complete(build(self.services))
+        self._background.keep("recent", self._recent.run)
         self._background.keep("samples", self._recorder.run)
 
     async def drain(self, grace_s: float) -> None:
@@ -340,6 +357,9 @@ class Application:
         def changed(*names: str) -> bool:
             return any(getattr(before, name) != getattr(after, name) for name in names)
 
+        names = [row.name for row in SERVER_SETTINGS if changed(row.name)]
+        if names:
+            self._recorder.mark("settings", text=", ".join(names))
         if changed("log_level"):
             set_level(after.log_level)
         if changed("model_dirs"):
@@ -409,7 +429,12 @@ class Application:
     def _sample(self) -> Sample:
         from mlx_gui.api.manage.samples.taking import present_sample  # there by now, with the API
 
-        return present_sample(self.services)
+        return replace(present_sample(self.services), cpu_share=self._processors.share())
+
+    def _show_rates(self) -> None:
+        """Tell of the last second, unless it was as the one before."""
+        if self._recent.moved:
+            self.bus.publish("metrics")
 
     def _start_worker(self, spec: LoadSpec, observer: WorkerObserver) -> WorkerProcess:
         child = self.spare.take(spec)

@@ -12,7 +12,16 @@ from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 Topic = Literal[
-    "models", "memory", "manager", "system", "settings", "requests", "jobs", "downloads", "logs"
+    "models",
+    "memory",
+    "manager",
+    "system",
+    "settings",
+    "requests",
+    "jobs",
+    "downloads",
+    "logs",
+    "metrics",
 ]
 
 

@@ -319,7 +319,7 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
     Setting(
         "samples_retention_days",
         "integer",
-        7,
+        30,
         "Time that samples of memory and work are kept for charts; 0 keeps none.",
         bounds=(0, 3650),
     ),

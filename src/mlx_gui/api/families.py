@@ -19,6 +19,7 @@ from mlx_gui.api.manage.discover import routes as discover
 from mlx_gui.api.manage.disk import routes as disk
 from mlx_gui.api.manage.downloads import routes as downloads
 from mlx_gui.api.manage.events import routes as events
+from mlx_gui.api.manage.history import routes as history
 from mlx_gui.api.manage.imports import routes as imports
 from mlx_gui.api.manage.jobs import routes as jobs
 from mlx_gui.api.manage.logs import routes as logs
@@ -72,6 +73,7 @@ FAMILIES = (
             server_settings.router,
             status.router,
             samples.router,
+            history.router,
             disk.router,
             jobs.router,
             discover.router,

@@ -13,6 +13,7 @@ from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.downloads import Downloads
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetSource
+from mlx_gui.control.machine.history import SampleHistory
 from mlx_gui.control.machine.reading import MachineIdentity
 from mlx_gui.control.machine.sampler import MemorySampler
 from mlx_gui.control.removals import Removals
@@ -53,6 +54,7 @@ class MachineParts:
     sampler: MemorySampler
     budget: BudgetSource
     samples: SampleStore
+    history: SampleHistory
     spare: WarmSpare
 
 

@@ -10,6 +10,7 @@ from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, reaching
 from mlx_gui.client.sse import parse_sse
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
+from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
@@ -40,6 +41,7 @@ Event = (
     | LogsEvent
     | DownloadBody
     | RemovedDownload
+    | MetricsEvent
 )
 
 _EVENTS: Mapping[str, type[Event]] = {
@@ -57,6 +59,7 @@ _EVENTS: Mapping[str, type[Event]] = {
     "logs": LogsEvent,
     "download": DownloadBody,
     "download_removed": RemovedDownload,
+    "metrics": MetricsEvent,
 }
 
 

@@ -23,6 +23,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from mlx_gui.core.request_record import Phases, RequestRecord, TokenCounts
 from mlx_gui.store.expendable import expendable
+from mlx_gui.store.request_figures import RequestFigures, failed_since, request_figures
 
 REQUESTS_FILE = "requests.db"
 MOST_BYTES = 128 * 1024 * 1024
@@ -151,6 +152,20 @@ class RequestStore:
         query = select(_requests.c.model, ended).group_by(_requests.c.model)
         rows = await self._database.read(lambda connection: connection.execute(query).all())
         return {model: ended_at for model, ended_at in rows}
+
+    async def figures(self, *, from_s: int, to_s: int, step_s: int) -> RequestFigures:
+        """What is known of the requests of a range. Raises StoreError."""
+        return await self._database.read(
+            lambda connection: request_figures(
+                connection, _requests, from_s=from_s, to_s=to_s, step_s=step_s
+            )
+        )
+
+    async def failed_since(self, since_s: float) -> int:
+        """How many requests have failed since then, for a fault of ours. Raises StoreError."""
+        return await self._database.read(
+            lambda connection: failed_since(connection, _requests, since_s)
+        )
 
     async def last(self) -> int:
         """The last number that was given; 0 before the first. Raises StoreError."""

@@ -6,6 +6,7 @@ from pydantic import BaseModel
 
 from mlx_gui.core.device import Backend
 from mlx_gui.wire.downloads import DownloadBody
+from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import (
@@ -269,8 +270,8 @@ class HelloEvent(BaseModel):
 class SnapshotEvent(BaseModel):
     """Second event of `/v1/events`: all that was asked for, once.
 
-    What was not asked for is null; `system` also where a disk does not answer. It is told then as
-    soon as it does.
+    What was not asked for is null; `system` also where a disk does not answer, which is told then
+    as soon as it does, and `metrics` in the server's first second.
     """
 
     models: list[ModelObject] | None = None
@@ -282,6 +283,7 @@ class SnapshotEvent(BaseModel):
     jobs: list[JobBody] | None = None
     downloads: list[DownloadBody] | None = None
     logs: LogsEvent | None = None
+    metrics: MetricsEvent | None = None
 
 
 class RemovedModel(BaseModel):

@@ -27,6 +27,8 @@ from mlx_gui.control.dispatch import Dispatch
 from mlx_gui.control.jobs.downloads import Downloads
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
+from mlx_gui.control.machine.history import SampleHistory
+from mlx_gui.control.machine.recent import RecentSamples
 from mlx_gui.control.machine.sampler import MemorySampler
 from mlx_gui.control.plans.plan import Plan
 from mlx_gui.control.plans.wish import Standing, Wish
@@ -252,6 +254,8 @@ def services(
         installing=jobs.installing,
     )
     uploads = Uploads(settings.data_dir / "cache")
+    samples = SampleStore(settings.data_dir)
+    recent = RecentSamples(_never, on_look=_do_nothing)
     return Services(
         models=ModelParts(
             library=cast(Any, shelf),
@@ -275,7 +279,8 @@ def services(
             device=device,
             sampler=sampler,
             budget=BudgetSource(sampler.reader.read, lambda: limits, device=lambda: None),
-            samples=SampleStore(settings.data_dir),
+            samples=samples,
+            history=SampleHistory(samples, recent, waiting=tuple),
             spare=WarmSpare(cast(Any, None), engine="none"),
         ),
         server=ServerParts(

@@ -115,3 +115,26 @@ def test_how_long_samples_last_can_be_set_anew_while_they_are_recorded(store: Sa
     days[0] = 1
     asyncio.run(recorder.record())
     assert kept(store) == [NOW_S + 30]
+
+
+def test_what_happened_is_written_with_the_next_sample_and_once(store: SampleStore) -> None:
+    moments = iter(range(NOW_S, NOW_S + 100, 10))
+    recorder = SampleRecorder(store, take=lambda: sample(next(moments)), retention_days=lambda: 7)
+    recorder.mark("evict", "org/one", cause="org/two", text="no room")
+    (waiting,) = recorder.waiting
+    for _ in range(2):
+        asyncio.run(recorder.record())
+
+    assert recorder.waiting == ()
+    assert asyncio.run(store.marks(from_s=0, to_s=waiting.at + 1)) == (waiting,)
+    assert (waiting.kind, waiting.model, waiting.cause) == ("evict", "org/one", "org/two")
+
+
+def test_samples_of_more_than_a_day_are_thinned_out(store: SampleStore) -> None:
+    begin_s = NOW_S - NOW_S % 300 - 3 * DAY_S
+    for second in range(0, 600, 60):
+        asyncio.run(store.add(sample(begin_s + second)))
+    recorder = SampleRecorder(store, take=lambda: sample(NOW_S), retention_days=lambda: 7)
+    asyncio.run(recorder.record())
+
+    assert kept(store) == [begin_s, begin_s + 300, NOW_S]

@@ -10,8 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from mlx_gui.core.chart_mark import ChartMark
 from mlx_gui.store.errors import StoreError
-from mlx_gui.store.samples import SAMPLES_FILE, ModelParts, Sample, SampleStore
+from mlx_gui.store.samples import (
+    MOST_CHART_MARKS,
+    SAMPLES_FILE,
+    ModelParts,
+    Sample,
+    SampleStore,
+)
 
 ONE = Sample(1000, 100, 60, 10, 80, 30, 1, 0, {"org/one": ModelParts(20, 6, 3, 1)})
 
@@ -157,3 +164,44 @@ def test_a_week_is_read_in_steps_of_the_pages_width(store: SampleStore) -> None:
     found = series(store, 0, 7 * 86_400, step_s=3600)
 
     assert [each.at_s for each in found] == list(range(0, 7 * 86_400, 3600))
+
+
+def test_a_step_weighs_its_samples_by_their_time_and_sums_what_was_made(store: SampleStore) -> None:
+    one = ModelParts(20, 0, 0, 0, prompt_tokens=5, output_tokens=40)
+    add(
+        store,
+        replace(ONE, at_s=960, span_s=30, available_bytes=60, models={"org/one": one}),
+        replace(ONE, at_s=990, span_s=10, available_bytes=20, models={"org/one": one}),
+        replace(ONE, at_s=1000, span_s=10, cpu_share=0.5, available_bytes=20, models={}),
+    )
+
+    (found,) = series(store, 960, 1020, step_s=60)
+    assert (found.span_s, found.available_bytes, found.cpu_share) == (50, 44, 0.5)
+    assert found.models == {"org/one": ModelParts(16, 0, 0, 0, prompt_tokens=10, output_tokens=80)}
+
+
+def test_thinned_samples_say_the_same_of_five_minutes_as_before(
+    store: SampleStore, tmp_path: Path
+) -> None:
+    for at_s in range(0, 1200, 60):
+        add(store, replace(ONE, at_s=at_s, available_bytes=at_s, active_requests=at_s % 7))
+    before = series(store, 0, 1200, step_s=300)
+    asyncio.run(store.thin(from_s=0, before_s=650))
+    asyncio.run(store.thin(from_s=0, before_s=650))
+
+    assert series(store, 0, 1200, step_s=300) == before
+    with closing(sqlite3.connect(tmp_path / SAMPLES_FILE)) as connection:
+        for table in ("samples", "model_samples"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (2 + 10,)
+
+
+def test_marks_come_back_in_their_order_the_newest_of_them(store: SampleStore) -> None:
+    marks = [ChartMark(1000 + n, "load", f"org/{n}", None, "why") for n in range(510)]
+    asyncio.run(store.add(ONE, marks))
+    found = asyncio.run(store.marks(from_s=0, to_s=1505))
+
+    assert len(found) == MOST_CHART_MARKS
+    assert found[-1] == marks[504]
+    assert asyncio.run(store.marks(from_s=1000, to_s=1002)) == tuple(marks[:2])
+    asyncio.run(store.forget(before_s=1500))
+    assert len(asyncio.run(store.marks(from_s=0, to_s=9999))) == 10

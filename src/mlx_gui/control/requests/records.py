@@ -11,6 +11,7 @@ import structlog
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.request_record import RequestRecord
 from mlx_gui.store.errors import StoreError
+from mlx_gui.store.request_figures import RequestFigures
 from mlx_gui.store.requests import Bounds, Page, RequestStore, Wanted
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -81,6 +82,15 @@ class RequestRecords:
         """As `RequestStore.last_used`, with all that have ended by now. Raises StoreError."""
         await self.flush()
         return await self._store.last_used()
+
+    async def figures(self, *, from_s: int, to_s: int, step_s: int) -> RequestFigures:
+        """As `RequestStore.figures`, with all that have ended by now. Raises StoreError."""
+        await self.flush()
+        return await self._store.figures(from_s=from_s, to_s=to_s, step_s=step_s)
+
+    async def failed_since(self, since_s: float) -> int:
+        """As `RequestStore.failed_since`. Raises StoreError."""
+        return await self._store.failed_since(since_s)
 
     async def close(self) -> None:
         """Write what is left, and close the file."""

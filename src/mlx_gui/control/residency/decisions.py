@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable
+from typing import Protocol
 
 import structlog
 
+from mlx_gui.core.chart_mark import ChartMarkKind
 from mlx_gui.core.plan import PolicyAction, PolicyDecision
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -12,11 +14,29 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 KEPT = 200
 
 
-class DecisionLog:
-    """The last `KEPT` decisions. One that is made again, as a wait is at every event, is one."""
+class OnMark(Protocol):
+    """Hears what happens to models, for charts; called on the event loop, must not block."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __call__(
+        self, kind: ChartMarkKind, model: str, /, *, cause: str | None = None, text: str = ""
+    ) -> None: ...
+
+
+def unmarked(
+    kind: ChartMarkKind, model: str, /, *, cause: str | None = None, text: str = ""
+) -> None:
+    """What hears of it where no charts are drawn."""
+
+
+class DecisionLog:
+    """The last `KEPT` decisions. One that is made again, as a wait is at every event, is one.
+
+    `on_mark` hears of those by which a model comes or leaves.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, on_mark: OnMark = unmarked) -> None:
         self._clock = clock
+        self._on_mark = on_mark
         self._kept: deque[PolicyDecision] = deque(maxlen=KEPT)
         self._latest: dict[str, tuple[PolicyAction, str | None, str]] = {}
 
@@ -30,6 +50,8 @@ class DecisionLog:
             return
         self._latest[subject] = decision
         self._kept.append(PolicyDecision(self._clock(), action, subject, cause, reason))
+        if action not in ("wait", "drain", "refuse", "shrink"):
+            self._on_mark(action, subject, cause=cause, text=reason)
         level = log.debug if action in ("wait", "drain") else log.info
         level("decided", action=action, model=subject, cause=cause, reason=reason)
 

@@ -207,8 +207,7 @@ class Leaving:
     def _on_failure(self, entry: Entry, worker: WorkerProcess, error: MlxGuiError) -> None:
         tail = worker.exit.output_tail[-12:] if worker.exit is not None else ()
         log.error("worker_failed", model=entry.model.id, reason=error.message, output=list(tail))
-        entry.load.failures_in_a_row += 1
-        entry.error = error.info()
+        self._models.failed(entry, error)
         self._back_off(entry)
         if isinstance(error, ModelNotFound):
             # There may be more that nobody has told of.

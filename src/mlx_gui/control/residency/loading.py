@@ -311,8 +311,7 @@ class Loading:
             hint="Raise load_timeout_s if the disk is slow.",
             retry_after_s=5,
         )
-        entry.error = error.info()
-        entry.load.failures_in_a_row += 1
+        self._models.failed(entry, error)
         entry.fail_waiting(error)
         self._models.stop_worker(entry, "unload", "its load timed out")
 

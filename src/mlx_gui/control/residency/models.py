@@ -8,13 +8,13 @@ import structlog
 
 from mlx_gui.bus import EventBus
 from mlx_gui.control.machine.reading import Pressure
-from mlx_gui.control.residency.decisions import DecisionLog
+from mlx_gui.control.residency.decisions import DecisionLog, OnMark
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.entry import Entry, loop_time_s
 from mlx_gui.control.residency.policy import Limits, Resident
 from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.control.workers.weighing import SETTLED_S
-from mlx_gui.core.errors import ShuttingDown
+from mlx_gui.core.errors import MlxGuiError, ShuttingDown
 from mlx_gui.core.model import Model
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -33,9 +33,11 @@ class Models:
         *,
         bus: EventBus,
         post: Callable[..., None],
+        on_mark: OnMark,
     ) -> None:
         self.entries: dict[str, Entry] = {}
-        self.decisions = DecisionLog(time.time)
+        self.decisions = DecisionLog(time.time, on_mark=on_mark)
+        self._on_mark = on_mark
         self.stopping = False
         self.pressure: Pressure = "normal"
         self.effects = effects
@@ -89,6 +91,12 @@ class Models:
         """A worker is gone: its model waits for memory from now on, if anybody wants it."""
         self._last_exit_s = entry.leave.gone_since_s = loop_time_s()
         self.reconsider_spare()
+
+    def failed(self, entry: Entry, error: MlxGuiError) -> None:
+        """The model of `entry` has failed, while it loaded or later."""
+        entry.load.failures_in_a_row += 1
+        entry.error = error.info()
+        self._on_mark("failure", entry.model.id, text=error.message)
 
     def refuse_when_stopping(self) -> None:
         """Raises ShuttingDown."""

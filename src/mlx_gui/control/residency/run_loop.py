@@ -18,6 +18,7 @@ from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.plans.wish import Wish
 from mlx_gui.control.requests.observing import RequestObserver
 from mlx_gui.control.residency.asking import Asking
+from mlx_gui.control.residency.decisions import OnMark, unmarked
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.entry import LoadWaiter, loop_time_s, reject, resolve
 from mlx_gui.control.residency.leaving import Leaving
@@ -55,11 +56,12 @@ class RunLoop:
         boot_id: str,
         bus: EventBus,
         observer: RequestObserver,
+        on_mark: OnMark = unmarked,
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._observer = observer
-        self._models = Models(settings, effects(self), bus=bus, post=self._post)
+        self._models = Models(settings, effects(self), bus=bus, post=self._post, on_mark=on_mark)
         self._relief = Relief(self._models)
         self._leaving = Leaving(self._models, self._relief)
         self._loading = Loading(self._models, self._leaving, boot_id=boot_id)

@@ -473,6 +473,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/metrics/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show rates, memory and requests over time
+         * @description Equal steps. Where nothing is known there are nulls, not zeros.
+         */
+        get: operations["get_metrics_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/system/disk": {
         parameters: {
             query?: never;
@@ -2094,6 +2114,25 @@ export interface components {
             notes: string[];
         };
         /**
+         * ChartMarkBody
+         * @description Something that happened. `cause` is the model for whose sake it happened to `model`.
+         */
+        ChartMarkBody: {
+            /** At */
+            at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "start" | "load" | "evict" | "expire" | "unload" | "reload" | "recycle" | "failure" | "settings";
+            /** Model */
+            model: string | null;
+            /** Cause */
+            cause: string | null;
+            /** Text */
+            text: string;
+        };
+        /**
          * ChatCompletion
          * @description A whole answer.
          */
@@ -3165,6 +3204,85 @@ export interface components {
             version: string;
         };
         /**
+         * HistoryBody
+         * @description A range in equal steps, of which the first begins at `start`.
+         *
+         *     `marks` are the last five hundred in it, in their order. `records` says whether records of
+         *     requests are kept: without them all figures of requests are of nothing.
+         */
+        HistoryBody: {
+            /** Start */
+            start: string;
+            /** Step S */
+            step_s: number;
+            /** Steps */
+            steps: number;
+            series: components["schemas"]["HistorySeries"];
+            /** Models */
+            models: components["schemas"]["ModelHistory"][];
+            /** Marks */
+            marks: components["schemas"]["ChartMarkBody"][];
+            totals: components["schemas"]["HistoryTotals"];
+            /** Records */
+            records: boolean;
+        };
+        /**
+         * HistorySeries
+         * @description The server and the machine over time, a value for each step.
+         *
+         *     Rates are tokens a second: of prompts those that were computed, not those that were in the
+         *     prefix cache. Requests are the most at once. Bytes are averages; `cache_bytes` are caches of
+         *     sequences and the prefix cache. First tokens count in the step in which they came. `cpu_share`
+         *     is what of the processors' time was used.
+         */
+        HistorySeries: {
+            /** Prompt Tokens Per S */
+            prompt_tokens_per_s: (number | null)[];
+            /** Output Tokens Per S */
+            output_tokens_per_s: (number | null)[];
+            /** Active Requests */
+            active_requests: (number | null)[];
+            /** Queued Requests */
+            queued_requests: (number | null)[];
+            /** First Token P50 Ms */
+            first_token_p50_ms: (number | null)[];
+            /** First Token P95 Ms */
+            first_token_p95_ms: (number | null)[];
+            /** Weights Bytes */
+            weights_bytes: (number | null)[];
+            /** Cache Bytes */
+            cache_bytes: (number | null)[];
+            /** Other Bytes */
+            other_bytes: (number | null)[];
+            /** Budget Bytes */
+            budget_bytes: (number | null)[];
+            /** Other Apps Bytes */
+            other_apps_bytes: (number | null)[];
+            /** Cpu Share */
+            cpu_share: (number | null)[];
+        };
+        /**
+         * HistoryTotals
+         * @description The requests of the range together. `cache_hit` is what of their prompts was in the cache.
+         */
+        HistoryTotals: {
+            /** Requests */
+            requests: number;
+            /** Failed */
+            failed: number;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Cache Hit */
+            cache_hit: number | null;
+            first_token_ms: components["schemas"]["PercentilesBody"] | null;
+            /** Failed Last Hour */
+            failed_last_hour: number;
+        };
+        /**
          * HubFileBody
          * @description One file of a model; `needed` says whether an installation fetches it.
          */
@@ -3996,6 +4114,33 @@ export interface components {
             weight_form?: ("stored" | "float32" | "float32-scales") | null;
         };
         /**
+         * ModelHistory
+         * @description What one model wrote over time, in tokens a second, and what it did in all.
+         *
+         *     Requests are those that ended in the range; `failed` of them for a fault here. Rates are of
+         *     single answers while they were written, null where nothing was to be measured.
+         */
+        ModelHistory: {
+            /** Id */
+            id: string;
+            /** Output Tokens Per S */
+            output_tokens_per_s: (number | null)[];
+            /** Requests */
+            requests: number;
+            /** Failed */
+            failed: number;
+            /** Loads */
+            loads: number;
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Cached Tokens */
+            cached_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            answer_tokens_per_s: components["schemas"]["PercentilesBody"] | null;
+            first_token_ms: components["schemas"]["PercentilesBody"] | null;
+        };
+        /**
          * ModelList
          * @description All installed models, in one page; the cursor fields are for Anthropic's client.
          */
@@ -4822,6 +4967,16 @@ export interface components {
              * @enum {string}
              */
             source: "default" | "file" | "interface" | "environment" | "command line";
+        };
+        /**
+         * PercentilesBody
+         * @description The value that half of all are within, and that 95 of 100 are within.
+         */
+        PercentilesBody: {
+            /** P50 */
+            p50: number;
+            /** P95 */
+            p95: number;
         };
         /**
          * PlanBody
@@ -7264,6 +7419,22 @@ export interface components {
             last: number;
         };
         /**
+         * MetricsEvent
+         * @description The last second: tokens a second, and the requests of now.
+         */
+        MetricsEvent: {
+            /** At */
+            at: string;
+            /** Prompt Tokens Per S */
+            prompt_tokens_per_s: number;
+            /** Output Tokens Per S */
+            output_tokens_per_s: number;
+            /** Active Requests */
+            active_requests: number;
+            /** Queued Requests */
+            queued_requests: number;
+        };
+        /**
          * RemovedModel
          * @description A model that is gone from disk.
          */
@@ -7289,8 +7460,8 @@ export interface components {
          * SnapshotEvent
          * @description Second event of `/v1/events`: all that was asked for, once.
          *
-         *     What was not asked for is null; `system` also where a disk does not answer. It is told then as
-         *     soon as it does.
+         *     What was not asked for is null; `system` also where a disk does not answer, which is told then
+         *     as soon as it does, and `metrics` in the server's first second.
          */
         SnapshotEvent: {
             /**
@@ -7320,6 +7491,8 @@ export interface components {
             downloads: components["schemas"]["DownloadBody"][] | null;
             /** @default null */
             logs: components["schemas"]["LogsEvent"] | null;
+            /** @default null */
+            metrics: components["schemas"]["MetricsEvent"] | null;
         };
         /**
          * TranscriptionForm
@@ -8484,6 +8657,42 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SampleSeries"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_metrics_history: {
+        parameters: {
+            query?: {
+                /** @description First moment; by default an hour before the last. */
+                from?: string | null;
+                /** @description Last moment; by default now. */
+                to?: string | null;
+                /** @description Seconds of a step, of which there are at most 2000; by default as suits the range. A quarter of an hour is known by the second, a day by ten seconds, what is older by five minutes. */
+                step?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryBody"];
                 };
             };
             /** @description Client Error */
@@ -9841,7 +10050,7 @@ export interface operations {
     stream_events: {
         parameters: {
             query?: {
-                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`, `downloads`, `logs`. By default `models`, `memory`, `manager`, `system`, `jobs`, `downloads`. */
+                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`, `downloads`, `logs`, `metrics`. By default `models`, `memory`, `manager`, `system`, `jobs`, `downloads`, `metrics`. */
                 topics?: string | null;
             };
             header?: never;

@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel
 
 from mlx_gui.api.manage.downloads.translate import download_body
+from mlx_gui.api.manage.history.translate import metrics_event
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.manage.present import (
     present_manager,
@@ -23,6 +24,7 @@ from mlx_gui.bus import Mark, Subscription, Topic
 from mlx_gui.core.errors import InvalidRequest, NotFound
 from mlx_gui.core.model import Model
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
+from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
@@ -176,6 +178,19 @@ class _Logs:
         return [("logs", await self.now())]
 
 
+class _Metrics:
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._recent = services.machine.history.recent
+
+    async def now(self) -> MetricsEvent | None:
+        sample = self._recent.latest
+        return None if sample is None else metrics_event(sample)
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        metrics = await self.now()
+        return [] if metrics is None else [("metrics", metrics)]
+
+
 class _Downloads:
     def __init__(self, services: Services, _: Subscription) -> None:
         self._downloads = services.downloads
@@ -222,6 +237,7 @@ TOPICS: tuple[TopicRow, ...] = (
     TopicRow("jobs", "models:read", _Jobs),
     TopicRow("downloads", "models:read", _Downloads),
     TopicRow("logs", "admin", _Logs, usual=False),
+    TopicRow("metrics", "models:read", _Metrics),
 )
 
 

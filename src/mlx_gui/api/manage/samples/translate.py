@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mlx_gui.api.model_view import unix_time, utc_time
+from mlx_gui.control.machine.history import by_step
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.store.samples import ModelParts, Sample
 from mlx_gui.wire.samples import ModelSample, SamplePoint, SampleSeries
@@ -16,6 +17,7 @@ LONGEST_STEP_S = 30 * 86_400
 _USUAL_POINTS = 360
 _USUAL_RANGE_S = 3600
 _STEPS_S = (10, 30, 60, 300, 900, 3600, 21_600, 86_400)
+FINE_STEPS_S = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +30,17 @@ class Steps:
 
 
 def steps_of(
-    *, start: datetime | None, end: datetime | None, step_s: int | None, now_s: float
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    step_s: int | None,
+    now_s: float,
+    usual_s: Sequence[int] = _STEPS_S,
 ) -> Steps:
     """The steps that cover the range; by default the hour before `end`, which is by default now.
 
-    A time without a zone is UTC. Raises InvalidRequest.
+    Where no step is asked for it is the first of `usual_s` that makes no more than 360. A time
+    without a zone is UTC. Raises InvalidRequest.
     """
     end_s = now_s if end is None else unix_time(end, "to")
     start_s = end_s - _USUAL_RANGE_S if start is None else unix_time(start, "from")
@@ -43,7 +51,8 @@ def steps_of(
         )
     range_s = end_s - start_s
     if step_s is None:
-        step_s = next((each for each in _STEPS_S if range_s <= each * _USUAL_POINTS), _STEPS_S[-1])
+        fit = (each for each in usual_s if range_s <= each * _USUAL_POINTS)
+        step_s = next(fit, usual_s[-1])
     from_s = math.floor(start_s / step_s) * step_s
     to_s = math.ceil(end_s / step_s) * step_s
     points = (to_s - from_s) // step_s
@@ -60,7 +69,7 @@ def steps_of(
 
 def sample_series(samples: Sequence[Sample], steps: Steps) -> SampleSeries:
     """A point for every step, empty where there is no sample."""
-    known = {sample.at_s: sample for sample in samples}
+    known = by_step(samples, steps.step_s)
     return SampleSeries(
         step_s=steps.step_s,
         points=[
