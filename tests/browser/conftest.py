@@ -52,8 +52,11 @@ def open_context(browser: Browser) -> Iterator[OpenContext]:
     contexts: list[BrowserContext] = []
     faults: list[str] = []
 
-    def open_one(*, width: int = 1440, theme: Theme = "light") -> BrowserContext:
+    def open_one(
+        *, width: int = 1440, theme: Theme = "light", locale: str = "en-US"
+    ) -> BrowserContext:
         context = browser.new_context(
+            locale=locale,
             viewport={"width": width, "height": 900},
             color_scheme=theme,
             reduced_motion="reduce",

@@ -6,6 +6,7 @@ import "./styles/base.css";
 import { mount } from "svelte";
 
 import App from "./app.svelte";
+import { speak } from "./lib/i18n";
 
 const target = document.getElementById("app");
-if (target) mount(App, { target });
+if (target) void speak().then(() => mount(App, { target }));

@@ -13,7 +13,8 @@ import { HOME } from "./router.svelte";
 type Group = keyof typeof t.nav.groups;
 
 interface Entry {
-  label: string;
+  /** In the language of this visit, which is not known yet where this is written. */
+  label: () => string;
   group: Group;
   icon: typeof Boxes;
   /** What its entry tells beside its name, while there is something: a figure, and in words. */
@@ -34,10 +35,10 @@ export interface Outside extends Entry {
 
 /** The navigation in its order; a page is added by one line. */
 export const ENTRIES: readonly (Page | Outside)[] = [
-  { group: "models", label: t.nav.installed, icon: Boxes, path: HOME, key: "m", load: () => import("./pages/models/ModelsPage.svelte") },
+  { group: "models", label: () => t.nav.installed, icon: Boxes, path: HOME, key: "m", load: () => import("./pages/models/ModelsPage.svelte") },
   {
     group: "models",
-    label: t.nav.discover,
+    label: () => t.nav.discover,
     icon: Compass,
     path: "/discover",
     key: "d",
@@ -45,7 +46,7 @@ export const ENTRIES: readonly (Page | Outside)[] = [
   },
   {
     group: "models",
-    label: t.nav.downloads,
+    label: () => t.nav.downloads,
     icon: Download,
     path: "/downloads",
     key: "w",
@@ -54,16 +55,16 @@ export const ENTRIES: readonly (Page | Outside)[] = [
   },
   {
     group: "connect",
-    label: t.nav.api,
+    label: () => t.nav.api,
     icon: SquareTerminal,
     path: "/api",
     key: "a",
     load: () => import("./pages/api/ApiPage.svelte"),
   },
-  { group: "connect", label: t.nav.reference, icon: BookOpen, address: "/docs" },
+  { group: "connect", label: () => t.nav.reference, icon: BookOpen, address: "/docs" },
   {
     group: "connect",
-    label: t.nav.settings,
+    label: () => t.nav.settings,
     icon: Settings,
     path: "/settings",
     key: "s",

@@ -1,15 +1,16 @@
-const LOCALE = "en";
+import { language } from "./language";
 
-const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
-const tenths = new Intl.NumberFormat(LOCALE, {
+const whole = new Intl.NumberFormat(language, { maximumFractionDigits: 0 });
+const tenths = new Intl.NumberFormat(language, {
   minimumFractionDigits: 1,
   maximumFractionDigits: 1,
 });
-const compact = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
-const list = new Intl.ListFormat(LOCALE, { type: "unit", style: "short" });
-const moment = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium", timeStyle: "medium" });
-const date = new Intl.DateTimeFormat(LOCALE, { dateStyle: "medium" });
-const plurals = new Intl.PluralRules(LOCALE);
+const compact = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+const parts = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const list = new Intl.ListFormat(language, { type: "unit", style: "short" });
+const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
+const date = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+const plurals = new Intl.PluralRules(language);
 
 const KB = 1_000;
 const MB = 1_000 * KB;
@@ -64,9 +65,9 @@ export function day(iso: string): string {
   return date.format(new Date(iso));
 }
 
-/** `8200000000` as `8.2B`, `135000000` as `135M`. */
+/** `8200000000` as `8.2B`, `135000000` as `135M`: in every language as models are named. */
 export function parameters(count: number): string {
-  return compact.format(count);
+  return parts.format(count);
 }
 
 /** `32768` tokens as `32K`: context lengths are powers of two. */

@@ -1,9 +1,19 @@
 import { downloads } from "./en/downloads";
 import { frame } from "./en/frame";
 import { models } from "./en/models";
+import { language } from "./language";
+import { spoken } from "./spoken";
+
+const english = { ...frame, ...models, ...downloads };
 
 /**
  * The words that are there from the beginning: those of the frame, and those of what is done and
  * told from anywhere. A page that needs more has a file beside this one, which comes with it.
  */
-export const t = { ...frame, ...models, ...downloads };
+export let t = english;
+
+/** Has `t` speak the language of this visit: before anything is shown, so that all of it does. */
+export async function speak(): Promise<void> {
+  document.documentElement.lang = language;
+  t = await spoken(english, async () => (await import("./de")).common);
+}

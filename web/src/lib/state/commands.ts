@@ -21,7 +21,7 @@ export interface Command {
 
 /** A page as the palette has it. */
 export interface Destination {
-  label: string;
+  label: () => string;
   icon: typeof Play;
   path: string;
 }
@@ -36,7 +36,7 @@ export function commands(
   const theme = preferences.theme === "dark" ? t.theme.toLight : t.theme.toDark;
   return [
     ...pages.map(({ label, icon, path }) => ({
-      label,
+      label: label(),
       icon,
       kind: t.palette.page,
       run: () => router.go(path),

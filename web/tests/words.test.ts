@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+
+import { api } from "../src/lib/i18n/en/api";
+import { discover } from "../src/lib/i18n/en/discover";
+import { downloads } from "../src/lib/i18n/en/downloads";
+import { frame } from "../src/lib/i18n/en/frame";
+import { models } from "../src/lib/i18n/en/models";
+import { settings } from "../src/lib/i18n/en/settings";
+import { api as germanApi } from "../src/lib/i18n/de/api";
+import { discover as germanDiscover } from "../src/lib/i18n/de/discover";
+import { downloads as germanDownloads } from "../src/lib/i18n/de/downloads";
+import { frame as germanFrame } from "../src/lib/i18n/de/frame";
+import { models as germanModels } from "../src/lib/i18n/de/models";
+import { settings as germanSettings } from "../src/lib/i18n/de/settings";
+import { marked } from "../src/lib/i18n/pseudo";
+
+const ENGLISH = { api, discover, downloads, frame, models, settings };
+const GERMAN = {
+  api: germanApi,
+  discover: germanDiscover,
+  downloads: germanDownloads,
+  frame: germanFrame,
+  models: germanModels,
+  settings: germanSettings,
+};
+
+/** The keys of all words, in their order, with how many values each of them takes. */
+function shape(words: unknown, path = ""): string[] {
+  if (typeof words === "function") return [`${path}(${words.length})`];
+  if (words === null || typeof words !== "object") return [path];
+  return Object.entries(words).flatMap(([name, value]) => shape(value, `${path}.${name}`));
+}
+
+describe("the German words", () => {
+  it("are there for all that is said in English, and nothing else", () => {
+    // A word that takes fewer values than it is given says the same of different things.
+    expect(shape(GERMAN)).toEqual(shape(ENGLISH));
+  });
+});
+
+describe("the marked words", () => {
+  it("stand wherever words stand, also those that come of values", () => {
+    const words = marked(ENGLISH);
+    expect(words.frame.action.cancel).toBe("Cåñçél~~");
+    expect(words.models.state.answering(3)).toMatch(/^Åñšwéřîñg 3~+$/);
+    expect(shape(words).length).toBe(shape(ENGLISH).length);
+  });
+});
