@@ -16,6 +16,7 @@ from mlx_audio.stt.models.whisper.audio import (
 from mlx_audio.stt.models.whisper.decoding import DecodingOptions, DecodingTask, compression_ratio
 from mlx_audio.stt.models.whisper.timing import add_word_timestamps
 from mlx_audio.stt.models.whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
+from mlx_audio.stt.models.whisper.whisper import HFTokenizerWrapper
 from mlx_audio.stt.utils import load_model
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "AlignedToken",
     "DecodingOptions",
     "DecodingTask",
+    "HFTokenizerWrapper",
     "add_word_timestamps",
     "compression_ratio",
     "hanning",

@@ -34,6 +34,11 @@ from mlx_gui.engines.transcription.mlx_audio import (
 from mlx_gui.engines.transcription.silence import says_nothing
 from mlx_gui.engines.transcription.whisper_decoding import Decoded, decode, temperatures_from
 from mlx_gui.engines.transcription.whisper_segments import Window, cut
+from mlx_gui.engines.transcription.whisper_window import (
+    KnownTokenizer,
+    WindowModel,
+    tokenizer_of,
+)
 from mlx_gui.kinds.transcription import HeardSegment, HeardWord, TranscribeRequest
 
 _LEAST_FRAMES = 10
@@ -82,7 +87,7 @@ class _Listener:
     told: list[int] = field(default_factory=list[int])
     last_end_s: float = 0.0
     last_word_end_s: float = 0.0
-    tokenizer: Any = None
+    tokenizer: KnownTokenizer | None = None
 
     def listen(self) -> Listening:
         mels = MelWindows(self.model.dims.n_mels)
@@ -111,19 +116,19 @@ class _Listener:
         """What the window with this spectrogram says; `seek` is where the next one begins."""
         features = self._encoded(mel)
         yield None
-        if self.tokenizer is None:
-            self._begin(features)
-        decoded = yield from self._decoded(features)
+        tokenizer = self.tokenizer or self._begin(features)
+        model = WindowModel(self.model, tokenizer, features)
+        decoded = yield from self._decoded(model)
         began_s = time.monotonic()
         if decoded.silent:
             self.seek += frames
             yield Heard("", self._seek_s)
             return
         window = Window(self.seek, frames)
-        segments, advance = cut(decoded, window, self.tokenizer)
+        segments, advance = cut(decoded, window, tokenizer)
         self.seek += advance
         if self.asked.words:
-            self._time_words(segments, window, mel)
+            self._time_words(segments, window, model, mel)
         said = [each for each in segments if each["text"].strip() and each["start"] < each["end"]]
         ids = [token for each in said for token in each["tokens"]]
         self._remember(ids, decoded)
@@ -144,22 +149,26 @@ class _Listener:
         self.times.reading_ms += _since_ms(began_s)
         return features
 
-    def _begin(self, features: mx.array) -> None:
-        """Find the language out where nobody has said it, and take the prompt in."""
+    def _begin(self, features: mx.array) -> KnownTokenizer:
+        """Find the language out where nobody has said it, and take the prompt in.
+
+        Returns the tokenizer for that language.
+        """
         self.language = self.asked.language
         if self.language is None and self.model.is_multilingual:
             _, (chances,) = self.model.detect_language(features)
             self.language = max(chances, key=chances.__getitem__)
         self.language = self.language or "en"
-        self.tokenizer = self.model.get_tokenizer(language=self.language, task=self._task)
+        self.tokenizer = tokenizer_of(self.model, language=self.language, task=self._task)
         if prompt := self.asked.prompt.strip():
             self.told = self.tokenizer.encode(f" {prompt}")
+        return self.tokenizer
 
     @property
     def _task(self) -> str:
         return "translate" if self.asked.translate else "transcribe"
 
-    def _decoded(self, features: mx.array) -> Generator[None, None, Decoded]:
+    def _decoded(self, model: WindowModel) -> Generator[None, None, Decoded]:
         """The window at the first temperature that does well, else at the last."""
         decoded: Decoded | None = None
         for temperature in temperatures_from(self.asked.temperature):
@@ -170,7 +179,7 @@ class _Listener:
                 prompt=self.told,
                 fp16=self.dtype == mx.float16,
             )
-            attempt = decode(self.model, features, options, seed=self.seek)
+            attempt = decode(model, options, seed=self.seek)
             while True:
                 began_s = time.monotonic()
                 try:
@@ -188,14 +197,16 @@ class _Listener:
         assert decoded is not None, "there is a temperature at least"
         return decoded
 
-    def _time_words(self, segments: list[dict[str, Any]], window: Window, mel: mx.array) -> None:
+    def _time_words(
+        self, segments: list[dict[str, Any]], window: Window, model: WindowModel, mel: mx.array
+    ) -> None:
         """Add the times of words, and begin the next window behind the last of them."""
         if not segments:
             return
         add_word_timestamps(
             segments=segments,
-            model=self.model,
-            tokenizer=self.tokenizer,
+            model=model,  # pyright: ignore[reportArgumentType]
+            tokenizer=model.tokenizer,
             mel=mel,
             num_frames=window.frames,
             last_speech_timestamp=self.last_word_end_s,

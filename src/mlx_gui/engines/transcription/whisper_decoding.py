@@ -16,6 +16,7 @@ from mlx_gui.engines.transcription.mlx_audio import (
     DecodingTask,
     compression_ratio,
 )
+from mlx_gui.engines.transcription.whisper_window import WindowModel
 
 _TOKENS_A_TURN = 32
 _LONGEST_REPETITION = 2.4
@@ -53,13 +54,14 @@ def temperatures_from(temperature: float) -> tuple[float, ...]:
 
 
 def decode(
-    model: Any, features: mx.array, options: DecodingOptions, *, seed: int
+    model: WindowModel, options: DecodingOptions, *, seed: int
 ) -> Generator[None, None, Decoded]:
-    """What the window with these encoded `features` says; pauses every few tokens."""
+    """What the window of `model` says; pauses every few tokens."""
     if options.temperature > 0:
         # The same sound gives the same text.
         mx.random.seed(seed)
-    task = DecodingTask(model, options)
+    features = model.features
+    task: Any = DecodingTask(model, options)  # pyright: ignore[reportArgumentType]
     start = task.sample_begin
     tokens = mx.array([list(task.initial_tokens)])
     logprobs = mx.zeros(1)
