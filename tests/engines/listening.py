@@ -97,12 +97,10 @@ def resident_bytes(folder: Path, ask: TranscribeRequest) -> int:
     return most
 
 
-def plain(folder: Path, path: Path, **options: Any) -> Transcript:
-    """In the child: what mlx-audio itself makes of a file, in 32 bits."""
+@cache
+def _plain_whisper(folder: Path) -> Any:
+    """In the child: mlx-audio's own, in 32 bits."""
     import mlx.core as mx
-    import numpy as np
-    import samplerate
-    import soundfile
     from mlx.utils import tree_map
     from mlx_audio.stt.utils import load_model
 
@@ -115,11 +113,20 @@ def plain(folder: Path, path: Path, **options: Any) -> Transcript:
     model.dtype = mx.float32
     model.encoder._positional_embedding = model.encoder._positional_embedding.astype(mx.float32)
     model.decoder._mask = model.decoder._mask.astype(mx.float32)
+    return model
+
+
+def plain(folder: Path, path: Path, **options: Any) -> Transcript:
+    """In the child: what mlx-audio itself makes of a file, in 32 bits."""
+    import numpy as np
+    import samplerate
+    import soundfile
+
     samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     mono = samples.mean(axis=1)
     if rate_hz != 16_000:
         mono = samplerate.resample(mono, 16_000 / rate_hz, "sinc_medium")
-    said = model.generate(mono.astype(np.float32), fp16=False, **options)
+    said = _plain_whisper(folder).generate(mono.astype(np.float32), fp16=False, **options)
     return Transcript(
         text=said.text.strip(),
         language=said.language,

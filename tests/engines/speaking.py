@@ -98,6 +98,7 @@ def _plain_model(folder: Path) -> Any:
     return load_model(folder, model_type="pocket_tts", model_name_parts=[])
 
 
+@cache
 def plain(folder: Path, text: str, voice: str | None, seed: int) -> Samples:
     """In the child: what mlx-audio itself says."""
     import mlx.core as mx

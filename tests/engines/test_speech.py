@@ -21,8 +21,8 @@ from tests.voices.checkpoints import pocket_tts
 
 RATE_HZ = 24_000
 FRAME = 1920
-SHORT = "Good morning to you."
-LONG = "The first sentence is here. A second one follows, and it is longer! Is there a third? Yes."
+SHORT = "Good morning."
+LONG = "The first one is here. A second follows, and it is longer! Is there a third? Yes."
 ODD = "no capital, no end; 3.14 … “quotes” 日本語。 and\nlines"
 
 
@@ -43,7 +43,7 @@ def pcm(samples: Samples) -> bytes:
 
 @pytest.mark.parametrize(
     ("text", "voice", "seed"),
-    [(SHORT, "anna", 0), (SHORT, "bert", 2**63 - 1), (LONG, "anna", 5), (ODD, None, 7)],
+    [(SHORT, "anna", 3), (SHORT, "bert", 2**63 - 1), (LONG, "anna", 5), (ODD, None, 7)],
 )
 def test_it_says_what_the_library_says(
     child: Child, text: str, voice: str | None, seed: int
@@ -64,8 +64,8 @@ def test_it_says_what_the_library_says(
 
 def test_several_speak_beside_each_other_and_each_as_if_alone(child: Child) -> None:
     asks = [
-        SpeakRequest(LONG, "anna", "pcm", seed=1),
-        SpeakRequest(SHORT, "bert", "pcm", seed=2),
+        SpeakRequest(LONG, "anna", "pcm", seed=5),
+        SpeakRequest(SHORT, "bert", "pcm", seed=2**63 - 1),
         SpeakRequest(SHORT, "anna", "pcm", seed=3),
     ]
 
@@ -90,27 +90,36 @@ def test_without_a_seed_each_time_is_another(child: Child) -> None:
     assert said.sound(0) != said.sound(1)
 
 
+@pytest.fixture(scope="module")
+def in_formats(engine: RemoteEngine) -> dict[SoundFormat, bytes]:
+    """The same in every format that is made here."""
+    formats: list[SoundFormat] = ["wav", "flac", "mp3", "opus", "pcm"]
+    asks = [SpeakRequest(SHORT, format=each, seed=4) for each in formats]
+    said = engine.child.call(speaking.speak, pocket_tts(), asks)
+    return {each: said.sound(number) for number, each in enumerate(formats)}
+
+
 @pytest.mark.parametrize("format", ["wav", "flac", "mp3", "opus"])
-def test_every_format_has_the_whole_of_it(child: Child, format: SoundFormat) -> None:
-    asks = [SpeakRequest(SHORT, format=each, seed=4) for each in (format, "pcm")]
-
-    said = child.call(speaking.speak, pocket_tts(), asks)
-
-    length = len(said.sound(1)) // 2
-    got, _ = soundfile.read(BytesIO(said.sound(0)), dtype="int16")
+def test_every_format_has_the_whole_of_it(
+    in_formats: dict[SoundFormat, bytes], format: SoundFormat
+) -> None:
+    length = len(in_formats["pcm"]) // 2
+    got, _ = soundfile.read(BytesIO(in_formats[format]), dtype="int16")
     assert length <= len(got) <= length + (4 * 1152 if format == "mp3" else 0)
     if format in ("wav", "flac"):
-        assert got.tobytes() == said.sound(1)
+        assert got.tobytes() == in_formats["pcm"]
 
 
-@pytest.mark.parametrize("speed", [0.25, 0.8, 4.0])
-def test_a_speed_makes_it_shorter_or_longer(child: Child, speed: float) -> None:
-    asks = [SpeakRequest(SHORT, speed=each, seed=4) for each in (speed, 1.0)]
+def test_a_speed_makes_it_shorter_or_longer(child: Child) -> None:
+    speeds = (1.0, 0.25, 0.8, 4.0)
+    asks = [SpeakRequest(SHORT, speed=each, seed=4) for each in speeds]
 
     said = child.call(speaking.speak, pocket_tts(), asks)
 
-    assert len(heard(said.sound(0))) == round(len(heard(said.sound(1))) / speed)
-    assert said.usage(0).audio_ms == pytest.approx(said.usage(1).audio_ms / speed, abs=0.1)
+    usual, usual_ms = len(heard(said.sound(0))), said.usage(0).audio_ms
+    for number, speed in enumerate(speeds):
+        assert len(heard(said.sound(number))) == round(usual / speed)
+        assert said.usage(number).audio_ms == pytest.approx(usual_ms / speed, abs=0.1)
 
 
 def test_sound_comes_frame_by_frame(child: Child) -> None:
@@ -134,11 +143,11 @@ def test_what_is_cancelled_ends_at_once(child: Child) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a" * 3000,
+        "a" * 300,
         "! ? . ! ? .",
-        "\u200b\u0301\U0001f600" * 20,
+        "\u200b\u0301\U0001f600" * 12,
         "\0\x01 zero",
-        "word " * 40,
+        "word " * 24,
         "<|endoftext|> [STOP]",
     ],
 )

@@ -1,25 +1,43 @@
-"""Speech beside other models: workers that die, clients that hang up, turns."""
+"""Speech beside other models: workers that die, clients that hang up, turns.
+
+What is heard are tones, by a model of one layer: how well a large one hears is for other tests.
+"""
 
 import os
 import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from functools import cache
+from io import BytesIO
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+import soundfile
 
 from tests.process.visitor import chat
-from tests.real.speech import BECKETT, TWO_CITIES, beckett, two_cities, word_error_rate
-from tests.real.whisper import whisper_tiny_en
+from tests.real.speech import word_error_rate
 from tests.support.server import Server, running_server
 from tests.support.waiting import wait_until
+from tests.tones.checkpoints import parakeet_tones
+from tests.tones.signals import RATE_HZ, WORDS, spoken
 from tests.zoo.cache import checkpoint
 
-SPEECH, TEXT = "house/whisper-tiny.en", "house/SmolLM2-tiny-trained"
+SPEECH, TEXT = "house/parakeet-tones", "house/SmolLM2-tiny-trained"
 PATH = "/v1/audio/transcriptions"
 DEADLINE_S = 300
+SHORT = "one three five two four"
+LONG = " ".join(np.random.default_rng(5).choice(list(WORDS), 600))
+"""More than six minutes: sixteen turns of the model, where `SHORT` has one."""
+
+
+@cache
+def recording(words: str) -> bytes:
+    """The sound of `words`, as a file."""
+    file = BytesIO()
+    soundfile.write(file, spoken(words.split()), RATE_HZ, format="FLAC")
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +45,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("house")
     models = folder / "models" / "house"
     models.mkdir(parents=True)
-    (models / "whisper-tiny.en").symlink_to(whisper_tiny_en())
+    (models / "parakeet-tones").symlink_to(parakeet_tones())
     (models / "SmolLM2-tiny-trained").symlink_to(checkpoint("SmolLM2-tiny-trained"))
     settings = {"model_dirs": folder / "models"}
     with running_server(folder, engine="mlx", settings=settings) as server:
@@ -40,8 +58,8 @@ def client(house: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def heard(client: httpx.Client, path: Path) -> httpx.Response:
-    return client.post(PATH, data={"model": SPEECH}, files={"file": path.read_bytes()})
+def heard(client: httpx.Client, words: str) -> httpx.Response:
+    return client.post(PATH, data={"model": SPEECH}, files={"file": recording(words)})
 
 
 def loaded(client: httpx.Client) -> dict[str, dict[str, Any]]:
@@ -58,10 +76,10 @@ def test_kill_9_of_its_worker_leaves_the_others_alone_and_the_sound_is_heard_aga
     client: httpx.Client,
 ) -> None:
     assert client.post("/v1/chat/completions", json=chat(TEXT, "Hello")).status_code == 200
-    assert heard(client, beckett()).json()["text"] == BECKETT
+    assert heard(client, SHORT).json()["text"] == SHORT
     others = loaded(client)[TEXT]["pid"]
     answers: list[httpx.Response] = []
-    asking = threading.Thread(target=lambda: answers.append(heard(client, two_cities())))
+    asking = threading.Thread(target=lambda: answers.append(heard(client, LONG)))
     asking.start()
     wait_until(lambda: is_heard(client), what="the sound to be heard", deadline_s=DEADLINE_S)
 
@@ -71,7 +89,7 @@ def test_kill_9_of_its_worker_leaves_the_others_alone_and_the_sound_is_heard_aga
     asking.join(DEADLINE_S)
     (answer,) = answers
     assert answer.status_code == 200, answer.text
-    assert word_error_rate(TWO_CITIES, answer.json()["text"]) < 0.1
+    assert word_error_rate(LONG, answer.json()["text"]) < 0.1
     assert loaded(client)[TEXT]["pid"] == others
 
 
@@ -79,28 +97,26 @@ def test_a_client_that_hangs_up_frees_the_engine_and_the_disk(
     house: Server, client: httpx.Client
 ) -> None:
     fields = {"model": SPEECH, "stream": "true"}
-    with client.stream(
-        "POST", PATH, data=fields, files={"file": two_cities().read_bytes()}
-    ) as answer:
+    with client.stream("POST", PATH, data=fields, files={"file": recording(LONG)}) as answer:
         assert next(line for line in answer.iter_lines() if "delta" in line)
 
     wait_until(lambda: not is_heard(client), what="the engine to be free", deadline_s=DEADLINE_S)
     uploads = house.data_dir / "cache" / "uploads"
     wait_until(lambda: not [*uploads.glob("*")], what="the upload to be gone")
-    assert heard(client, beckett()).json()["text"] == BECKETT
+    assert heard(client, SHORT).json()["text"] == SHORT
 
 
 def test_a_short_recording_and_a_chat_are_not_behind_a_long_one(client: httpx.Client) -> None:
     ends: list[str] = []
 
-    def hear(name: str, path: Path) -> None:
-        heard(client, path).raise_for_status()
+    def hear(name: str, words: str) -> None:
+        heard(client, words).raise_for_status()
         ends.append(name)
 
-    long = threading.Thread(target=hear, args=("long", two_cities()))
+    long = threading.Thread(target=hear, args=("long", LONG))
     long.start()
     wait_until(lambda: is_heard(client), what="the sound to be heard", deadline_s=DEADLINE_S)
-    short = threading.Thread(target=hear, args=("short", beckett()))
+    short = threading.Thread(target=hear, args=("short", SHORT))
     short.start()
     assert client.post("/v1/chat/completions", json=chat(TEXT, "Hello")).status_code == 200
     ends.append("chat")

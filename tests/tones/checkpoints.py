@@ -1,40 +1,12 @@
-"""The tiny speech model, trained on first use and kept between runs.
+"""The tiny speech model, trained on first use and kept between runs. Imports no MLX."""
 
-Nothing here imports MLX: a child process trains.
-"""
-
-import subprocess
-import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from filelock import FileLock
+from tests.support.built import built
 
-from tests.real.packages import cache, digest_of
-
-_HERE = Path(__file__).parent
 _TIMEOUT_S = 3600
 
 
 def parakeet_tones() -> Path:
     """Parakeet TDT that writes a word for each tone (`signals.WORDS`)."""
-    return _checkpoint("parakeet-tdt-tones")
-
-
-def _checkpoint(name: str) -> Path:
-    sources = sorted(_HERE.glob("*.py"))
-    digest = digest_of(*(source.read_text(encoding="utf-8") for source in sources))
-    kept = cache().with_name("tones") / f"{name}-{digest}"
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{kept}.lock"):
-        if not kept.is_dir():
-            with TemporaryDirectory(dir=kept.parent) as unfinished:
-                folder = Path(unfinished) / name
-                subprocess.run(
-                    [sys.executable, "-m", "tests.tones", str(folder)],
-                    cwd=_HERE.parents[1],
-                    check=True,
-                    timeout=_TIMEOUT_S,
-                )
-                folder.rename(kept)
-    return kept
+    return built("tests.tones", "parakeet-tdt-tones", timeout_s=_TIMEOUT_S)

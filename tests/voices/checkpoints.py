@@ -1,10 +1,8 @@
-"""The tiny model that speaks, written once for each run of the tests. Imports no MLX."""
+"""The tiny model that speaks, written on first use and kept between runs. Imports no MLX."""
 
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+
+from tests.support.built import built
 
 _TIMEOUT_S = 300
 
@@ -14,17 +12,4 @@ def pocket_tts() -> Path:
 
     It never finds an end: what it says takes a second for each word, and two more.
     """
-    return Path(_written().name, "pocket-tts-tiny")
-
-
-@cache
-def _written() -> TemporaryDirectory[str]:
-    """Kept for as long as this process lives."""
-    kept = TemporaryDirectory(prefix="mlx-gui-voices-")
-    subprocess.run(
-        [sys.executable, "-m", "tests.voices", f"{kept.name}/pocket-tts-tiny"],
-        cwd=Path(__file__).parents[2],
-        check=True,
-        timeout=_TIMEOUT_S,
-    )
-    return kept
+    return built("tests.voices", "pocket-tts-tiny", timeout_s=_TIMEOUT_S)
