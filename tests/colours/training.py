@@ -17,6 +17,7 @@ from mlx_vlm.utils import (
     update_module_configs,
 )
 
+from tests.colours import gemma3n
 from tests.colours.families import FAMILIES, SeeingBlueprint
 from tests.colours.swatches import COLOURS, any_swatch
 from tests.tones.fitting import fit
@@ -64,7 +65,7 @@ def train(name: str, folder: Path) -> None:
         lambda step: (_examples(processor, blueprint, step, dice),),
         rate=3e-3,
         steps=_STEPS,
-        learnt=0.004,
+        learnt=blueprint.learnt,
     )
     write_weights(model, blueprint, folder)
 
@@ -133,11 +134,12 @@ def _loss(model: Any, examples: Sequence[_Example]) -> mx.array:
     if rows[0].positions is not None:
         positions = [_filled(row.positions, axis=2, length=length) for row in rows]
         placed["position_ids"] = mx.concatenate(positions, axis=1)
-    logits = model.language_model(
-        mx.concatenate([_filled(row.ids, axis=1, length=length) for row in rows]),
-        inputs_embeds=mx.concatenate([_filled(row.embeds, axis=1, length=length) for row in rows]),
-        **placed,
-    ).logits
+    ids = mx.concatenate([_filled(row.ids, axis=1, length=length) for row in rows])
+    embeds = mx.concatenate([_filled(row.embeds, axis=1, length=length) for row in rows])
+    if model.config.model_type == "gemma3n":
+        logits = model.language_model(ids, input_embeddings=embeds)
+    else:
+        logits = model.language_model(ids, inputs_embeds=embeds, **placed).logits
     losses: list[mx.array] = []
     for number, (row, each) in enumerate(zip(rows, examples, strict=True)):
         told = logits[number, row.ids.shape[1] - len(each.answer) : row.ids.shape[1]]
@@ -152,6 +154,9 @@ def _row(model: Any, example: _Example) -> _Row:
         if name not in ("input_ids", "attention_mask", "token_type_ids")
     }
     ids = mx.concatenate([example.inputs["input_ids"], mx.array([example.answer[:-1]])], axis=1)
+    if model.config.model_type == "gemma3n":
+        table = model.language_model.embed_tokens
+        return _Row(ids, gemma3n.embedded(model, table, ids, more.get("pixel_values")), None)
     features = model.get_input_embeddings(ids, mask=mx.ones_like(ids), **more)
     positions = features.position_ids
     if positions is not None:
@@ -163,7 +168,8 @@ def _row(model: Any, example: _Example) -> _Row:
 def _filled(value: mx.array, *, axis: int, length: int) -> mx.array:
     widths = [(0, 0)] * value.ndim
     widths[axis] = (0, length - value.shape[axis])
-    return mx.pad(value, widths)
+    # Of nothing but zeros some layers have no gradient.
+    return mx.pad(value, widths, constant_values=1)
 
 
 def random_model(config: Json) -> Any:
@@ -173,7 +179,11 @@ def random_model(config: Json) -> Any:
     config = {"text_config": {}, "vision_config": {}, "audio_config": {}, **config}
     made = module.ModelConfig.from_dict(config)
     parts = ["text", "vision", "perceiver", "projector", "audio"]
+    if config["model_type"] == "gemma3n":
+        gemma3n.shrink_tower()
     model = module.Model(update_module_configs(made, module, config, parts))
+    if config["model_type"] == "gemma3n":
+        gemma3n.with_language(model, config)
     if hasattr(model.language_model, "lm_head") and config["model_type"] == "gemma3":
         # As the loader leaves it: one table for both.
         model.language_model.lm_head = _Tied(model.language_model.model.embed_tokens)
@@ -219,4 +229,6 @@ def write_weights(model: Any, blueprint: SeeingBlueprint, folder: Path) -> None:
 
     weights: Any = tree_flatten(tree_map(stored, model.parameters()), destination={})
     kept = {name: value for name, value in weights.items() if not name.startswith(blueprint.untold)}
+    if model.config.model_type == "gemma3n":
+        kept = gemma3n.as_published(kept)
     mx.save_safetensors(str(folder / "model.safetensors"), kept, metadata={"format": "mlx"})

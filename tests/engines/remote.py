@@ -204,6 +204,10 @@ def _load(spec: LoadSpec) -> tuple[list[tuple[str, int, int]], Loaded]:
     _freeze_imports()
     while _engines:
         _engines.pop().close()
+    if spec.kind == "vision":
+        from tests.colours.gemma3n import shrink_tower
+
+        shrink_tower()
     engine = importlib.import_module(spec.engine).create()
     progress: list[tuple[str, int, int]] = []
     loaded = engine.load(spec, lambda *step: progress.append(step))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +47,11 @@ def asked(colour: str, size: tuple[int, int] = (64, 64), **settings: Any) -> Gen
 
 
 def plain(folder: Path, requests: Sequence[GenerateRequest]) -> list[tuple[int, ...]]:
-    """The ids of each prompt and of what `mlx_vlm.stream_generate` says to it, without the end."""
+    """The ids of each prompt and of what the plain library says to it, without the end."""
     return [_plain(folder, request) for request in requests]
 
 
 def _plain(folder: Path, request: GenerateRequest) -> tuple[int, ...]:
-    from mlx_vlm import stream_generate
     from mlx_vlm.utils import prepare_inputs
 
     from tests.colours.training import prompt_of
@@ -67,6 +67,18 @@ def _plain(folder: Path, request: GenerateRequest) -> tuple[int, ...]:
     inputs = prepare_inputs(
         processor, images=images or None, prompts=prompt, add_special_tokens=True
     )
+    if model.config.model_type == "gemma3n":
+        tokens = _by_two_libraries(folder, inputs, request.max_tokens or 0)
+    else:
+        tokens = _by_mlx_vlm(folder, prompt, images, request.max_tokens or 0)
+    ends = set(processor.tokenizer.stopping_criteria.eos_token_ids)
+    return (*inputs["input_ids"][0].tolist(), *takewhile(lambda each: each not in ends, tokens))
+
+
+def _by_mlx_vlm(folder: Path, prompt: str, images: list[Any], max_tokens: int) -> list[int]:
+    from mlx_vlm import stream_generate
+
+    model, processor = _library(folder)
     # What is wrong in one request must not be left for the next.
     for name in ("_rope_deltas", "_position_ids"):
         if hasattr(model.language_model, name):
@@ -76,13 +88,26 @@ def _plain(folder: Path, request: GenerateRequest) -> tuple[int, ...]:
         processor,
         prompt,
         image=images or None,
-        max_tokens=request.max_tokens,
+        max_tokens=max_tokens,
         temperature=0.0,
     )
-    ends = set(processor.tokenizer.stopping_criteria.eos_token_ids)
     # The last one comes once more, with the reason.
-    tokens = [each.token for each in steps if each.finish_reason is None]
-    return (*inputs["input_ids"][0].tolist(), *(each for each in tokens if each not in ends))
+    return [each.token for each in steps if each.finish_reason is None]
+
+
+def _by_two_libraries(folder: Path, inputs: Any, max_tokens: int) -> list[int]:
+    """What mlx-lm says after a prompt in which mlx-vlm's tower has looked at the pictures."""
+    from mlx_lm.generate import generate_step
+
+    from tests.colours.gemma3n import embedded
+
+    model, _ = _library(folder)
+    language = _language(folder)
+    ids = inputs["input_ids"]
+    table = language.model.language_model.embed_tokens
+    values = embedded(model, table, ids, inputs.get("pixel_values"))
+    steps = generate_step(ids[0], language, max_tokens=max_tokens, input_embeddings=values[0])
+    return [token for token, _ in steps]
 
 
 def _turn(message: Message) -> dict[str, Any]:
@@ -100,9 +125,22 @@ def _library(folder: Path) -> tuple[Any, Any]:
     import mlx.core as mx
     from mlx_vlm import load
 
+    from tests.colours.gemma3n import shrink_tower
+
+    shrink_tower()
     model, processor = load(str(folder))
     model.set_dtype(mx.float32)
     return model, processor
+
+
+@cache
+def _language(folder: Path) -> Any:
+    import mlx.core as mx
+    from mlx_lm.utils import load_model
+
+    model, _ = load_model(folder)
+    model.set_dtype(mx.float32)
+    return model
 
 
 _steps: list[str] = []
@@ -147,3 +185,64 @@ def fail_looks(count: int) -> None:
         return tower(placed)
 
     looking._tower = failing
+
+
+def steps_of_a_look() -> list[str]:
+    """What there was since the last call, each part of a look by itself."""
+    from tests.engines import remote
+
+    resident = remote._engines[0]._resident
+    tower = resident.looking._tower
+    told = list(_steps)
+    _steps.clear()
+    if not told:
+
+        def look(picture: Any) -> Any:
+            glance = tower(picture)
+            while True:
+                _steps.append("look")
+                try:
+                    next(glance)
+                except StopIteration as ended:
+                    return ended.value
+                yield
+
+        resident.looking._tower = look
+        resident.decoder.step = _logged("step", resident.decoder.step)
+    return told
+
+
+def _end_of_image() -> int:
+    from tests.engines import remote
+
+    return remote._engines[0]._resident.loaded.eyes._ids[-1]
+
+
+def values_of_rows() -> tuple[list[float], list[float]]:
+    """How much each token differs of two pictures that differ in their upper rows alone.
+
+    Those of the first row of tokens and of the second, of the loaded Gemma 3n.
+    """
+    import mlx.core as mx
+    import numpy as np
+
+    from mlx_gui.engines.text.pictures import Placed
+    from tests.engines import remote
+
+    engine = remote._engines[0]
+    tower = engine._resident.looking._tower
+    dice = np.random.default_rng(0)
+    one = dice.random((1, 3, 64, 64), dtype=np.float32)
+    other = one.copy()
+    other[:, :, :8] = dice.random((1, 3, 8, 64), dtype=np.float32)
+    seen: list[Any] = []
+    for pixels in (one, other):
+        glance = tower(Placed(0, (_end_of_image(),) * 5, b"", {"pixel_values": pixels}))
+        while True:
+            try:
+                next(glance)
+            except StopIteration as ended:
+                seen.append(ended.value)
+                break
+    change = mx.abs(seen[0] - seen[1]).mean(axis=-1).tolist()
+    return change[:2], change[2:4]

@@ -31,7 +31,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from tests.colours.checkpoints import seeing
-from tests.colours.families import FAMILIES
+from tests.colours.families import FAMILIES, SMALL_TOWERS
 from tests.engines.remote import RemoteEngine, Reply, gather
 from tests.engines.seeing import (
     ONE,
@@ -51,6 +51,8 @@ from tests.support.pictures import plain as plain_file
 
 PLENTY = 1 << 30
 QWEN = "Qwen2-VL-tiny"
+GEMMA3N = "gemma-3n-tiny"
+TELL_COLOURS = [name for name in FAMILIES if name not in SMALL_TOWERS]
 MIXED = (
     look(user(picture("red"), ONE)),
     look(user(picture("blue", (230, 90)), ONE)),
@@ -73,7 +75,7 @@ def ids(reply: Reply) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_tokens_are_those_of_plain_mlx_vlm(name: str, engine: RemoteEngine) -> None:
+def test_tokens_are_those_of_the_plain_library(name: str, engine: RemoteEngine) -> None:
     folder = seeing(name)
     engine.see(folder, prefix_cache_bytes=PLENTY)
     want = engine.child.call(plain, folder, MIXED)
@@ -88,7 +90,7 @@ def test_tokens_are_those_of_plain_mlx_vlm(name: str, engine: RemoteEngine) -> N
     assert engine.serial_because() is None
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TELL_COLOURS)
 def test_colours_are_named(name: str, engine: RemoteEngine) -> None:
     engine.see(seeing(name))
     colours = ("red", "green", "blue", "yellow", "black", "white")
@@ -132,7 +134,7 @@ def test_two_pictures_are_told_in_their_order(engine: RemoteEngine) -> None:
     assert [reply.text for reply in engine.answers(ways)] == ["red and blue", "blue and red"]
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", TELL_COLOURS)
 def test_pictures_of_one_size_never_share_an_entry(name: str, engine: RemoteEngine) -> None:
     engine.see(seeing(name), prefix_cache_bytes=PLENTY)
     red = engine.answer(asked("red"))
@@ -402,14 +404,19 @@ def test_a_picture_that_the_system_shows_is_the_users_where_the_template_refuses
     assert ids(engine.answer(shown)) == ids(engine.answer(moved))
 
 
-def test_what_users_spell_like_a_picture_is_text(engine: RemoteEngine) -> None:
-    engine.see(seeing(QWEN))
-    spelt = look(user(picture("red"), "<|image_pad|> ", ONE))
+@pytest.mark.parametrize(
+    ("name", "sign"), [(QWEN, "<|image_pad|> "), (GEMMA3N, "<image_soft_token> ")]
+)
+def test_what_users_spell_like_a_picture_is_text(
+    name: str, sign: str, engine: RemoteEngine
+) -> None:
+    engine.see(seeing(name))
+    spelt = look(user(picture("red"), sign, ONE))
     usual = look(user(picture("red"), " ", ONE))
     marker = engine.child.call(_marker)
     counts = [engine.tokenize(TokenizeRequest(each)).ids.count(marker) for each in (spelt, usual)]
     assert counts[0] == counts[1]
-    assert engine.answer(look(user("<|vision_start|><|image_pad|><|vision_end|>"))).usage
+    assert engine.answer(look(user(sign))).usage
 
 
 def _marker() -> int:

@@ -30,11 +30,12 @@ from mlx_gui.kinds.vision_facts import (
     VisionOptions,
     facts_of_text,
     has_tower,
+    read_parts,
     read_tower,
 )
 from mlx_gui.kinds.vision_memory import looking_bytes
 
-MODEL_TYPES = ("gemma3", "mistral3", "qwen2_vl")
+MODEL_TYPES = ("gemma3", "gemma3n", "mistral3", "qwen2_vl")
 """Architectures that are driven here. mlx-lm knows them too, without their towers."""
 
 _LEAST_PIXELS = 256 * 256
@@ -65,7 +66,7 @@ class VisionKind:
         if model_type not in MODEL_TYPES:
             return None
         try:
-            tensors = read_tensors(folder)
+            tensors = read_parts(read_tensors(folder))
             if not has_tower(tensors):
                 return None
             found = facts_in(folder, config, tensors, kind=self.name)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import msgspec
@@ -13,10 +14,16 @@ from mlx_gui.kinds.quantization import parameter_counts, read_quantization
 
 _TOWERS = ("vision_tower.", "visual.", "vision_model.", "vision_encoder.")
 _TOWER_NAMES = (*_TOWERS, *(f"model.{each}" for each in _TOWERS))
-_PROJECTORS = ("multi_modal_projector.", "model.multi_modal_projector.", "model.vision_projection.")
+_PROJECTORS = (
+    *("multi_modal_projector.", "model.multi_modal_projector.", "model.vision_projection."),
+    *("embed_vision.", "model.embed_vision."),
+)
+_UNREAD = ("audio_tower.", "embed_audio.", "model.audio_tower.", "model.embed_audio.")
+"""What a model hears with."""
 _USUAL_PATCH = 14
 _USUAL_PIXELS = 1024 * 1024
-_USUAL_SIDE = 896
+_USUAL_SIDES: Mapping[str, int] = MappingProxyType({"gemma3": 896, "gemma3n": 768})
+"""Of the families to which every picture is a square of one size."""
 
 
 MOST_PIXELS = 4 * 1024 * 1024
@@ -27,8 +34,9 @@ class Tower(msgspec.Struct, frozen=True):
     """What looks at pictures, for `kinds/vision_memory.py`.
 
     A picture is cut into patches with sides of `patch` pixels, each of which has `width` values
-    between two layers and `inner` within one. Pictures have `pixels` at most, or, where that is
-    `fixed`, always. Its weights and those of what follows it are counted as in `ModelFacts`.
+    between two layers and `inner` within one; or it is `convolved` as a whole. Pictures have
+    `pixels` at most, or, where that is `fixed`, always. Its weights and those of what follows it
+    are counted as in `ModelFacts`.
     """
 
     patch: int = _USUAL_PATCH
@@ -37,6 +45,7 @@ class Tower(msgspec.Struct, frozen=True):
     heads: int = 1
     pixels: int = _USUAL_PIXELS
     fixed: bool = False
+    convolved: bool = False
     parameter_count: int = 0
     stored_bytes: int = 0
     float16_bytes: int = 0
@@ -55,6 +64,11 @@ class VisionOptions(TextOptions, frozen=True, tag="vision"):
     """
 
     picture_pixels: int = MOST_PIXELS
+
+
+def read_parts(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """Those that are loaded of a model that sees."""
+    return [tensor for tensor in tensors if not tensor.name.startswith(_UNREAD)]
 
 
 def has_tower(tensors: Sequence[Tensor]) -> bool:
@@ -95,6 +109,7 @@ def described_tower(config: Mapping[str, object], processor: Mapping[str, object
         heads=number(vision, "num_attention_heads", "num_heads") or 1,
         pixels=pixels,
         fixed=fixed,
+        convolved=config.get("model_type") == "gemma3n",
     )
 
 
@@ -102,9 +117,10 @@ def _pixels(
     config: Mapping[str, object], vision: Mapping[str, object], processor: Mapping[str, object]
 ) -> tuple[int, bool]:
     """The most pixels that the processor leaves a picture, and whether all have as many."""
-    if config.get("model_type") == "gemma3":
-        return (number(vision, "image_size") or _USUAL_SIDE) ** 2, True
     size = _part(processor, "size")
+    side = _USUAL_SIDES.get(str(config.get("model_type")))
+    if side is not None:
+        return (number(vision, "image_size") or number(size, "height") or side) ** 2, True
     if config.get("model_type") == "qwen2_vl":
         # Of this family it is no edge, whatever it is called.
         most = number(processor, "max_pixels") or number(size, "longest_edge")

@@ -10,6 +10,8 @@ _LAYERS_ALIVE = 4
 """So many arrays of a layer's values are in memory at once."""
 _PIXEL_VALUES = 9
 """Of each pixel: three colours, as they come, as the tower has them, and cut into patches."""
+_CONVOLVED_VALUES = 360
+"""Of each pixel, in the widest block of the tower of Gemma 3n with what its product is made of."""
 _FUSED_HEADS = (64, 80, 128)
 """Head sizes for which Metal and CUDA have a kernel that keeps no scores."""
 
@@ -19,6 +21,8 @@ def looking_bytes(tower: Tower, pixels: int, *, value_bytes: int, backend: Backe
     if tower.fixed:
         pixels = tower.pixels
     pixels = min(pixels, tower.pixels)
+    if tower.convolved:
+        return pixels * (_CONVOLVED_VALUES * value_bytes + _PIXEL_VALUES * 4)
     patches = pixels // tower.patch**2
     values = _LAYERS_ALIVE * patches * (4 * tower.width + tower.inner)
     fused = backend != "cpu" and tower.width // max(tower.heads, 1) in _FUSED_HEADS

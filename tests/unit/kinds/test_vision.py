@@ -67,6 +67,26 @@ def test_a_tower_among_the_weights_makes_a_model_see(tmp_path: Path) -> None:
     assert tower_of(tmp_path).parameter_count == 64 * 64 + 64
 
 
+def test_what_a_model_hears_with_is_not_loaded(tmp_path: Path) -> None:
+    ears = {"model.audio_tower.a": ("F32", (64,)), "embed_audio.b": ("F32", (64,))}
+    write_model(
+        tmp_path, config={**CONFIG, "model_type": "gemma3n"}, tensors={**TEXT, **TOWER, **ears}
+    )
+    found = recognise(tmp_path)
+    assert found.facts is not None
+    assert "vision" in found.facts.capabilities
+    assert found.facts.stored_bytes == 100 * 64 * 2 + 64 * 64 * 2 + 64 * 4
+
+
+def test_a_tower_of_convolutions_takes_as_much_for_every_picture(tmp_path: Path) -> None:
+    tower = tower_of(folder_of(tmp_path, model_type="gemma3n"))
+    small, large = (
+        looking_bytes(tower, pixels, value_bytes=4, backend="cpu") for pixels in (1, MOST_PIXELS)
+    )
+    # Measured: 844 MB for 768x768 pixels.
+    assert small == large == 768 * 768 * (360 * 4 + 9 * 4)
+
+
 def test_without_its_tower_it_is_a_text_model(tmp_path: Path) -> None:
     facts = recognise(folder_of(tmp_path, tower=False)).facts
     assert facts is not None
@@ -94,6 +114,8 @@ def test_facts_are_read_again_as_they_were_kept(tmp_path: Path) -> None:
         ("mistral3", VISION, {"size": {"longest_edge": 1540}}, 1540 * 1540, False),
         ("gemma3", {**VISION, "image_size": 896}, {"size": {"height": 896}}, 896 * 896, True),
         ("gemma3", {**VISION, "image_size": "?"}, None, 896 * 896, True),
+        ("gemma3n", VISION, {"size": {"height": 512}}, 512 * 512, True),
+        ("gemma3n", VISION, None, 768 * 768, True),
     ],
 )
 def test_the_most_pixels_are_those_of_the_processor(

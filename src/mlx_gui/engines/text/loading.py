@@ -21,6 +21,7 @@ from mlx_gui.engines.folder import (
     weight_errors,
 )
 from mlx_gui.engines.text.architectures import is_supported
+from mlx_gui.engines.text.gemma3n import classes_of
 from mlx_gui.engines.text.head import Head
 from mlx_gui.engines.text.mlx_lm import (
     MODEL_REMAPPING,
@@ -73,7 +74,12 @@ def load(spec: LoadSpec, report: LoadReport) -> LoadedModel:
     config = read_json(folder / "config.json", spec.model_id)
     _check_supported(config, spec.model_id)
     with weight_errors(spec.model_id):
-        model, config = load_model(folder, lazy=True, model_config=rope_settings(config))
+        model, config = load_model(
+            folder,
+            lazy=True,
+            model_config=rope_settings(config),
+            get_model_classes=classes_of,
+        )
     if spec.text.adapter is not None:
         _add_adapter(model, Path(spec.text.adapter), spec.model_id)
     # The tokenizers take as long as the weights of a small model, and need no MLX.

@@ -26,6 +26,7 @@ with _open_file_limits_kept():
         maybe_quantize_kv_cache,
         speculative_generate_step,
     )
+    from mlx_lm.models import gemma3n
     from mlx_lm.models.cache import (
         BatchKVCache,
         KVCache,
@@ -64,6 +65,7 @@ __all__ = [
     "TokenBuffer",
     "TokenizerWrapper",
     "can_trim_prompt_cache",
+    "gemma3n",
     "generate_step",
     "load_adapters",
     "load_model",

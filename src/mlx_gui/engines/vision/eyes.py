@@ -146,30 +146,58 @@ class MistralEyes(_Eyes):
         return {name: np.asarray(value) for name, value in made.items()}
 
 
-class GemmaEyes(_Eyes):
-    """Gemma 3: every picture is a square of the same size, between empty lines."""
+class _SquareEyes(_Eyes):
+    """Those to whom every picture is a square of the same size, between empty lines.
 
-    def __init__(self, folder: Folder, most_pixels: int) -> None:
-        config = folder.config
-        super().__init__(config.get("image_token_index", 262_144), most_pixels)
-        self._sign = folder.token(config.get("boi_token_index", 255_999))
-        end = folder.token(config.get("eoi_token_index", 256_000))
-        self._spelt = f"\n\n{self._sign}{folder.token(self.marker)}{end}\n\n"
-        said = folder.processor_config.get("image_seq_length")
-        self._count = said or config.get("mm_tokens_per_image") or 256
+    `_spelling` is the sign that a template writes, and what is to stand there; `_ids` stand for
+    each picture.
+    """
+
+    _ids: tuple[int, ...]
+    _spelling: tuple[str, str]
+
+    def __init__(self, folder: Folder, most_pixels: int, marker: int) -> None:
+        super().__init__(marker, most_pixels)
         self._processor: Any = AutoImageProcessor.from_pretrained(
             str(folder.path), use_fast=False, local_files_only=True
         )
 
     def spelt(self, text: str) -> str:
-        return text.replace(self._sign, self._spelt)
+        sign, spelt = self._spelling
+        return text.replace(sign, spelt)
 
     def _tokens(self, image: Image) -> tuple[tuple[int, ...], tuple[int, int]]:
-        return (self.marker,) * self._count, (self._count, 1)
+        return self._ids, (len(self._ids), 1)
 
     def _pixels(self, image: Image) -> Pixels:
         made = self._processor([image], return_tensors="np")
         return {"pixel_values": np.asarray(made["pixel_values"])}
+
+
+class GemmaEyes(_SquareEyes):
+    """Gemma 3, whose templates write what begins a picture."""
+
+    def __init__(self, folder: Folder, most_pixels: int) -> None:
+        config = folder.config
+        super().__init__(folder, most_pixels, config.get("image_token_index", 262_144))
+        sign = folder.token(config.get("boi_token_index", 255_999))
+        end = folder.token(config.get("eoi_token_index", 256_000))
+        self._spelling = sign, f"\n\n{sign}{folder.token(self.marker)}{end}\n\n"
+        said = folder.processor_config.get("image_seq_length")
+        self._ids = (self.marker,) * (said or config.get("mm_tokens_per_image") or 256)
+
+
+class Gemma3nEyes(_SquareEyes):
+    """Gemma 3n, whose templates write what stands for it; what ends it is the tower's as well."""
+
+    def __init__(self, folder: Folder, most_pixels: int) -> None:
+        config = folder.config
+        super().__init__(folder, most_pixels, config.get("image_token_id", 262_145))
+        sign = folder.token(self.marker)
+        begin = folder.token(config.get("boi_token_id", 255_999))
+        self._spelling = sign, f"\n\n{begin}{sign}\n\n"
+        count = config.get("vision_soft_tokens_per_image") or 256
+        self._ids = (*(self.marker,) * count, config.get("eoi_token_id", 262_144))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +210,7 @@ class Family:
 
 FAMILIES: Mapping[str, Family] = {
     "gemma3": Family(GemmaEyes),
+    "gemma3n": Family(Gemma3nEyes),
     "mistral3": Family(MistralEyes),
     "qwen2_vl": Family(QwenEyes, mrope.AXES),
 }

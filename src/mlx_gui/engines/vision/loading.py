@@ -46,7 +46,7 @@ def load_seeing(spec: LoadSpec, report: LoadReport) -> LoadedModel:
         tokenizing = beside.submit(load_tokenizers, folder, config, spec.model_id)
         with weight_errors(spec.model_id):
             model: Any = load_model(folder, lazy=True)
-            parts = parts_of(model, position_axes=family.position_axes)
+            parts = parts_of(model, config, position_axes=family.position_axes)
             hold_weights(model, spec.weight_form, report)
     tokenizers = tokenizing.result()
     language = parts.language

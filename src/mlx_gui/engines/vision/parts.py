@@ -1,6 +1,6 @@
 """What the text engine is given of a model that sees: its language model, its table, its tower."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -9,6 +9,7 @@ import mlx.core as mx
 import mlx.nn as nn
 
 from mlx_gui.engines.text.pictures import Glance, Placed, Tower
+from mlx_gui.engines.vision import gemma3n
 from mlx_gui.engines.vision.language import Language
 
 
@@ -21,8 +22,11 @@ class Parts:
     tower: Tower
 
 
-def parts_of(model: Any, *, position_axes: int) -> Parts:
+def parts_of(model: Any, config: Mapping[str, Any], *, position_axes: int) -> Parts:
     """The parts of mlx-vlm's `model`, none of whose weights need be in memory yet."""
+    if config["model_type"] == gemma3n.MODEL_TYPE:
+        language = gemma3n.with_language_of_mlx_lm(model, config)
+        return Parts(language, partial(gemma3n.embed, language), partial(gemma3n.look, model))
     language = Language(model.language_model, position_axes)
     return Parts(language, model.language_model.model.embed_tokens, partial(_look, model))
 
