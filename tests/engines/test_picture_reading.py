@@ -10,7 +10,10 @@ from PIL import Image
 
 from mlx_gui.core.blob import Blob
 from mlx_gui.core.errors import Cancelled, InvalidRequest, PayloadTooLarge, UnsupportedMedia
+from mlx_gui.core.generation import ImagePart
+from mlx_gui.engines.base import TakesLong, always_wanted
 from mlx_gui.engines.pictures.decoding import decode
+from mlx_gui.engines.pictures.desk import PictureDesk
 from mlx_gui.engines.pictures.picture import PictureLimits
 from mlx_gui.engines.pictures.reading import PictureReader
 from tests.support.pictures import BLUE, RED, encoded, plain
@@ -18,11 +21,11 @@ from tests.support.pictures import BLUE, RED, encoded, plain
 LIMITS = PictureLimits()
 
 
-def endless_jpeg() -> bytes:
+def endless_jpeg(passes: int = 3000) -> bytes:
     """A small file with thousands of passes over a large picture."""
     file = encoded(Image.new("L", (4000, 4000), 100), "JPEG", progressive=True)
     last_pass = file[file.rfind(b"\xff\xda") : -2]
-    return file[:-2] + last_pass * 3000 + b"\xff\xd9"
+    return file[:-2] + last_pass * passes + b"\xff\xd9"
 
 
 def children() -> list[psutil.Process]:
@@ -60,7 +63,7 @@ def test_a_refusal_comes_as_it_was_said(reader: PictureReader) -> None:
 
 
 def test_what_takes_for_ever_is_ended_and_the_next_picture_is_read() -> None:
-    reader = PictureReader(max_s=5)
+    reader = PictureReader(max_s=1)
 
     with pytest.raises(PayloadTooLarge, match="too long") as refusal:
         reader.decode(endless_jpeg(), limits=LIMITS, where="images[0]")
@@ -123,6 +126,31 @@ def test_a_picture_whose_process_is_killed_is_read_once_more(
         with pytest.raises(PayloadTooLarge, match="was ended"):
             reader.decode(endless_jpeg(), limits=LIMITS, still_wanted=kill)
     assert len(killed) == times
+
+
+def test_a_request_whose_pictures_take_long_is_put_off_and_has_them_later() -> None:
+    desk = PictureDesk(quick_s=0)
+    slow = (ImagePart(plain(RED)), ImagePart(endless_jpeg(20)))
+    reading = desk.read(slow)
+    assert next(reading).size == (64, 64)
+    with pytest.raises(TakesLong) as put_off:
+        next(reading)
+    # Others are read meanwhile, also one with the same file.
+    assert [each.size for each in desk.read((ImagePart(plain(BLUE)),))] == [(64, 64)]
+    put_off.value.work(always_wanted)
+    with pytest.raises(TakesLong):
+        list(desk.read(tuple(ImagePart(part.data) for part in slow)))
+    assert [each.size for each in desk.read(slow)] == [(64, 64), (2048, 2048)]
+    desk.close()
+
+
+def test_a_picture_that_takes_for_ever_is_refused_where_it_may_take_long() -> None:
+    desk = PictureDesk(quick_s=0, most_s=0.3)
+    with pytest.raises(TakesLong) as put_off:
+        list(desk.read((ImagePart(endless_jpeg(), where="images[0]"),)))
+    with pytest.raises(PayloadTooLarge, match=r"images\[0\].*too long"):
+        put_off.value.work(always_wanted)
+    desk.close()
 
 
 def test_nothing_is_left_of_a_reader_that_is_closed_or_forgotten() -> None:

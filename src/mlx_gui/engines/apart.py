@@ -31,6 +31,10 @@ class TooMuch(Exception):
     """The work was ended; the text says what it took too much of."""
 
 
+class TooLong(TooMuch):
+    """The work was ended since its time was over."""
+
+
 class Ended(TooMuch):
     """The child was ended, and not by us: most likely the system had no memory for it."""
 
@@ -116,7 +120,7 @@ class ApartProcess:
 
     def _check(self, until_s: float) -> None:
         if time.monotonic() > until_s:
-            raise TooMuch("it runs for too long")
+            raise TooLong("it runs for too long")
         if self._held_bytes() > self._memory_bytes:
             raise TooMuch("it needs too much memory")
 

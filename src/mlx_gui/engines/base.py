@@ -47,6 +47,18 @@ class PreparedRequest:
     tenant: str = LOCAL_TENANT
 
 
+class TakesLong(Exception):
+    """Raised while a request is prepared: others are to pass while it waits for some work.
+
+    `work` is for another thread. Once it has returned, the request is prepared anew. It raises as
+    `Engine.prepare` does.
+    """
+
+    def __init__(self, work: Callable[[StillWanted], None]) -> None:
+        super().__init__("The request waits for work that takes long.")
+        self.work = work
+
+
 @dataclass(frozen=True, slots=True)
 class StepEvents:
     """What one step brought for one request."""
@@ -73,6 +85,7 @@ class Engine(Protocol):
         Events are the whole answer of a request that needs no MLX, like one about tokens; the last
         of them is Usage. Raises what `still_wanted` raises, InvalidRequest and its kin, and
         `cannot_answer` for a request of another kind; nothing that this lets through may hurt MLX.
+        Raises TakesLong for one that is to be prepared later.
         """
         ...
 

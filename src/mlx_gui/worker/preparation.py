@@ -1,6 +1,7 @@
 """The preparation thread: requests are read and checked while the main thread answers others."""
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from typing import Any
 from mlx_gui.core.errors import Cancelled
 from mlx_gui.core.generation import Event
 from mlx_gui.core.model import MemoryUse
-from mlx_gui.engines.base import Engine, PreparedRequest, StillWanted
+from mlx_gui.engines.base import Engine, PreparedRequest, StillWanted, TakesLong
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import Cancel, Output, Pong, RequestEvents, StartRequest
 from mlx_gui.worker.guard import guarded
@@ -58,6 +59,73 @@ class Preparing:
         return Pong(nonce, memory, request_id, time.monotonic() - since_s)
 
 
+class Detour:
+    """A thread for requests that take long to prepare; they come back when the work is done.
+
+    It is started with the first of them. `preparing` keeps a cancelled one for as long as it is
+    away, also when its Cancel has passed.
+    """
+
+    def __init__(
+        self,
+        to_prepare: "queue.SimpleQueue[StartRequest | Cancel]",
+        channel: BlockingChannel,
+        preparing: Preparing,
+    ) -> None:
+        self._to_prepare = to_prepare
+        self._channel = channel
+        self._preparing = preparing
+        self._work: queue.SimpleQueue[tuple[StartRequest, Callable[[], None]]] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        # Those that are away, and whether their Cancel has passed meanwhile.
+        self._away: dict[str, bool] = {}
+        self._started = False
+
+    def take(self, message: StartRequest, work: Callable[[], None]) -> None:
+        """Do `work` and let the request come back; what fails is answered here."""
+        with self._lock:
+            self._away.setdefault(message.request_id, False)
+        self._work.put((message, work))
+        if not self._started:
+            self._started = True
+            threading.Thread(target=self._run, name="detour", daemon=True).start()
+
+    def is_away(self, request_id: str) -> bool:
+        """Whether the request was taken and has not ended."""
+        with self._lock:
+            return request_id in self._away
+
+    def passes(self, request_id: str) -> bool:
+        """Whether the request is away whose Cancel comes by."""
+        with self._lock:
+            if request_id in self._away:
+                self._away[request_id] = True
+            return request_id in self._away
+
+    def end(self, request_id: str) -> None:
+        """The request is prepared, or answered."""
+        with self._lock:
+            cancelled = self._away.pop(request_id, False)
+        if cancelled:
+            self._preparing.forget(request_id)
+
+    def _run(self) -> None:
+        while True:
+            message, work = self._work.get()
+            guarded(self._channel, message.request_id, partial(self._do, message, work))
+
+    def _do(self, message: StartRequest, work: Callable[[], None]) -> None:
+        came = False
+        try:
+            work()
+            came = True
+        finally:
+            if came:
+                self._to_prepare.put(message)
+            else:
+                self.end(message.request_id)
+
+
 def prepare_requests(
     engine: Engine,
     to_prepare: "queue.SimpleQueue[StartRequest | Cancel]",
@@ -67,7 +135,7 @@ def prepare_requests(
     preparing: Preparing,
     done_with_one: Callable[[], None],
 ) -> None:
-    """Prepare requests in the order they came, for ever.
+    """Prepare requests in the order they came, for ever; what takes long lets others pass.
 
     A request that passes is reported as `Prepared` and goes to `inbox`; one that does not, and one
     that needs no MLX, is answered here and never reaches the main thread. After each of them
@@ -77,27 +145,38 @@ def prepare_requests(
     def tell(request_id: str, *events: Event) -> None:
         channel.send(Output((RequestEvents(request_id, events),)))
 
+    detour = Detour(to_prepare, channel, preparing)
     while True:
         message = to_prepare.get()
+        request_id = message.request_id
         if isinstance(message, Cancel):
-            preparing.forget(message.request_id)
+            if not detour.passes(request_id):
+                preparing.forget(request_id)
             inbox.put(message)
             continue
-        request_id = message.request_id
+        back = detour.is_away(request_id)
         check = partial(preparing.check, request_id)
         with preparing.of(request_id):
             done = guarded(channel, request_id, partial(_prepare, engine, message, check))
+        if isinstance(done, TakesLong):
+            detour.take(message, partial(done.work, check))
+        else:
+            detour.end(request_id)
         if isinstance(done, PreparedRequest):
             tell(request_id, done.told)
             inbox.put(replace(done, tenant=message.tenant))
-        elif done is not None:
+        elif isinstance(done, tuple):
             tell(request_id, *done)
-        done_with_one()
+        if not back:
+            done_with_one()
 
 
 def _prepare(
     engine: Engine, message: StartRequest, check: StillWanted
-) -> PreparedRequest | tuple[Event, ...]:
-    """The request ready for the main thread, or its whole answer."""
+) -> PreparedRequest | tuple[Event, ...] | TakesLong:
+    """The request ready for the main thread, or its whole answer, or why it has to wait."""
     check()
-    return engine.prepare(message.request_id, message.request, check)
+    try:
+        return engine.prepare(message.request_id, message.request, check)
+    except TakesLong as long:
+        return long

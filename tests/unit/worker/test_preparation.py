@@ -5,9 +5,10 @@ import socket
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from mlx_gui.core.errors import Cancelled
+from mlx_gui.core.errors import Cancelled, InvalidRequest
 from mlx_gui.core.generation import (
     Event,
     Failed,
@@ -16,7 +17,7 @@ from mlx_gui.core.generation import (
     WorkerRequest,
 )
 from mlx_gui.core.model import LoadSpec, TextOptions
-from mlx_gui.engines.base import PreparedRequest, StillWanted, always_wanted
+from mlx_gui.engines.base import PreparedRequest, StillWanted, TakesLong, always_wanted
 from mlx_gui.engines.fake.text import FakeEngine
 from mlx_gui.ipc.channel import BlockingChannel, FrameReader
 from mlx_gui.ipc.messages import Cancel, FromChild, Output, StartRequest
@@ -145,3 +146,76 @@ def test_what_is_admitted_says_whose_it_is() -> None:
         thread.ask("one", tenant="ann")
         admitted = thread.inbox.get(timeout=DEADLINE_S)
         assert (admitted.request_id, admitted.tenant) == ("one", "ann")
+
+
+class Slow(FakeEngine):
+    """One of whose requests need work first: `going_on` lets it end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.load(LoadSpec("fake/echo", "", "text", "", "stored", TextOptions(4096, 2)), _report)
+        self.begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self.going_on: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
+        self._worked = set[str]()
+
+    def prepare(
+        self,
+        request_id: str,
+        request: WorkerRequest,
+        still_wanted: StillWanted = always_wanted,
+    ) -> PreparedRequest | tuple[Event, ...]:
+        if request_id.startswith("long") and request_id not in self._worked:
+            raise TakesLong(partial(self._work, request_id))
+        return super().prepare(request_id, request, still_wanted)
+
+    def _work(self, request_id: str, still_wanted: StillWanted) -> None:
+        self.begun.put(request_id)
+        problem = self.going_on.get(timeout=DEADLINE_S)
+        still_wanted()
+        if problem is not None:
+            raise problem
+        self._worked.add(request_id)
+
+
+def test_what_takes_long_lets_others_pass_and_comes_back() -> None:
+    engine = Slow()
+    with prepared_by(engine) as thread:
+        thread.ask("long")
+        assert engine.begun.get(timeout=DEADLINE_S) == "long"
+        thread.ask("quick")
+        assert thread.told()[0] == "quick"
+        engine.going_on.put(None)
+        assert thread.told()[0] == "long"
+        admitted = [thread.inbox.get(timeout=DEADLINE_S) for _ in range(2)]
+        assert [each.request_id for each in admitted] == ["quick", "long"]
+
+
+def test_what_cannot_be_done_is_answered_and_the_next_one_is_done() -> None:
+    engine = Slow()
+    with prepared_by(engine) as thread:
+        for request_id in ("long", "long, too"):
+            thread.ask(request_id)
+        engine.going_on.put(InvalidRequest("no", hint="none"))
+        request_id, event = thread.told()
+        assert (request_id, event.error.code) == ("long", InvalidRequest.code)
+        engine.going_on.put(None)
+        assert thread.told()[0] == "long, too"
+        assert thread.inbox.get(timeout=DEADLINE_S).request_id == "long, too"
+
+
+def test_what_is_cancelled_while_it_takes_long_ends_and_its_id_is_free_again() -> None:
+    engine = Slow()
+    with prepared_by(engine) as thread:
+        thread.ask("long")
+        assert engine.begun.get(timeout=DEADLINE_S) == "long"
+        thread.cancel("long")
+        # By now its Cancel has passed.
+        assert isinstance(thread.inbox.get(timeout=DEADLINE_S), Cancel)
+        engine.going_on.put(None)
+        request_id, event = thread.told()
+        assert (request_id, event.error.code) == ("long", Cancelled.code)
+        thread.ask("long")
+        assert engine.begun.get(timeout=DEADLINE_S) == "long"
+        engine.going_on.put(None)
+        assert thread.told()[0] == "long"
+        thread.preparing.check("long")

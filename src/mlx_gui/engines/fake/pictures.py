@@ -10,8 +10,8 @@ from mlx_gui.core.generation import ImagePart, Message
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import StillWanted
 from mlx_gui.engines.fake.loading import scripted_name
+from mlx_gui.engines.pictures.desk import PictureDesk
 from mlx_gui.engines.pictures.picture import Picture
-from mlx_gui.engines.pictures.reading import PictureReader
 
 _PATCH_PIXELS = 28 * 28
 _SEEING = "vision"
@@ -37,14 +37,14 @@ class FakeEyes:
     """Reads the pictures of requests as engines that see do, in a process of its own."""
 
     def __init__(self) -> None:
-        self._reader = PictureReader()
+        self._desk = PictureDesk()
 
     def see(
         self, messages: Sequence[Message], spec: LoadSpec, still_wanted: StillWanted
     ) -> tuple[Seen, ...]:
         """All pictures, in their order.
 
-        Raises as `PictureReader.decode` does, CapabilityMissing where the model is blind, and
+        Raises as `PictureDesk.read` does, CapabilityMissing where the model is blind, and
         InvalidRequest for one in a place that its template has not got.
         """
         parts = [
@@ -65,12 +65,12 @@ class FakeEyes:
                     hint="Put the pictures into messages of the user.",
                     param=part.where or "messages",
                 )
-        return tuple(
-            _seen(self._reader.read(part, still_wanted=still_wanted), part) for _, part in parts
-        )
+        shown = [part for _, part in parts]
+        read = self._desk.read(shown, still_wanted=still_wanted)
+        return tuple(_seen(picture, part) for picture, part in zip(read, shown, strict=True))
 
     def close(self) -> None:
-        self._reader.close()
+        self._desk.close()
 
 
 def _seen(picture: Picture, part: ImagePart) -> Seen:

@@ -12,8 +12,7 @@ from PIL import Image
 
 from mlx_gui.core.blob import Content, size_of
 from mlx_gui.core.errors import ErrorInfo, PayloadTooLarge, from_info
-from mlx_gui.core.generation import ImagePart
-from mlx_gui.engines.apart import FAILED, ApartProcess, Ended, TooMuch
+from mlx_gui.engines.apart import FAILED, ApartProcess, Ended, TooLong, TooMuch
 from mlx_gui.engines.base import StillWanted, always_wanted
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits, Size, named
 
@@ -55,20 +54,25 @@ class PictureReader:
         limits: PictureLimits,
         where: str = "",
         still_wanted: StillWanted = always_wanted,
+        quick_s: float | None = None,
     ) -> Picture:
         """As `decoding.py:decode`, whatever the file does to its decoder.
 
         Raises PayloadTooLarge also for what takes too long or too much memory; what `still_wanted`
-        raises meanwhile; WorkerFailed where no process can be started.
+        raises meanwhile; WorkerFailed where no process can be started; TooLong for what takes more
+        than `quick_s`, if that is less than may be taken.
         """
+        max_s = self._max_s if quick_s is None else min(quick_s, self._max_s)
         asked = msgspec.msgpack.encode(AskedPicture(content, limits, where))
         try:
             try:
-                kind, answer = self._ask(asked, still_wanted)
+                kind, answer = self._ask(asked, max_s, still_wanted)
             except Ended:
                 # Somebody else may have been the reason; a second time it is the picture.
-                kind, answer = self._ask(asked, still_wanted)
+                kind, answer = self._ask(asked, max_s, still_wanted)
         except TooMuch as problem:
+            if isinstance(problem, TooLong) and max_s < self._max_s:
+                raise
             raise _too_heavy(size_of(content), str(problem), where=where) from problem
         if kind == FAILED:
             raise from_info(msgspec.msgpack.decode(answer, type=ErrorInfo))
@@ -76,23 +80,18 @@ class PictureReader:
         image = Image.frombytes("RGB", read.size, read.pixels)
         return Picture(image, read.digest, read.original_size)
 
-    def _ask(self, asked: bytes, still_wanted: StillWanted) -> tuple[bytes, bytes]:
+    def _ask(self, asked: bytes, max_s: float, still_wanted: StillWanted) -> tuple[bytes, bytes]:
         if self._apart is not None and not self._apart.usable():
             # The system may have ended it while it had nothing to do.
             self.close()
         if self._apart is None:
             self._apart = ApartProcess.start("pictures", memory_bytes=self._memory_bytes)
         try:
-            until_s = time.monotonic() + self._max_s
+            until_s = time.monotonic() + max_s
             return self._apart.ask(asked, until_s=until_s, look=still_wanted)
         finally:
             if not self._apart.usable():
                 self.close()
-
-    def read(self, part: ImagePart, *, still_wanted: StillWanted = always_wanted) -> Picture:
-        """The picture of a message, as `decode`."""
-        limits = PictureLimits(most_pixels=part.most_pixels)
-        return self.decode(part.data, limits=limits, where=part.where, still_wanted=still_wanted)
 
     def close(self) -> None:
         """End the process; the next picture has a new one."""

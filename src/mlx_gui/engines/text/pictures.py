@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from mlx_gui.core.errors import ContextTooLong, InvalidRequest
 from mlx_gui.core.generation import ImagePart, Message
 from mlx_gui.engines.base import StillWanted
+from mlx_gui.engines.pictures.desk import PictureDesk
+from mlx_gui.engines.pictures.picture import Picture
 from mlx_gui.engines.text.inputs import Digest, Imprint, Positions
 
 Pixels = Mapping[str, NDArray[Any]]
@@ -58,12 +60,13 @@ class Eyes(Protocol):
 
     marker: int
     """The token that stands in a prompt where a picture is to be."""
+    most_pixels: int
+    """Larger pictures are scaled down before they come here."""
 
-    def read(self, part: ImagePart, *, still_wanted: StillWanted) -> Read:
-        """The picture of `part`.
+    def read(self, picture: Picture, *, where: str) -> Read:
+        """The picture that stands there in a request.
 
-        Raises what `engines.pictures.reading.PictureReader.decode` raises, and InvalidRequest for
-        one that the model cannot look at.
+        Raises InvalidRequest for one that the model cannot look at.
         """
         ...
 
@@ -102,14 +105,22 @@ class Album:
     def __init__(self, eyes: Eyes, context: int) -> None:
         self.eyes = eyes
         self._context = context
+        self._desk = PictureDesk()
         self._read: dict[int, Read] = {}
 
     def read(self, messages: Sequence[Message], still_wanted: StillWanted) -> None:
-        """Read all pictures of `messages`. Raises as `Eyes.read` does, and ContextTooLong."""
+        """Read all pictures of `messages`.
+
+        Raises as `PictureDesk.read` and `Eyes.read` do, and ContextTooLong.
+        """
         self._read = {}
         tokens = 0
-        for place, part in enumerate(pictures_in(messages)):
-            read = self.eyes.read(part, still_wanted=still_wanted)
+        parts = pictures_in(messages)
+        pictures = self._desk.read(
+            parts, most_pixels=self.eyes.most_pixels, still_wanted=still_wanted
+        )
+        for place, (part, picture) in enumerate(zip(parts, pictures, strict=True)):
+            read = self.eyes.read(picture, where=part.where)
             self._read[id(part)] = read
             tokens += len(read.ids)
             if tokens > self._context:

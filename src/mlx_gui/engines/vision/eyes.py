@@ -14,10 +14,7 @@ from PIL.Image import Image
 from transformers import AutoImageProcessor
 
 from mlx_gui.core.errors import InvalidRequest, LoadFailed
-from mlx_gui.core.generation import ImagePart
-from mlx_gui.engines.base import StillWanted
-from mlx_gui.engines.pictures.picture import PictureLimits
-from mlx_gui.engines.pictures.reading import PictureReader
+from mlx_gui.engines.pictures.picture import Picture
 from mlx_gui.engines.text.inputs import Positions
 from mlx_gui.engines.text.pictures import Eyes, Pixels, Read
 from mlx_gui.engines.vision import mrope
@@ -48,17 +45,9 @@ class _Eyes(ABC):
 
     def __init__(self, marker: int, most_pixels: int) -> None:
         self.marker = marker
-        self._most_pixels = most_pixels
-        self._reader = PictureReader()
+        self.most_pixels = most_pixels
 
-    def read(self, part: ImagePart, *, still_wanted: StillWanted) -> Read:
-        most_pixels = min(part.most_pixels, self._most_pixels)
-        picture = self._reader.decode(
-            part.data,
-            limits=PictureLimits(most_pixels=most_pixels),
-            where=part.where,
-            still_wanted=still_wanted,
-        )
+    def read(self, picture: Picture, *, where: str) -> Read:
         try:
             ids, grid = self._tokens(picture.image)
         except _UNREADABLE as error:
@@ -66,14 +55,14 @@ class _Eyes(ABC):
                 f"The model cannot look at a picture of {picture.size[0]}x{picture.size[1]} "
                 f"pixels: {error}",
                 hint="Send it in another size.",
-                param=part.where or None,
+                param=where or None,
             ) from error
         return Read(
             picture.digest,
             ids,
             grid,
             pixels=lambda: self._pixels(picture.image),
-            scaled_down=picture.scaled_down_words(part.where),
+            scaled_down=picture.scaled_down_words(where),
         )
 
     def spelt(self, text: str) -> str:
