@@ -1,6 +1,7 @@
 """Models that see: their tokens are those of plain mlx-vlm, and all else is as for text."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -402,6 +403,25 @@ def test_a_picture_that_the_system_shows_is_the_users_where_the_template_refuses
     shown = look(Message("system", (picture("red"),)), user(ONE))
     moved = look(user(picture("red"), "\n\n", ONE))
     assert ids(engine.answer(shown)) == ids(engine.answer(moved))
+    told = engine.prepare("moved", structs.replace(shown, messages=_standing(shown.messages))).told
+    assert told.moved == ("messages[0].content[0]",)
+    assert engine.prepare("user's", moved).told.moved == ()
+
+
+def _standing(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """The same, in which pictures know where they stand."""
+    return tuple(
+        structs.replace(
+            message,
+            parts=tuple(
+                structs.replace(part, where=f"messages[{index}].content[{place}]")
+                if isinstance(part, ImagePart)
+                else part
+                for place, part in enumerate(message.parts)
+            ),
+        )
+        for index, message in enumerate(messages)
+    )
 
 
 @pytest.mark.parametrize(

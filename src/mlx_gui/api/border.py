@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.notices import (
     LEFT_OUT_HEADER,
+    MOVED_HEADER,
     NOT_ENFORCED_HEADER,
     SCALED_DOWN_HEADER,
     TRANSCRIBED_HEADER,
@@ -97,6 +98,7 @@ def _log_notices(notices: Notices) -> None:
             left_out=headers.get(LEFT_OUT_HEADER),
             not_enforced=headers.get(NOT_ENFORCED_HEADER),
             scaled_down=headers.get(SCALED_DOWN_HEADER),
+            moved=headers.get(MOVED_HEADER),
             transcribed=headers.get(TRANSCRIBED_HEADER),
         )
 

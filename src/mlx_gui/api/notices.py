@@ -9,6 +9,7 @@ from mlx_gui.core.generation import Event, Prepared
 LEFT_OUT_HEADER = "x-mlx-gui-left-out"
 NOT_ENFORCED_HEADER = "x-mlx-gui-not-enforced"
 SCALED_DOWN_HEADER = "x-mlx-gui-scaled-down"
+MOVED_HEADER = "x-mlx-gui-moved"
 TRANSCRIBED_HEADER = "x-mlx-gui-transcribed"
 MAX_CHARACTERS = 1000
 """Of one header; what is more is counted."""
@@ -38,6 +39,10 @@ class Notices:
         """Pictures that have lost pixels, in words: where they stand, and both sizes."""
         self._note(SCALED_DOWN_HEADER, pictures)
 
+    def moved(self, pictures: Iterable[str]) -> None:
+        """Pictures of the system's that are in the user's next message, by where they stand."""
+        self._note(MOVED_HEADER, pictures)
+
     def transcribed(self, sounds: Iterable[str]) -> None:
         """Sounds that were written down first, in words: where they stand, and by which model."""
         self._note(TRANSCRIBED_HEADER, sounds)
@@ -55,6 +60,7 @@ class Notices:
                     self.not_enforced(event.not_enforced)
                     self.leave_out(event.left_out)
                     self.scaled_down(event.scaled_down)
+                    self.moved(event.moved)
                 yield event
 
     def headers(self) -> dict[str, str]:

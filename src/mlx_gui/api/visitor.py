@@ -10,6 +10,7 @@ from starlette.types import Scope
 
 from mlx_gui.api.notices import (
     LEFT_OUT_HEADER,
+    MOVED_HEADER,
     NOT_ENFORCED_HEADER,
     SCALED_DOWN_HEADER,
     TRANSCRIBED_HEADER,
@@ -33,6 +34,7 @@ _EXPOSED = (
     LEFT_OUT_HEADER,
     NOT_ENFORCED_HEADER,
     SCALED_DOWN_HEADER,
+    MOVED_HEADER,
     TRANSCRIBED_HEADER,
 )
 _STATE_KEY = "visitor"

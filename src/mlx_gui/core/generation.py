@@ -223,7 +223,8 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     `truncated_messages` of the oldest turns were dropped to make the prompt fit, and
     `truncated_tokens` of the ids that it follows on. `not_enforced` are the places of keywords in
     schemas that the answer may break. `left_out` says in words what else the answer does without,
-    `scaled_down` which pictures have lost pixels.
+    `scaled_down` which pictures have lost pixels. `moved` is where pictures stand that the template
+    has no place for there: they are in the user's next message.
     """
 
     prompt_tokens: int
@@ -232,6 +233,7 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     truncated_tokens: int = 0
     left_out: tuple[str, ...] = ()
     scaled_down: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):

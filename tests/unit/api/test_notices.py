@@ -9,6 +9,7 @@ import pytest
 from mlx_gui.api.notices import (
     LEFT_OUT_HEADER,
     MAX_CHARACTERS,
+    MOVED_HEADER,
     NOT_ENFORCED_HEADER,
     SCALED_DOWN_HEADER,
     Notices,
@@ -32,6 +33,7 @@ async def in_part(_: GenerateRequest) -> AsyncGenerator[Event]:
         3,
         not_enforced=("#/properties/tags/uniqueItems",),
         scaled_down=("images[0] from 4000x3000 to 2365x1774",),
+        moved=("messages[0].content[0].image_url",),
     )
     yield Done(0, "stop")
     yield Usage(3, 0)
@@ -51,6 +53,7 @@ def test_what_was_not_taken_as_it_came_is_in_headers_of_every_family(
     assert answer.status_code == 200, answer.text
     assert answer.headers[NOT_ENFORCED_HEADER] == "#/properties/tags/uniqueItems"
     assert answer.headers[SCALED_DOWN_HEADER] == "images[0] from 4000x3000 to 2365x1774"
+    assert answer.headers[MOVED_HEADER] == "messages[0].content[0].image_url"
     assert LEFT_OUT_HEADER not in answer.headers
 
 

@@ -75,7 +75,8 @@ class Conversation:
     With `special` the tokenizer is to add the tokens that begin a text, which templates write
     themselves. `opened` is the part of the text that belongs to the answer already. A `wedge`
     stands in control tokens that were typed; then `controls` knows the ids of `text`. The template
-    has written a sign for each of `pictures`.
+    has written a sign for each of `pictures`; of those that the system shows, the `moved` ones, by
+    where they stand, are in the user's next message.
     """
 
     text: str
@@ -85,6 +86,7 @@ class Conversation:
     opened: str = ""
     wedge: str | None = None
     pictures: tuple[ImagePart, ...] = ()
+    moved: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -157,7 +159,7 @@ class ChatFormat:
             variables["add_generation_prompt"] = False
         else:
             variables["add_generation_prompt"] = generation_prompt
-        text = self._rendered(source, turns, variables)
+        text, told = self._rendered(source, turns, variables)
         if opened:
             text = _cut_behind_beginning(text)
         return Conversation(
@@ -168,6 +170,7 @@ class ChatFormat:
             opened if texts.wedge is None else without_wedges(opened, texts.wedge),
             texts.wedge,
             pictures_in(messages),
+            _moved(messages, told),
         )
 
     def _known_to(
@@ -189,8 +192,8 @@ class ChatFormat:
 
     def _rendered(
         self, source: str | None, turns: Sequence[Turn], variables: Mapping[str, Any]
-    ) -> str:
-        """Templates that refuse the messages as they are get them in other shapes."""
+    ) -> tuple[str, Sequence[Turn]]:
+        """The text, and the turns in which the template took them: refused ones change shape."""
         run = self._run_library if source is None else partial(self._templates.render, source)
         tried: list[Sequence[Turn]] = []
         refusal: TemplateFailed | None = None
@@ -200,7 +203,7 @@ class ChatFormat:
                 continue
             tried.append(shape)
             try:
-                return run({**variables, "messages": shape})
+                return run({**variables, "messages": shape}), shape
             except TemplateFailed as failure:
                 refusal = refusal or failure
         raise InvalidRequest(
@@ -347,3 +350,11 @@ def _library_tools(tokenizer: TokenizerWrapper) -> LibraryTools | None:
         tokenizer.tool_call_end or "",
         parse,
     )
+
+
+def _moved(messages: Sequence[Message], told: Sequence[Turn]) -> tuple[str, ...]:
+    """Pictures that the system shows, where the turns that were `told` are not the system's."""
+    if any(turn["role"] == "system" for turn in told):
+        return ()
+    shown = pictures_in([message for message in messages if message.role == "system"])
+    return tuple(picture.where for picture in shown if picture.where)

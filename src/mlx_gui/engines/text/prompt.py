@@ -71,7 +71,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A prompt before its checks. `pictures` begin at these tokens."""
+    """A prompt before its checks. `pictures` begin at these tokens; see `Conversation.moved`."""
 
     ids: list[int]
     dialect: Dialect
@@ -82,6 +82,7 @@ class _Text:
     end_tokens: frozenset[int] = frozenset()
     dropped_ids: int = 0
     pictures: tuple[tuple[int, Read], ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 class Preparation:
@@ -174,6 +175,7 @@ class Preparation:
             scaled_down=tuple(
                 read.scaled_down for _, read in prompt.pictures if read.scaled_down is not None
             ),
+            moved=prompt.moved,
         )
         return PreparedRequest(request_id, payload, told)
 
@@ -262,6 +264,7 @@ class Preparation:
             boundaries,
             dropped_ids=len(request.earlier) - len(earlier),
             pictures=pictures,
+            moved=conversation.moved,
         )
 
     def _look_at(self, request: GenerateRequest) -> None:
