@@ -179,9 +179,11 @@ def behind_results(messages: Iterable[Message]) -> tuple[Message, ...]:
 
 def refuse(sense: Sense, *, type_: str, where: str) -> Never:
     """Raises CapabilityMissing for what the user shows now."""
+    able = "cannot hear" if sense == "sound" else "reads text only"
     raise CapabilityMissing(
-        f"This model reads text only, but `{where}` is {sense} (`{type_}`).",
-        hint="Leave it out, or set chat_audio_model to a speech model that writes it down."
+        f"This model {able}, but `{where}` is {sense} (`{type_}`).",
+        hint="Leave it out, or send it to /v1/chat/completions, where the speech model that "
+        "chat_audio_model names writes it down."
         if sense == "sound"
         else "Leave it out, send what it says as text, or ask a model that takes pictures and "
         "files.",
