@@ -122,7 +122,7 @@ def check(plan: Plan, found: Filled) -> None:
     need = plan.need
     within(found.load.process_bytes, need.load_peak_bytes)
     within(found.load.mlx_bytes, need.load_peak_bytes - need.process_bytes)
-    within(found.steady.process_bytes, need.total_bytes)
+    within(found.steady.process_bytes, need.total_bytes - need.readers_bytes)
     within(found.steady.mlx_bytes, need.mlx_bytes)
 
 

@@ -18,7 +18,7 @@ from mlx_gui.core.model import (
     WeightForm,
 )
 from mlx_gui.kinds.vision_facts import VisionFacts, VisionOptions
-from mlx_gui.kinds.vision_memory import looking_bytes
+from mlx_gui.kinds.vision_memory import PICTURE_READERS_BYTES, looking_bytes
 
 PROCESS_BYTES: Mapping[Backend, int] = MappingProxyType(
     {"cpu": 93_000_000, "metal": 115_000_000, "cuda": 115_000_000}
@@ -114,14 +114,16 @@ def text_need(
         working_bytes = max(working_bytes, _working_bytes(second))
     # What is freed stays with MLX until it is cleared, or is used again.
     cached_bytes = min(working_bytes, LIMITS[backend].cache_bytes or MLX_CACHE_BYTES)
+    readers_bytes = PICTURE_READERS_BYTES if isinstance(spec.options, VisionOptions) else 0
     return MemoryNeed(
         weights_bytes=held_bytes,
         kv_bytes=kv_bytes,
-        overhead_bytes=process_bytes + working_bytes + cached_bytes,
+        overhead_bytes=process_bytes + working_bytes + cached_bytes + readers_bytes,
         load_peak_bytes=process_bytes + peak_bytes,
         prefix_bytes=spec.text.prefix_cache_bytes,
         process_bytes=process_bytes,
         cached_bytes=cached_bytes,
+        readers_bytes=readers_bytes,
     )
 
 

@@ -13,7 +13,7 @@ from mlx_gui.core.device import Backend, DeviceFacts
 from mlx_gui.core.model import Model, TextOptions
 from mlx_gui.kinds.registry import KINDS, read_facts, recognise
 from mlx_gui.kinds.vision_facts import MOST_PIXELS, Tower, VisionFacts, VisionOptions
-from mlx_gui.kinds.vision_memory import looking_bytes
+from mlx_gui.kinds.vision_memory import PICTURE_READERS_BYTES, looking_bytes
 from mlx_gui.model_settings import resolve_model
 from tests.unit.kinds.folders import LLAMA, write_model
 
@@ -137,6 +137,17 @@ def test_looking_takes_scores_only_where_no_kernel_does_without() -> None:
     on_cpu = looking_bytes(tower, MOST_PIXELS, value_bytes=4, backend="cpu")
     on_metal = looking_bytes(tower, MOST_PIXELS, value_bytes=4, backend="metal")
     assert on_cpu - on_metal == 16 * 10_000**2 * 4
+
+
+def test_the_processes_that_read_pictures_are_planned(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path)
+    sees, blind = planned(folder).need, planned(folder, vision="off").need
+    assert sees.readers_bytes == PICTURE_READERS_BYTES
+    assert blind.readers_bytes == 0
+    assert sees.overhead_bytes >= sees.process_bytes + sees.cached_bytes + sees.readers_bytes
+    assert sees.mlx_bytes == sees.total_bytes - (
+        sees.process_bytes + sees.cached_bytes + sees.readers_bytes
+    )
 
 
 def test_pictures_are_scaled_down_where_looking_would_take_over_an_eighth(tmp_path: Path) -> None:
