@@ -32,6 +32,7 @@ from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.base import PreparedRequest, StepEvents
 from mlx_gui.kinds.vision_facts import VisionOptions
 from tests.support.models import changed_spec
+from tests.support.preparing import prepare
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 300
@@ -228,11 +229,13 @@ def _freeze_imports() -> None:
 
 
 def _admit(request_id: str, request: GenerateRequest, tenant: str = LOCAL_TENANT) -> None:
-    prepared = _engines[0].prepare(request_id, request)
+    prepared = prepare(_engines[0], request_id, request)
     _engines[0].admit(replace(prepared, tenant=tenant))
 
 
 def _method(name: str, *arguments: Any) -> Any:
+    if name == "prepare":
+        return prepare(_engines[0], *arguments)
     return getattr(_engines[0], name)(*arguments)
 
 

@@ -246,3 +246,23 @@ def values_of_rows() -> tuple[list[float], list[float]]:
                 break
     change = mx.abs(seen[0] - seen[1]).mean(axis=-1).tolist()
     return change[:2], change[2:4]
+
+
+def put_off(request: GenerateRequest) -> tuple[int, bool]:
+    """The tokens of a request that may take no time at first, and whether it was put off."""
+    from mlx_gui.engines.base import PreparedRequest, TakesLong, always_wanted
+    from tests.engines import remote
+
+    engine = remote._engines[0]
+    desk = engine._resident.preparation._album._desk
+    usual_s, desk._quick_s = desk._quick_s, 0
+    was_put_off = False
+    try:
+        engine.prepare("slow", request)
+    except TakesLong as long:
+        was_put_off = True
+        long.work(always_wanted)
+    prepared = engine.prepare("slow", request)
+    desk._quick_s = usual_s
+    assert isinstance(prepared, PreparedRequest)
+    return prepared.told.prompt_tokens, was_put_off

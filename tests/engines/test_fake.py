@@ -26,6 +26,7 @@ from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import Engine, PreparedRequest
 from mlx_gui.engines.fake.text import create
 from tests.support.pictures import BLUE, RED, plain
+from tests.support.preparing import prepare
 
 CALL = {"name": "look", "arguments": {"at": "sky"}}
 NEXT = {"name": "look", "arguments": {"at": "sea"}}
@@ -56,7 +57,7 @@ def loaded(name: str) -> Engine:
 
 def events_of(engine: Engine, *messages: Message) -> Iterator[Event]:
     """All events of an answer."""
-    prepared = engine.prepare("id", GenerateRequest(messages=messages))
+    prepared = prepare(engine, "id", GenerateRequest(messages=messages))
     assert isinstance(prepared, PreparedRequest)
     yield prepared.told
     engine.admit(prepared)
@@ -136,7 +137,7 @@ def test_pictures_are_told_in_their_order_with_what_they_cost() -> None:
 def test_the_tokens_of_pictures_are_counted() -> None:
     engine = loaded("fake/vision")
     asked = (Message("user", (TextPart("What is this?"), ImagePart(plain(RED)))),)
-    events = engine.prepare("id", TokenizeRequest(GenerateRequest(messages=asked)))
+    events = prepare(engine, "id", TokenizeRequest(GenerateRequest(messages=asked)))
     engine.close()
 
     assert isinstance(events, tuple)

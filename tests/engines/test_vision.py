@@ -43,11 +43,12 @@ from tests.engines.seeing import (
     look,
     picture,
     plain,
+    put_off,
     said,
     steps,
     user,
 )
-from tests.support.pictures import encoded
+from tests.support.pictures import encoded, endless_jpeg
 from tests.support.pictures import plain as plain_file
 
 PLENTY = 1 << 30
@@ -443,6 +444,16 @@ def _marker() -> int:
     from tests.engines import remote
 
     return remote._engines[0]._resident.loaded.eyes.marker
+
+
+def test_a_request_whose_picture_takes_long_is_prepared_when_that_is_read(
+    engine: RemoteEngine,
+) -> None:
+    engine.see(seeing(QWEN))
+    slow = look(user(picture("red"), ImagePart(endless_jpeg(20)), TWO))
+    tokens, was_put_off = engine.child.call(put_off, slow)
+    assert was_put_off
+    assert tokens == engine.answer(slow).usage.prompt_tokens
 
 
 def test_progress_counts_the_tokens_of_pictures(engine: RemoteEngine) -> None:

@@ -23,5 +23,12 @@ def plain(
     return encoded(Image.new("RGB", size, colour), format)
 
 
+def endless_jpeg(passes: int = 3000) -> bytes:
+    """A small file with thousands of passes over a large picture."""
+    file = encoded(Image.new("L", (4000, 4000), 100), "JPEG", progressive=True)
+    last_pass = file[file.rfind(b"\xff\xda") : -2]
+    return file[:-2] + last_pass * passes + b"\xff\xd9"
+
+
 def data_url(data: bytes, media_type: str = "image/png") -> str:
     return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

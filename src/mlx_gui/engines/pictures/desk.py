@@ -1,8 +1,10 @@
 """Where the pictures of requests are read: those that take long wait, and let others pass."""
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
+from operator import is_
 
 from mlx_gui.core.generation import ImagePart
 from mlx_gui.engines.apart import TooLong
@@ -24,6 +26,7 @@ class PictureDesk:
         self._quick_s = quick_s
         self._quick = PictureReader(max_s=most_s)
         self._patient = PictureReader(max_s=most_s)
+        self._lock = threading.Lock()
         self._read: list[tuple[Sequence[ImagePart], list[Picture]]] = []
 
     def read(
@@ -59,19 +62,17 @@ class PictureDesk:
     ) -> None:
         """For the other thread; they are there when the same request asks again."""
         read = [_decoded(self._patient, part, most_pixels, still_wanted) for part in parts]
-        self._read = [*self._read, (parts, read)][-_MOST_READ:]
+        with self._lock:
+            self._read = [*self._read, (parts, read)][-_MOST_READ:]
 
     def _known(self, parts: Sequence[ImagePart]) -> list[Picture] | None:
-        for entry in self._read:
-            asked, read = entry
-            if len(asked) == len(parts) and all(map(_is, asked, parts)):
-                self._read = [each for each in self._read if each is not entry]
-                return read
+        """Those of this very request, once: what is only alike is somebody else's."""
+        with self._lock:
+            for place, (asked, read) in enumerate(self._read):
+                if len(asked) == len(parts) and all(map(is_, asked, parts)):
+                    del self._read[place]
+                    return read
         return None
-
-
-def _is(one: ImagePart, other: ImagePart) -> bool:
-    return one is other
 
 
 def _decoded(
