@@ -22,6 +22,7 @@ main() {
     .venv/bin/python -m compileall -q src
     [ -z "$with_tests" ] || need_chromium
     [ -z "$with_tests" ] || want_ffmpeg
+    [ -z "$with_tests" ] || want_desktop
     [ -z "$with_bench" ] || make_bench "$host_python"
 }
 
@@ -114,6 +115,13 @@ need_chromium() {
 want_ffmpeg() {
     command -v ffmpeg >/dev/null || apt_install ffmpeg ||
         say "going on without ffmpeg: tests of M4A, MP4 and WebM are skipped. On Debian and Ubuntu: apt install ffmpeg"
+}
+
+# A bus and an X server, on which the tests have the tray; these are skipped without.
+want_desktop() {
+    [ "$(uname -s)" = Linux ] || return 0
+    { command -v Xvfb && command -v dbus-daemon; } >/dev/null || apt_install xvfb dbus-daemon ||
+        say "going on without Xvfb and D-Bus: tests of the tray are skipped. On Debian and Ubuntu: apt install xvfb dbus-daemon"
 }
 
 apt_install() {

@@ -101,6 +101,9 @@ class Config:
     offline: bool
     hub_endpoint: str
     hub_token: str | None
+    notify_downloads: bool
+    notify_failures: bool
+    notify_memory: bool
     blas: str
     engine: str
     sources: Mapping[str, Source]

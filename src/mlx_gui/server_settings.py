@@ -409,6 +409,24 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         plain=listed_token,
     ),
     Setting(
+        "notify_downloads",
+        "switch",
+        True,
+        "The tray tells when a download has finished or failed.",
+    ),
+    Setting(
+        "notify_failures",
+        "switch",
+        True,
+        "The tray tells when a model has failed, or the server has ended by itself.",
+    ),
+    Setting(
+        "notify_memory",
+        "switch",
+        True,
+        "The tray tells when memory is nearly full.",
+    ),
+    Setting(
         "blas",
         "text",
         "auto",

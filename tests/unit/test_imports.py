@@ -47,7 +47,13 @@ def test_a_blocked_library_cannot_be_imported(library: str) -> None:
 @pytest.mark.parametrize(
     ("module", "unloaded"),
     [
-        ("mlx_gui.cli.main", ["fastapi", "uvicorn", "sqlalchemy", "alembic", "httpx"]),
+        (
+            "mlx_gui.cli.main",
+            [
+                *("fastapi", "uvicorn", "sqlalchemy", "alembic", "httpx"),
+                *("mlx_gui.desktop", "mlx_gui.service", "dbus_fast", "pystray", "PIL"),
+            ],
+        ),
         ("mlx_gui.serve", ["alembic", "httpx", "huggingface_hub", "fastapi", "pydantic"]),
         (
             "mlx_gui.serve",

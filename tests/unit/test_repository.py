@@ -18,6 +18,11 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME = [Requirement(line) for line in PROJECT["project"]["dependencies"]]
+EXTRAS = [
+    Requirement(line)
+    for lines in PROJECT["project"]["optional-dependencies"].values()
+    for line in lines
+]
 TESTING = [Requirement(line) for line in PROJECT["dependency-groups"]["test"]]
 BENCHING = [Requirement(line) for line in PROJECT["dependency-groups"]["bench"]]
 BUILDING = [Requirement(line) for line in PROJECT["build-system"]["requires"]]
@@ -151,7 +156,8 @@ def test_scripts_can_be_run(script: str) -> None:
 
 def test_the_source_imports_only_declared_dependencies() -> None:
     providers = metadata.packages_distributions()
-    declared = {canonicalize_name(r.name) for r in RUNTIME} | {"pydantic-core"}  # half of pydantic
+    declared = {canonicalize_name(r.name) for r in RUNTIME + EXTRAS}
+    declared |= {"pydantic-core"}  # half of pydantic
     undeclared = {
         f"{name}: {package}"
         for name in SOURCES
@@ -175,7 +181,7 @@ def imported_packages(module: ast.Module) -> Iterator[str]:
 
 def test_every_dependency_has_its_line_in_the_document_and_no_other_has() -> None:
     rows = re.findall(r"^\| `([\w./@-]+)`", (ROOT / "docs/dependencies.md").read_text(), re.M)
-    declared = (*RUNTIME, *TESTING, *BENCHING, *BUILDING)
+    declared = (*RUNTIME, *EXTRAS, *TESTING, *BENCHING, *BUILDING)
     agents = json.loads((ROOT / "tests/agents/package.json").read_text())["dependencies"]
     assert sorted(set(rows)) == sorted({r.name for r in declared} | set(agents))
 
@@ -184,6 +190,8 @@ def test_every_dependency_has_its_line_in_the_document_and_no_other_has() -> Non
     ("file", "declared"),
     [
         ("run.txt", RUNTIME),
+        # The extras are tried by the tests.
+        ("test.txt", EXTRAS),
         ("test.txt", TESTING),
         ("bench.txt", BENCHING),
         ("build.txt", BUILDING),

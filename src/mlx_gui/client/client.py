@@ -8,6 +8,7 @@ from mlx_gui.client.embeddings import EmbeddingCalls
 from mlx_gui.client.jobs import JobCalls
 from mlx_gui.client.logs import LogCalls
 from mlx_gui.client.models import ModelCalls
+from mlx_gui.client.requests import RequestCalls
 from mlx_gui.client.sound import SoundCalls
 from mlx_gui.client.speech import SpeechCalls
 from mlx_gui.client.status import StatusCalls
@@ -21,6 +22,7 @@ class Client(
     DownloadCalls,
     JobCalls,
     LogCalls,
+    RequestCalls,
     AnswerCalls,
     EmbeddingCalls,
     SoundCalls,
