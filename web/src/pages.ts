@@ -2,13 +2,15 @@ import BookOpen from "@lucide/svelte/icons/book-open";
 import Boxes from "@lucide/svelte/icons/boxes";
 import Compass from "@lucide/svelte/icons/compass";
 import Download from "@lucide/svelte/icons/download";
+import Rocket from "@lucide/svelte/icons/rocket";
 import Settings from "@lucide/svelte/icons/settings";
 import SquareTerminal from "@lucide/svelte/icons/square-terminal";
 import type { Component } from "svelte";
 
 import { t } from "./lib/i18n";
 import { onTheirWay } from "./lib/state/downloads.svelte";
-import { HOME } from "./router.svelte";
+import { live } from "./lib/state/live.svelte";
+import { HOME, WELCOME } from "./router.svelte";
 
 type Group = keyof typeof t.nav.groups;
 
@@ -19,6 +21,8 @@ interface Entry {
   icon: typeof Boxes;
   /** What its entry tells beside its name, while there is something: a figure, and in words. */
   count?: () => { figure: number; words: string };
+  /** Whether it stands in the navigation now; the palette always has it. */
+  listed?: () => boolean;
 }
 
 /** A page of this application. `key` follows `G`. */
@@ -35,6 +39,15 @@ export interface Outside extends Entry {
 
 /** The navigation in its order; a page is added by one line. */
 export const ENTRIES: readonly (Page | Outside)[] = [
+  {
+    group: "models",
+    label: () => t.nav.welcome,
+    icon: Rocket,
+    path: WELCOME,
+    key: "h",
+    load: () => import("./pages/welcome/WelcomePage.svelte"),
+    listed: () => live.models?.length === 0,
+  },
   { group: "models", label: () => t.nav.installed, icon: Boxes, path: HOME, key: "m", load: () => import("./pages/models/ModelsPage.svelte") },
   {
     group: "models",

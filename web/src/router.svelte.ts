@@ -2,6 +2,8 @@ const BASE = "/admin";
 
 /** The page that is shown where none is asked for. */
 export const HOME = "/models";
+/** The page that is shown instead where no model is installed. */
+export const WELCOME = "/welcome";
 
 /** The address bar as state: `path` below `/admin`, and the query that filters and tabs live in. */
 class Router {

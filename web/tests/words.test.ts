@@ -6,15 +6,17 @@ import { downloads } from "../src/lib/i18n/en/downloads";
 import { frame } from "../src/lib/i18n/en/frame";
 import { models } from "../src/lib/i18n/en/models";
 import { settings } from "../src/lib/i18n/en/settings";
+import { welcome } from "../src/lib/i18n/en/welcome";
 import { api as germanApi } from "../src/lib/i18n/de/api";
 import { discover as germanDiscover } from "../src/lib/i18n/de/discover";
 import { downloads as germanDownloads } from "../src/lib/i18n/de/downloads";
 import { frame as germanFrame } from "../src/lib/i18n/de/frame";
 import { models as germanModels } from "../src/lib/i18n/de/models";
 import { settings as germanSettings } from "../src/lib/i18n/de/settings";
+import { welcome as germanWelcome } from "../src/lib/i18n/de/welcome";
 import { marked } from "../src/lib/i18n/pseudo";
 
-const ENGLISH = { api, discover, downloads, frame, models, settings };
+const ENGLISH = { api, discover, downloads, frame, models, settings, welcome };
 const GERMAN = {
   api: germanApi,
   discover: germanDiscover,
@@ -22,6 +24,7 @@ const GERMAN = {
   frame: germanFrame,
   models: germanModels,
   settings: germanSettings,
+  welcome: germanWelcome,
 };
 
 /** The keys of all words, in their order, with how many values each of them takes. */

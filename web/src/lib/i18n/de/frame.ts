@@ -22,6 +22,7 @@ export const frame: typeof english = {
   },
   nav: {
     groups: { models: "Modelle", connect: "Verbinden" },
+    welcome: "Willkommen",
     installed: "Installiert",
     discover: "Entdecken",
     downloads: "Downloads",

@@ -84,6 +84,7 @@ export const models: typeof english = {
     clearFilter: "Filter leeren",
     empty: {
       title: "Noch keine Modelle",
+      welcome: "Das erste suchen",
       starter: "Den Server mit einem kleinen Modell starten, das sofort antwortet:",
       folder:
         "Oder einen Modellordner (config.json und safetensors) in einen von diesen legen und neu lesen:",

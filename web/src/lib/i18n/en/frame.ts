@@ -22,6 +22,7 @@ export const frame = {
   },
   nav: {
     groups: { models: "Models", connect: "Connect" },
+    welcome: "Welcome",
     installed: "Installed",
     discover: "Discover",
     downloads: "Downloads",

@@ -84,6 +84,7 @@ export const models = {
     clearFilter: "Clear filter",
     empty: {
       title: "No models yet",
+      welcome: "Find the first one",
       starter: "Start the server with a small model that answers right away:",
       folder: "Or put a model folder (config.json and safetensors) into one of these, then rescan:",
     },
