@@ -7,6 +7,7 @@ const SHIPPED = [
   "@lucide/svelte/LICENSE",
   "@fontsource-variable/inter/LICENSE",
   "@fontsource-variable/jetbrains-mono/LICENSE",
+  "uplot/LICENSE",
   "swagger-ui-dist/LICENSE",
   "swagger-ui-dist/NOTICE",
 ];

@@ -1,3 +1,4 @@
+import Activity from "@lucide/svelte/icons/activity";
 import BookOpen from "@lucide/svelte/icons/book-open";
 import Boxes from "@lucide/svelte/icons/boxes";
 import Compass from "@lucide/svelte/icons/compass";
@@ -65,6 +66,14 @@ export const ENTRIES: readonly (Page | Outside)[] = [
     key: "w",
     load: () => import("./pages/downloads/DownloadsPage.svelte"),
     count: () => ({ figure: onTheirWay().length, words: t.nav.downloadsOnTheirWay(onTheirWay().length) }),
+  },
+  {
+    group: "observe",
+    label: () => t.nav.monitor,
+    icon: Activity,
+    path: "/monitor",
+    key: "o",
+    load: () => import("./pages/monitor/MonitorPage.svelte"),
   },
   {
     group: "connect",

@@ -14,10 +14,13 @@ import { frame as germanFrame } from "../src/lib/i18n/de/frame";
 import { models as germanModels } from "../src/lib/i18n/de/models";
 import { settings as germanSettings } from "../src/lib/i18n/de/settings";
 import { welcome as germanWelcome } from "../src/lib/i18n/de/welcome";
+import { monitor } from "../src/lib/i18n/en/monitor";
+import { monitor as germanMonitor } from "../src/lib/i18n/de/monitor";
 import { marked } from "../src/lib/i18n/pseudo";
 
-const ENGLISH = { api, discover, downloads, frame, models, settings, welcome };
+const ENGLISH = { monitor, api, discover, downloads, frame, models, settings, welcome };
 const GERMAN = {
+  monitor: germanMonitor,
   api: germanApi,
   discover: germanDiscover,
   downloads: germanDownloads,

@@ -73,6 +73,11 @@ export const api = {
   restoreModel: (trashId: string) => call("post", "/v1/trash/{trash_id}/restore", { name: trashId }),
   /** Deletes it for good. */
   deleteTrash: (trashId: string) => call("delete", "/v1/trash/{trash_id}", { name: trashId }),
+  /** Rates, memory and what happened; `query` is that of the endpoint. */
+  history: (query: URLSearchParams) => call("get", "/v1/metrics/history", { query: `?${query}` }),
+  /** Requests under way, and the last of the others; `query` is that of the endpoint. */
+  requests: (query: URLSearchParams) => call("get", "/v1/requests", { query: `?${query}` }),
+  cancelRequest: (id: string) => call("post", "/v1/requests/{id}/cancel", { name: id }),
   serverSettings: () => call("get", "/v1/settings"),
   changeServerSettings: (settings: Record<string, unknown>) =>
     call("patch", "/v1/settings", { body: { settings } }),

@@ -33,6 +33,13 @@ export type FolderOnDisk = Schemas["FolderOnDisk"];
 export type TrashEntry = Schemas["TrashEntryBody"];
 export type TrashList = Schemas["TrashList"];
 export type RemovedDownload = Schemas["RemovedDownload"];
+/** What happened in a range, in equal steps. */
+export type History = Schemas["HistoryBody"];
+export type ChartMark = Schemas["ChartMarkBody"];
+/** The last second. */
+export type Metrics = Schemas["MetricsEvent"];
+export type Requests = Schemas["RequestList"];
+export type RequestFacts = Required<Schemas["RequestObject"]>;
 export type Hello = Schemas["HelloEvent"];
 /** Of the topics that are told without asking; the system comes later where a disk sleeps. */
 export interface Snapshot {
@@ -42,5 +49,6 @@ export interface Snapshot {
   system?: SystemStatus | null;
   downloads?: Download[] | null;
   settings?: ServerSettings | null;
+  metrics?: Metrics | null;
 }
 export type RemovedModel = Schemas["RemovedModel"];

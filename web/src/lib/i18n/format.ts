@@ -10,6 +10,11 @@ const parts = new Intl.NumberFormat("en", { notation: "compact", maximumFraction
 const list = new Intl.ListFormat(language, { type: "unit", style: "short" });
 const moment = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "medium" });
 const date = new Intl.DateTimeFormat(language, { dateStyle: "medium" });
+const clocks = {
+  seconds: new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" }),
+  minutes: new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+  days: new Intl.DateTimeFormat(language, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+};
 const plurals = new Intl.PluralRules(language);
 
 const KB = 1_000;
@@ -92,6 +97,26 @@ export function about(ms: number): string {
 
 export function dateTime(iso: string): string {
   return moment.format(new Date(iso));
+}
+
+/** `4.2` below ten, `41` above: what changes every second needs no more digits. */
+export function figure(value: number): string {
+  return value !== 0 && value < 9.95 ? tenths.format(value) : whole.format(value);
+}
+
+/** `41.2`: what stands still. */
+export function exact(value: number): string {
+  return tenths.format(value);
+}
+
+/** `2.5`, `20`, `1.2K`: a mark of an axis. */
+export function tick(value: number): string {
+  return compact.format(value);
+}
+
+/** `2 May, 11:20`; with seconds where they matter. */
+export function clock(ms: number, form: "seconds" | "minutes" | "days"): string {
+  return clocks[form].format(ms);
 }
 
 export function number(value: number): string {

@@ -61,6 +61,11 @@ class Live {
     this.#state = reduce(this.#state, { event: "settings", data: settings });
   }
 
+  /** The last second; null before it was told. */
+  get metrics(): LiveState["metrics"] {
+    return this.#state.metrics;
+  }
+
   /** The newest first. */
   get downloads(): readonly Download[] | null {
     return this.#state.downloads;

@@ -3,6 +3,7 @@ import type {
   Hello,
   Manager,
   Memory,
+  Metrics,
   Model,
   RemovedDownload,
   RemovedModel,
@@ -20,6 +21,7 @@ export type StreamEvent =
   | { event: "manager"; data: Manager }
   | { event: "system"; data: SystemStatus }
   | { event: "settings"; data: ServerSettings }
+  | { event: "metrics"; data: Metrics }
   | { event: "download"; data: Download }
   | { event: "download_removed"; data: RemovedDownload };
 
@@ -33,6 +35,8 @@ export interface LiveState {
   readonly settings: ServerSettings | null;
   /** The newest first. */
   readonly downloads: readonly Download[] | null;
+  /** The last second in which something was other than in the one before. */
+  readonly metrics: Metrics | null;
 }
 
 export const NOTHING_YET: LiveState = {
@@ -43,6 +47,7 @@ export const NOTHING_YET: LiveState = {
   system: null,
   settings: null,
   downloads: null,
+  metrics: null,
 };
 
 /**
@@ -63,6 +68,7 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
         system: data.system ?? state.system,
         settings: data.settings ?? state.settings,
         downloads: data.downloads ?? state.downloads,
+        metrics: data.metrics ?? null,
       };
     case "memory":
       return { ...state, memory: data };
@@ -72,6 +78,8 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
       return { ...state, system: data };
     case "settings":
       return { ...state, settings: data };
+    case "metrics":
+      return { ...state, metrics: data };
     case "model":
       return state.models ? { ...state, models: replaced(state.models, data) } : state;
     case "model_removed":
@@ -104,6 +112,7 @@ const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "manager",
   "system",
   "settings",
+  "metrics",
   "download",
   "download_removed",
 ]);

@@ -1,5 +1,5 @@
 import type { frame as english } from "../en/frame";
-import { about, number, percent } from "../format";
+import { about, figure, number, percent } from "../format";
 
 export const frame: typeof english = {
   app: {
@@ -21,12 +21,14 @@ export const frame: typeof english = {
     retry: "Noch einmal",
   },
   nav: {
-    groups: { models: "Modelle", connect: "Verbinden" },
+    groups: { models: "Modelle", observe: "Beobachten", connect: "Verbinden" },
     welcome: "Willkommen",
     installed: "Installiert",
     discover: "Entdecken",
     downloads: "Downloads",
+    monitor: "Monitor",
     api: "API & Beispiele",
+    rate: (tokensPerS) => `${figure(tokensPerS)} tok/s`,
     downloadsOnTheirWay: (count) => `${number(count)} unterwegs`,
     reference: "API-Referenz",
     settings: "Einstellungen",

@@ -1,4 +1,4 @@
-import { about, number, percent } from "../format";
+import { about, figure, number, percent } from "../format";
 
 /** The words around every page. */
 export const frame = {
@@ -21,12 +21,14 @@ export const frame = {
     retry: "Try again",
   },
   nav: {
-    groups: { models: "Models", connect: "Connect" },
+    groups: { models: "Models", observe: "Observe", connect: "Connect" },
     welcome: "Welcome",
     installed: "Installed",
     discover: "Discover",
     downloads: "Downloads",
+    monitor: "Monitor",
     api: "API & snippets",
+    rate: (tokensPerS: number) => `${figure(tokensPerS)} tok/s`,
     downloadsOnTheirWay: (count: number) => `${number(count)} on their way`,
     reference: "API reference",
     settings: "Settings",

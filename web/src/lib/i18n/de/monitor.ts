@@ -1,0 +1,133 @@
+import type { monitor as english } from "../en/monitor";
+import { about, exact, number, percent } from "../format";
+
+export const monitor: typeof english = {
+  title: "Monitor",
+  loading: "Was geschehen ist, wird gelesen",
+  summary: (stepS) =>
+    stepS === 1
+      ? "jede Sekunde"
+      : stepS < 60
+        ? `alle ${number(stepS)} Sekunden`
+        : `alle ${about(stepS * 1_000)}`,
+  live: "Live",
+  paused: "Angehalten",
+  range: "Zeitraum",
+  ranges: { "5m": "5 min", "1h": "1 h", "6h": "6 h", "24h": "24 h", "7d": "7 d" },
+  zoomed: (from, to) => `${from} bis ${to}`,
+  reset: "Ganzer Zeitraum",
+  resetKey: "Wieder den ganzen Zeitraum zeigen",
+  pauseKey: "Anhalten oder weiter",
+  pause: "Anhalten",
+  resume: "Weiter",
+  scraper: "Zahlen für Prometheus",
+  nothing: "Keine Anfragen in diesem Zeitraum.",
+  noRecords:
+    "Anfragen werden nicht aufgezeichnet, darum ist von einzelnen nichts bekannt (requests_kept).",
+  notRead: "Was geschehen ist, ließ sich nicht lesen",
+  kpi: {
+    title: "Jetzt",
+    generating: "Erzeugt",
+    active: "Aktiv / wartend",
+    activeWords: (active, queued) => `${number(active)} aktiv, ${number(queued)} wartend`,
+    first: "Erstes Token p95",
+    cache: "Treffer im Präfix-Cache",
+    errors: "Fehler, letzte Stunde",
+    inRange: "Im gezeigten Zeitraum",
+    lastSecond: "In der letzten Sekunde",
+    lastHour: "Anfragen, die hier in der letzten Stunde fehlgeschlagen sind",
+    unknown: "–",
+  },
+  units: {
+    rate: "tok/s",
+    requests: "Anf.",
+    share: "%",
+    seconds: "s",
+    milliseconds: "ms",
+    size: "GB",
+  },
+  charts: {
+    throughput: "Durchsatz",
+    queue: "Warteschlange",
+    memory: "Speicher der Modelle",
+    first: "Zeit bis zum ersten Token",
+    models: "Durchsatz nach Modell",
+    machine: "Maschine",
+  },
+  series: {
+    generation: "Erzeugung",
+    prompt: "Eingabe",
+    promptAxis: "Eingabe (rechts)",
+    active: "aktiv",
+    queued: "wartend",
+    weights: "Gewichte",
+    cache: "Cache",
+    other: "anderes",
+    budget: "Budget",
+    p50: "p50",
+    p95: "p95",
+    cpu: "Prozessoren",
+  },
+  chart: {
+    table: "Tabelle",
+    chart: "Diagramm",
+    showTable: (chart) => `${chart}: Tabelle`,
+    showChart: (chart) => `${chart}: Diagramm`,
+    region: (chart) => `${chart}, als Tabelle`,
+    time: "Zeit",
+    happened: "Was geschah",
+    unknown: "–",
+    says: (chart, from, to, figures) =>
+      `${chart} von ${from} bis ${to}. Zuletzt: ${figures.join(", ")}.`,
+    saysNothing: (chart, from, to) => `${chart} von ${from} bis ${to}: nichts ist bekannt.`,
+  },
+  marks: {
+    start: () => "Server gestartet",
+    settings: (_, text) => `Einstellungen geändert: ${text}`,
+    load: (name) => `${name} wird geladen`,
+    evict: (name, _, cause) =>
+      cause ? `${name} für ${cause} entladen` : `${name} entladen, um Platz zu machen`,
+    expire: (name) => `${name} entladen, es war ungenutzt`,
+    unload: (name) => `${name} entladen`,
+    reload: (name) => `${name} wird neu geladen`,
+    recycle: (name) => `${name} durch einen frischen Prozess ersetzt`,
+    failure: (name) => `${name} fehlgeschlagen`,
+  },
+  running: {
+    title: "Läuft jetzt",
+    none: "Gerade wird nichts gefragt.",
+    refused: "Wer fragt, sehen nur Verwalter.",
+    model: "Modell",
+    client: "Client",
+    phase: "Phase",
+    prompt: "Eingabe",
+    output: "Ausgabe",
+    rate: "tok/s",
+    elapsed: "Dauer",
+    actions: "Aktionen",
+    unknownClient: "unbekannt",
+    told: (written, rate) =>
+      rate === null
+        ? `${number(written)} Token`
+        : `${number(written)} Token, ${exact(rate)} tok/s`,
+    cancelNamed: (model) => `Anfrage an ${model} abbrechen`,
+    notCancelled: (reason) => `Die Anfrage wurde nicht abgebrochen: ${reason}`,
+    phases: {
+      queued: () => "Wartet",
+      loading: () => "Modell lädt",
+      prefill: (share) => (share === null ? "Liest" : `Liest ${percent(share)}`),
+      decode: () => "Antwortet",
+    },
+  },
+  models: {
+    title: "Modelle in diesem Zeitraum",
+    none: "In diesem Zeitraum war kein Modell geladen oder gefragt.",
+    model: "Modell",
+    requests: "Anfragen",
+    tokens: "Token ein / aus",
+    speed: "tok/s Median / p95",
+    first: "Erstes Token p95",
+    errors: "Fehler",
+    loads: "Ladungen",
+  },
+};
