@@ -73,7 +73,16 @@ def test_a_program_that_is_no_browser_is_told_that_the_server_is_there(client: T
     assert client.head("/", headers={"accept": "application/json"}).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/admin/", "/admin/models", "/admin/some/other/page"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/",
+        "/admin/models",
+        "/admin/some/other/page",
+        "/admin/models/org/Qwen2.5-0.5B",
+        "/admin/discover/org/Qwen2.5-0.5B",
+    ],
+)
 def test_paths_of_the_interface_answer_its_page_and_are_asked_for_again(
     client: TestClient, path: str
 ) -> None:

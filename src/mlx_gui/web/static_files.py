@@ -58,6 +58,10 @@ It was installed with <code>MLX_GUI_SKIP_WEB_BUILD=1</code>, or its build did no
 """
 
 
+PAGES_OF_NAMES = ("models/", "discover/")
+"""Below `/admin`: what follows is a model's id."""
+
+
 def mount(app: Starlette) -> None:
     """Adds `/admin`, `/docs` and the redirect from `/` to `app`."""
     interface = BuiltFiles(STATIC_FOLDER, fallback=True)
@@ -88,8 +92,8 @@ async def open_interface(request: Request) -> Response:
 class BuiltFiles(StaticFiles):
     """The files of one folder, compressed where the build left a `.gz` beside them.
 
-    With `fallback`, paths that name no file (no dot in them) answer `index.html`: they belong to
-    the interface's own router.
+    With `fallback`, paths that name no file answer `index.html`: they belong to the interface's own
+    router. Those have no dot in them, or are below a page of models, whose names may have some.
     """
 
     def __init__(self, folder: Path, *, fallback: bool = False) -> None:
@@ -105,7 +109,8 @@ class BuiltFiles(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         if not self._index.is_file():
             return HTMLResponse(NOT_BUILT, status_code=503)
-        if self._fallback and "." not in path.removeprefix("."):
+        named = "." in path.removeprefix(".") and not path.startswith(PAGES_OF_NAMES)
+        if self._fallback and not named:
             path = "index.html"
         try:
             return await super().get_response(path, scope)
