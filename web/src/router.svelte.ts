@@ -88,3 +88,19 @@ export const router = new Router();
 export function href(path: string): string {
   return BASE + path;
 }
+
+/** The id of a model as part of a path: its slashes stay slashes. */
+export function encoded(id: string): string {
+  return id.split("/").map(encodeURIComponent).join("/");
+}
+
+/** What stands behind a page's own path, as an id of a model; empty where nothing does. */
+export function namedBelow(path: string): string {
+  const rest = path.split("/").slice(2).join("/");
+  try {
+    return decodeURIComponent(rest);
+  } catch {
+    // An address that somebody has typed may be no encoding of anything.
+    return rest;
+  }
+}

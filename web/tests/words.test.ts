@@ -16,10 +16,13 @@ import { settings as germanSettings } from "../src/lib/i18n/de/settings";
 import { welcome as germanWelcome } from "../src/lib/i18n/de/welcome";
 import { monitor } from "../src/lib/i18n/en/monitor";
 import { monitor as germanMonitor } from "../src/lib/i18n/de/monitor";
+import { model } from "../src/lib/i18n/en/model";
+import { model as germanModel } from "../src/lib/i18n/de/model";
 import { marked } from "../src/lib/i18n/pseudo";
 
-const ENGLISH = { monitor, api, discover, downloads, frame, models, settings, welcome };
+const ENGLISH = { model, monitor, api, discover, downloads, frame, models, settings, welcome };
 const GERMAN = {
+  model: germanModel,
   monitor: germanMonitor,
   api: germanApi,
   discover: germanDiscover,

@@ -14,6 +14,7 @@ export type LoadedModel = Required<Schemas["LoadedModel"]>;
 export type UnloadedModel = Schemas["UnloadedModel"];
 export type WaitingModel = Schemas["WaitingModel"];
 export type ModelSetting = Schemas["ModelSettingBody"];
+export type ModelSettings = Schemas["ModelSettingsBody"];
 export type SystemStatus = Schemas["SystemStatus"];
 export type Download = Required<Schemas["DownloadBody"]>;
 export type DownloadState = Download["state"];

@@ -1,3 +1,4 @@
+import FileText from "@lucide/svelte/icons/file-text";
 import Keyboard from "@lucide/svelte/icons/keyboard";
 import Play from "@lucide/svelte/icons/play";
 import RefreshCw from "@lucide/svelte/icons/refresh-cw";
@@ -5,7 +6,7 @@ import Settings from "@lucide/svelte/icons/settings";
 import Square from "@lucide/svelte/icons/square";
 import SunMoon from "@lucide/svelte/icons/sun-moon";
 
-import { router } from "../../router.svelte";
+import { encoded, HOME, router } from "../../router.svelte";
 import type { Model } from "../api/types";
 import { t } from "../i18n";
 import { load, rescan, unload } from "./model-actions.svelte";
@@ -45,6 +46,12 @@ export function commands(
     { label: t.palette.rescan, icon: RefreshCw, kind: t.palette.action, run: () => void rescan() },
     { label: theme, icon: SunMoon, kind: t.palette.action, run: () => preferences.switchTheme() },
     { label: t.shortcuts.help, icon: Keyboard, kind: t.palette.action, run: showHelp },
+    ...models.map(({ id, display_name, owned_by }) => ({
+      label: t.palette.open(display_name),
+      kind: owned_by,
+      icon: FileText,
+      run: () => router.go(`${HOME}/${encoded(id)}`),
+    })),
     ...Object.entries(t.nav.sections).map(([section, name]) =>
       settingCommand(t.palette.section(name), `/settings/${section}`),
     ),

@@ -99,6 +99,7 @@ export const frame: typeof english = {
     rescan: "Modellordner neu lesen",
     load: (name) => `${name} laden`,
     unload: (name) => `${name} entladen`,
+    open: (name) => `Seite von ${name}`,
   },
   announce: {
     loading: (name, progress) =>

@@ -97,6 +97,7 @@ export const frame = {
     section: (name: string) => `Settings: ${name}`,
     action: "Action",
     rescan: "Rescan the model folders",
+    open: (name: string) => `Page of ${name}`,
     load: (name: string) => `Load ${name}`,
     unload: (name: string) => `Unload ${name}`,
   },

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+
+import type { ModelSetting } from "../src/lib/api/types";
+import { changes, differs, fieldOf, grouped, Unfit, valueOf } from "../src/pages/model/draft";
+import { contextsOf } from "../src/pages/model/plans";
+
+const SAYS = { notNumber: "no number", notJson: "no object" };
+
+const setting = (more: Partial<ModelSetting>): ModelSetting => ({
+  value: null,
+  default: null,
+  source: "default",
+  reload: false,
+  type: "integer",
+  unit: "",
+  bounds: null,
+  choices: [],
+  words: [],
+  help: "",
+  ...more,
+});
+
+describe("the contexts that a model is planned for", () => {
+  it("are the usual ones below its own, and that", () => {
+    expect(contextsOf(40_960)).toEqual([2_048, 8_192, 32_768, 40_960]);
+    expect(contextsOf(8_192)).toEqual([2_048, 8_192]);
+    expect(contextsOf(512)).toEqual([512]);
+  });
+});
+
+describe("a field of a setting", () => {
+  it("has what holds, and nothing where the files decide", () => {
+    expect(fieldOf(setting({ value: 900 }))).toBe("900");
+    expect(fieldOf(setting({ value: null }))).toBe("");
+    expect(fieldOf(setting({ type: "switch", value: true }))).toBe(true);
+    expect(fieldOf(setting({ type: "object", value: {} }))).toBe("");
+    expect(fieldOf(setting({ type: "object", value: { a: 1 } }))).toBe('{\n  "a": 1\n}');
+  });
+
+  it("becomes what its type is, a word where there is one, and the empty text a reset", () => {
+    expect(valueOf(setting({}), " 12 ", SAYS)).toBe(12);
+    expect(valueOf(setting({ words: ["auto"] }), "auto", SAYS)).toBe("auto");
+    expect(valueOf(setting({ type: "number" }), "0.7", SAYS)).toBe(0.7);
+    expect(valueOf(setting({ type: "object" }), '{"a": 1}', SAYS)).toEqual({ a: 1 });
+    expect(valueOf(setting({ type: "lines" }), " {{ x }}\n", SAYS)).toBe(" {{ x }}\n");
+    expect(valueOf(setting({}), "  ", SAYS)).toBeNull();
+    expect(valueOf(setting({}), null, SAYS)).toBeNull();
+    expect(valueOf(setting({ type: "switch" }), false, SAYS)).toBe(false);
+  });
+
+  it.each([
+    ["integer", "many"],
+    ["number", "Infinity"],
+    ["object", "[1]"],
+    ["object", "{"],
+    ["object", "null"],
+  ] as const)("of type %s does not take %s", (type, text) => {
+    expect(() => valueOf(setting({ type }), text, SAYS)).toThrow(Unfit);
+  });
+});
+
+describe("changes", () => {
+  it("are what differs: going back to what holds is none, and a reset only of what is set", () => {
+    const settings = { slots: setting({ value: 4 }), priority: setting({ value: 1, source: "model" }) };
+    expect(changes(settings, { slots: "4", priority: null, gone: "1" })).toEqual({ priority: null });
+    expect(changes(settings, { slots: "5" })).toEqual({ slots: "5" });
+    expect(differs(settings.slots, null)).toBe(false);
+  });
+
+  it("are in groups, with what a newer server has besides at the end", () => {
+    const settings = { top_p: setting({}), novelty: setting({}), slots: setting({}) };
+    expect(grouped(settings)).toEqual([["memory", ["slots"]], ["sampling", ["top_p"]], ["other", ["novelty"]]]);
+  });
+});
