@@ -15,6 +15,7 @@ from mlx_gui.client.answers import (
 )
 from mlx_gui.client.client import Client
 from mlx_gui.client.connection import ANSWER_TIMEOUT_S, read_runtime
+from mlx_gui.client.presence import serving
 from mlx_gui.client.reaching import START_HINT, ServerUnreachable
 from mlx_gui.client.sse import parse_sse
 from mlx_gui.client.status import Event
@@ -34,4 +35,5 @@ __all__ = [
     "asking",
     "parse_sse",
     "read_runtime",
+    "serving",
 ]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import psutil
 
-from mlx_gui.client import Client, ServerUnreachable, read_runtime
+from mlx_gui.client import Client, ServerUnreachable, read_runtime, serving
 from mlx_gui.config import SettingSources
 from mlx_gui.core.errors import Conflict
 from mlx_gui.desktop.copying import copy
 from mlx_gui.desktop.following import Change
 from mlx_gui.desktop.menu_model import Action, Verb
-from mlx_gui.desktop.own_server import OwnServer, is_served
+from mlx_gui.desktop.own_server import OwnServer
 from mlx_gui.desktop.view import Keeper, View
 from mlx_gui.logging import LOGS_FOLDER
 from mlx_gui.service import installing
@@ -74,7 +74,7 @@ class Acting:
 
     def start(self) -> None:
         """A server, by the service if there is one, else as a child."""
-        if is_served(self._data_dir):
+        if serving(self._data_dir):
             return
         if self.look_at_service():
             installing.start(installing.system_here())
@@ -124,7 +124,7 @@ class Acting:
         description = describe(self._sources)
         system = installing.system_here()
         system.check()
-        if is_served(self._data_dir):
+        if serving(self._data_dir):
             self._stop()
         try:
             installing.install(system, description)

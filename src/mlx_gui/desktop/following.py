@@ -10,13 +10,14 @@ import psutil
 
 from mlx_gui.client import Client, Event, ServerUnreachable, read_runtime
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.runtime import RUNTIME_FILE
 from mlx_gui.desktop.view import View, gone, told, with_speed
 from mlx_gui.wire.requests import RequestsEvent
 
 Change = Callable[[Callable[[View], View]], None]
 """Has the view changed by a function of it, in one piece."""
 
-_TOPICS = "models,memory,manager,downloads,settings,requests"
+_TOPICS = "models,memory,manager,downloads,settings,requests,metrics"
 _LOOK_AGAIN_S = 0.5
 _SPEEDS = 20
 """So many of the last answers are looked at for how fast models are."""
@@ -44,7 +45,12 @@ def _what_is_left(data_dir: Path) -> str:
     runtime = read_runtime(data_dir)
     if runtime is None:
         return "nothing"
-    return "lives" if psutil.pid_exists(runtime.pid) else "corpse"
+    try:
+        began_s = psutil.Process(runtime.pid).create_time()
+        # One that began later than the server said so has only its number.
+        return "lives" if began_s <= (data_dir / RUNTIME_FILE).stat().st_mtime else "corpse"
+    except (OSError, psutil.Error):
+        return "corpse"
 
 
 def _found(view: View, *, address: str) -> View:

@@ -95,7 +95,8 @@ def title_of(view: View) -> str:
     match view.phase:
         case "running":
             loaded = sum(model.state in _IN_MEMORY for model in view.models)
-            return f"mlx-gui: {loaded} in memory, {view.address}"
+            writes = _speed(view.output_tokens_per_s)
+            return f"mlx-gui: {f'{writes}, ' if writes else ''}{loaded} in memory, {view.address}"
         case "starting":
             return "mlx-gui starts"
         case "stopping":
@@ -175,8 +176,8 @@ def _loaded(view: View, model: ModelObject) -> Entry:
         facts.append("unloading")
     elif model.state == "busy":
         facts.append(f"{model.active} running")
-    if (speed := view.speeds.get(model.id)) is not None:
-        facts.append(f"{speed:.0f} tok/s" if speed >= 10 else f"{speed:.1f} tok/s")
+    if speed := _speed(view.speeds.get(model.id, 0)):
+        facts.append(speed)
     pinned = model.id in view.pinned
     entries = (
         _entry("Unload", Action("unload", model.id)),
@@ -247,6 +248,13 @@ def _ends(view: View) -> Iterator[Entry]:
             yield _entry("Quit", Action("quit"))
         case "starting" | "stopping":
             yield _entry("Quit", Action("quit"))
+
+
+def _speed(tokens_per_s: float) -> str:
+    """Nothing for what is not even a tenth."""
+    if tokens_per_s >= 10:
+        return f"{tokens_per_s:.0f} tok/s"
+    return f"{tokens_per_s:.1f} tok/s" if tokens_per_s >= 0.1 else ""
 
 
 def _entry(label: str, action: Action | None = None) -> Entry:

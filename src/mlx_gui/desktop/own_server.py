@@ -5,13 +5,11 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-import psutil
-
-from mlx_gui.client import read_runtime
+from mlx_gui.client import serving
 from mlx_gui.desktop.following import Change
 from mlx_gui.desktop.view import View, gone
 from mlx_gui.logging import LOGS_FOLDER
@@ -25,6 +23,18 @@ _WRONG_SETTINGS = 2
 """Exit code of a start that no repetition mends."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Child:
+    """`ending` is set once it is to end, or to be left alone."""
+
+    process: subprocess.Popen[bytes]
+    ending: threading.Event
+
+    @property
+    def runs(self) -> bool:
+        return self.process.poll() is None
+
+
 class OwnServer:
     """At most one child. What it says outside of its log lies in `logs/tray.log`.
 
@@ -34,40 +44,44 @@ class OwnServer:
     def __init__(self, data_dir: Path, change: Change) -> None:
         self._data_dir = data_dir
         self._change = change
-        self._child: subprocess.Popen[bytes] | None = None
-        self._ending = threading.Event()
-        self._held = threading.Lock()
+        self._child: _Child | None = None
+        self._changing = threading.Lock()
 
     @property
     def runs(self) -> bool:
         child = self._child
-        return child is not None and child.poll() is None
+        return child is not None and child.runs
 
     def begin(self) -> None:
         """Start it, unless it runs or a server of somebody else does. Raises OSError."""
-        with self._held:
-            if self.runs or is_served(self._data_dir):
+        with self._changing:
+            child = self._child
+            if child is not None and child.ending.is_set():
+                # Two at once would fight for the data directory.
+                child.process.wait()
+            if self.runs or serving(self._data_dir):
                 return
-            self._ending.clear()
-            self._spawn()
-        threading.Thread(target=self._keep, name="own-server", daemon=True).start()
+            child = self._spawn()
+        self._keep_aside(child)
 
     def end(self) -> None:
         """Have it end, after its answers, and wait for that."""
-        self._ending.set()
-        with self._held:
-            child = self._child
+        child = self._child
         if child is None:
             return
-        child.terminate()
-        child.wait()
-        self._change(gone)
+        child.ending.set()
+        child.process.terminate()
+        child.process.wait()
+        with self._changing:
+            if self._child is child:
+                self._change(gone)
 
     def leave(self) -> None:
         """Let it go on without the tray."""
-        self._ending.set()
+        if self._child is not None:
+            self._child.ending.set()
 
-    def _spawn(self) -> None:
+    def _spawn(self) -> _Child:
         logs = self._data_dir / LOGS_FOLDER
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
         start = [] if getattr(sys, "frozen", False) else ["-P", "-m", "mlx_gui"]
@@ -77,7 +91,7 @@ class OwnServer:
             ROWS["data_dir"].environment_name: str(self._data_dir),
         }
         with (logs / _COMPLAINTS).open("wb") as complaints:
-            self._child = subprocess.Popen(
+            process = subprocess.Popen(
                 [sys.executable, *start, "start"],
                 stdin=subprocess.DEVNULL,
                 stdout=complaints,
@@ -85,31 +99,36 @@ class OwnServer:
                 env=variables,
                 start_new_session=True,
             )
+        self._child = _Child(process, threading.Event())
         self._change(_starting)
+        return self._child
 
-    def _keep(self) -> None:
+    def _keep_aside(self, child: _Child) -> None:
+        work = partial(self._keep, child)
+        threading.Thread(target=work, name="own-server", daemon=True).start()
+
+    def _keep(self, child: _Child) -> None:
         """Until it has ended for good."""
         failures = 0
         while True:
-            child, began_s = self._child, time.monotonic()
-            if child is None:
+            began_s = time.monotonic()
+            code = child.process.wait()
+            if child.ending.is_set():
                 return
-            code = child.wait()
-            if self._ending.is_set():
-                return
-            if is_served(self._data_dir):
+            if serving(self._data_dir):
                 self._change(partial(replace, keeper="other"))
                 return
             self._change(partial(gone, problem=self._why(code)))
             failures = 0 if time.monotonic() - began_s > _HELD_S else failures
             delay_s = _DELAYS_S[min(failures, len(_DELAYS_S) - 1)]
             failures += 1
-            if code in (0, _WRONG_SETTINGS) or self._ending.wait(delay_s):
+            if code in (0, _WRONG_SETTINGS) or child.ending.wait(delay_s):
                 return
-            with self._held:
-                if self._ending.is_set():
+            with self._changing:
+                # Somebody may have started another one meanwhile.
+                if child.ending.is_set() or self._child is not child:
                     return
-                self._spawn()
+                child = self._spawn()
 
     def _why(self, code: int) -> str:
         """The last thing that it said, if it did."""
@@ -120,12 +139,6 @@ class OwnServer:
         if lines:
             return lines[-1].removeprefix("Error: ")
         return f"The server has ended unexpectedly (code {code})."
-
-
-def is_served(data_dir: Path) -> bool:
-    """Whether some server has said that it runs there, and its process is alive."""
-    runtime = read_runtime(data_dir)
-    return runtime is not None and psutil.pid_exists(runtime.pid)
 
 
 def _starting(view: View) -> View:

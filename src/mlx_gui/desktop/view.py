@@ -7,6 +7,7 @@ from typing import Literal, TypeVar
 
 from mlx_gui.client import Event
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
+from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.requests import RequestObject
 from mlx_gui.wire.server_settings import ServerSettingsBody
@@ -30,8 +31,9 @@ def _nothing() -> Mapping[str, float]:
 class View:
     """The server as it is now. `problem` is one line about what is wrong, empty if nothing is.
 
-    `speeds` are tokens a second of the last answer by model. `starts_at_login` is None where this
-    machine has nothing that would start it.
+    `output_tokens_per_s` is what all models wrote in the last second, `speeds` are tokens a second
+    of the last answer by model. `starts_at_login` is None where this machine has nothing that would
+    start it.
     """
 
     phase: Phase = "stopped"
@@ -43,6 +45,7 @@ class View:
     manager: ManagerStatus | None = None
     memory: MemoryStatus | None = None
     settings: ServerSettingsBody | None = None
+    output_tokens_per_s: float = 0.0
     speeds: Mapping[str, float] = field(default_factory=_nothing)
     starts_at_login: bool | None = None
     logs_there: bool = False
@@ -83,6 +86,8 @@ def told(view: View, event: Event) -> View:
             return replace(view, manager=event)
         case MemoryStatus():
             return replace(view, memory=event)
+        case MetricsEvent():
+            return replace(view, output_tokens_per_s=event.output_tokens_per_s)
         case ServerSettingsBody():
             return replace(view, settings=event)
         case _:

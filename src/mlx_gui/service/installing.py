@@ -4,9 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-import psutil
-
-from mlx_gui.client import read_runtime
+from mlx_gui.client import serving
 from mlx_gui.service import files
 from mlx_gui.service.description import Description
 from mlx_gui.service.errors import ServiceError
@@ -127,8 +125,7 @@ def _check_free(system: ServiceSystem, data_dir: Path) -> None:
         if not there.ours:
             what = f"{system.file} is there already, and not by mlx-gui service install."
         raise ServiceError(what, hint=f"To install it anew: {_REMOVE}" if there.ours else "")
-    runtime = read_runtime(data_dir)
-    if runtime is not None and psutil.pid_exists(runtime.pid):
+    if (runtime := serving(data_dir)) is not None:
         raise ServiceError(
             f"A server runs on {data_dir} already: {runtime.address}, process {runtime.pid}.",
             hint="End it first; the service starts one of its own.",

@@ -139,6 +139,7 @@ def test_the_icon_has_the_most_urgent_state(view: View, icon: str) -> None:
         (View(), "mlx-gui does not run"),
         (View(problem="It broke."), "mlx-gui: It broke."),
         (running(models=(model(state="ready"),)), f"mlx-gui: 1 in memory, {ADDRESS}"),
+        (running(output_tokens_per_s=41.4), f"mlx-gui: 41 tok/s, 0 in memory, {ADDRESS}"),
     ],
 )
 def test_the_title_says_what_is_wrong_before_all_else(view: View, title: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from mlx_gui.desktop.view import View, gone, told, with_speed
 from mlx_gui.wire.downloads import RemovedDownload
+from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.requests import RequestObject, RequestPhases, RequestsEvent, RequestTokens
 from mlx_gui.wire.status import RemovedModel, SnapshotEvent
 from tests.unit.desktop.views import download, manager, memory, model, running
@@ -35,6 +36,13 @@ def test_models_and_downloads_come_change_and_go() -> None:
 def test_what_does_not_concern_the_tray_changes_nothing() -> None:
     assert told(running(), RequestsEvent(last=1, queued=0, running=0)) == running()
     assert told(running(), manager("a")).pinned == {"a"}
+
+
+def test_the_speed_of_all_is_that_of_the_last_second() -> None:
+    second = MetricsEvent(
+        at="", prompt_tokens_per_s=0, output_tokens_per_s=41.5, active_requests=1, queued_requests=0
+    )
+    assert told(running(), second).output_tokens_per_s == 41.5
 
 
 def request(completion: int | None, decode_ms: float | None) -> RequestObject:

@@ -5,14 +5,17 @@ The systems themselves are borders: programs on the PATH stand for them.
 
 import os
 import plistlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import psutil
+import msgspec
 import pytest
 
-from mlx_gui.core.runtime import RUNTIME_FILE
+from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
 from mlx_gui.service.description import Description
 from mlx_gui.service.errors import ServiceError
 from mlx_gui.service.installing import install, restart, start, status, stop, uninstall
@@ -214,11 +217,34 @@ def test_nobody_gets_the_service_of_somebody_else(home: Path, service: Command) 
 def test_a_server_that_runs_already_is_named(home: Path, service: Command) -> None:
     data = home.parent / "data"
     data.mkdir()
-    left = '{"address": "http://127.0.0.1:1", "pid": %d, "version": "1", "token": "t"}'
-    (data / RUNTIME_FILE).write_text(left % psutil.Process().pid)
-    refused = service("install")
+    with answering(b'{"status": "ok", "version": "1"}') as address:
+        left = Runtime(address, os.getpid(), "1", "token")
+        (data / RUNTIME_FILE).write_bytes(msgspec.json.encode(left))
+        refused = service("install")
     assert (refused.returncode, f"A server runs on {data} already" in refused.stderr) == (1, True)
     assert everything(home) == []
+    # What one has left behind that was killed keeps nobody from anything.
+    assert service("install").returncode == 0
+
+
+@contextmanager
+def answering(body: bytes) -> Iterator[str]:
+    """The address of what answers so to everything."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @linux
