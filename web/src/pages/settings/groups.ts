@@ -11,7 +11,20 @@ export const SECTIONS = Object.keys(t.nav.sections) as Section[];
 const NAMES: readonly (readonly [Section, readonly string[]])[] = [
   [
     "server",
-    ["host", "port", "allowed_hosts", "allowed_origins", "trusted_proxies", "offline", "log_level", "shutdown_grace_s"],
+    [
+      "host",
+      "port",
+      "allowed_hosts",
+      "allowed_origins",
+      "trusted_proxies",
+      "offline",
+      "log_level",
+      "log_file",
+      "notify_downloads",
+      "notify_failures",
+      "notify_memory",
+      "shutdown_grace_s",
+    ],
   ],
   [
     "memory",

@@ -97,9 +97,9 @@ export const frame: typeof english = {
     section: (name) => `Einstellungen: ${name}`,
     action: "Aktion",
     rescan: "Modellordner neu lesen",
+    open: (name) => `Seite von ${name}`,
     load: (name) => `${name} laden`,
     unload: (name) => `${name} entladen`,
-    open: (name) => `Seite von ${name}`,
   },
   announce: {
     loading: (name, progress) =>
