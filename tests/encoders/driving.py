@@ -52,7 +52,7 @@ class Engine:
         self.child = child
 
     def load(self, folder: Path, **settings: Any) -> "Engine":
-        self.child.call(_load, spec_of(folder, **settings))
+        self.child.call(load, spec_of(folder, **settings))
         return self
 
     def answers(self, requests: Mapping[str, WorkerRequest]) -> dict[str, list[Event]]:
@@ -163,7 +163,7 @@ def plain_judgements(folder: Path, asked: Sequence[str], before: str, behind: st
 _engines: list[Any] = []
 
 
-def _load(spec: LoadSpec) -> None:
+def load(spec: LoadSpec) -> None:
     while _engines:
         _engines.pop().close()
     engine = importlib.import_module(spec.engine).create()

@@ -10,6 +10,15 @@ from mlx_gui.core.errors import LoadFailed, ModelNotFound
 from mlx_gui.core.exhaustion import says_out_of_memory
 from mlx_gui.core.model import LoadSpec
 
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "preprocessor_config.json",
+)
+"""What the libraries read of a tokenizer, all of it JSON; a folder has some of them."""
+
 _REASON_CHARACTERS = 300
 
 
@@ -30,7 +39,9 @@ def weight_errors(model_id: str) -> Generator[None]:
     """What a model file raises over a broken folder is up to its author."""
     try:
         yield
-    except (ArithmeticError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
+    except (
+        ArithmeticError, AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError,
+    ) as error:  # fmt: skip
         end_if_out_of_memory(error)
         raise LoadFailed(
             f"Loading the weights of {model_id} failed: {reason(error)}",
@@ -59,6 +70,42 @@ def reason(error: Exception) -> str:
         text = f"{text} is missing"
     cut = len(text) > _REASON_CHARACTERS
     return f"{text[:_REASON_CHARACTERS]}…" if cut else text
+
+
+class TokenizerErrors:
+    """What libraries raise over a broken tokenizer in `folder` becomes LoadFailed.
+
+    It names the file that is to blame, where that can be told.
+    """
+
+    _RAISED = (
+        AttributeError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError,
+    )  # fmt: skip
+
+    def __init__(self, folder: Path, model_id: str) -> None:
+        self._folder = folder
+        self._model_id = model_id
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        # The Rust library has no class of its own, and raises `Exception` itself.
+        if isinstance(error, self._RAISED) or (isinstance(error, Exception) and kind is Exception):
+            end_if_out_of_memory(error)
+            raise self._failure(error) from error
+
+    def _failure(self, error: Exception) -> LoadFailed:
+        what = f"{self._model_id} has no usable tokenizer"
+        hint = (
+            "The folder needs tokenizer.json and tokenizer_config.json as they came with the model."
+        )
+        for name in TOKENIZER_FILES:
+            try:
+                read_json(self._folder / name, self._model_id, needed=False)
+            except LoadFailed as damage:
+                return LoadFailed(f"{what}: {damage}", hint=hint)
+        where = f"{TOKENIZER_FILES[0]}: " if type(error) is Exception else ""
+        return LoadFailed(f"{what}: {where}{reason(error)}", hint=hint)
 
 
 def rope_settings(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,14 +12,13 @@ import mlx.nn as nn
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
-from mlx_gui.core.errors import LoadFailed, ModelUnsupported
+from mlx_gui.core.errors import ModelUnsupported
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.folder import (
-    end_if_out_of_memory,
+    TokenizerErrors,
     existing_folder,
     read_json,
-    reason,
     rope_settings,
     weight_errors,
 )
@@ -108,21 +107,14 @@ def _as_the_library_reads(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _load_tokenizer(folder: Path, model_id: str) -> tuple[Tokenizer, int, bool]:
     """It, the id of its padding, and whether it tells types of tokens apart."""
-    try:
+    with TokenizerErrors(folder, model_id):
         loaded: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         tokenizer: Tokenizer = loaded.backend_tokenizer
-    except (
-        AttributeError, ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError,
-    ) as error:  # fmt: skip
-        end_if_out_of_memory(error)
-        raise LoadFailed(
-            f"{model_id} has no usable tokenizer: {reason(error)}",
-            hint="The folder needs tokenizer.json and tokenizer_config.json.",
-        ) from error
+        padding_id, inputs = loaded.pad_token_id or 0, tuple(loaded.model_input_names)
     # What a file says of both is for the program that wrote it.
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    return tokenizer, loaded.pad_token_id or 0, "token_type_ids" in loaded.model_input_names
+    return tokenizer, padding_id, "token_type_ids" in inputs
 
 
 def _vocabulary(model: nn.Module) -> int:

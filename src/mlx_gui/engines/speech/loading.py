@@ -1,15 +1,16 @@
 """Loads the folder of a model that speaks; whatever is wrong with it becomes one sentence."""
 
 import sys
-from collections.abc import Mapping
 from importlib.util import find_spec, module_from_spec
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import LoadReport
-from mlx_gui.engines.folder import existing_folder, read_json, weight_errors
+from mlx_gui.engines.folder import TokenizerErrors, existing_folder, read_json, weight_errors
 from mlx_gui.engines.speech.pocket import PocketSpeaker
 from mlx_gui.engines.speech.speaking import Speaker
 from mlx_gui.engines.weights import hold_weights
@@ -37,7 +38,7 @@ def load(spec: LoadSpec, report: LoadReport) -> Speaker:
             hint="Fetch the model again; the folder needs tokenizer.model or tokenizer.json.",
         )
     if (folder / _TOKENIZER).is_file():
-        _check_tokenizer(read_json(folder / _TOKENIZER, spec.model_id), spec.model_id)
+        _check_tokenizer(folder, spec.model_id)
     with weight_errors(spec.model_id):
         model = _load_model(folder, family)
         hold_weights(model, spec.weight_form, report)
@@ -57,13 +58,15 @@ def leave_codecs_out() -> None:
             sys.modules[name] = module_from_spec(found)
 
 
-def _check_tokenizer(tokenizer: Mapping[str, Any], model_id: str) -> None:
+def _check_tokenizer(folder: Path, model_id: str) -> None:
     """Raises LoadFailed for what the library of tokenizers takes for none."""
-    model = tokenizer.get("model")
+    model = read_json(folder / _TOKENIZER, model_id).get("model")
     if not isinstance(model, dict) or "vocab" not in model:
         raise LoadFailed(
             f"{_TOKENIZER} of {model_id} holds no tokenizer.", hint="Fetch the model again."
         )
+    with TokenizerErrors(folder, model_id):
+        Tokenizer.from_file(str(folder / _TOKENIZER))
 
 
 def _load_model(folder: Path, family: str) -> Any:

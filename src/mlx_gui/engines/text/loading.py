@@ -13,7 +13,7 @@ from mlx_gui.core.errors import LoadFailed, ModelUnsupported
 from mlx_gui.core.model import LoadSpec, TextOptions
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.folder import (
-    end_if_out_of_memory,
+    TokenizerErrors,
     existing_folder,
     read_json,
     reason,
@@ -213,15 +213,9 @@ def _check_supported(config: Mapping[str, Any], model_id: str) -> None:
 
 def load_tokenizers(folder: Path, config: Mapping[str, Any], model_id: str) -> Tokenizers:
     """The tokenizer and a copy of it, which costs half as much as to load it again."""
-    try:
+    with TokenizerErrors(folder, model_id):
         tokenizer = load_tokenizer(folder, eos_token_ids=config.get("eos_token_id"))
         return tokenizer, copy.deepcopy(tokenizer)
-    except (ImportError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-        end_if_out_of_memory(error)
-        raise LoadFailed(
-            f"{model_id} has no usable tokenizer: {reason(error)}",
-            hint="The folder needs tokenizer.json and tokenizer_config.json.",
-        ) from error
 
 
 def vocabulary_of(model: nn.Module) -> int:

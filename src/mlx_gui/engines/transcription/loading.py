@@ -1,14 +1,16 @@
 """Loads a speech model's folder; whatever is wrong with it becomes one sentence."""
 
+from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
 from mlx.utils import tree_flatten
+from transformers import WhisperProcessor
 
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import LoadReport
-from mlx_gui.engines.folder import existing_folder, read_json, reason, weight_errors
+from mlx_gui.engines.folder import TokenizerErrors, existing_folder, read_json, weight_errors
 from mlx_gui.engines.sound.mono import RATE_HZ
 from mlx_gui.engines.transcription.hearing import Recogniser
 from mlx_gui.engines.transcription.mlx_audio import load_model
@@ -18,6 +20,9 @@ from mlx_gui.engines.weights import hold_weights
 from mlx_gui.kinds.transcription import family_of
 
 _FIRST_TIME = "<|0.00|>"
+_GENERATION, _HEADS = "generation_config.json", "alignment_heads"
+_READ_OF_WHISPER = ("tokenizer_config.json", "preprocessor_config.json", "tokenizer.json")
+"""Looked at before the weights, since the library says nothing of what is wrong with them."""
 
 
 def load(spec: LoadSpec, report: LoadReport) -> Recogniser:
@@ -29,19 +34,26 @@ def load(spec: LoadSpec, report: LoadReport) -> Recogniser:
     family = family_of(read_json(folder / "config.json", spec.model_id))
     if family is None:
         raise ModelUnsupported(f"{spec.model_id} is of no family that is served.")
+    if family == "whisper":
+        for name in _READ_OF_WHISPER:
+            read_json(folder / name, spec.model_id, needed=False)
     with weight_errors(spec.model_id):
         # Names of other families in the folder's own would be taken for its family.
         model: Any = load_model(folder, lazy=True, model_type=family, model_name_parts=[])
+    if family == "parakeet":
+        _check_rate(model, spec.model_id)
+    else:
+        _check_heads(model, folder, spec.model_id)
+        _check_tokenizer(model, folder, spec.model_id)
+    with weight_errors(spec.model_id):
         hold_weights(model, spec.weight_form, report)
     dtype = _dtype(model)
     if family == "parakeet":
-        _check_rate(model, spec.model_id)
         return ParakeetRecogniser(model, dtype, spec.model_id)
     model.dtype = dtype
     # They are no parameters.
     model.encoder._positional_embedding = model.encoder._positional_embedding.astype(dtype)
     model.decoder._mask = model.decoder._mask.astype(dtype)
-    _check_tokenizer(model, spec.model_id)
     return WhisperRecogniser(model, dtype, spec.model_id)
 
 
@@ -63,19 +75,32 @@ def _check_rate(model: Any, model_id: str) -> None:
         )
 
 
-def _check_tokenizer(model: Any, model_id: str) -> None:
-    """Raises LoadFailed unless the tokenizer knows the times between segments."""
-    processor = model._processor
-    if processor is None:
+def _check_heads(model: Any, folder: Path, model_id: str) -> None:
+    """Raises LoadFailed unless the model has the heads that show where words are."""
+    heads = read_json(folder / _GENERATION, model_id, needed=False).get(_HEADS)
+    if heads is None:
+        return
+    bounds = (model.dims.n_text_layer, model.dims.n_text_head)
+    known = isinstance(heads, list) and all(
+        isinstance(pair, list)
+        and len(pair) == len(bounds)
+        and all(type(at) is int and 0 <= at < bound for at, bound in zip(pair, bounds, strict=True))
+        for pair in heads
+    )
+    if not known or not heads:
         raise LoadFailed(
-            f"{model_id} has no tokenizer that can be read.",
-            hint="Fetch the model again, or a newer conversion of it; the folder needs "
-            "tokenizer.json, tokenizer_config.json and preprocessor_config.json.",
+            f"{_GENERATION} of {model_id} names heads ({_HEADS}) that the model does not have: "
+            f"it has {bounds[0]} layers with {bounds[1]} heads.",
+            hint="Fetch the model again. Without that line the model finds words by all heads.",
         )
-    try:
+
+
+def _check_tokenizer(model: Any, folder: Path, model_id: str) -> None:
+    """Raises LoadFailed unless the tokenizer knows the times between segments."""
+    with TokenizerErrors(folder, model_id):
+        # The library keeps to itself what was wrong.
+        processor: Any = model._processor or WhisperProcessor.from_pretrained(str(folder))
         known = _FIRST_TIME in processor.tokenizer.get_vocab()
-    except (AttributeError, TypeError, ValueError) as error:
-        raise LoadFailed(f"{model_id} has no usable tokenizer: {reason(error)}") from error
     if not known:
         raise LoadFailed(
             f"The tokenizer of {model_id} has no {_FIRST_TIME}, so that nothing of it has times.",
