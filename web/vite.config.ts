@@ -13,6 +13,7 @@ export default defineConfig({
   define: {
     // The build hook passes the digest of the sources; the server reports the same one in `hello`.
     __UI_BUILD__: JSON.stringify(process.env["MLX_GUI_UI_BUILD"] ?? ""),
+    __DEV_PAGES__: JSON.stringify(Boolean(process.env["MLX_GUI_DEV"])),
   },
   build: {
     outDir: "../src/mlx_gui/web/static",

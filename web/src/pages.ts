@@ -6,6 +6,7 @@ import Download from "@lucide/svelte/icons/download";
 import Rocket from "@lucide/svelte/icons/rocket";
 import Settings from "@lucide/svelte/icons/settings";
 import SquareTerminal from "@lucide/svelte/icons/square-terminal";
+import SwatchBook from "@lucide/svelte/icons/swatch-book";
 import type { Component } from "svelte";
 
 import { t } from "./lib/i18n";
@@ -37,6 +38,16 @@ export interface Page extends Entry {
 export interface Outside extends Entry {
   address: string;
 }
+
+/** Every component in every state; no word of it is in a build for users. */
+const KIT: Page = {
+  group: "connect",
+  label: () => "Kit",
+  icon: SwatchBook,
+  path: "/_kit",
+  key: "y",
+  load: () => import("./pages/kit/KitPage.svelte"),
+};
 
 /** The navigation in its order; a page is added by one line. */
 export const ENTRIES: readonly (Page | Outside)[] = [
@@ -83,6 +94,7 @@ export const ENTRIES: readonly (Page | Outside)[] = [
     key: "a",
     load: () => import("./pages/api/ApiPage.svelte"),
   },
+  ...(__DEV_PAGES__ ? [KIT] : []),
   { group: "connect", label: () => t.nav.reference, icon: BookOpen, address: "/docs" },
   {
     group: "connect",
