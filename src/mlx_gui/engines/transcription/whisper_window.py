@@ -17,11 +17,13 @@ class KnownTokenizer(HFTokenizerWrapper):
     """The library's tokenizer for one sound; what is looked for in the vocabulary is kept."""
 
     @cached_property
-    def no_speech(self) -> int | None:
+    def no_speech(self) -> int | None:  # pyright: ignore[reportIncompatibleMethodOverride]
         return super().no_speech
 
     @cached_property
-    def non_speech_tokens(self) -> tuple[int, ...]:
+    def non_speech_tokens(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+    ) -> tuple[int, ...]:
         return super().non_speech_tokens
 
 
