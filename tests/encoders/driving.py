@@ -10,9 +10,11 @@ from typing import Any
 
 from mlx_gui.core.generation import Event, Result, Usage, WorkerRequest
 from mlx_gui.core.model import LoadSpec
+from mlx_gui.engines.base import TakesLong, always_wanted
 from mlx_gui.kinds.base import LoadAsked
 from mlx_gui.kinds.registry import kind_of, recognise
 from tests.engines.remote import Child
+from tests.support.preparing import prepare
 
 Vectors = list[list[float]]
 
@@ -172,9 +174,22 @@ def load(spec: LoadSpec) -> None:
 
 
 def _admit(request_id: str, request: WorkerRequest) -> Event:
-    prepared = _engines[0].prepare(request_id, request)
+    prepared = prepare(_engines[0], request_id, request)
     _engines[0].admit(prepared)
     return prepared.told
+
+
+def tokens_with_others_between(long: WorkerRequest, short: WorkerRequest) -> list[int]:
+    """In the child: the tokens of `short`, prepared while `long` waits, and those of `long`."""
+    engine = _engines[0]
+    try:
+        engine.prepare("long", long)
+    except TakesLong as taken:
+        between = engine.prepare("short", short)
+        taken.work(always_wanted)
+    else:
+        raise AssertionError("the long one was read while others waited")
+    return [each.told.prompt_tokens for each in (between, engine.prepare("long", long))]
 
 
 def _step() -> dict[str, list[Event]]:

@@ -9,8 +9,15 @@ import pytest
 from mlx_gui.core.errors import CapabilityMissing, ContextTooLong, InvalidRequest
 from mlx_gui.core.generation import GenerateRequest, Prepared, Usage
 from mlx_gui.kinds.embedding import EmbedRequest
+from mlx_gui.kinds.reranker import RerankRequest
 from tests.encoders.cache import encoder
-from tests.encoders.driving import Engine, Vectors, numbers, plain_vectors
+from tests.encoders.driving import (
+    Engine,
+    Vectors,
+    numbers,
+    plain_vectors,
+    tokens_with_others_between,
+)
 from tests.encoders.families import FAMILIES, JUDGES, RERANKERS, WIDE
 from tests.engines.remote import child
 
@@ -243,6 +250,33 @@ def test_a_text_of_millions_of_characters_is_refused_or_cut_by_its_beginning(
     with pytest.raises(ContextTooLong, match="Input 0 has"):
         engine.admit("long", EmbedRequest((text,), truncate=False))
     assert len(embed(engine, text)) == 1
+
+
+@pytest.mark.parametrize(
+    "long",
+    [
+        EmbedRequest(("What is the capital of France?" * 3,) * 2048, truncate=True),
+        EmbedRequest(("France " * 20_000,), truncate=True),
+        RerankRequest("Paris " * 20, ("Hello",) * 1000, truncate=True),
+    ],
+    ids=["many", "one", "pairs"],
+)
+def test_others_are_prepared_while_a_request_of_many_characters_is_read(
+    long: EmbedRequest | RerankRequest, engine: Engine
+) -> None:
+    engine.load(encoder("MiniLM-tiny"))
+    short = EmbedRequest(("Hello",))
+    alone = engine.admit("alone", short)
+    engine.drain()
+    small, large = engine.child.call(tokens_with_others_between, long, short)
+    assert isinstance(alone, Prepared)
+    assert small == alone.prompt_tokens
+    assert large > small
+    # It was read once: who sends it anew is somebody else.
+    again = engine.admit("again", long)
+    assert isinstance(again, Prepared)
+    assert again.prompt_tokens == large
+    engine.call("cancel", "again")
 
 
 def test_token_ids_are_read_as_they_are(engine: Engine) -> None:

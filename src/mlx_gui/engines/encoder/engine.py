@@ -24,6 +24,7 @@ from mlx_gui.engines.base import (
 )
 from mlx_gui.engines.device import backend
 from mlx_gui.engines.encoder.answers import Answer
+from mlx_gui.engines.encoder.aside import Aside
 from mlx_gui.engines.encoder.batches import Batches, Item
 from mlx_gui.engines.encoder.loading import Encoder
 from mlx_gui.engines.resident import give_back_cache, memory_use
@@ -67,6 +68,7 @@ class EncoderEngine(ABC):
     def __init__(self) -> None:
         self._spec: LoadSpec | None = None
         self._encoder: Encoder | None = None
+        self._aside = Aside(self.asked)
         self._running: dict[str, Asked] = {}
         self._batches = Batches(LIMITS[backend()].encoder_tokens)
         self._load_peak_bytes = 0
@@ -77,7 +79,10 @@ class EncoderEngine(ABC):
 
     @abstractmethod
     def asked(self, request: WorkerRequest, still_wanted: StillWanted) -> Asked:
-        """The request as tokens. Raises InvalidRequest and its kin; runs without MLX."""
+        """The request as tokens. Raises InvalidRequest and its kin; runs without MLX.
+
+        Two threads may read a request each at the same time.
+        """
 
     @abstractmethod
     def compute(self, rows: Rows) -> mx.array:
@@ -97,7 +102,7 @@ class EncoderEngine(ABC):
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
     ) -> PreparedRequest | tuple[Event, ...]:
-        asked = self.asked(request, still_wanted)
+        asked = self._aside.read(request, still_wanted)
         told = Prepared(asked.tokens, left_out=tuple(asked.cuts))
         return PreparedRequest(request_id, asked, told)
 
