@@ -92,6 +92,8 @@ def test_presets_are_the_list_with_a_filter_or_an_order(client: httpx.Client) ->
     assert listed(client, "trending") == ["org/one-4", "org/one"]
     assert listed(client, "embeddings") == ["org/bge"]
     assert listed(client, "stt") == ["org/whisper"]
+    assert listed(client, "tts") == ["org/voice"]
+    assert listed(client, "rerankers") == []
     assert listed(client, "vision") == []
     assert listed(client, "embeddings", supported=True) == ["org/bge"]
     assert listed(client, "stt", supported=True) == ["org/whisper"]

@@ -738,6 +738,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/discover/tts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that speak
+         * @description The list of models of the kind `speech`.
+         */
+        get: operations["discover_tts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/discover/rerankers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Models that order documents
+         * @description The list of models of the kind `reranker`.
+         */
+        get: operations["discover_rerankers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/discover/vision": {
         parameters: {
             query?: never;
@@ -9273,6 +9313,122 @@ export interface operations {
         };
     };
     discover_stt: {
+        parameters: {
+            query?: {
+                /** @description Part of the id. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_tts: {
+        parameters: {
+            query?: {
+                /** @description Part of the id. */
+                query?: string | null;
+                /** @description What the model is for. */
+                kind?: ("text" | "vision" | "embedding" | "reranker" | "transcription" | "speech") | null;
+                /** @description Who publishes it. */
+                author?: string | null;
+                /** @description By default `downloads` with a query, else `trending`. */
+                sort?: ("trending" | "downloads" | "likes" | "newest" | "size") | null;
+                /** @description Not larger than this. */
+                max_bytes?: number | null;
+                /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
+                quantization?: string | null;
+                /** @description Only what fits this machine. */
+                fits?: boolean;
+                /** @description Only what can be served; by default so, but for kinds that are not served at all. */
+                supported?: boolean | null;
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveredList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    discover_rerankers: {
         parameters: {
             query?: {
                 /** @description Part of the id. */

@@ -86,6 +86,18 @@ async def discover_stt(services: InjectedServices, asked: Asked) -> DiscoveredLi
     return await _page(services, _of_kind(asked.wanted(), "transcription"))
 
 
+@router.get("/tts", operation_id="discover_tts", summary="Models that speak")
+async def discover_tts(services: InjectedServices, asked: Asked) -> DiscoveredList:
+    """The list of models of the kind `speech`."""
+    return await _page(services, _of_kind(asked.wanted(), "speech"))
+
+
+@router.get("/rerankers", operation_id="discover_rerankers", summary="Models that order documents")
+async def discover_rerankers(services: InjectedServices, asked: Asked) -> DiscoveredList:
+    """The list of models of the kind `reranker`."""
+    return await _page(services, _of_kind(asked.wanted(), "reranker"))
+
+
 @router.get("/vision", operation_id="discover_vision", summary="Models that see pictures")
 async def discover_vision(services: InjectedServices, asked: Asked) -> DiscoveredList:
     """The list of models of the kind `vision`."""

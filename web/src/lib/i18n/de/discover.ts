@@ -24,6 +24,7 @@ export const discover: typeof english = {
     vision: "Bilder",
     embeddings: "Einbettungen",
     stt: "Sprache zu Text",
+    tts: "Text zu Sprache",
   },
   filters: {
     search: "Im Hub suchen, oder Kennung oder Adresse einfügen",

@@ -24,6 +24,7 @@ export const discover = {
     vision: "Vision",
     embeddings: "Embeddings",
     stt: "Speech to text",
+    tts: "Text to speech",
   },
   filters: {
     search: "Search the hub, or paste an id or address",
