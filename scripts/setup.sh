@@ -103,11 +103,12 @@ want_openblas() {
 
 need_chromium() {
     local name
-    for name in chromium chromium-browser google-chrome; do
+    for name in chromium-headless-shell chromium chromium-browser google-chrome; do
         if command -v "$name" >/dev/null; then return; fi
     done
     [ ! -d "/Applications/Google Chrome.app" ] || return 0
-    apt_install chromium fonts-dejavu-core ||
+    apt_install chromium-headless-shell fonts-dejavu-core ||
+        apt_install chromium fonts-dejavu-core ||
         fail "The browser tests need Chromium or Chrome. On Debian: apt install chromium fonts-dejavu-core"
 }
 

@@ -291,7 +291,7 @@ def test_what_is_kept_by_the_browser_holds_at_once_also_where_it_keeps_nothing(
     page.goto(server.address + PATH)
     page.get_by_role("radio", name="Dark").check(force=True)
     assert page.evaluate("document.documentElement.dataset.theme") == "dark"
-    page.get_by_role("radio", name="System").check(force=True)
+    page.get_by_role("group", name="Theme").get_by_role("radio", name="System").check(force=True)
     assert page.evaluate("document.documentElement.dataset.theme") is None
     page.get_by_role("switch", name="Single-letter shortcuts").uncheck()
     page.get_by_role("link", name="Privacy").click()
