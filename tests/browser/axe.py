@@ -1,6 +1,18 @@
 """axe: what a machine can see of WCAG 2.0 to 2.2, A and AA."""
 
+import pytest
 from playwright.sync_api import Page
+
+looks = pytest.mark.parametrize(
+    ("width", "theme"),
+    [
+        (1440, "light"),
+        (390, "dark"),
+        pytest.param(1440, "dark", marks=pytest.mark.soak),
+        pytest.param(390, "light", marks=pytest.mark.soak),
+    ],
+)
+"""Every width and every theme; each of both by `make soak`."""
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 

@@ -5,24 +5,13 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.axe import axe
+from tests.browser.axe import axe, looks
 from tests.browser.conftest import OpenPage, Theme
 from tests.browser.visiting import load, row, unload_all
 from tests.support.server import Server
 
 WIDTHS = (1440, 390)
 THEMES: tuple[Theme, ...] = ("light", "dark")
-looks = pytest.mark.parametrize(
-    ("width", "theme"),
-    [
-        (1440, "light"),
-        (390, "dark"),
-        pytest.param(1440, "dark", marks=pytest.mark.soak),
-        pytest.param(390, "light", marks=pytest.mark.soak),
-    ],
-)
-"""Every width and every theme; each of both by `make soak`."""
-
 PHONE_ONLY = ("drawer",)
 NAME_OF_FOCUSED = "(document.activeElement.ariaLabel ?? document.activeElement.innerText).trim()"
 

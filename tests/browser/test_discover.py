@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.axe import axe
+from tests.browser.axe import axe, looks
 from tests.browser.conftest import OpenPage, Theme
 from tests.browser.hub_visiting import MB, House, download_row, house
 from tests.hub.faults import Fault
@@ -301,9 +301,7 @@ def test_what_strangers_wrote_is_text_and_runs_nothing(open_page: OpenPage) -> N
     assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"), [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
-)
+@looks
 def test_axe_finds_nothing_in_any_state(
     open_page: OpenPage, home: House, axe_source: str, width: int, theme: Theme
 ) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.axe import axe
+from tests.browser.axe import axe, looks
 from tests.browser.conftest import OpenContext, OpenPage, Theme
 from tests.browser.hub_visiting import MB, House, download_row, house
 from tests.hub.faults import Fault
@@ -201,9 +201,7 @@ def bytes_shown(page: Page) -> int:
     return int(page.get_by_role("progressbar").evaluate("bar => bar.value"))
 
 
-@pytest.mark.parametrize(
-    ("width", "theme"), [(1440, "light"), (390, "dark"), (1440, "dark"), (390, "light")]
-)
+@looks
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     home: House, open_page: OpenPage, axe_source: str, width: int, theme: Theme
 ) -> None:

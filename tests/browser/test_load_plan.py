@@ -54,7 +54,7 @@ def test_a_load_that_simply_fits_shows_no_plan(page: Page) -> None:
     expect(plan_of(page, "echo")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (1440, "dark"), (390, "dark")])
+@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
 def test_a_load_that_evicts_names_who_leaves_and_who_stays(
     open_page: OpenPage, width: int, theme: Theme
 ) -> None:
