@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.axe import axe
+from tests.browser.axe import axe, looks
 from tests.browser.conftest import OpenContext, OpenPage, Theme
-from tests.browser.test_accessibility import looks
 from tests.browser.visiting import LOADED, NOT_LOADED, load, load_button, pin, row, unload_all
 from tests.support.server import Server, running_server
 
