@@ -19,6 +19,7 @@ from openai import OpenAI
 
 from tests.encoders.cache import encoder
 from tests.support.server import Server, running_server
+from tests.support.waiting import wait_until
 
 NAMES = (
     "MiniLM-tiny",
@@ -267,9 +268,14 @@ def test_whoever_hangs_up_frees_the_engine(encoders: Server, client: OpenAI) -> 
         http.post("/v1/embeddings", json=body, timeout=httpx.Timeout(60, read=1.5))
     assert len(client.embeddings.create(model="tiny/bge-tiny", input="Hello").data) == 1
     with encoders.client() as http:
-        running = http.get("/v1/manager/status").raise_for_status().json()
-    (model,) = [each for each in running["loaded_models"] if each["id"] == "tiny/bge-tiny"]
-    assert (model["active"], model["queued"]) == (0, 0)
+
+        def is_free() -> bool:
+            running = http.get("/v1/manager/status").raise_for_status().json()
+            (model,) = [each for each in running["loaded_models"] if each["id"] == "tiny/bge-tiny"]
+            return (model["active"], model["queued"]) == (0, 0)
+
+        # What was read of it aside is let go between two pieces.
+        wait_until(is_free, what="the engine to be free")
 
 
 def test_thousands_of_vectors_come_as_valid_json(encoders: Server) -> None:
