@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from mlx_gui.control.machine.recorder import SampleRecorder
+from mlx_gui.control.machine.recorder import MOST_WAITING, SampleRecorder
 from mlx_gui.store.samples import SAMPLES_FILE, ModelParts, Sample, SampleStore
 
 DAY_S = 86_400
@@ -138,3 +138,21 @@ def test_samples_of_more_than_a_day_are_thinned_out(store: SampleStore) -> None:
     asyncio.run(recorder.record())
 
     assert kept(store) == [begin_s, begin_s + 300, NOW_S]
+
+
+def test_what_happens_while_it_writes_waits_also_where_there_is_too_much(
+    store: SampleStore,
+) -> None:
+    def take() -> Sample:
+        for number in range(MOST_WAITING + 100):
+            recorder.mark("load", f"org/{number}")
+        return sample(NOW_S)
+
+    recorder = SampleRecorder(store, take=take, retention_days=lambda: 7)
+    recorder.mark("start")
+
+    asyncio.run(recorder.record())
+
+    assert [each.model for each in recorder.waiting] == [
+        f"org/{number}" for number in range(100, MOST_WAITING + 100)
+    ]

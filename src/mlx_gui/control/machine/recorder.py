@@ -16,7 +16,8 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 INTERVAL_S = 10
 _FORGET_EVERY = 360
-_MOST_WAITING = 500
+MOST_WAITING = 500
+"""So much that has happened waits to be written; the oldest goes for what is more."""
 _DAY_S = 86_400
 
 
@@ -35,7 +36,7 @@ class SampleRecorder:
         self._retention_days = retention_days
         self._kept_s = retention_days() * _DAY_S
         self._thinned_s = 0
-        self._marks: deque[ChartMark] = deque(maxlen=_MOST_WAITING)
+        self._marks: deque[ChartMark] = deque(maxlen=MOST_WAITING)
         self._recorded = 0
         self._failing = False
 
@@ -75,7 +76,8 @@ class SampleRecorder:
         try:
             if kept_s:
                 await self._store.add(sample, marks)
-                for _ in marks:
+                # Those that have come meanwhile stay, also where they pushed old ones out.
+                while self._marks and self._marks[0] in marks:
                     self._marks.popleft()
             if set_anew or self._recorded % _FORGET_EVERY == 0:
                 # Where nothing is kept, what is of this second goes as well.

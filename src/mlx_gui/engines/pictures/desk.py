@@ -1,22 +1,19 @@
 """Where the pictures of requests are read: those that take long wait, and let others pass."""
 
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from operator import is_
 
 from mlx_gui.core.generation import ImagePart
 from mlx_gui.engines.apart import TooLong
 from mlx_gui.engines.base import StillWanted, TakesLong, always_wanted
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits
 from mlx_gui.engines.pictures.reading import MAX_S, PictureReader
+from mlx_gui.engines.read_aside import ReadAside
 
 QUICK_S = 1.0
 """Of all pictures of one request; most take a few milliseconds."""
 _LEAST_S = 0.05
-_MOST_READ = 4
-"""Requests whose pictures are kept until they are prepared anew; who is cancelled leaves his."""
 
 
 class PictureDesk:
@@ -26,8 +23,7 @@ class PictureDesk:
         self._quick_s = quick_s
         self._quick = PictureReader(max_s=most_s)
         self._patient = PictureReader(max_s=most_s)
-        self._lock = threading.Lock()
-        self._read: list[tuple[Sequence[ImagePart], list[Picture]]] = []
+        self._read_aside = ReadAside[list[Picture]]()
 
     def read(
         self,
@@ -40,7 +36,7 @@ class PictureDesk:
 
         Raises as `PictureReader.decode` does, and TakesLong where they take long.
         """
-        known = self._known(parts)
+        known = self._read_aside.take(parts)
         if known is not None:
             yield from known
             return
@@ -62,17 +58,7 @@ class PictureDesk:
     ) -> None:
         """For the other thread; they are there when the same request asks again."""
         read = [_decoded(self._patient, part, most_pixels, still_wanted) for part in parts]
-        with self._lock:
-            self._read = [*self._read, (parts, read)][-_MOST_READ:]
-
-    def _known(self, parts: Sequence[ImagePart]) -> list[Picture] | None:
-        """Those of this very request, once: what is only alike is somebody else's."""
-        with self._lock:
-            for place, (asked, read) in enumerate(self._read):
-                if len(asked) == len(parts) and all(map(is_, asked, parts)):
-                    del self._read[place]
-                    return read
-        return None
+        self._read_aside.keep(parts, read)
 
 
 def _decoded(
