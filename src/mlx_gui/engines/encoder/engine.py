@@ -24,9 +24,9 @@ from mlx_gui.engines.base import (
 )
 from mlx_gui.engines.device import backend
 from mlx_gui.engines.encoder.answers import Answer
-from mlx_gui.engines.encoder.aside import Aside
 from mlx_gui.engines.encoder.batches import Batches, Item
 from mlx_gui.engines.encoder.loading import Encoder
+from mlx_gui.engines.encoder.long_requests import LongRequests
 from mlx_gui.engines.resident import give_back_cache, memory_use
 from mlx_gui.kinds.memory import MLX_CACHE_BYTES
 
@@ -68,7 +68,7 @@ class EncoderEngine(ABC):
     def __init__(self) -> None:
         self._spec: LoadSpec | None = None
         self._encoder: Encoder | None = None
-        self._aside = Aside(self.asked)
+        self._long = LongRequests(self.asked)
         self._running: dict[str, Asked] = {}
         self._batches = Batches(LIMITS[backend()].encoder_tokens)
         self._load_peak_bytes = 0
@@ -102,7 +102,7 @@ class EncoderEngine(ABC):
         request: WorkerRequest,
         still_wanted: StillWanted = always_wanted,
     ) -> PreparedRequest | tuple[Event, ...]:
-        asked = self._aside.read(request, still_wanted)
+        asked = self._long.read(request, still_wanted)
         told = Prepared(asked.tokens, left_out=tuple(asked.cuts))
         return PreparedRequest(request_id, asked, told)
 

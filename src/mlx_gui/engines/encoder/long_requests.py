@@ -16,7 +16,7 @@ MANY_CHARACTERS = 100_000
 Read = TypeVar("Read")
 
 
-class Aside(Generic[Read]):
+class LongRequests(Generic[Read]):
     """Reads requests by `read`: long ones on another thread, each once."""
 
     def __init__(self, read: Callable[[WorkerRequest, StillWanted], Read]) -> None:
