@@ -64,6 +64,7 @@ def test_words_that_cannot_be_read_leave_the_page_in_english(
     page.route("**/assets/*.js", only_the_named)
     page.goto(f"{server.address}/admin/nothing")
     expect(page.get_by_role("heading", level=1)).to_have_text("No page here")
+    assert page.evaluate("document.documentElement.lang") == "en"
 
 
 @pytest.mark.parametrize("width", [1280, 390])

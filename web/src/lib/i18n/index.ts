@@ -14,6 +14,7 @@ export let t = english;
 
 /** Has `t` speak the language of this visit: before anything is shown, so that all of it does. */
 export async function speak(): Promise<void> {
-  document.documentElement.lang = language;
   t = await spoken(english, async () => (await import("./de")).common);
+  // Also where the words of another did not come.
+  document.documentElement.lang = t === english ? "en" : language;
 }
