@@ -1,6 +1,7 @@
 """A run loop with scripted workers: the stage on which the tests of residency play."""
 
 import asyncio
+import selectors
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -19,6 +20,37 @@ from mlx_gui.core.setting_row import ModelSettings
 from tests.unit.control.fakes import ScriptedWorker, Told, model, need
 
 DEADLINE_S = 30
+
+
+class StageTime(asyncio.SelectorEventLoop):
+    """An event loop whose clock goes to the next timer when nothing else is to do.
+
+    So a turn of two milliseconds lasts as long on a machine that stalls for seconds as on any
+    other, and nobody waits for a deadline that is an hour away. No two readings are the same, as
+    on a real machine.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_Skipping(self))
+        self.now_s = 0.0
+
+    def time(self) -> float:
+        self.now_s += 1e-7
+        return self.now_s
+
+
+class _Skipping(selectors.DefaultSelector):
+    """Moves the clock of its loop by as much as it is asked to wait."""
+
+    def __init__(self, loop: StageTime) -> None:
+        super().__init__()
+        self._loop = loop
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None:
+            return super().select()
+        self._loop.now_s += timeout
+        return super().select(0)
 
 
 class Stage:
@@ -149,7 +181,8 @@ def play(scenario: Callable[[Stage], Awaitable[None]], **options: Any) -> None:
         finally:
             task.cancel()
 
-    asyncio.run(run())
+    with asyncio.Runner(loop_factory=StageTime) as runner:
+        runner.run(run())
 
 
 async def terminal(mailbox: Mailbox) -> Event:
