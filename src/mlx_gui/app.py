@@ -112,7 +112,7 @@ class Application:
         )
         self.budget = BudgetSource(
             self.sampler.now,
-            settings.view(_budget_limits),
+            settings.view(BudgetLimits.of),
             device=lambda: self.device.facts,
         )
         self.samples = SampleStore(config.data_dir)
@@ -147,7 +147,7 @@ class Application:
         self.local_token = secrets.token_urlsafe(32)
         boot_id = secrets.token_hex(8)
         self.run_loop = RunLoop(
-            settings.view(_residency_settings),
+            settings.view(ResidencySettings.of),
             effects=self._effects,
             boot_id=boot_id,
             bus=self.bus,
@@ -469,26 +469,9 @@ def worker_settings(config: Config) -> WorkerSettings:
     )
 
 
-def _budget_limits(config: Config) -> BudgetLimits:
-    return BudgetLimits(config.memory_limit_bytes, config.memory_reserve_bytes)
-
-
 def _record_bounds(config: Config) -> Bounds:
     return Bounds(config.requests_kept, config.requests_retention_days)
 
 
 def _model_dirs(config: Config) -> tuple[Path, ...]:
     return () if config.engine == "fake" else config.model_dirs
-
-
-def _residency_settings(config: Config) -> ResidencySettings:
-    return ResidencySettings(
-        max_models=config.max_loaded_models,
-        max_queue=config.max_queue,
-        queue_timeout_s=config.queue_timeout_s,
-        load_timeout_s=config.load_timeout_s,
-        keep_alive_s=config.keep_alive_s,
-        client_stall_s=config.client_stall_s,
-        turn_s=config.time_slice_s,
-        recycle_requests=config.recycle_requests,
-    )

@@ -13,6 +13,11 @@ _USUAL_RESERVE_BYTES = 2 * 1000**3
 _LARGEST_SHARE = 20
 
 
+def reserve_of(total_bytes: int, set_bytes: int) -> int:
+    """What is to stay free on a disk of that size; 0 `set_bytes` is the usual."""
+    return set_bytes or min(_USUAL_RESERVE_BYTES, total_bytes // _LARGEST_SHARE)
+
+
 class Promise:
     """What one download will still write."""
 
@@ -40,9 +45,7 @@ class DiskRoom:
         disk, usage = await asyncio.to_thread(
             lambda: (folder.stat().st_dev, shutil.disk_usage(folder))
         )
-        reserve_bytes = self._reserve_bytes() or min(
-            _USUAL_RESERVE_BYTES, usage.total // _LARGEST_SHARE
-        )
+        reserve_bytes = reserve_of(usage.total, self._reserve_bytes())
         others_bytes = sum(each.left_bytes for each in self._promises if each.disk == disk)
         room_bytes = max(0, usage.free - reserve_bytes - others_bytes)
         if needed_bytes > room_bytes:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from mlx_gui.config import Config
 from mlx_gui.control.machine.reading import MemoryReading
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.units import format_bytes
@@ -54,6 +55,11 @@ class BudgetLimits:
 
     limit_bytes: int = 0
     reserve_bytes: int = 0
+
+    @classmethod
+    def of(cls, config: Config) -> "BudgetLimits":
+        """What the settings of the server say."""
+        return cls(config.memory_limit_bytes, config.memory_reserve_bytes)
 
 
 class BudgetSource:

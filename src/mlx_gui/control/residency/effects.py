@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mlx_gui.config import Config
 from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.plans.wish import Planner
 from mlx_gui.control.workers.process import WorkerProcess
@@ -26,6 +27,20 @@ class ResidencySettings:
     recycle_requests: int = 0
     back_off_s: float = 1.0
     """After the second failure in a row; twice as long after each further one."""
+
+    @classmethod
+    def of(cls, config: Config) -> "ResidencySettings":
+        """What the settings of the server say."""
+        return cls(
+            max_models=config.max_loaded_models,
+            max_queue=config.max_queue,
+            queue_timeout_s=config.queue_timeout_s,
+            load_timeout_s=config.load_timeout_s,
+            keep_alive_s=config.keep_alive_s,
+            client_stall_s=config.client_stall_s,
+            turn_s=config.time_slice_s,
+            recycle_requests=config.recycle_requests,
+        )
 
 
 @dataclass(frozen=True, slots=True)
