@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -61,7 +60,6 @@ from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, LoadSpec
-from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.kinds.registry import engine_of
 from mlx_gui.log_tail import LogTail
 from mlx_gui.logging import set_level
@@ -100,7 +98,7 @@ class Application:
         self._logs = logs
         self.bus = EventBus()
         self.safe_mode = safe_mode
-        self._worker_settings = settings.view(worker_settings)
+        self._worker_settings = settings.view(WorkerSettings.of)
         self.device = DeviceProbe(
             self.worker_settings, recall=self._recall_device, remember=self._remember_device
         )
@@ -454,19 +452,6 @@ def _import_api() -> Callable[[Services], ASGIApp]:
     from mlx_gui.asgi import build_asgi  # takes longer than all the rest of a start
 
     return build_asgi
-
-
-def worker_settings(config: Config) -> WorkerSettings:
-    """What every child of the worker tower starts with; makes its private folders."""
-    cache_dir = config.data_dir / "cache"
-    cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return WorkerSettings(
-        blas=config.blas,
-        cache_dir=str(cache_dir),
-        environment=worker_environment(sys.platform),
-        hang_timeout_s=config.hang_timeout_s,
-        memory_limit_bytes=config.worker_memory_limit_bytes,
-    )
 
 
 def _record_bounds(config: Config) -> Bounds:

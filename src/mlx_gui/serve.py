@@ -21,13 +21,14 @@ import uvicorn
 import uvloop
 
 from mlx_gui.api.connection import connections
-from mlx_gui.app import Application, worker_settings
+from mlx_gui.app import Application
 from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import Config, SettingSources, misspelled_variables, read_sources
 from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.supervision import Background, fault_of
 from mlx_gui.control.workers.probe import probe_once
+from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job
@@ -72,7 +73,7 @@ def run(flags: Mapping[str, object], *, starter: bool = False, open_browser: boo
 
 def probe_device(config: Config) -> DeviceFacts:
     """What a fresh probe child says of this machine; for `mlx-gui doctor`, without any server."""
-    return asyncio.run(probe_once(worker_settings(config)))
+    return asyncio.run(probe_once(WorkerSettings.of(config)))
 
 
 async def _run(sources: SettingSources, *, starter: bool, open_browser: bool) -> int:

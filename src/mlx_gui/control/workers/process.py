@@ -2,12 +2,14 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import structlog
 
+from mlx_gui.config import Config
 from mlx_gui.control.workers.liveness import Liveness
 from mlx_gui.control.workers.mailbox import Mailbox
 from mlx_gui.control.workers.weighing import MemoryReturned, memory_returned, weighed
@@ -31,6 +33,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.ipc.child import Child, ChildExit
 from mlx_gui.ipc.messages import (
     PROTOCOL_VERSION,
@@ -99,6 +102,19 @@ class WorkerSettings:
     environment: Mapping[str, str]
     hang_timeout_s: float = 60.0
     memory_limit_bytes: int = 0
+
+    @classmethod
+    def of(cls, config: Config) -> "WorkerSettings":
+        """What the settings of the server say; makes its private folders."""
+        cache_dir = config.data_dir / "cache"
+        cache_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return cls(
+            blas=config.blas,
+            cache_dir=str(cache_dir),
+            environment=worker_environment(sys.platform),
+            hang_timeout_s=config.hang_timeout_s,
+            memory_limit_bytes=config.worker_memory_limit_bytes,
+        )
 
 
 class WorkerProcess:
