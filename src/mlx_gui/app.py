@@ -35,15 +35,20 @@ from mlx_gui.control.jobs.starter import InstallStarter, starter_folder
 from mlx_gui.control.machine.budget import Budget, BudgetLimits, BudgetSource
 from mlx_gui.control.machine.history import SampleHistory
 from mlx_gui.control.machine.processors import Processors
+from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.machine.recent import RecentSamples
 from mlx_gui.control.machine.recorder import SampleRecorder
 from mlx_gui.control.machine.sampler import MemorySampler, process_private_bytes
+from mlx_gui.control.notices.disks import DiskWatch
+from mlx_gui.control.notices.news import pressure_news, safe_mode_news
+from mlx_gui.control.notices.notices import Notices
 from mlx_gui.control.plans.measurements import Measurements
 from mlx_gui.control.plans.planner import ModelPlanner
 from mlx_gui.control.removals import Removals
 from mlx_gui.control.requests.log import RequestLog
 from mlx_gui.control.requests.observing import Observers
 from mlx_gui.control.requests.overview import Requests
+from mlx_gui.control.residency.decisions import marks
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.retention import ResponseRetention
@@ -97,17 +102,13 @@ class Application:
         self._background = Background()
         self._logs = logs
         self.bus = EventBus()
+        self.notices = Notices(partial(self.bus.publish, "notices"), clock=time.time)
         self.safe_mode = safe_mode
         self._worker_settings = settings.view(WorkerSettings.of)
         self.device = DeviceProbe(
             self.worker_settings, recall=self._recall_device, remember=self._remember_device
         )
-        self.sampler = MemorySampler(
-            partial(self.bus.publish, "memory"),
-            on_pressure=lambda level: self.run_loop.pressure_is(level),
-            worker_pids=lambda: self.run_loop.worker_pids(),
-            reserve_bytes=lambda: self._config.memory_reserve_bytes,
-        )
+        self.sampler = self._sample_memory()
         self.budget = BudgetSource(
             self.sampler.now,
             settings.view(BudgetLimits.of),
@@ -150,11 +151,13 @@ class Application:
             boot_id=boot_id,
             bus=self.bus,
             observer=Observers((RequestLog(), self.requests.tracker)),
-            on_mark=self._recorder.mark,
+            on_mark=marks(self._recorder.mark, self.notices.marked),
+            on_departure=self.notices.departed,
         )
         self.removals = self._take_removals()
         self.boot = self._take_boot()
         self._watch = self._watch_folders()
+        self._disks = self._watch_disks()
         self._retention = ResponseRetention(
             store, days=lambda: self._config.responses_retention_days
         )
@@ -208,6 +211,7 @@ class Application:
             requests=self.requests,
             jobs=self.jobs,
             downloads=self.downloads,
+            notices=self.notices,
             uploads=self.uploads,
             media=Media(self.uploads),
             store=self._store,
@@ -233,6 +237,21 @@ class Application:
     def _watch_folders(self) -> FolderWatch:
         return FolderWatch(
             self.library, every_s=lambda: self._config.watch_s, search=self.boot.search_again
+        )
+
+    def _sample_memory(self) -> MemorySampler:
+        return MemorySampler(
+            partial(self.bus.publish, "memory"),
+            on_pressure=self._on_pressure,
+            worker_pids=lambda: self.run_loop.worker_pids(),
+            reserve_bytes=lambda: self._config.memory_reserve_bytes,
+        )
+
+    def _watch_disks(self) -> DiskWatch:
+        return DiskWatch(
+            folders=self.settings.view(_watched_dirs),
+            reserve_bytes=lambda: self._config.disk_reserve_bytes,
+            tell=self.notices.tell,
         )
 
     def _follow_requests(self) -> Requests:
@@ -279,6 +298,7 @@ class Application:
         def publish(job_id: str) -> None:
             self.bus.publish("jobs", job_id)
             self.bus.publish("downloads", job_id)
+            self.notices.job_is(job_id, self.jobs.find(job_id))
 
         most = {Download.name: lambda: self._config.downloads_at_once}
         return Jobs(self._store, kinds=JOB_KINDS, tools=tools, publish=publish, most=most)
@@ -302,6 +322,8 @@ class Application:
         # Any thread may log, and only the loop may publish.
         self._logs.listen(lambda: loop.call_soon_threadsafe(self.bus.publish, "logs"))
         self._recorder.mark("start", text=__version__)
+        if self.safe_mode.reason is not None:
+            self.notices.tell(safe_mode_news(self.safe_mode.reason))
         self._background.keep("run-loop", self.run_loop.run)
         self._background.keep("memory", self.sampler.run)
         self._background.keep("requests", self.requests.records.run)
@@ -309,6 +331,7 @@ class Application:
         self._background.keep("retention", self._retention.run)
         self._background.keep("trash", self.removals.run)
         self._background.keep("folders", self._watch.run)
+        self._background.keep("disks", self._disks.run)
         self.jobs.begin()
 
     async def complete(self) -> None:
@@ -370,11 +393,17 @@ class Application:
             self._background.once("spare", self._replace_spare())
         if changed("downloads_at_once"):
             self.jobs.look_again()
+        if changed("disk_reserve_bytes", "model_dirs"):
+            self._background.once("disks", self._disks.look())
         if changed("download_limit_bytes"):
             self._bandwidth.share_anew()
         self.run_loop.settings_changed()
         for topic in _SHOWING_SETTINGS:
             self.bus.publish(topic)
+
+    def _on_pressure(self, level: Pressure) -> None:
+        self.notices.tell(pressure_news(level))
+        self.run_loop.pressure_is(level)
 
     async def _replace_spare(self) -> None:
         """It was begun by what was set before; another may follow it."""
@@ -460,3 +489,7 @@ def _record_bounds(config: Config) -> Bounds:
 
 def _model_dirs(config: Config) -> tuple[Path, ...]:
     return () if config.engine == "fake" else config.model_dirs
+
+
+def _watched_dirs(config: Config) -> tuple[Path, ...]:
+    return (config.data_dir, *_model_dirs(config))

@@ -22,6 +22,7 @@ Topic = Literal[
     "downloads",
     "logs",
     "metrics",
+    "notices",
 ]
 
 

@@ -26,6 +26,7 @@ from mlx_gui.api.manage.logs import routes as logs
 from mlx_gui.api.manage.metrics import routes as metrics
 from mlx_gui.api.manage.model_settings import routes as settings
 from mlx_gui.api.manage.models import routes as residency
+from mlx_gui.api.manage.notices import routes as notices
 from mlx_gui.api.manage.plan import routes as plan
 from mlx_gui.api.manage.plan.changed import install_plan_changed
 from mlx_gui.api.manage.removals import routes as removals
@@ -80,6 +81,7 @@ FAMILIES = (
             downloads.router,
             safe_mode.router,
             requests.router,
+            notices.router,
             logs.router,
             metrics.router,
             events.router,

@@ -16,6 +16,7 @@ from mlx_gui.control.machine.budget import BudgetSource
 from mlx_gui.control.machine.history import SampleHistory
 from mlx_gui.control.machine.reading import MachineIdentity
 from mlx_gui.control.machine.sampler import MemorySampler
+from mlx_gui.control.notices.notices import Notices
 from mlx_gui.control.removals import Removals
 from mlx_gui.control.requests.overview import Requests
 from mlx_gui.control.residency.run_loop import RunLoop
@@ -89,6 +90,7 @@ class Services:
     requests: Requests
     jobs: Jobs
     downloads: Downloads
+    notices: Notices
     uploads: Uploads
     media: Media
     store: Store

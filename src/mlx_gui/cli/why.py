@@ -14,7 +14,7 @@ from mlx_gui.core.plan import PolicyAction
 from mlx_gui.core.units import format_bytes
 from mlx_gui.wire.models import ModelObject
 from mlx_gui.wire.plan import DecisionBody
-from mlx_gui.wire.status import LoadedModel, ManagerStatus
+from mlx_gui.wire.status import LeftBody, LoadedModel, ManagerStatus
 
 WORDS: dict[PolicyAction, str] = {
     "load": "loaded",
@@ -87,18 +87,29 @@ def present_rows(
             yield "Loads", _loads(unloaded.loads, unloaded.evictions)
             if unloaded.evicted_because is not None:
                 yield "Evicted", unloaded.evicted_because
+            if unloaded.left is not None:
+                yield "Left", _left(unloaded.left, now)
 
 
 def decision_row(decision: DecisionBody, model_id: str, now: datetime) -> tuple[str, str, str]:
     """When, what and why; what happened to another model names it."""
-    at = datetime.fromisoformat(decision.at).astimezone(now.tzinfo)
-    when = f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M}"
+    when = _when(decision.at, now)
     what = WORDS[decision.action]
     if decision.model != model_id:
         what = f"{decision.model} {what}"
     if decision.cause not in (None, decision.model):
         what += f" for {decision.cause}"
     return when, what, decision.reason
+
+
+def _left(left: LeftBody, now: datetime) -> str:
+    for_whom = f" for {left.cause}" if left.cause is not None else ""
+    return f"{_when(left.at, now)}, {WORDS[left.action]}{for_whom}: {left.reason}"
+
+
+def _when(iso: str, now: datetime) -> str:
+    at = datetime.fromisoformat(iso).astimezone(now.tzinfo)
+    return f"{at:%H:%M:%S}" if at.date() == now.date() else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _loaded_rows(loaded: LoadedModel, now: datetime) -> Iterator[tuple[str, str]]:

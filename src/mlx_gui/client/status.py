@@ -14,6 +14,7 @@ from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.notices import NoticeBody, RemovedNotice
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import (
@@ -42,6 +43,8 @@ Event = (
     | DownloadBody
     | RemovedDownload
     | MetricsEvent
+    | NoticeBody
+    | RemovedNotice
 )
 
 _EVENTS: Mapping[str, type[Event]] = {
@@ -60,6 +63,8 @@ _EVENTS: Mapping[str, type[Event]] = {
     "download": DownloadBody,
     "download_removed": RemovedDownload,
     "metrics": MetricsEvent,
+    "notice": NoticeBody,
+    "notice_removed": RemovedNotice,
 }
 
 

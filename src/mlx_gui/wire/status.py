@@ -17,6 +17,7 @@ from mlx_gui.wire.models import (
     ModelObject,
     State,
 )
+from mlx_gui.wire.notices import NoticeBody
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
 
@@ -58,10 +59,20 @@ class LoadedModel(BaseModel):
     error: ErrorBody | None = None
 
 
+class LeftBody(BaseModel):
+    """Why a model left memory last: what was done to it, and for the sake of which model."""
+
+    at: str
+    action: Literal["evict", "expire", "unload", "reload", "recycle"]
+    reason: str
+    cause: str | None
+
+
 class UnloadedModel(BaseModel):
     """A model that was asked for since the server started, and has no worker now.
 
-    `returned` is what came back of its last worker.
+    `returned` is what came back of its last worker, and `left` is why that ended, unless it
+    crashed.
     """
 
     id: str
@@ -74,6 +85,7 @@ class UnloadedModel(BaseModel):
     last_used_at: str | None
     error: ErrorBody | None
     returned: MemoryReturnedBody | None = None
+    left: LeftBody | None = None
 
 
 class WaitingModel(UnloadedModel):
@@ -284,6 +296,7 @@ class SnapshotEvent(BaseModel):
     downloads: list[DownloadBody] | None = None
     logs: LogsEvent | None = None
     metrics: MetricsEvent | None = None
+    notices: list[NoticeBody] | None = None
 
 
 class RemovedModel(BaseModel):

@@ -30,6 +30,7 @@ from mlx_gui.control.machine.budget import BudgetLimits, BudgetSource
 from mlx_gui.control.machine.history import SampleHistory
 from mlx_gui.control.machine.recent import RecentSamples
 from mlx_gui.control.machine.sampler import MemorySampler
+from mlx_gui.control.notices.notices import Notices
 from mlx_gui.control.plans.plan import Plan
 from mlx_gui.control.plans.wish import Standing, Wish
 from mlx_gui.control.removals import Removals
@@ -300,6 +301,7 @@ def services(
         downloads=Downloads(
             jobs, hub, config=lambda: owner.config, find=shelf.resolve, supported=dict
         ),
+        notices=Notices(partial(bus.publish, "notices"), clock=time.time),
         uploads=uploads,
         media=Media(uploads),
         store=cast(Store, store),

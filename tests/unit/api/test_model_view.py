@@ -16,7 +16,7 @@ from mlx_gui.api.manage.status.translate import (
 from mlx_gui.api.model_view import memory_use, model_list, model_object, utc_time
 from mlx_gui.control.machine.budget import BudgetLimits, budget
 from mlx_gui.control.machine.reading import Container, MemoryReading
-from mlx_gui.control.residency.views import QueuedView, ResidencySnapshot, ResidentView
+from mlx_gui.control.residency.views import Left, QueuedView, ResidencySnapshot, ResidentView
 from mlx_gui.core.errors import ErrorInfo
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, TextOptions
 from mlx_gui.wire.models import MemoryUseBody
@@ -285,6 +285,8 @@ def test_the_manager_shows_pins_needs_and_evictions() -> None:
         error=ErrorInfo("worker_failed", "It was killed."),
     )
     failed = replace(shown, model_id="org/failed", state="failed", pid=None, spec=None, need=None)
+    gone = Left(0.0, "evict", "idle for 5 s", "org/two")
+    failed = replace(failed, left=gone)
     waited = replace(failed, model_id="org/two", state="queued", queued=2, waits_because="it waits")
     snapshot = ResidencySnapshot(
         {"org/one": shown, "org/failed": failed, "org/two": waited}, (), stopping=False
@@ -303,4 +305,7 @@ def test_the_manager_shows_pins_needs_and_evictions() -> None:
     assert loaded.error is not None
     assert loaded.error.message == "It was killed."
     assert (unloaded.id, unloaded.state, unloaded.loads) == ("org/failed", "failed", 3)
+    assert unloaded.left is not None
+    assert (unloaded.left.action, unloaded.left.cause) == ("evict", "org/two")
+    assert unloaded.left.at == "1970-01-01T00:00:00.000Z"
     assert (unloaded.pinned, unloaded.evictions, unloaded.error) == (True, 2, loaded.error)

@@ -10,7 +10,7 @@ from mlx_gui.cli.why import WORDS, decision_row, present_rows
 from mlx_gui.core.plan import PolicyAction
 from mlx_gui.wire.models import ErrorBody, MemoryUseBody
 from mlx_gui.wire.plan import DecisionBody
-from mlx_gui.wire.status import UnloadedModel, WaitingModel
+from mlx_gui.wire.status import LeftBody, UnloadedModel, WaitingModel
 from tests.unit.cli.plans import GB, MANAGER, TINY, loaded
 
 NOW = datetime(2025, 3, 1, 12, 0, tzinfo=UTC)
@@ -91,6 +91,9 @@ def test_a_model_that_was_evicted_says_why() -> None:
         evicted_because="made room for org/a",
         last_used_at=None,
         error=None,
+        left=LeftBody(
+            at="2025-03-01T11:59:58.500Z", action="evict", reason="idle for 5 s", cause="org/a"
+        ),
     )
     status = MANAGER.model_copy(update={"unloaded_models": [gone]})
     error = ErrorBody(code="load_failed", message="It broke.", hint="Mend it.")
@@ -103,6 +106,7 @@ def test_a_model_that_was_evicted_says_why() -> None:
         "Last error": "It broke. Mend it.",
         "Loads": "3 since the server started, evicted 2 times",
         "Evicted": "made room for org/a",
+        "Left": "11:59:58, evicted for org/a: idle for 5 s",
     }
 
 

@@ -10,6 +10,7 @@ from mlx_gui.bus import EventBus
 from mlx_gui.control.machine.budget import Bound, Budget
 from mlx_gui.control.plans.plan import Plan
 from mlx_gui.control.plans.wish import Standing, Wish
+from mlx_gui.control.residency.departures import Departure
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.workers.mailbox import Mailbox
@@ -71,6 +72,7 @@ class Stage:
         self.unplannable: set[str] = set()
         """Models of which the reading that a plan needs fails."""
         self.told = Told()
+        self.departures: list[Departure] = []
         self.missing = 0
         """So often a folder was found gone."""
         values: dict[str, Any] = {
@@ -88,6 +90,7 @@ class Stage:
             boot_id="boot",
             bus=self.bus,
             observer=self.told,
+            on_departure=self.departures.append,
         )
 
     # --- the planner ---

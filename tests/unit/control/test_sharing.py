@@ -178,6 +178,26 @@ def test_the_least_important_idle_model_leaves_first() -> None:
         assert view.evictions == 1
         assert view.evicted_because is not None
         assert "made room for c" in view.evicted_because
+        assert view.left is not None
+        assert (view.left.action, view.left.cause) == ("evict", "c")
+
+    play(scenario)
+
+
+def test_why_a_model_left_is_known_until_it_leaves_again_or_crashes() -> None:
+    async def scenario(stage: Stage) -> None:
+        await stage.loaded("a")
+        unloading = asyncio.create_task(stage.loop.unload(model("a")))
+        await asyncio.sleep(0)
+        await stage.settle()
+        stage.worker("a").end()
+        await unloading
+        left = stage.loop.snapshot().models["a"].left
+        assert left is not None
+        assert (left.action, left.cause) == ("unload", None)
+        (await stage.loaded("a")).crash()
+        await stage.settle()
+        assert stage.loop.snapshot().models["a"].left is None
 
     play(scenario)
 

@@ -129,6 +129,11 @@ class Jobs:
         """Raises NotFound."""
         return self._entry(job_id).job
 
+    def find(self, job_id: str) -> Job | None:
+        """The job; None where it is forgotten."""
+        entry = self._entries.get(job_id)
+        return None if entry is None else entry.job
+
     def installing(self) -> dict[str, Job]:
         """The models that will be there without anybody doing more, each with its job."""
         return {

@@ -28,6 +28,18 @@ def unmarked(
     """What hears of it where no charts are drawn."""
 
 
+def marks(*hearers: OnMark) -> OnMark:
+    """Has all of `hearers` hear of it."""
+
+    def mark(
+        kind: ChartMarkKind, model: str, /, *, cause: str | None = None, text: str = ""
+    ) -> None:
+        for hear in hearers:
+            hear(kind, model, cause=cause, text=text)
+
+    return mark
+
+
 class DecisionLog:
     """The last `KEPT` decisions. One that is made again, as a wait is at every event, is one.
 

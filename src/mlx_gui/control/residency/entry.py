@@ -10,7 +10,13 @@ from mlx_gui.control.plans.wish import Standing, Wish
 from mlx_gui.control.residency.policy import NEVER_S, Resident, Wanted
 from mlx_gui.control.residency.queue import FairQueue
 from mlx_gui.control.residency.submission import Lease, Submission
-from mlx_gui.control.residency.views import LoadOutcome, ResidentState, ResidentView, UnloadOutcome
+from mlx_gui.control.residency.views import (
+    Left,
+    LoadOutcome,
+    ResidentState,
+    ResidentView,
+    UnloadOutcome,
+)
 from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo, MlxGuiError
@@ -116,9 +122,10 @@ class StayNotes:
 class LeaveNotes:
     """Why and when a worker is to leave, and what became of the last that did.
 
-    `drained_for` names the model that waits for this one to finish its answers; `after_s` is set
-    when somebody asked it to leave once what had come by then is done. `removed` says that the
-    model is not installed any more: nothing of it is kept once nobody wants it.
+    `left` is None where it has crashed since. `drained_for` names the model that waits for this one
+    to finish its answers; `after_s` is set when somebody asked it to leave once what had come by
+    then is done. `removed` says that the model is not installed any more: nothing of it is kept
+    once nobody wants it.
     """
 
     drained_for: str | None = None
@@ -130,6 +137,7 @@ class LeaveNotes:
     removed: bool = False
     evictions: int = 0
     evicted_because: str | None = None
+    left: Left | None = None
     gone_since_s: float = 0.0
     returned: MemoryReturned | None = None
 
@@ -197,7 +205,7 @@ class Entry:
             return wish
         held_tokens = 0 if self.worker is None else self.load.wish.room_tokens
         waiting = (submission.room_tokens for submission in self.queue)
-        return replace(wish, room_tokens=max(held_tokens, *waiting, 0))
+        return replace(wish, room_tokens=max(wish.room_tokens, held_tokens, *waiting, 0))
 
     def wanted(self, now_s: float) -> bool:
         """Whether a worker that is not there is to be started."""
@@ -326,6 +334,7 @@ class Entry:
             priority=self.standing.priority,
             evictions=self.leave.evictions,
             evicted_because=self.leave.evicted_because,
+            left=self.leave.left,
             returned=self.leave.returned,
             waits_because=self.load.waits_because if self.worker is None else None,
         )

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Callable
-from typing import Literal
 
 import structlog
 
 from mlx_gui.bus import EventBus
 from mlx_gui.control.machine.reading import Pressure
 from mlx_gui.control.residency.decisions import DecisionLog, OnMark
+from mlx_gui.control.residency.departures import Departure, OnDeparture
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.entry import Entry, loop_time_s
 from mlx_gui.control.residency.policy import Limits, Resident
+from mlx_gui.control.residency.views import LeaveAction, Left
 from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.control.workers.weighing import SETTLED_S
 from mlx_gui.core.errors import MlxGuiError, ShuttingDown
@@ -34,10 +35,12 @@ class Models:
         bus: EventBus,
         post: Callable[..., None],
         on_mark: OnMark,
+        on_departure: OnDeparture,
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.decisions = DecisionLog(time.time, on_mark=on_mark)
         self._on_mark = on_mark
+        self._on_departure = on_departure
         self.stopping = False
         self.pressure: Pressure = "normal"
         self.effects = effects
@@ -95,7 +98,7 @@ class Models:
     def failed(self, entry: Entry, error: MlxGuiError) -> None:
         """The model of `entry` has failed, while it loaded or later."""
         entry.load.failures_in_a_row += 1
-        entry.error = error.info()
+        entry.error, entry.leave.left = error.info(), None
         self._on_mark("failure", entry.model.id, text=error.message)
 
     def refuse_when_stopping(self) -> None:
@@ -106,7 +109,7 @@ class Models:
     def stop_worker(
         self,
         entry: Entry,
-        action: Literal["evict", "expire", "unload", "reload", "recycle"],
+        action: LeaveAction,
         reason: str,
         *,
         cause: str | None = None,
@@ -115,6 +118,7 @@ class Models:
         if entry.worker is None or entry.leaving:
             return
         entry.stay.stop_expiry()
+        entry.leave.left = Left(time.time(), action, reason, cause)
         self.decisions.note(action, entry.model.id, reason=reason, cause=cause)
         log.info("model_unloading", model=entry.model.id, reason=reason)
         entry.worker.stop()
@@ -124,9 +128,24 @@ class Models:
         """End an idle worker for the sake of others."""
         if entry.leaving:
             return
+        departure = Departure(
+            entry.model.id,
+            reason,
+            cause,
+            client=self._client_of(cause),
+            wish=entry.load.wish,
+            keep_alive_s=entry.stay.keep_alive_s,
+        )
+        self._on_departure(departure)
         entry.leave.evictions += 1
         entry.leave.evicted_because = f"made room for {cause}: {reason}" if cause else reason
         self.stop_worker(entry, "evict", reason, cause=cause)
+
+    def _client_of(self, cause: str | None) -> str:
+        """Whose request wants the model `cause` in memory; empty where none does."""
+        entry = None if cause is None else self.entries.get(cause)
+        first = None if entry is None else next(iter(entry.queue), None)
+        return "" if first is None else first.ask.client
 
     def reconsider_spare(self) -> None:
         """Something has changed that a worker in reserve depends on."""

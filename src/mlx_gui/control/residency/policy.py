@@ -12,10 +12,10 @@ only where there is room for both.
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from mlx_gui.core.errors import InsufficientMemory, MlxGuiError, ModelTooLarge
+from mlx_gui.core.errors import Conflict, InsufficientMemory, MlxGuiError, ModelTooLarge
 from mlx_gui.core.model import MemoryNeed
 from mlx_gui.core.units import format_bytes, format_duration
 
@@ -299,6 +299,59 @@ def choose(
             excess_bytes += each.held_bytes
             excess += 1
     return victims
+
+
+def comeback(
+    wanted: Sequence[Wanted],
+    residents: Sequence[Resident],
+    *,
+    cause_id: str | None,
+    limits: Limits,
+    now_s: float,
+) -> Literal["beside", "instead"] | MlxGuiError:
+    """How those come back who left for the sake of `cause_id`: beside it, or in its place.
+
+    Or why they cannot: nobody else leaves for them, nor does that one while somebody uses it.
+    """
+    if now_s < limits.settled_s:
+        limits = replace(limits, budget_bytes=limits.most_bytes)
+    for each in wanted:
+        if (error := refusal(each, pinned_of(residents), limits)) is not None:
+            return Conflict(error.message, hint=error.hint, details=error.details)
+    staying = [each for each in residents if each.state != "leaving"]
+    room = Room.of(staying)
+    for each in wanted:
+        room = room.with_one(each.room_bytes)
+    if room.within(limits):
+        return "beside"
+    cause = next((each for each in staying if each.model_id == cause_id), None)
+    enough = cause is not None and room.without([cause]).within(limits)
+    if cause is not None and enough and not (cause.pinned or cause.leases or cause.queued):
+        return "instead"
+    return _stays_gone(wanted, staying, cause if enough else None, limits)
+
+
+def _stays_gone(
+    wanted: Sequence[Wanted],
+    staying: Sequence[Resident],
+    in_the_way: Resident | None,
+    limits: Limits,
+) -> MlxGuiError:
+    names = ", ".join(each.model_id for each in wanted)
+    needed_bytes = sum(each.room_bytes for each in wanted)
+    held_bytes = sum(each.held_bytes for each in staying)
+    if in_the_way is not None:
+        why = f"{in_the_way.model_id} stays, {stays_because(in_the_way)}"
+    else:
+        why = f"{', '.join(each.model_id for each in staying)} would have to leave"
+    need = "needs" if len(wanted) == 1 else "need"
+    return Conflict(
+        f"{names} {need} {format_bytes(needed_bytes)} to come back, and "
+        f"{format_bytes(max(limits.budget_bytes - held_bytes, 0))} of the "
+        f"{format_bytes(limits.budget_bytes)} for models are free: {why}.",
+        hint="Unload a model that you do not need, then load it.",
+        details={"needed_bytes": needed_bytes, "budget_bytes": limits.budget_bytes},
+    )
 
 
 def leaver(resident: Resident, now_s: float) -> Leaver:

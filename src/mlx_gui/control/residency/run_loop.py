@@ -19,12 +19,14 @@ from mlx_gui.control.plans.wish import Wish
 from mlx_gui.control.requests.observing import RequestObserver
 from mlx_gui.control.residency.asking import Asking
 from mlx_gui.control.residency.decisions import OnMark, unmarked
+from mlx_gui.control.residency.departures import OnDeparture, untold
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.entry import LoadWaiter, loop_time_s, reject, resolve
 from mlx_gui.control.residency.leaving import Leaving
 from mlx_gui.control.residency.loading import Loading
 from mlx_gui.control.residency.models import Models
 from mlx_gui.control.residency.relief import Relief
+from mlx_gui.control.residency.returning import Gone, Returned, Returning
 from mlx_gui.control.residency.submission import Submission
 from mlx_gui.control.residency.views import (
     LoadOutcome,
@@ -57,14 +59,23 @@ class RunLoop:
         bus: EventBus,
         observer: RequestObserver,
         on_mark: OnMark = unmarked,
+        on_departure: OnDeparture = untold,
     ) -> None:
         self._settings = settings
         self._bus = bus
         self._observer = observer
-        self._models = Models(settings, effects(self), bus=bus, post=self._post, on_mark=on_mark)
+        self._models = Models(
+            settings,
+            effects(self),
+            bus=bus,
+            post=self._post,
+            on_mark=on_mark,
+            on_departure=on_departure,
+        )
         self._relief = Relief(self._models)
         self._leaving = Leaving(self._models, self._relief)
         self._loading = Loading(self._models, self._leaving, boot_id=boot_id)
+        self._returning = Returning(self._models, self._loading)
         self._asking = Asking(self._models, self._loading, self._leaving)
         self._inbox: asyncio.Queue[Callable[[], None]] = asyncio.Queue()
         self._drained = asyncio.Event()
@@ -190,6 +201,16 @@ class RunLoop:
         waiter: asyncio.Future[UnloadOutcome] = asyncio.get_running_loop().create_future()
         await self._ask(self._leaving.on_unload, model, force, when_idle, waiter)
         return await waiter
+
+    async def take_back(self, gone: Gone) -> Returned:
+        """Have models come back that have left for the sake of another, as they were.
+
+        Raises Conflict where another one had to leave for them than that, or where that is used,
+        and what forbids a load.
+        """
+        answered: asyncio.Future[Returned] = asyncio.get_running_loop().create_future()
+        await self._ask(self._returning.on_take_back, gone, answered)
+        return await answered
 
     async def ping(self, model_id: str, timeout_s: float) -> Pong:
         """What the model's MLX thread answers. Raises NotReady or WorkerFailed."""

@@ -31,6 +31,19 @@ class UnloadOutcome:
         return 0 if self.returned is None else self.returned.held_bytes
 
 
+LeaveAction = Literal["evict", "expire", "unload", "reload", "recycle"]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Why a model left memory last; `at` is Unix time, `cause` the model that it made room for."""
+
+    at: float
+    action: LeaveAction
+    reason: str
+    cause: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ResidentView:
     """What was true of a model a moment ago; times are unix seconds."""
@@ -56,6 +69,7 @@ class ResidentView:
     priority: int = 0
     evictions: int = 0
     evicted_because: str | None = None
+    left: Left | None = None
     returned: MemoryReturned | None = None
     """What came back of the model's last worker."""
     waits_because: str | None = None

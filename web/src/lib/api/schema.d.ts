@@ -1089,6 +1089,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/notices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the server has told by itself
+         * @description Evictions, failures, low disks and memory, in the order in which they were told.
+         *
+         *     Whoever follows asks for those after the `seq` of the last one, or reads them from
+         *     `/v1/events?topics=notices`. Kept are the last hundred since the server began.
+         */
+        get: operations["list_notices"];
+        put?: never;
+        post?: never;
+        /**
+         * Dismiss all notices
+         * @description They are shown nowhere any more.
+         */
+        delete: operations["dismiss_notices"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notices/{notice_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Dismiss a notice
+         * @description It is shown nowhere any more.
+         */
+        delete: operations["dismiss_notice"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/notices/{notice_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take an eviction back
+         * @description The models that left are loaded again with what they had; the answer does not wait for that.
+         *
+         *     The one that they left for leaves if its room is needed, unless somebody uses it. Where another
+         *     one had to leave, nothing is done. What was taken back before is so again.
+         */
+        post: operations["undo_eviction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/logs": {
         parameters: {
             query?: never;
@@ -2898,6 +2968,14 @@ export interface components {
             data_free_bytes: number | null;
         };
         /**
+         * DismissedNotices
+         * @description So many notices were dismissed.
+         */
+        DismissedNotices: {
+            /** Dismissed */
+            dismissed: number;
+        };
+        /**
          * DownloadBody
          * @description A download. Bytes are those that are needed, and counted once they are on the disk.
          *
@@ -3532,6 +3610,23 @@ export interface components {
             name: string;
             /** Reason */
             reason: string;
+        };
+        /**
+         * LeftBody
+         * @description Why a model left memory last: what was done to it, and for the sake of which model.
+         */
+        LeftBody: {
+            /** At */
+            at: string;
+            /**
+             * Action
+             * @enum {string}
+             */
+            action: "evict" | "expire" | "unload" | "reload" | "recycle";
+            /** Reason */
+            reason: string;
+            /** Cause */
+            cause: string | null;
         };
         /**
          * LegacyChoice
@@ -4413,6 +4508,66 @@ export interface components {
             strict?: boolean | null;
         };
         /**
+         * NoticeBody
+         * @description Something that the server tells by itself. `message` is all of it in a sentence.
+         *
+         *     `seq` grows with everything that is told; news that say the same again renew their notice, with
+         *     a new `seq` and a higher `count`. `subject` is what it is about: for `evicted` the model that
+         *     room was made for, for the others a model, the title of a job, a folder, or null. `models` have
+         *     left, and `client` is what the client calls itself whose request wanted the room. `reason` is
+         *     why, without the rest of the sentence. `undo` says whether an eviction can be taken back.
+         */
+        NoticeBody: {
+            /** Id */
+            id: number;
+            /** Seq */
+            seq: number;
+            /** At */
+            at: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "evicted" | "model_failed" | "job_failed" | "job_paused" | "disk_low" | "memory_critical" | "safe_mode";
+            /**
+             * Level
+             * @enum {string}
+             */
+            level: "info" | "warning" | "error";
+            /** Message */
+            message: string;
+            /** Subject */
+            subject: string | null;
+            /** Models */
+            models: string[];
+            /** Client */
+            client: string | null;
+            /** Reason */
+            reason: string | null;
+            /** Hint */
+            hint: string | null;
+            /** Job */
+            job: string | null;
+            /** Count */
+            count: number;
+            /** Undo */
+            undo: ("possible" | "done") | null;
+        };
+        /**
+         * NoticeList
+         * @description Notices in the order of their `seq`, of which the newest of all is `last`.
+         *
+         *     `has_more` says that there are more after these, or without `after` before them.
+         */
+        NoticeList: {
+            /** Data */
+            data: components["schemas"]["NoticeBody"][];
+            /** Last */
+            last: number;
+            /** Has More */
+            has_more: boolean;
+        };
+        /**
          * OllamaAnswerMessage
          * @description What the model said, thought and called.
          */
@@ -5206,6 +5361,14 @@ export interface components {
             freed_bytes: number;
             /** Other Revisions */
             other_revisions: string[];
+        };
+        /**
+         * RemovedNotice
+         * @description A notice that was dismissed, or that has made room for newer ones.
+         */
+        RemovedNotice: {
+            /** Id */
+            id: number;
         };
         /**
          * RequestList
@@ -6571,6 +6734,19 @@ export interface components {
             freed_bytes: number;
         };
         /**
+         * UndoneEviction
+         * @description An eviction that was taken back: `loading` are on their way, `unloading` leaves for them.
+         *
+         *     Nothing of both where all are there already.
+         */
+        UndoneEviction: {
+            notice: components["schemas"]["NoticeBody"];
+            /** Loading */
+            loading: string[];
+            /** Unloading */
+            unloading: string | null;
+        };
+        /**
          * UnloadAllResult
          * @description What `unload-all` answers; `busy` models were not touched.
          */
@@ -6600,7 +6776,8 @@ export interface components {
          * UnloadedModel
          * @description A model that was asked for since the server started, and has no worker now.
          *
-         *     `returned` is what came back of its last worker.
+         *     `returned` is what came back of its last worker, and `left` is why that ended, unless it
+         *     crashed.
          */
         UnloadedModel: {
             /** Id */
@@ -6624,6 +6801,7 @@ export interface components {
             last_used_at: string | null;
             error: components["schemas"]["ErrorBody"] | null;
             returned?: components["schemas"]["MemoryReturnedBody"] | null;
+            left?: components["schemas"]["LeftBody"] | null;
         };
         /**
          * VariantBody
@@ -6733,6 +6911,7 @@ export interface components {
             last_used_at: string | null;
             error: components["schemas"]["ErrorBody"] | null;
             returned?: components["schemas"]["MemoryReturnedBody"] | null;
+            left?: components["schemas"]["LeftBody"] | null;
             /** Queued */
             queued: number;
             /** Waits Because */
@@ -7533,6 +7712,11 @@ export interface components {
             logs: components["schemas"]["LogsEvent"] | null;
             /** @default null */
             metrics: components["schemas"]["MetricsEvent"] | null;
+            /**
+             * Notices
+             * @default null
+             */
+            notices: components["schemas"]["NoticeBody"][] | null;
         };
         /**
          * TranscriptionForm
@@ -10133,6 +10317,169 @@ export interface operations {
             };
         };
     };
+    list_notices: {
+        parameters: {
+            query?: {
+                /** @description The first ones after this `seq`. */
+                after?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NoticeList"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    dismiss_notices: {
+        parameters: {
+            query?: {
+                /** @description Only those up to this `seq`, which somebody has seen. */
+                until?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DismissedNotices"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    dismiss_notice: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notice_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RemovedNotice"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    undo_eviction: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                notice_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneEviction"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     list_log_lines: {
         parameters: {
             query?: {
@@ -10206,7 +10553,7 @@ export interface operations {
     stream_events: {
         parameters: {
             query?: {
-                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`, `downloads`, `logs`, `metrics`. By default `models`, `memory`, `manager`, `system`, `jobs`, `downloads`, `metrics`. */
+                /** @description What to follow, separated by commas: `models`, `memory`, `manager`, `system`, `settings`, `requests`, `jobs`, `downloads`, `logs`, `metrics`, `notices`. By default `models`, `memory`, `manager`, `system`, `jobs`, `downloads`, `metrics`. */
                 topics?: string | null;
             };
             header?: never;

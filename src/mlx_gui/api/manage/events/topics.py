@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from mlx_gui.api.manage.downloads.translate import download_body
 from mlx_gui.api.manage.history.translate import metrics_event
 from mlx_gui.api.manage.jobs.translate import job_body
+from mlx_gui.api.manage.notices.translate import notice_body
 from mlx_gui.api.manage.present import (
     present_manager,
     present_memory,
@@ -28,6 +29,7 @@ from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.jobs import JobBody, RemovedJob
 from mlx_gui.wire.logs import LogsEvent
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.notices import NoticeBody, RemovedNotice
 from mlx_gui.wire.requests import RequestsEvent
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import RemovedModel, SystemStatus
@@ -214,6 +216,21 @@ class _Downloads:
         return [("download", download_body(job))]
 
 
+class _Notices:
+    def __init__(self, services: Services, _: Subscription) -> None:
+        self._notices = services.notices
+
+    async def now(self) -> list[NoticeBody]:
+        return [notice_body(notice) for notice in self._notices.all()]
+
+    async def changed(self, key: str) -> Iterable[Event]:
+        """The notice as it is now, or that it is gone."""
+        try:
+            return [("notice", notice_body(self._notices.get(int(key))))]
+        except NotFound:
+            return [("notice_removed", RemovedNotice(id=int(key)))]
+
+
 @dataclass(frozen=True, slots=True)
 class TopicRow:
     """A topic, the scope that it takes, and how its renderer is made.
@@ -238,6 +255,7 @@ TOPICS: tuple[TopicRow, ...] = (
     TopicRow("downloads", "models:read", _Downloads),
     TopicRow("logs", "admin", _Logs, usual=False),
     TopicRow("metrics", "models:read", _Metrics),
+    TopicRow("notices", "admin", _Notices, usual=False),
 )
 
 

@@ -15,7 +15,7 @@ from mlx_gui.api.model_view import (
 )
 from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading, Pressure
-from mlx_gui.control.residency.views import ResidencySnapshot, ResidentView
+from mlx_gui.control.residency.views import Left, ResidencySnapshot, ResidentView
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.wire.models import MemoryUseBody
 from mlx_gui.wire.status import (
@@ -25,6 +25,7 @@ from mlx_gui.wire.status import (
     DeviceStatus,
     DiskStatus,
     FolderStatus,
+    LeftBody,
     LoadedModel,
     MachineStatus,
     ManagerStatus,
@@ -251,4 +252,9 @@ def _unloaded_model(view: ResidentView) -> UnloadedModel:
         last_used_at=utc_time(view.last_used_at),
         error=model_error(view.error),
         returned=memory_returned(view.returned),
+        left=None if view.left is None else _left(view.left),
     )
+
+
+def _left(left: Left) -> LeftBody:
+    return LeftBody(at=utc_time(left.at), action=left.action, reason=left.reason, cause=left.cause)
