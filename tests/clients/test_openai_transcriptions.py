@@ -85,6 +85,10 @@ def test_it_streams_word_by_word(client: OpenAI) -> None:
 
     deltas = [event.delta for event in events if event.type == "transcript.text.delta"]
     assert "".join(deltas) == heard(LARGE)
+    first, *_, last_delta, _ = events
+    long_s = len(LARGE) / 32_000
+    assert (first.model_extra or {})["duration"] == (last_delta.model_extra or {})["heard_s"]
+    assert (first.model_extra or {})["duration"] == long_s
     last = events[-1]
     assert last.type == "transcript.text.done"
     assert last.text == heard(LARGE)

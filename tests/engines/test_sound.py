@@ -4,6 +4,7 @@ import ctypes
 import math
 import os
 import shutil
+import struct
 import subprocess
 import tempfile
 import threading
@@ -32,6 +33,7 @@ from mlx_gui.engines.sound.audio_toolbox import AudioToolboxSource
 from mlx_gui.engines.sound.feed import AHEAD_SAMPLES, SoundFeed
 from mlx_gui.engines.sound.formats import format_of
 from mlx_gui.engines.sound.mono import RATE_HZ, MonoSound
+from mlx_gui.engines.sound.mp4 import mp4_duration_s
 from mlx_gui.engines.sound.opening import open_sound, open_source
 from mlx_gui.engines.sound.sound_file import SoundFileSource
 
@@ -150,6 +152,10 @@ def test_ffmpeg_reads_what_libsndfile_does_not(
         samples = heard(content)
         assert len(samples) / RATE_HZ == pytest.approx(2, abs=0.2)
         assert loudest_hz(samples) == pytest.approx(TONE_HZ, abs=1)
+    source_of_it = open_source(data)
+    source_of_it.close()
+    if ending in ("m4a", "mp4", "mov"):
+        assert source_of_it.promised_frames == pytest.approx(2 * RATE_HZ, abs=0.2 * RATE_HZ)
 
 
 @needs_ffmpeg
@@ -524,3 +530,41 @@ def test_a_source_can_be_read_by_itself() -> None:
     assert (source.rate_hz, source.channels, source.promised_frames) == (8_000, 2, 8_000)
     assert source.read(100).shape == (100, 2)
     source.close()
+
+
+def box(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(content), kind) + content
+
+
+def movie(header: bytes, *, behind: bytes = b"") -> bytes:
+    """An MP4 whose header says `header`, with its sound before it."""
+    return box(b"ftyp", b"M4A ") + box(b"mdat", bytes(99)) + box(b"moov", header) + behind
+
+
+SHORT_HEADER = box(b"mvhd", struct.pack(">12xII", 1000, 83_250) + bytes(80))
+LONG_HEADER = box(b"mvhd", b"\1" + struct.pack(">19xIQ", 48_000, 48_000 * 7200))
+
+
+@pytest.mark.parametrize(
+    ("content", "duration_s"),
+    [
+        (movie(SHORT_HEADER), 83.25),
+        (movie(box(b"iods", b"") + LONG_HEADER, behind=b"?"), 7200.0),
+        (movie(box(b"mvhd", struct.pack(">12xII", 1000, 0xFFFFFFFF))), None),
+        (movie(box(b"mvhd", struct.pack(">12xII", 0, 7))), None),
+        (movie(box(b"mvhd", b"\7" + bytes(40))), None),
+        (movie(SHORT_HEADER[:15]), None),
+        (box(b"moov", SHORT_HEADER)[:20], None),
+        (struct.pack(">I4s", 3, b"free") * 9, None),
+        (struct.pack(">I4sQ", 1, b"moov", 1 << 63), None),
+        (struct.pack(">I4s", 1, b"moov"), None),
+        (box(b"free", b"") * 100_000 + movie(SHORT_HEADER), None),
+        (b"\x1a\x45\xdf\xa3 is WebM", None),
+        (b"", None),
+    ],
+)
+def test_an_mp4_says_how_long_it_is_or_nothing(content: bytes, duration_s: float | None) -> None:
+    file = BytesIO(content)
+
+    assert mp4_duration_s(file) == duration_s
+    assert file.tell() == 0

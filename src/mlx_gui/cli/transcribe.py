@@ -1,19 +1,20 @@
 """`mlx-gui transcribe`."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 import typer
-from rich.progress import Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mlx_gui.cli.able import able_model
 from mlx_gui.cli.connection import connect
 from mlx_gui.cli.options import DataDir, Url, complete_models
 from mlx_gui.cli.output import console, report_error, write_json
 from mlx_gui.client import Client
-from mlx_gui.client.sound import HeardSound
+from mlx_gui.client.sound import HeardPiece, HeardSound
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Capability
 from mlx_gui.core.subtitles import srt, vtt
@@ -75,17 +76,47 @@ def command(
 
 
 def _heard(client: Client, file: Path, fields: dict[str, str], *, translate: bool) -> HeardSound:
-    """What is said in `file`, with a line on the terminal until it is there."""
-    columns = (TextColumn("{task.description}"), TimeElapsedColumn())
+    """What is said in `file`, with a bar on the terminal until it is there.
+
+    A translation does not come piece by piece, so its bar has no end.
+    """
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
+    )  # fmt: skip
     with Progress(*columns, console=console(stderr=True), transient=True) as progress:
-        line = progress.add_task(f"{file.name}: sent", total=None)
+        bar = progress.add_task(f"{file.name}: sent", total=None)
         if translate:
             return client.translate_sound(file, fields)
+        how_far = HowFar()
         with client.transcribe(file, fields) as stream:
             for piece in stream:
-                if piece.heard_s is not None:
-                    progress.update(line, description=f"{file.name}: {_minutes(piece.heard_s)}")
+                how_far = how_far.after(piece)
+                progress.update(
+                    bar,
+                    description=f"{file.name}: {how_far.words}",
+                    completed=how_far.heard_s,
+                    total=how_far.total_s,
+                )
             return stream.heard
+
+
+@dataclass(frozen=True, slots=True)
+class HowFar:
+    """How much of a sound is heard; `total_s` is None where nobody knows how long it is."""
+
+    heard_s: float = 0.0
+    total_s: float | None = None
+
+    def after(self, piece: HeardPiece) -> "HowFar":
+        """The same once `piece` has come. What is longer than its file says is so long at least."""
+        heard_s = self.heard_s if piece.heard_s is None else piece.heard_s
+        total_s = self.total_s if piece.duration is None else piece.duration
+        return HowFar(heard_s, None if total_s is None else max(total_s, heard_s))
+
+    @property
+    def words(self) -> str:
+        of = "" if self.total_s is None else f" of {_minutes(self.total_s)}"
+        return f"{_minutes(self.heard_s)}{of} heard"
 
 
 def _write(
@@ -120,4 +151,4 @@ def _formatted(heard: HeardSound, format: Format) -> str:
 
 def _minutes(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes}:{rest:02} heard"
+    return f"{minutes}:{rest:02}"

@@ -33,10 +33,14 @@ class HeardSound(msgspec.Struct, frozen=True):
 
 
 class HeardPiece(msgspec.Struct, frozen=True):
-    """More text, and how far into the sound it goes."""
+    """More text, and how far into the sound it goes.
+
+    The first one has no text, and the `duration` of the sound in seconds if its file says it.
+    """
 
     text: str
     heard_s: float | None = None
+    duration: float | None = None
 
 
 class TranscriptStream:
@@ -57,7 +61,7 @@ class TranscriptStream:
                 if "error" in event:
                     raise error_of(ErrorDetail.model_validate(event["error"]))
                 if "delta" in event:
-                    yield HeardPiece(event["delta"], event.get("heard_s"))
+                    yield HeardPiece(event["delta"], event.get("heard_s"), event.get("duration"))
                     continue
                 self.heard = _heard(event)
                 return

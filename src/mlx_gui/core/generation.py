@@ -224,7 +224,8 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     `truncated_tokens` of the ids that it follows on. `not_enforced` are the places of keywords in
     schemas that the answer may break. `left_out` says in words what else the answer does without,
     `scaled_down` which pictures have lost pixels. `moved` is where pictures stand that the template
-    has no place for there: they are in the user's next message.
+    has no place for there: they are in the user's next message. `audio_s` is how long the sound is
+    that is listened to, where its file says that.
     """
 
     prompt_tokens: int
@@ -234,6 +235,7 @@ class Prepared(msgspec.Struct, frozen=True, tag="prepared"):
     left_out: tuple[str, ...] = ()
     scaled_down: tuple[str, ...] = ()
     moved: tuple[str, ...] = ()
+    audio_s: float | None = None
 
 
 class Prefill(msgspec.Struct, frozen=True, tag="prefill"):

@@ -297,6 +297,28 @@ def test_a_verbose_stream_ends_with_segments_and_words(
     assert last["real_time_factor"] == 2.0
 
 
+def test_a_stream_says_first_how_long_the_sound_is_where_that_is_known(
+    address: str, dispatch: ScriptedDispatch
+) -> None:
+    async def long(_: WorkerRequest) -> AsyncGenerator[Event]:
+        yield Prepared(0, audio_s=3661.5)
+        yield Delta(0, "Good day.", until_s=30.0)
+        yield Result(0, HEARD.packed())
+        yield Usage(0, 4)
+
+    dispatch.script = long
+
+    first, then, _ = events(post(address, stream="true"))
+
+    assert first == {
+        "type": "transcript.text.delta",
+        "delta": "",
+        "heard_s": 0.0,
+        "duration": 3661.5,
+    }
+    assert then == {"type": "transcript.text.delta", "delta": "Good day.", "heard_s": 30.0}
+
+
 def test_a_verbose_answer_says_how_fast_it_was(address: str, dispatch: ScriptedDispatch) -> None:
     async def quick(_: WorkerRequest) -> AsyncGenerator[Event]:
         yield Prepared(0)

@@ -77,7 +77,8 @@ class FakeTranscriber:
         script, _ = read_word_script(request.prompt)
         time.sleep(script.prepare_ms / 1000)
         running = _Running(_heard(request, still_wanted), script)
-        return PreparedRequest(request_id, running, Prepared(0))
+        told = Prepared(0, audio_s=running.transcript.duration_s)
+        return PreparedRequest(request_id, running, told)
 
     def admit(self, prepared: PreparedRequest) -> None:
         self._running[prepared.request_id] = prepared.payload
@@ -118,7 +119,8 @@ class FakeTranscriber:
         word = words[running.told_words]
         space = " " if running.told_words else ""
         running.told_words += 1
-        events: list[Event] = [Delta(0, space + word)]
+        until_s = running.transcript.duration_s * running.told_words / len(words)
+        events: list[Event] = [Delta(0, space + word, until_s=until_s)]
         if running.told_words == len(words):
             del self._running[request_id]
             events += [Result(0, running.transcript.packed()), running.usage()]

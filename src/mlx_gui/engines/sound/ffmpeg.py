@@ -18,6 +18,7 @@ import numpy as np
 
 from mlx_gui.core.errors import UnsupportedMedia
 from mlx_gui.engines.sound.mono import RATE_HZ
+from mlx_gui.engines.sound.mp4 import mp4_duration_s
 from mlx_gui.engines.sound.source import PARAM, Samples, damaged
 
 PROGRAM = "ffmpeg"
@@ -38,12 +39,13 @@ class FfmpegSource:
 
     rate_hz = RATE_HZ
     channels = 1
-    promised_frames: int | None = None
 
     def __init__(self, file: BinaryIO, name: str) -> None:
         program = shutil.which(PROGRAM)
         if program is None:
             raise no_decoder(name)
+        duration_s = mp4_duration_s(file)
+        self.promised_frames = None if duration_s is None else round(duration_s * RATE_HZ)
         self._rest = b""
         self._said = b""
         self._wrote = False

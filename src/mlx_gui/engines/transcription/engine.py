@@ -116,7 +116,8 @@ class TranscriptionEngine:
         asked = self._model().check(request)
         still_wanted()
         feed = open_sound(request.sound, longest_s=request.longest_s)
-        return PreparedRequest(request_id, _Asked(asked, feed), Prepared(0))
+        told = Prepared(0, audio_s=feed.sound.promised_s)
+        return PreparedRequest(request_id, _Asked(asked, feed), told)
 
     def admit(self, prepared: PreparedRequest) -> None:
         asked: _Asked = prepared.payload

@@ -7363,6 +7363,8 @@ export interface components {
         /**
          * TranscriptDelta
          * @description More text, in a stream. `heard_s` is how far into the sound it goes, where that is known.
+         *
+         *     The first one has no text yet, and the `duration` of the sound in seconds, if its file says it.
          */
         TranscriptDelta: {
             /**
@@ -7378,6 +7380,11 @@ export interface components {
              * @default null
              */
             heard_s: number | null;
+            /**
+             * Duration
+             * @default null
+             */
+            duration: number | null;
         };
         /**
          * TranscriptDone

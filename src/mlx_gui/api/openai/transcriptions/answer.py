@@ -9,7 +9,7 @@ from mlx_gui.api.openai.transcriptions.wire import (
 )
 from mlx_gui.api.sse import frame
 from mlx_gui.core.errors import from_info
-from mlx_gui.core.generation import Delta, Event, Failed, Result, Usage
+from mlx_gui.core.generation import Delta, Event, Failed, Prepared, Result, Usage
 from mlx_gui.kinds.transcription import Transcript, unpacked
 
 
@@ -38,6 +38,8 @@ class Hearing:
         """What a stream says of the next event; raises as `feed` does."""
         self.feed(event)
         match event:
+            case Prepared(audio_s=float(audio_s)):
+                return _framed(TranscriptDelta(delta="", heard_s=0.0, duration=audio_s))
             case Delta(text=text, until_s=until_s):
                 return _framed(TranscriptDelta(delta=text, heard_s=until_s or None))
             case Usage():

@@ -113,11 +113,15 @@ class VerboseTranscription(BaseModel):
 
 
 class TranscriptDelta(BaseModel):
-    """More text, in a stream. `heard_s` is how far into the sound it goes, where that is known."""
+    """More text, in a stream. `heard_s` is how far into the sound it goes, where that is known.
+
+    The first one has no text yet, and the `duration` of the sound in seconds, if its file says it.
+    """
 
     type: Literal["transcript.text.delta"] = "transcript.text.delta"
     delta: str
     heard_s: float | None = None
+    duration: float | None = None
 
 
 class TranscriptDone(BaseModel):
