@@ -1,7 +1,10 @@
 """Pictures that are made to harm: their reader ends, and the next one reads on."""
 
 import os
+import re
 import signal
+import sys
+from functools import cache
 from pathlib import Path
 
 import psutil
@@ -16,9 +19,34 @@ from mlx_gui.engines.pictures.decoding import decode
 from mlx_gui.engines.pictures.desk import PictureDesk
 from mlx_gui.engines.pictures.picture import PictureLimits
 from mlx_gui.engines.pictures.reading import PictureReader
+from mlx_gui.kinds.vision_memory import PATIENT_READER_BYTES, QUICK_READER_BYTES
 from tests.support.pictures import BLUE, RED, encoded, endless_jpeg, plain
 
 LIMITS = PictureLimits()
+
+
+LARGEST = ("AVIF", "TIFF", "progressive JPEG")
+"""Of the formats that are not always looked at."""
+
+
+@cache
+def large(format: str) -> bytes:
+    """One that takes nearly all the memory that a picture may."""
+    side, mode, how = {
+        "PNG": (8000, "RGBA", {}),
+        "WEBP": (4300, "RGB", {"method": 0}),
+        "AVIF": (4600, "RGB", {"speed": 10}),
+        "TIFF": (6300, "RGB", {"compression": "tiff_lzw"}),
+        "progressive JPEG": (6800, "RGB", {"progressive": True, "subsampling": 0}),
+    }[format]
+    return encoded(Image.new(mode, (side, side), "red"), format.split()[-1], **how)
+
+
+def peak_bytes(process: psutil.Process) -> int:
+    """The most that it has held since its start."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
+    (kilobytes,) = re.findall(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(kilobytes) * 1024
 
 
 def children() -> list[psutil.Process]:
@@ -69,9 +97,42 @@ def test_what_takes_too_much_memory_is_ended_and_the_next_picture_is_read() -> N
     reader = PictureReader(memory_bytes=100_000_000)
 
     with pytest.raises(PayloadTooLarge, match="memory"):
-        reader.decode(encoded(Image.new("RGBA", (7000, 7000))), limits=LIMITS)
+        reader.decode(large("PNG"), limits=LIMITS)
 
     assert reader.decode(plain(BLUE), limits=LIMITS).size == (64, 64)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads peaks from /proc")
+@pytest.mark.parametrize(
+    "format", ["PNG", "WEBP", *(pytest.param(each, marks=pytest.mark.soak) for each in LARGEST)]
+)
+def test_the_largest_pictures_take_no_more_than_is_planned(
+    reader: PictureReader, format: str
+) -> None:
+    before = {child.pid for child in children()}
+
+    assert reader.decode(large(format), limits=LIMITS).size == (2048, 2048)
+
+    (own,) = [child for child in children() if child.pid not in before]
+    assert LIMITS.most_decoding_bytes * 0.6 < peak_bytes(own) < PATIENT_READER_BYTES
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads peaks from /proc")
+def test_a_photo_is_read_at_once_and_what_takes_more_waits_for_the_other_process() -> None:
+    desk = PictureDesk(quick_s=60)
+    before = {child.pid for child in children()}
+    (photo,) = desk.read((ImagePart(plain(RED, (4032, 3024), "JPEG")),))
+    assert photo.original_size == (4032, 3024)
+    (quick,) = [child for child in children() if child.pid not in before]
+
+    waits = (ImagePart(plain(RED, (2000, 2000), "WEBP")),)
+    with pytest.raises(TakesLong) as put_off:
+        list(desk.read(waits))
+    assert peak_bytes(quick) < QUICK_READER_BYTES
+
+    put_off.value.work(always_wanted)
+    assert [each.size for each in desk.read(waits)] == [(2000, 2000)]
+    desk.close()
 
 
 def test_a_cancelled_request_ends_the_reading_of_its_picture(reader: PictureReader) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageChops
 
 from mlx_gui.core.blob import Blob, Content
 from mlx_gui.core.errors import (
@@ -17,8 +17,9 @@ from mlx_gui.core.errors import (
     PayloadTooLarge,
     UnsupportedMedia,
 )
-from mlx_gui.engines.pictures.decoding import decode
+from mlx_gui.engines.pictures.decoding import NotQuick, decode
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits
+from mlx_gui.engines.pictures.scaling import seen
 from tests.support.pictures import BLUE, RED, encoded, plain
 
 LIMITS = PictureLimits()
@@ -260,6 +261,33 @@ def test_a_bomb_is_refused_before_it_is_opened(side: int) -> None:
 def test_the_pixels_that_are_read_are_bounded_by_the_limit() -> None:
     with pytest.raises(PayloadTooLarge, match=r"100x100 \(10000\)"):
         pixels(plain(RED, (100, 100)), most_source_pixels=9_999)
+
+
+@pytest.mark.parametrize("format", ["WEBP", "AVIF", "PNG"])
+def test_what_takes_more_memory_than_there_is_for_it_is_refused_with_both_figures(
+    format: str,
+) -> None:
+    with pytest.raises(PayloadTooLarge, match=r"400x300 pixels, which as \w+ take .* are there"):
+        pixels(plain(RED, (400, 300), format), most_decoding_bytes=400_000)
+
+
+def test_what_is_not_quick_is_told_before_it_is_decoded() -> None:
+    data = plain(RED, (100, 100))
+    with pytest.raises(NotQuick):
+        decode(data, limits=LIMITS, quick_bytes=39_999)
+    assert decode(data, limits=LIMITS, quick_bytes=40_000).size == (100, 100)
+
+
+def test_a_large_picture_is_the_same_in_strips() -> None:
+    image = Image.effect_noise((1500, 2900), 90).convert("RGB")
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    whole = image.resize((750, 1450), Image.Resampling.BICUBIC)
+    white = Image.new("RGBA", whole.size, "white")
+    wanted = Image.alpha_composite(white, whole).convert("RGB")
+
+    found = seen(image, (750, 1450))
+
+    assert max(high for _, high in ImageChops.difference(found, wanted).getextrema()) <= 1  # pyright: ignore
 
 
 @pytest.mark.parametrize("size", [(20_000, 2), (2, 20_000)])

@@ -6,8 +6,10 @@ Formulas are of what mlx-vlm's towers do; the constants in them were measured.
 from mlx_gui.core.device import Backend
 from mlx_gui.kinds.vision_facts import Tower
 
-PICTURE_READERS_BYTES = 300_000_000
-"""Two processes with 35 MB each, one of which reads a photo of 12 megapixels (WebP takes most)."""
+QUICK_READER_BYTES = 130_000_000
+PATIENT_READER_BYTES = 400_000_000
+"""What the two processes that read pictures hold at most; most of the time it is 35 MB each."""
+PICTURE_READERS_BYTES = QUICK_READER_BYTES + PATIENT_READER_BYTES
 _LAYERS_ALIVE = 4
 """So many arrays of a layer's values are in memory at once."""
 _PIXEL_VALUES = 9

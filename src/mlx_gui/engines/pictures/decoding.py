@@ -23,6 +23,8 @@ from PIL import (
 from mlx_gui.core.blob import Content, open_content, size_of
 from mlx_gui.core.errors import PROGRAM_ERRORS, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from mlx_gui.core.picture_formats import HEAD_BYTES, TAKEN, picture_format
+from mlx_gui.core.units import format_bytes
+from mlx_gui.engines.pictures.needs import decoding_bytes
 from mlx_gui.engines.pictures.picture import (
     MOST_ASPECT,
     Picture,
@@ -32,6 +34,7 @@ from mlx_gui.engines.pictures.picture import (
     named,
     size_within,
 )
+from mlx_gui.engines.pictures.scaling import seen
 
 PLUGINS = (
     AvifImagePlugin,
@@ -61,16 +64,21 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
-_WHITE = (255, 255, 255, 255)
 
 
-def decode(content: Content, *, limits: PictureLimits, where: str = "") -> Picture:
+class NotQuick(Exception):
+    """The picture takes more than one may that is read at once."""
+
+
+def decode(
+    content: Content, *, limits: PictureLimits, where: str = "", quick_bytes: int | None = None
+) -> Picture:
     """The picture of a file; of an animation or several pages the first.
 
     `where` it stands in the request is said in errors. Raises UnsupportedMedia for what is no
     picture, or of a kind that nothing here reads; InvalidRequest for one that is empty, damaged or
     too narrow; PayloadTooLarge for one with too many pixels; Cancelled where the request has ended
-    meanwhile.
+    meanwhile; NotQuick before it decodes one that takes more than `quick_bytes` of memory.
     """
     if not size_of(content):
         raise InvalidRequest(
@@ -81,10 +89,12 @@ def decode(content: Content, *, limits: PictureLimits, where: str = "") -> Pictu
     with open_content(content) as file, warnings.catch_warnings():
         # A file's oddities are told by their consequences.
         warnings.simplefilter("ignore")
-        return _decode(file, limits=limits, where=where)
+        return _decode(file, limits=limits, where=where, quick_bytes=quick_bytes)
 
 
-def _decode(file: BinaryIO, *, limits: PictureLimits, where: str) -> Picture:
+def _decode(
+    file: BinaryIO, *, limits: PictureLimits, where: str, quick_bytes: int | None
+) -> Picture:
     found = picture_format(file.read(HEAD_BYTES))
     file.seek(0)
     if not found.codec:
@@ -97,8 +107,12 @@ def _decode(file: BinaryIO, *, limits: PictureLimits, where: str) -> Picture:
             upright = (height, width) if turn in _SIDEWAYS else (width, height)
             target = size_within((width, height), limits.most_pixels)
             image.draft(None, target)
+            needed_bytes = decoding_bytes(image, (width, height))
+            _check_memory(needed_bytes, (width, height), found.name, limits=limits, where=where)
+            if quick_bytes is not None and needed_bytes > quick_bytes:
+                raise NotQuick
             image.load()
-            pixels = _opaque(_scaled(_plain(image), target))
+            pixels = seen(image, target)
     except _RAISED as problem:
         if isinstance(problem, Image.DecompressionBombError):
             raise too_many_pixels(None, limits=limits, where=where) from problem
@@ -132,41 +146,17 @@ def _check_size(size: Size, *, limits: PictureLimits, where: str) -> None:
         )
 
 
-def _plain(image: Image.Image) -> Image.Image:
-    """The same with 8 bits a value: grey or in RGB, with its transparency if it has any."""
-    if image.mode in ("RGB", "RGBA", "L", "LA") and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I;16"):
-        # Pillow would cut off all above 255.
-        return image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
-    if image.mode in ("I", "F"):
-        return _stretched(image)
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
-
-
-def _stretched(image: Image.Image) -> Image.Image:
-    """Numbers of any range as grey: from the lowest, which is black, to the highest."""
-    low, high = (float(bound) for bound in image.getextrema())  # pyright: ignore[reportArgumentType]
-    if not abs(low) + abs(high) < float("inf"):
-        raise ValueError("its pixels are no numbers")
-    low, high = min(low, 0.0), max(high, low + 1e-9)
-    scale = 255 / (high - low)
-    return image.point(lambda value: value * scale - low * scale).convert("L")
-
-
-def _scaled(image: Image.Image, target: Size) -> Image.Image:
-    if image.size == target:
-        return image
-    # The gap halves what is read first, several times as fast and not to be seen.
-    return image.resize(target, Image.Resampling.BICUBIC, reducing_gap=3.0)
-
-
-def _opaque(image: Image.Image) -> Image.Image:
-    """In RGB, before white."""
-    if image.mode in ("RGBA", "LA"):
-        whole = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", whole.size, _WHITE), whole).convert("RGB")
-    return image.convert("RGB")
+def _check_memory(
+    needed_bytes: int, size: Size, name: str, *, limits: PictureLimits, where: str
+) -> None:
+    if needed_bytes > limits.most_decoding_bytes:
+        raise PayloadTooLarge(
+            f"{named(where)} has {size[0]}x{size[1]} pixels, which as {name} take "
+            f"{format_bytes(needed_bytes)} to be read; {format_bytes(limits.most_decoding_bytes)} "
+            "are there for it.",
+            hint="Scale it down, or save it as PNG or as a plain JPEG, which take less.",
+            details={"param": where} if where else None,
+        )
 
 
 def not_a_picture(name: str, *, where: str) -> UnsupportedMedia:

@@ -1,15 +1,16 @@
-"""Where the pictures of requests are read: those that take long wait, and let others pass."""
+"""Where the pictures of requests are read: those that take much wait, and let others pass."""
 
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from mlx_gui.core.generation import ImagePart
-from mlx_gui.engines.apart import TooLong
 from mlx_gui.engines.base import StillWanted, TakesLong, always_wanted
-from mlx_gui.engines.pictures.picture import Picture, PictureLimits
-from mlx_gui.engines.pictures.reading import MAX_S, PictureReader
+from mlx_gui.engines.pictures.decoding import NotQuick
+from mlx_gui.engines.pictures.picture import QUICK_DECODING_BYTES, Picture, PictureLimits
+from mlx_gui.engines.pictures.reading import MAX_S, PictureReader, Quick
 from mlx_gui.engines.read_aside import ReadAside
+from mlx_gui.kinds.vision_memory import PATIENT_READER_BYTES, QUICK_READER_BYTES
 
 QUICK_S = 1.0
 """Of all pictures of one request; most take a few milliseconds."""
@@ -21,8 +22,8 @@ class PictureDesk:
 
     def __init__(self, *, quick_s: float = QUICK_S, most_s: float = MAX_S) -> None:
         self._quick_s = quick_s
-        self._quick = PictureReader(max_s=most_s)
-        self._patient = PictureReader(max_s=most_s)
+        self._quick = PictureReader(max_s=most_s, memory_bytes=QUICK_READER_BYTES)
+        self._patient = PictureReader(max_s=most_s, memory_bytes=PATIENT_READER_BYTES)
         self._read_aside = ReadAside[list[Picture]]()
 
     def read(
@@ -34,7 +35,7 @@ class PictureDesk:
     ) -> Iterator[Picture]:
         """The pictures of a request one by one, of `most_pixels` each.
 
-        Raises as `PictureReader.decode` does, and TakesLong where they take long.
+        Raises as `PictureReader.decode` does, and TakesLong where they take long or much memory.
         """
         known = self._read_aside.take(parts)
         if known is not None:
@@ -43,9 +44,10 @@ class PictureDesk:
         until_s = time.monotonic() + self._quick_s
         for part in parts:
             left_s = max(until_s - time.monotonic(), _LEAST_S)
+            quick = Quick(left_s, QUICK_DECODING_BYTES)
             try:
-                picture = _decoded(self._quick, part, most_pixels, still_wanted, quick_s=left_s)
-            except TooLong:
+                picture = _decoded(self._quick, part, most_pixels, still_wanted, quick=quick)
+            except NotQuick:
                 raise TakesLong(partial(self._read_all, parts, most_pixels)) from None
             yield picture
 
@@ -67,7 +69,7 @@ def _decoded(
     most_pixels: int | None,
     still_wanted: StillWanted,
     *,
-    quick_s: float | None = None,
+    quick: Quick | None = None,
 ) -> Picture:
     pixels = part.most_pixels if most_pixels is None else min(part.most_pixels, most_pixels)
     return reader.decode(
@@ -75,5 +77,5 @@ def _decoded(
         limits=PictureLimits(most_pixels=pixels),
         where=part.where,
         still_wanted=still_wanted,
-        quick_s=quick_s,
+        quick=quick,
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from PIL.Image import Image
 
+from mlx_gui.kinds.vision_memory import PATIENT_READER_BYTES, QUICK_READER_BYTES
+
 Size = tuple[int, int]
 """Width and height, in pixels."""
 
@@ -16,13 +18,21 @@ MOST_ASPECT = 200
 across."""
 
 
+_BESIDE_BYTES = 80_000_000
+"""What a process that reads pictures holds beside one that it decodes: itself, the result with its
+copies, and a strip of what is scaled."""
+QUICK_DECODING_BYTES = QUICK_READER_BYTES - _BESIDE_BYTES
+"""What a picture may take that is read at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class PictureLimits:
     """What pictures may be. One with more than `most_pixels` is scaled down to so many, one that
-    says it has more than `most_source_pixels` is refused."""
+    says it has more than `most_source_pixels`, or that takes more memory, is refused."""
 
     most_pixels: int = 4 * 1024 * 1024
     most_source_pixels: int = 64 * 1024 * 1024
+    most_decoding_bytes: int = PATIENT_READER_BYTES - _BESIDE_BYTES
 
 
 @dataclass(frozen=True, slots=True)

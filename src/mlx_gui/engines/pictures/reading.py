@@ -6,20 +6,29 @@ process ends, and the worker goes on.
 """
 
 import time
+from dataclasses import dataclass
 
 import msgspec
 from PIL import Image
 
 from mlx_gui.core.blob import Content, size_of
 from mlx_gui.core.errors import ErrorInfo, PayloadTooLarge, from_info
-from mlx_gui.engines.apart import FAILED, ApartProcess, Ended, TooLong, TooMuch
+from mlx_gui.engines.apart import FAILED, ApartProcess, Ended, TooMuch
 from mlx_gui.engines.base import StillWanted, always_wanted
+from mlx_gui.engines.pictures.decoding import NotQuick
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits, Size, named
+from mlx_gui.kinds.vision_memory import PATIENT_READER_BYTES
 
 MAX_S = 10.0
 """Of one picture."""
-MEMORY_BYTES = 1_500_000_000
-"""What the process may hold: the largest pictures of every format stay below it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """What a picture may take that is read at once: in time, and in memory to be decoded."""
+
+    most_s: float
+    most_bytes: int
 
 
 class AskedPicture(msgspec.Struct, frozen=True):
@@ -28,9 +37,10 @@ class AskedPicture(msgspec.Struct, frozen=True):
     content: Content
     limits: PictureLimits
     where: str
+    quick_bytes: int | None = None
 
 
-class ReadPicture(msgspec.Struct, frozen=True):
+class ReadPicture(msgspec.Struct, frozen=True, tag="read"):
     """What it answers; `pixels` are three bytes each, row by row."""
 
     size: Size
@@ -39,10 +49,14 @@ class ReadPicture(msgspec.Struct, frozen=True):
     pixels: bytes
 
 
+class PutOff(msgspec.Struct, frozen=True, tag="put-off"):
+    """What it answers of a picture that takes more memory than `quick_bytes`."""
+
+
 class PictureReader:
     """Has one process, from the first picture on; for one thread."""
 
-    def __init__(self, *, max_s: float = MAX_S, memory_bytes: int = MEMORY_BYTES) -> None:
+    def __init__(self, *, max_s: float = MAX_S, memory_bytes: int = PATIENT_READER_BYTES) -> None:
         self._max_s = max_s
         self._memory_bytes = memory_bytes
         self._apart: ApartProcess | None = None
@@ -54,16 +68,17 @@ class PictureReader:
         limits: PictureLimits,
         where: str = "",
         still_wanted: StillWanted = always_wanted,
-        quick_s: float | None = None,
+        quick: Quick | None = None,
     ) -> Picture:
         """As `decoding.py:decode`, whatever the file does to its decoder.
 
         Raises PayloadTooLarge also for what takes too long or too much memory; what `still_wanted`
-        raises meanwhile; WorkerFailed where no process can be started; TooLong for what takes more
-        than `quick_s`, if that is less than may be taken.
+        raises meanwhile; WorkerFailed where no process can be started; NotQuick for what takes more
+        than it may to be `quick`.
         """
-        max_s = self._max_s if quick_s is None else min(quick_s, self._max_s)
-        asked = msgspec.msgpack.encode(AskedPicture(content, limits, where))
+        max_s = self._max_s if quick is None else min(quick.most_s, self._max_s)
+        quick_bytes = None if quick is None else quick.most_bytes
+        asked = msgspec.msgpack.encode(AskedPicture(content, limits, where, quick_bytes))
         try:
             try:
                 kind, answer = self._ask(asked, max_s, still_wanted)
@@ -71,12 +86,14 @@ class PictureReader:
                 # Somebody else may have been the reason; a second time it is the picture.
                 kind, answer = self._ask(asked, max_s, still_wanted)
         except TooMuch as problem:
-            if isinstance(problem, TooLong) and max_s < self._max_s:
-                raise
+            if quick is not None and not isinstance(problem, Ended):
+                raise NotQuick from problem
             raise _too_heavy(size_of(content), str(problem), where=where) from problem
         if kind == FAILED:
             raise from_info(msgspec.msgpack.decode(answer, type=ErrorInfo))
-        read = msgspec.msgpack.decode(answer, type=ReadPicture)
+        read = msgspec.msgpack.decode(answer, type=ReadPicture | PutOff)
+        if isinstance(read, PutOff):
+            raise NotQuick
         image = Image.frombytes("RGB", read.size, read.pixels)
         return Picture(image, read.digest, read.original_size)
 

@@ -1,0 +1,45 @@
+"""What it takes to decode a picture, by what its file says before anything is decoded."""
+
+from typing import Any
+
+from PIL import Image
+
+from mlx_gui.engines.pictures.picture import Size
+
+_BY_CODEC = {"WEBP": 17, "AVIF": 15, "HEIF": 14}
+"""Bytes of a pixel with what the codec keeps of it, for those that make a picture in one go."""
+_GREY = ("1", "L", "P")
+_COEFFICIENT_BYTES = 2
+_TIFF_STRIPS = 2
+"""A strip of a TIFF, which may be all of it, is there beside the pixels."""
+
+
+def decoding_bytes(image: Image.Image, file_size: Size) -> int:
+    """Of memory, for `image` as it is set to be decoded; the file has pixels of `file_size`.
+
+    Measured for each format at its largest; a file that is made to harm may take more.
+    """
+    width, height = image.size
+    of_codec = _BY_CODEC.get(image.format or "")
+    if of_codec is not None:
+        return width * height * of_codec
+    needed = width * height * _pixel_bytes(image.mode)
+    if image.format == "TIFF":
+        return needed * _TIFF_STRIPS
+    if image.info.get("progressive"):
+        # All of them are there before the first pixel is.
+        needed += int(file_size[0] * file_size[1] * _coefficients(image) * _COEFFICIENT_BYTES)
+    return needed
+
+
+def _pixel_bytes(mode: str) -> int:
+    if mode in _GREY:
+        return 1
+    return 2 if mode.startswith("I;16") else 4
+
+
+def _coefficients(image: Any) -> float:
+    """Of a JPEG, for each pixel: fewer of colours that are stored with less detail."""
+    sampled = [(across, down) for _, across, down, _ in image.layer]
+    densest = max(across * down for across, down in sampled)
+    return sum(across * down for across, down in sampled) / densest
