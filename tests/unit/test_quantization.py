@@ -76,3 +76,23 @@ def test_what_a_conversion_would_lose_is_no_surprise(tmp_path: Path, name: str, 
         )
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     assert sense_of(model) is None
+
+
+def test_a_model_that_sees_here_is_converted() -> None:
+    assert MODEL.facts is not None
+    facts = msgspec.structs.replace(MODEL.facts, kind="vision")
+    seeing = msgspec.structs.replace(MODEL, facts=facts)
+    check_conversion(
+        seeing,
+        Quantization(4, 64),
+        available_bytes=PLENTY,
+        free_disk_bytes=PLENTY,
+        sense="sees",
+    )
+    hearing = msgspec.structs.replace(
+        MODEL, facts=msgspec.structs.replace(MODEL.facts, kind="transcription")
+    )
+    with pytest.raises(ModelUnsupported, match="only models of text, and of text and pictures"):
+        check_conversion(
+            hearing, Quantization(4, 64), available_bytes=PLENTY, free_disk_bytes=PLENTY
+        )

@@ -33,6 +33,7 @@ def run_errand(channel: BlockingChannel, start: StartErrand) -> int:
                 convert(Path(start.arguments["source"]), Path(start.arguments["out"]), report)
                 result = b"null"
             case "quantize":
+                from mlx_gui.engines.convert.packing import packing_of
                 from mlx_gui.engines.convert.quantize import quantize
                 from mlx_gui.engines.device import prepare_process
 
@@ -43,6 +44,7 @@ def run_errand(channel: BlockingChannel, start: StartErrand) -> int:
                     msgspec.convert(start.arguments, Quantization, strict=False),
                     report,
                     model_id=start.arguments["model_id"],
+                    packing=packing_of(start.arguments["kind"]),
                 )
                 result = b"null"
     except MlxGuiError as error:

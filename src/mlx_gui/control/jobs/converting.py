@@ -9,7 +9,7 @@ from mlx_gui.catalog.importing import clear_work, is_placed, put_in_place, work_
 from mlx_gui.control.jobs.base import JobContext
 from mlx_gui.control.jobs.starter import starter_folder
 from mlx_gui.control.jobs.steps import in_thread, to_its_end, undone_by
-from mlx_gui.core.model import Model
+from mlx_gui.core.model import Kind, Model
 from mlx_gui.core.quantization import QuantizationMode
 from mlx_gui.kinds.checkpoint import DamagedFile, read_json_object
 from mlx_gui.kinds.unserved import unserved_sense
@@ -33,6 +33,7 @@ class ConvertModel:
     bits: int
     group_size: int
     mode: QuantizationMode
+    kind: Kind = "text"
 
     @property
     def title(self) -> str:
@@ -72,6 +73,7 @@ class ConvertModel:
             "bits": str(self.bits),
             "group_size": str(self.group_size),
             "mode": self.mode,
+            "kind": self.kind,
         }
 
 

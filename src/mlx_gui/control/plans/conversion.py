@@ -1,10 +1,12 @@
 """What it takes to pack a model's weights, told before it happens; pure."""
 
 from mlx_gui.core.errors import DiskFull, InsufficientMemory, ModelUnsupported
-from mlx_gui.core.model import Model
+from mlx_gui.core.model import Kind, Model
 from mlx_gui.core.quantization import Quantization
 from mlx_gui.core.units import format_bytes
+from mlx_gui.kinds.vision_facts import VisionFacts
 
+CONVERTED: tuple[Kind, ...] = ("text", "vision")
 _OVERHEAD_BYTES = 400_000_000
 """Of the process that does it, before it has read any weights."""
 _FILES_BESIDE = 1.05
@@ -12,9 +14,14 @@ _FILES_BESIDE = 1.05
 
 
 def packed_bytes(model: Model, wanted: Quantization) -> int:
-    """About what the new model takes on the disk."""
-    assert model.facts is not None, "only a model that is known is converted"
-    return int(model.facts.parameter_count * wanted.bits_per_weight / 8 * _FILES_BESIDE)
+    """About what the new model takes on the disk; what it sees with stays as it is."""
+    facts = model.facts
+    assert facts is not None, "only a model that is known is converted"
+    packed, stays_bytes = facts.parameter_count, 0
+    if isinstance(facts.own, VisionFacts):
+        packed -= facts.own.tower.parameter_count
+        stays_bytes = facts.own.tower.stored_bytes
+    return stays_bytes + int(packed * wanted.bits_per_weight / 8 * _FILES_BESIDE)
 
 
 def check_conversion(
@@ -27,20 +34,21 @@ def check_conversion(
 ) -> None:
     """Raises ModelUnsupported, InsufficientMemory or DiskFull where it cannot be done now.
 
-    `sense` is what the model does besides writing text.
+    `sense` is what the model does besides writing text, by its config.
     """
     facts = model.facts
     if model.problem is not None or facts is None:
         raise ModelUnsupported(f"{model.id} cannot be converted: {model.problem}")
-    if sense is not None and facts.text is not None:
+    if sense is not None and facts.kind == "text":
         raise ModelUnsupported(
-            f"{model.id} also {sense}, which a conversion would lose: only models of text alone "
-            "are converted so far.",
+            f"{model.id} also {sense}, which a conversion would lose: nothing here serves what it "
+            f"{sense} with.",
             hint="Take a repo that has it packed already; `mlx-gui search` finds them.",
         )
-    if facts.kind != "text" or model.adapter is not None:
+    if facts.kind not in CONVERTED or model.adapter is not None:
         raise ModelUnsupported(
-            f"{model.id} cannot be converted: only text models without an adapter are so far."
+            f"{model.id} cannot be converted: only models of text, and of text and pictures, "
+            "without an adapter are so far."
         )
     if facts.quantization is not None:
         raise ModelUnsupported(

@@ -1,4 +1,4 @@
-"""Packs the weights of a text model into fewer bits, through mlx-lm."""
+"""Packs the weights of a model into fewer bits, through the library that serves it."""
 
 import json
 import shutil
@@ -11,14 +11,20 @@ from mlx.utils import tree_flatten
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
 from mlx_gui.core.quantization import Quantization
 from mlx_gui.engines.convert.gguf import ConvertReport
-from mlx_gui.engines.text.mlx_lm import load_model, quantize_model, save_config, save_model
+from mlx_gui.engines.convert.packing import Packing
 
 ORIGIN_FILE = "mlx-gui.json"
 _WEIGHTS = ("*.safetensors", "*.safetensors.index.json", "*.npz", "*.gguf")
 
 
 def quantize(
-    source: Path, out: Path, wanted: Quantization, report: ConvertReport, *, model_id: str
+    source: Path,
+    out: Path,
+    wanted: Quantization,
+    report: ConvertReport,
+    *,
+    model_id: str,
+    packing: Packing,
 ) -> None:
     """Write the folder `source`, of the model `model_id`, with packed weights into `out`.
 
@@ -26,7 +32,7 @@ def quantize(
     one.
     """
     try:
-        model, config = load_model(source, lazy=True)
+        model, config = packing.load(source)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         raise LoadFailed(f"{model_id} cannot be read: {error}") from error
     if "quantization" in config:
@@ -43,10 +49,12 @@ def quantize(
         mx.eval(module.parameters())
         done_bytes += _bytes_of(module)
         report("quantize", min(done_bytes, total_bytes), total_bytes)
+        if packing.stays(path):
+            return False
         own = getattr(model, "quant_predicate", None)
         return True if own is None else own(path, module)
 
-    model, config = quantize_model(
+    model, config = packing.quantize(
         model, config, wanted.group_size, wanted.bits, mode=wanted.mode, quant_predicate=pack
     )
     if not any(name.endswith(".scales") for name, _ in tree_flatten(model.parameters())):
@@ -56,8 +64,8 @@ def quantize(
         )
     report("write", total_bytes, total_bytes)
     shutil.copytree(source, out, ignore=shutil.ignore_patterns(*_WEIGHTS, ".*"), dirs_exist_ok=True)
-    save_model(out, model, donate_model=True)
-    save_config(config, config_path=out / "config.json")
+    packing.save(out, model)
+    packing.save_config(config, config_path=out / "config.json")
     origin = {"source": model_id, "bits": wanted.bits, "group_size": wanted.group_size}
     (out / ORIGIN_FILE).write_text(json.dumps(origin | {"mode": wanted.mode}) + "\n", "utf-8")
 

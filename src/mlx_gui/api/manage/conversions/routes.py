@@ -49,8 +49,14 @@ async def convert_model(name: str, body: ConvertRequest, services: InjectedServi
         free_disk_bytes=free_bytes,
         sense=await asyncio.to_thread(sense_of, model),
     )
-    return job_body(
-        await services.jobs.start(
-            ConvertModel(model.id, model.path, made, wanted.bits, wanted.group_size, wanted.mode)
-        )
+    assert model.facts is not None, "what is not known is refused"
+    job = ConvertModel(
+        model.id,
+        model.path,
+        made,
+        wanted.bits,
+        wanted.group_size,
+        wanted.mode,
+        model.facts.kind,
     )
+    return job_body(await services.jobs.start(job))
