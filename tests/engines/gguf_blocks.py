@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 import numpy as np
+from gguf import GGMLQuantizationType
+from gguf.quants import dequantize
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -199,6 +202,42 @@ def _iq4_xs(rows: Floats) -> tuple[NDArray[np.uint8], Floats]:
     return _joined(d, upper, lower, _halved(whole)), step * UNEVEN[whole]
 
 
+def _of_a_grid(type_name: str, block_bytes: int) -> Encoder:
+    """Blocks of anything, as large as a row is: nothing for Python makes such blocks of values.
+
+    What they hold is said by ggml's own package.
+    """
+
+    def encode(rows: Floats) -> tuple[NDArray[np.uint8], Floats]:
+        blocks = np.concatenate([blocks_of(row) for row in rows.reshape(-1, rows.shape[-1])])
+        return blocks, _values(type_name, blocks)
+
+    def blocks_of(row: Floats) -> NDArray[np.uint8]:
+        # A row has its own wherever it stands.
+        dice = np.random.default_rng(crc32(row.tobytes()))
+        blocks = dice.integers(0, 256, (row.size // 256, block_bytes), np.uint8)
+        _set_scales(type_name, blocks, np.ones(len(blocks)))
+        usual = np.sqrt((row**2).mean() / (_values(type_name, blocks) ** 2).mean())
+        _set_scales(type_name, blocks, usual * dice.uniform(0.8, 1.2, len(blocks)))
+        return blocks
+
+    return encode
+
+
+def _values(type_name: str, blocks: NDArray[np.uint8]) -> Floats:
+    return dequantize(blocks, GGMLQuantizationType[type_name])
+
+
+def _set_scales(type_name: str, blocks: NDArray[np.uint8], scales: Any) -> None:
+    halves = scales.astype("<f2").view("<u2")[:, None]
+    if type_name == "IQ1_M":
+        fours = blocks[:, 48:].copy().view("<u2") & np.uint16(0xFFF)
+        parts = halves >> np.arange(0, 16, 4, dtype=np.uint16) << np.uint16(12)
+        blocks[:, 48:] = (fours | parts).view(np.uint8)
+    else:
+        blocks[:, :2] = halves.view(np.uint8)
+
+
 ENCODERS: dict[str, Encoder] = {
     "Q4_0": _legacy(4, offset=False),
     "Q4_1": _legacy(4, offset=True),
@@ -212,4 +251,11 @@ ENCODERS: dict[str, Encoder] = {
     "Q6_K": _q6_k,
     "IQ4_NL": _iq4_nl,
     "IQ4_XS": _iq4_xs,
+    "IQ3_S": _of_a_grid("IQ3_S", 110),
+    "IQ3_XXS": _of_a_grid("IQ3_XXS", 98),
+    "IQ2_S": _of_a_grid("IQ2_S", 82),
+    "IQ2_XS": _of_a_grid("IQ2_XS", 74),
+    "IQ2_XXS": _of_a_grid("IQ2_XXS", 66),
+    "IQ1_M": _of_a_grid("IQ1_M", 56),
+    "IQ1_S": _of_a_grid("IQ1_S", 50),
 }

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,11 @@ KEPT = {
     "Q8_0": 1e-5,
     "Q4_K": 1e-2,
     "Q5_K": 1e-2,
+    "IQ3_S": 1e-2,
+    "IQ3_XXS": 1e-2,
+    "IQ1_S": 1e-2,
 }
-"""The logits differ by no more. Scales of the last two are products, and are rounded to float16."""
+"""The logits differ by no more. Scales of the last five are products and get rounded to float16."""
 
 
 def differs(
@@ -46,7 +50,18 @@ def write_untied(file: Path, architecture: Architecture, type_name: str) -> list
     return write_random(file, architecture, type_name, tied=False)
 
 
-@pytest.mark.parametrize("type_name", ["F32", "F16", *KEPT])
+BY_VALUE = ("IQ3_XXS", "IQ1_S", "IQ2_XXS", "IQ2_S", "IQ1_M")
+"""Of these it is enough that their values are right, but for the soak."""
+
+
+def in_models(*type_names: str) -> list[Any]:
+    return [
+        pytest.param(each, marks=pytest.mark.soak) if each in BY_VALUE else each
+        for each in type_names
+    ]
+
+
+@pytest.mark.parametrize("type_name", in_models("F32", "F16", *KEPT))
 def test_a_model_computes_what_the_blocks_hold(
     type_name: str, engine: RemoteEngine, tmp_path: Path
 ) -> None:
@@ -103,7 +118,7 @@ def check_room_for_petabytes(folder: Path) -> None:
     check_room([Weight(tensor, "lm_head.weight", "float16", 8, None, 0)], folder)
 
 
-ROUNDED = ("Q4_K", "Q5_K")
+ROUNDED = ("Q4_K", "Q5_K", "IQ3_S", "IQ3_XXS", "IQ1_S")
 
 
 @pytest.mark.parametrize("type_name", KEPT)
@@ -121,14 +136,16 @@ def losses_of(type_name: str) -> dict[str, float]:
     import mlx.core as mx
     import numpy as np
 
-    from mlx_gui.engines.convert.gguf_blocks import KEPT, packed
+    from mlx_gui.engines.convert import gguf_blocks, gguf_iq
+    from mlx_gui.engines.convert.gguf_blocks import packed
     from mlx_gui.engines.convert.gguf_header import BLOCKS
     from tests.engines.gguf_blocks import encoded
 
     rows = np.random.default_rng(5).normal(0, 0.02, (64, 512)).astype(np.float32)
     known = encoded(type_name, rows)
     blocks = np.frombuffer(known.content, np.uint8).reshape(-1, BLOCKS[type_name][1])
-    bits, groups = KEPT[type_name].bits, KEPT[type_name].groups(blocks)
+    kept = {**gguf_blocks.KEPT, **gguf_iq.KEPT}[type_name]
+    bits, groups = kept.bits, kept.groups(blocks)
     losses: dict[str, float] = {}
     for dtype in ("float32", "float16", "bfloat16"):
         shared = [
@@ -141,7 +158,10 @@ def losses_of(type_name: str) -> dict[str, float]:
     return losses
 
 
-REQUANTIZED = {"Q2_K": 0.1, "Q3_K": 0.05, "Q6_K": 0.006, "IQ4_NL": 0.03, "IQ4_XS": 0.03}
+REQUANTIZED = {
+    "Q2_K": 0.1, "Q3_K": 0.05, "Q6_K": 0.006, "IQ4_NL": 0.03, "IQ4_XS": 0.03,
+    "IQ2_XXS": 0.12, "IQ2_XS": 0.12, "IQ2_S": 0.12, "IQ1_M": 0.08,
+}  # fmt: skip
 """What quantizing them anew changes in the mean, at most."""
 
 
@@ -174,7 +194,7 @@ def loss_by_quantizing_anew(type_name: str) -> tuple[float, float]:
     return off[0], off[1] / float(np.sqrt((known.values**2).mean()))
 
 
-@pytest.mark.parametrize("type_name", REQUANTIZED)
+@pytest.mark.parametrize("type_name", in_models(*REQUANTIZED))
 def test_a_model_of_such_blocks_computes_nearly_the_same(
     type_name: str, engine: RemoteEngine, tmp_path: Path
 ) -> None:

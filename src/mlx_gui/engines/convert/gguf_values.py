@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mlx_gui.engines.convert.gguf_blocks import Bytes, Floats, half, nibbles
+from mlx_gui.engines.convert.gguf_iq import iq1_m, iq2_s, iq2_xs, iq2_xxs
 
 _LOW, _TWO_BITS, _ONE_BIT = np.uint8(15), np.uint8(3), np.uint8(1)
 _FOUR = np.uint8(4)
@@ -78,4 +79,8 @@ REQUANTIZED: Mapping[str, Requantized] = {
     "Q6_K": Requantized(8, _q6_k),
     "IQ4_NL": Requantized(6, _iq4_nl),
     "IQ4_XS": Requantized(6, _iq4_xs),
+    "IQ2_XXS": Requantized(4, iq2_xxs),
+    "IQ2_XS": Requantized(4, iq2_xs),
+    "IQ2_S": Requantized(4, iq2_s),
+    "IQ1_M": Requantized(4, iq1_m),
 }

@@ -11,7 +11,8 @@ import numpy as np
 
 from mlx_gui.core.errors import DiskFull, ModelUnsupported, NotServable
 from mlx_gui.core.units import format_bytes
-from mlx_gui.engines.convert.gguf_blocks import GROUP_SIZE, KEPT, Bytes, Floats, packed
+from mlx_gui.engines.convert import gguf_blocks, gguf_iq
+from mlx_gui.engines.convert.gguf_blocks import GROUP_SIZE, Bytes, Floats, packed
 from mlx_gui.engines.convert.gguf_data import DENSE, dense, read_rows
 from mlx_gui.engines.convert.gguf_facts import Facts
 from mlx_gui.engines.convert.gguf_forms import Form
@@ -21,7 +22,8 @@ from mlx_gui.engines.convert.safetensors_file import SafetensorsFile, StoredTens
 
 _PIECE_VALUES = 4 * 1024 * 1024
 """So many values of a tensor are in memory at a time, or one head of it where that is more."""
-_PACKED = {kind: each.bits for kind, each in (*KEPT.items(), *REQUANTIZED.items())}
+_KEPT = {**gguf_blocks.KEPT, **gguf_iq.KEPT}
+_PACKED = {kind: each.bits for kind, each in (*_KEPT.items(), *REQUANTIZED.items())}
 _READ_TYPES = (*DENSE, *_PACKED)
 
 Dtype = Literal["float16", "bfloat16"]
@@ -178,7 +180,7 @@ def _converted(weight: Weight, raw: Bytes) -> dict[str, bytes]:
             np.array, mx.quantize(values, group_size=GROUP_SIZE, bits=weight.bits)
         )
     else:
-        groups = KEPT[kind].groups(blocks)
+        groups = _KEPT[kind].groups(blocks)
         whole, scales, biases = packed(groups, weight.bits), groups.scales, groups.biases
     return {
         weight.name: whole.astype("<u4").tobytes(),
