@@ -1,5 +1,5 @@
 # `make run` starts the server, `make test` does all that CI does. `make help` lists the rest.
-.PHONY: help run test check soak bench lock
+.PHONY: help run test check soak bench metal-check lock
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -9,7 +9,7 @@ PORT :=
 ARGS :=
 
 help:  ## this list
-	@awk -F ':  ## ' '/^[a-z]+:  ## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':  ## ' '/^[a-z-]+:  ## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 run:  ## set up, install the starter model, serve   (PORT=8000 HOST=127.0.0.1 ARGS="--log-level debug")
 	@scripts/setup.sh
@@ -33,6 +33,10 @@ soak:  ## storms and soaks in full
 bench:  ## measure against the plain libraries and other servers
 	@scripts/setup.sh --bench
 	@.venv/bin/python -m bench $(ARGS)
+
+metal-check:  ## try step by step what depends on the device   (ARGS="--desktop")
+	@scripts/setup.sh --test
+	@.venv/bin/python -m scripts.metal_check $(ARGS)
 
 lock:  ## pin the dependencies anew   (UPGRADE=1 for newer releases)
 	@scripts/setup.sh

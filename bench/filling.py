@@ -1,4 +1,4 @@
-"""Fills a worker to its plan and reads how high its memory rose. On Linux only."""
+"""Fills a worker to its plan and reads how high its memory rose."""
 
 import random
 import re
@@ -8,8 +8,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_gui.control.machine.macos import footprint_bytes
 from mlx_gui.control.plans.plan import Plan
-from mlx_gui.core.device import LIMITS
+from mlx_gui.core.device import LIMITS, Backend
 from mlx_gui.core.generation import Failed, GenerateRequest, Usage, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
 from mlx_gui.core.worker_env import worker_environment
@@ -38,7 +39,10 @@ _PATIENCE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Peaks:
-    """The most that a process had resident, and that MLX held in it."""
+    """The most that a process had resident, and that MLX held in it.
+
+    macOS keeps no mark of the most; there it is the footprint when the work was done.
+    """
 
     process_bytes: int
     mlx_bytes: int
@@ -68,7 +72,12 @@ class _Work:
 
 
 async def fill(
-    plan: Plan, *, vocabulary: int, cache_dir: Path, before: Sequence[WorkerRequest] = ()
+    plan: Plan,
+    *,
+    vocabulary: int,
+    cache_dir: Path,
+    before: Sequence[WorkerRequest] = (),
+    backend: Backend = "cpu",
 ) -> Filled:
     """A worker of `plan` that has as much to do as it takes on at once.
 
@@ -83,7 +92,7 @@ async def fill(
             ready = await _ready(messages)
             load = Peaks(_high_water_bytes(child.pid), ready.memory.load_peak_bytes)
             _lower_high_water(child.pid)
-            work = _work(plan.spec, ready.credits, vocabulary)
+            work = _work(plan.spec, ready.credits, vocabulary, LIMITS[backend].encoder_tokens)
             for turn in range(_ROUNDS):
                 if before:
                     await _answered(child, messages, before)
@@ -96,12 +105,12 @@ async def fill(
     return Filled(load, steady, ready.memory, work.rows, work.row_tokens)
 
 
-def _work(spec: LoadSpec, credits: int, vocabulary: int) -> _Work:
+def _work(spec: LoadSpec, credits: int, vocabulary: int, batch_tokens: int) -> _Work:
     match spec.options:
         case EmbeddingOptions() as options:
-            return _embedded(options.longest_tokens, vocabulary)
+            return _embedded(options.longest_tokens, vocabulary, batch_tokens)
         case RerankerOptions() as options:
-            return _reranked(options.longest_tokens)
+            return _reranked(options.longest_tokens, batch_tokens)
         case _:
             return _written(spec, credits, vocabulary)
 
@@ -122,8 +131,8 @@ def _written(spec: LoadSpec, rows: int, vocabulary: int) -> _Work:
     return _Work(rows, row_tokens, requests)
 
 
-def _embedded(longest_tokens: int, vocabulary: int) -> _Work:
-    rows = _rows_of_a_batch(longest_tokens)
+def _embedded(longest_tokens: int, vocabulary: int, batch_tokens: int) -> _Work:
+    rows = max(batch_tokens // longest_tokens, 1)
 
     def requests(turn: int) -> Sequence[WorkerRequest]:
         return [EmbedRequest(tuple(_random_ids(2 * rows, longest_tokens, vocabulary, turn)))]
@@ -131,19 +140,15 @@ def _embedded(longest_tokens: int, vocabulary: int) -> _Work:
     return _Work(rows, longest_tokens, requests)
 
 
-def _reranked(longest_tokens: int) -> _Work:
+def _reranked(longest_tokens: int, batch_tokens: int) -> _Work:
     """Documents of which as much is read as there is room for."""
-    rows = _rows_of_a_batch(longest_tokens)
+    rows = max(batch_tokens // longest_tokens, 1)
 
     def requests(turn: int) -> Sequence[WorkerRequest]:
         document = f"{turn} fox " * longest_tokens
         return [RerankRequest("fox", (document,) * 2 * rows, truncate=True)]
 
     return _Work(rows, longest_tokens, requests)
-
-
-def _rows_of_a_batch(longest_tokens: int) -> int:
-    return max(LIMITS["cpu"].encoder_tokens // longest_tokens, 1)
 
 
 def _random_ids(rows: int, tokens: int, vocabulary: int, turn: int) -> list[tuple[int, ...]]:
@@ -190,12 +195,16 @@ async def _pong(messages: AsyncIterator[FromChild]) -> MemoryUse:
 
 def _high_water_bytes(pid: int) -> int:
     """The largest resident set since the process began, or since the mark was lowered."""
+    if sys.platform == "darwin":
+        return footprint_bytes(pid) or 0
     found = re.search(r"^VmHWM:\s+(\d+) kB$", _proc(pid, "status").read_text(), re.MULTILINE)
     assert found is not None, "a process that runs has a resident set"
     return int(found[1]) * 1024
 
 
 def _lower_high_water(pid: int) -> None:
+    if sys.platform == "darwin":
+        return
     _proc(pid, "clear_refs").write_text("5")
 
 
