@@ -49,6 +49,7 @@ COMMANDS: Mapping[str, str] = {
     "service": "Start the server at login, and again after a failure.",
     "tray": "Show an icon with a menu in the menu bar or the system tray.",
     "doctor": "Examine this machine and say what to do about what is wrong.",
+    "update": "Say whether there is a newer version, and how it comes.",
     "version": "Show the versions of mlx-gui and of what it computes with.",
 }
 
