@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from mlx_gui.client import serving
+from mlx_gui.core.program import own_command
 from mlx_gui.desktop.following import Change
 from mlx_gui.desktop.view import View, gone
 from mlx_gui.logging import LOGS_FOLDER
@@ -84,7 +84,6 @@ class OwnServer:
     def _spawn(self) -> _Child:
         logs = self._data_dir / LOGS_FOLDER
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
-        start = [] if getattr(sys, "frozen", False) else ["-P", "-m", "mlx_gui"]
         variables = {
             ROWS["log_file"].environment_name: "on",
             **os.environ,
@@ -92,7 +91,7 @@ class OwnServer:
         }
         with (logs / _COMPLAINTS).open("wb") as complaints:
             process = subprocess.Popen(
-                [sys.executable, *start, "start"],
+                own_command("start"),
                 stdin=subprocess.DEVNULL,
                 stdout=complaints,
                 stderr=complaints,

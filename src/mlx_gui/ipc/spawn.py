@@ -3,9 +3,10 @@
 import asyncio
 import os
 import socket
-import sys
 from collections.abc import Mapping
 from typing import Literal
+
+from mlx_gui.core.program import own_command
 
 Role = Literal["worker", "errand", "fetch", "template", "pictures"]
 ApartRole = Literal["template", "pictures"]
@@ -13,11 +14,9 @@ ApartRole = Literal["template", "pictures"]
 
 
 def child_argv(role: Role, channel_fd: int) -> list[str]:
-    """The command line of a child; a frozen app has no `python -m` and starts itself instead."""
-    # -P: else modules that lie in the current folder would be imported, and so run.
-    start = [] if getattr(sys, "frozen", False) else ["-P", "-m", "mlx_gui"]
+    """The command line of a child."""
     named = ["--role", role, "--channel", str(channel_fd), "--parent", str(os.getpid())]
-    return [sys.executable, *start, *named]
+    return own_command(*named)
 
 
 async def spawn(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_gui.config import SettingSources
+from mlx_gui.core.program import own_command
 from mlx_gui.core.setting_row import ENVIRONMENT_PREFIX
 from mlx_gui.server_settings import ROWS, SERVER_SETTINGS
 from mlx_gui.service.errors import ServiceError
@@ -78,10 +79,7 @@ def _program() -> tuple[str, ...]:
             "This mlx-gui lies in an environment of uvx, which is cleared one day.",
             hint="Install it to stay: uv tool install mlx-gui",
         )
-    if getattr(sys, "frozen", False):
-        return (sys.executable, "start")
-    # -P: else modules that lie in the folder where it starts would be imported, and so run.
-    return (sys.executable, "-P", "-m", "mlx_gui", "start")
+    return tuple(own_command("start"))
 
 
 def _check_text(name: str, text: str) -> None:

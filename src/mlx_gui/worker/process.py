@@ -9,6 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from mlx_gui.core.program import is_standalone
+
 _PR_SET_PDEATHSIG = 1
 # From <sys/resource.h> of macOS, where one thread can give way to all others.
 _PRIO_DARWIN_THREAD = 3
@@ -28,7 +30,7 @@ def end_with_parent(parent: int | None, *, between: int | None = None) -> None:
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if between is None:
-        between = 1 if getattr(sys, "frozen", False) else 0
+        between = 1 if is_standalone() else 0
     if parent is not None and not is_above(parent, os.getppid(), between, parent_of=parent_of):
         # It ended before it could be asked for.
         os._exit(0)
