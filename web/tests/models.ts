@@ -23,6 +23,8 @@ export function model(id: string, changes: Partial<Model> = {}): Model {
     path: "/models",
     copies: [],
     aliases: [],
+    pinned: false,
+    keep_alive_s: null,
     supported: true,
     problem: null,
     state: "not_loaded",

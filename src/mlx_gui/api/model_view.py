@@ -1,10 +1,10 @@
 """Installed models and their residency as the JSON that every family shows of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import overload
 
-from mlx_gui.control.residency.views import ResidencySnapshot, ResidentView
+from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo, InvalidRequest
 from mlx_gui.core.model import MemoryNeed, Model
@@ -19,24 +19,8 @@ from mlx_gui.wire.models import (
 )
 
 
-def model_list(
-    models: tuple[Model, ...],
-    snapshot: ResidencySnapshot,
-    *,
-    context_tokens: Callable[[Model], int | None],
-    aliases: Callable[[str], list[str]] = lambda _: [],
-) -> ModelList:
-    """All installed models; `context_tokens` tells how long a prompt and its answer may be, and
-    `aliases` what else a model is called, by its id."""
-    data = [
-        model_object(
-            model,
-            snapshot.models.get(model.id),
-            context_tokens=context_tokens(model),
-            aliases=aliases(model.id),
-        )
-        for model in models
-    ]
+def model_list(data: list[ModelObject]) -> ModelList:
+    """All of `data`, in one page."""
     return ModelList(
         data=data,
         first_id=data[0].id if data else None,
@@ -50,8 +34,13 @@ def model_object(
     *,
     context_tokens: int | None,
     aliases: Sequence[str] = (),
+    pinned: bool = False,
+    keep_alive_s: float | None = None,
 ) -> ModelObject:
-    """One installed model, with what the run loop says of it if it ever came up there."""
+    """One installed model, with what the run loop says of it if it ever came up there.
+
+    `keep_alive_s` is what was set for the model itself; the latest request's wins over it.
+    """
     owner = (model.base or model.id).rpartition("/")[0]
     facts = model.facts
     shown = ModelObject(
@@ -73,14 +62,18 @@ def model_object(
         copies=[] if model.adapter else list(model.copies),
         aliases=list(aliases),
         base_model=model.base,
+        pinned=pinned,
+        keep_alive_s=keep_alive_s,
         supported=model.problem is None,
         problem=model.problem,
         state="away" if model.away else "not_loaded",
     )
     if resident is None or (model.away and resident.state == "not_loaded"):
         return shown
+    asked_s = resident.keep_alive_s
     return shown.model_copy(
         update={
+            "keep_alive_s": keep_alive_s if asked_s is None else asked_s,
             "state": resident.state,
             "load_progress": resident.load_progress,
             "load_stage": resident.load_stage,

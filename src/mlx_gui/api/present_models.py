@@ -5,30 +5,19 @@ from mlx_gui.api.services import Services
 from mlx_gui.control.plans.plan import longest_context
 from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.model import Model
+from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.wire.models import ModelList, ModelObject
 
 
 def present_model(services: Services, model: Model) -> ModelObject:
     """`model` with its residency."""
-    resident = services.models.run_loop.snapshot().models.get(model.id)
-    return model_object(
-        model,
-        resident,
-        context_tokens=_held_tokens(services, model, resident),
-        aliases=services.models.aliases.of(model.id),
-    )
+    return _shown(services, model, services.models.run_loop.snapshot().models.get(model.id))
 
 
 def present_models(services: Services, models: tuple[Model, ...]) -> ModelList:
     """`models` with their residency."""
-    snapshot = services.models.run_loop.snapshot()
-
-    def held_tokens(model: Model) -> int | None:
-        return _held_tokens(services, model, snapshot.models.get(model.id))
-
-    return model_list(
-        models, snapshot, context_tokens=held_tokens, aliases=services.models.aliases.of
-    )
+    residents = services.models.run_loop.snapshot().models
+    return model_list([_shown(services, model, residents.get(model.id)) for model in models])
 
 
 def context_tokens(services: Services, model: Model) -> int | None:
@@ -36,10 +25,26 @@ def context_tokens(services: Services, model: Model) -> int | None:
 
     None for a folder that is no model.
     """
-    return _held_tokens(services, model, services.models.run_loop.snapshot().models.get(model.id))
+    resident = services.models.run_loop.snapshot().models.get(model.id)
+    return _held_tokens(model, resident, services.models.settings.of(model))
 
 
-def _held_tokens(services: Services, model: Model, resident: ResidentView | None) -> int | None:
+def _shown(services: Services, model: Model, resident: ResidentView | None) -> ModelObject:
+    settings = services.models.settings.of(model)
+    own = settings.sources["keep_alive_s"] == "model"
+    return model_object(
+        model,
+        resident,
+        context_tokens=_held_tokens(model, resident, settings),
+        aliases=services.models.aliases.of(model.id),
+        pinned=settings.pinned,
+        keep_alive_s=settings.keep_alive_s if own else None,
+    )
+
+
+def _held_tokens(
+    model: Model, resident: ResidentView | None, settings: ModelSettings
+) -> int | None:
     if resident is not None and resident.spec is not None:
         return resident.spec.context
-    return longest_context(model, services.models.settings.of(model))
+    return longest_context(model, settings)

@@ -34,6 +34,7 @@ from mlx_gui.catalog.hub_found import (
     fitting,
 )
 from mlx_gui.catalog.hub_reading import template_facts, template_in
+from mlx_gui.catalog.licences import licence_class
 from mlx_gui.catalog.needed import CARD
 from mlx_gui.core.errors import HubAnswer, HubUnreachable, InvalidRequest, Offline
 from mlx_gui.core.hub import HubModel, HubQuery, Told
@@ -229,6 +230,8 @@ class Discovery:
         if wanted.max_bytes is not None and (size is None or size > wanted.max_bytes):
             return None
         if wanted.quantization is not None and not _quantized(found, wanted.quantization):
+            return None
+        if wanted.licence is not None and licence_class(model.license) != wanted.licence:
             return None
         if wanted.fits and found.fit.state in ("no", "unknown"):
             return None

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from mlx_gui.catalog.hub_facts import HubKind, served
+from mlx_gui.catalog.licences import LicenceClass
 from mlx_gui.core.device import Backend
 from mlx_gui.core.hub import HubModel, HubSort, Told
 from mlx_gui.core.model import Capability, Model
@@ -32,6 +33,7 @@ class Wanted:
     sort: HubSort | None = None
     max_bytes: int | None = None
     quantization: Quantization | None = None
+    licence: LicenceClass | None = None
     fits: bool = False
     supported: bool | None = None
     limit: int = 20
@@ -47,7 +49,7 @@ class Wanted:
         """The same for the pages of one search, and for no other."""
         parts = msgspec.json.encode(
             (self.query, self.kind, self.author, self.sort, self.max_bytes, self.quantization,
-             self.fits, self.only_supported)
+             self.licence, self.fits, self.only_supported)
         )  # fmt: skip
         return hashlib.sha256(parts).hexdigest()[:12]
 

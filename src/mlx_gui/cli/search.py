@@ -43,6 +43,10 @@ def command(
     quantization: Annotated[
         str | None, typer.Option("--quantization", help="Like 4-bit, mxfp4 or none.")
     ] = None,
+    license: Annotated[
+        str | None,
+        typer.Option("--license", help="permissive, copyleft, noncommercial or terms."),
+    ] = None,
     fits: Annotated[bool, typer.Option("--fits", help="Only what fits this machine.")] = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Also what this version cannot serve.")
@@ -66,6 +70,7 @@ def command(
         "sort": sort,
         "max_bytes": None if max_size is None else str(_bytes(max_size)),
         "quantization": quantization,
+        "license": license,
         "fits": "true" if fits else None,
         "supported": "false" if everything else None,
         "limit": str(limit),

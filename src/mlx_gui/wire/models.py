@@ -49,7 +49,9 @@ class ModelObject(BaseModel):
     adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
     served; `state` is `failed` after a load or a worker failed, until the next load, and `away`
     while the disk of a model is not there. `aliases` are its other names, `copies` further folders
-    with the same weights. `library` is what loads models of its kind.
+    with the same weights. `library` is what loads models of its kind. One that is `pinned` never
+    leaves the memory by itself. `keep_alive_s` is how long it stays there after a use, as the
+    latest request or the model's own settings say, less than 0 for ever; null is the server's.
     """
 
     id: str
@@ -72,6 +74,8 @@ class ModelObject(BaseModel):
     copies: list[str] = []
     aliases: list[str] = []
     base_model: str | None = None
+    pinned: bool = False
+    keep_alive_s: float | None = None
     supported: bool
     problem: str | None
     state: State

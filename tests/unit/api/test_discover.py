@@ -100,6 +100,7 @@ def test_presets_are_the_list_with_a_filter_or_an_order(client: httpx.Client) ->
     assert listed(client, "models", kind="speech", supported=False) == ["org/voice"]
     assert listed(client, "models", kind="speech", supported=True) == ["org/voice"]
     assert listed(client, "popular", quantization="4bit") == ["org/one-4"]
+    assert listed(client, "popular", license="permissive") == ["org/one"]
 
 
 def test_what_cannot_be_served_is_shown_where_it_is_asked_for(client: httpx.Client) -> None:
@@ -133,6 +134,7 @@ def test_pages_follow_by_next_cursor(client: httpx.Client) -> None:
         ({"sort": "beauty"}, "sort"),
         ({"quantization": "9-bit"}, "quantization"),
         ({"quantization": "x" * 5000}, "quantization"),
+        ({"license": "mit"}, "license"),
         ({"fits": "perhaps"}, "fits"),
         ({"author": "../x"}, "author"),
         ({"author": "a/b"}, "author"),

@@ -89,6 +89,19 @@ def test_a_resident_model_shows_what_the_run_loop_says() -> None:
     assert shown.error is None
 
 
+def test_a_model_stays_as_its_settings_say_until_a_request_says_otherwise() -> None:
+    alone = model_object(MODEL, None, context_tokens=None, pinned=True, keep_alive_s=60)
+    loaded = model_object(MODEL, READY, context_tokens=None, keep_alive_s=60)
+    asked = model_object(
+        MODEL, replace(READY, keep_alive_s=-1), context_tokens=None, keep_alive_s=60
+    )
+
+    assert (alone.pinned, alone.keep_alive_s) == (True, 60)
+    assert (loaded.pinned, loaded.keep_alive_s) == (False, 60)
+    assert asked.keep_alive_s == -1
+    assert model_object(MODEL, READY, context_tokens=None).keep_alive_s is None
+
+
 def test_a_failed_load_shows_its_error() -> None:
     failed = ResidentView(
         "org/one", "failed", None, None, None, None, 0, 0, 0, None, None, None, None,
@@ -133,14 +146,17 @@ def test_the_parts_of_a_models_memory_always_add_up(
 def test_a_list_names_its_ends() -> None:
     second = msgspec.structs.replace(MODEL, id="org/two")
 
-    residents = ResidencySnapshot({"org/two": READY}, (), stopping=False)
-    contexts = {"org/one": 2048, "org/two": 4096}
-    both = model_list((MODEL, second), residents, context_tokens=lambda model: contexts[model.id])
+    both = model_list(
+        [
+            model_object(MODEL, None, context_tokens=2048),
+            model_object(second, READY, context_tokens=4096),
+        ]
+    )
 
     assert (both.first_id, both.last_id, both.has_more) == ("org/one", "org/two", False)
     assert [model.state for model in both.data] == ["not_loaded", "busy"]
     assert [model.max_model_len for model in both.data] == [2048, 4096]
-    assert model_list((), NOTHING, context_tokens=lambda _: None).first_id is None
+    assert model_list([]).first_id is None
 
 
 def test_the_manager_shows_who_is_resident_and_who_waits() -> None:

@@ -107,6 +107,8 @@ def test_an_item_says_what_the_hub_knows(server: HubServer, tmp_path: Path) -> N
     [
         (Wanted(query="llama", quantization="4-bit"), ["mlx/llama-4"]),
         (Wanted(query="llama", quantization="none"), ["meta/llama"]),
+        (Wanted(query="llama", licence="terms"), ["meta/llama"]),
+        (Wanted(query="llama", licence="copyleft"), []),
         (Wanted(query="llama", max_bytes=20_000), ["mlx/llama-4", "mlx/llama-8"]),
         (Wanted(query="llama", sort="likes", limit=1), ["mlx/llama-8"]),
         (Wanted(query="llama", sort="size"), ["mlx/llama-4", "mlx/llama-8", "meta/llama"]),

@@ -4307,7 +4307,9 @@ export interface components {
          *     adapter, whose size and path are then the adapter's. `problem` says why the model cannot be
          *     served; `state` is `failed` after a load or a worker failed, until the next load, and `away`
          *     while the disk of a model is not there. `aliases` are its other names, `copies` further folders
-         *     with the same weights. `library` is what loads models of its kind.
+         *     with the same weights. `library` is what loads models of its kind. One that is `pinned` never
+         *     leaves the memory by itself. `keep_alive_s` is how long it stays there after a use, as the
+         *     latest request or the model's own settings say, less than 0 for ever; null is the server's.
          */
         ModelObject: {
             /** Id */
@@ -4364,6 +4366,13 @@ export interface components {
             aliases: string[];
             /** Base Model */
             base_model?: string | null;
+            /**
+             * Pinned
+             * @default false
+             */
+            pinned: boolean;
+            /** Keep Alive S */
+            keep_alive_s?: number | null;
             /** Supported */
             supported: boolean;
             /** Problem */
@@ -9228,6 +9237,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9286,6 +9297,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9344,6 +9357,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9402,6 +9417,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9460,6 +9477,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9518,6 +9537,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9576,6 +9597,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9634,6 +9657,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */
@@ -9692,6 +9717,8 @@ export interface operations {
                 max_bytes?: number | null;
                 /** @description Like `4-bit` or `mxfp4`; `none` for full precision. */
                 quantization?: string | null;
+                /** @description `permissive` is for any use, `copyleft` for any whose result is shared alike, `noncommercial` not for money, `terms` on terms of its own. */
+                license?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
                 /** @description Only what fits this machine. */
                 fits?: boolean;
                 /** @description Only what can be served; by default so, but for kinds that are not served at all. */

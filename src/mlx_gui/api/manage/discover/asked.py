@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from mlx_gui.catalog.hub_facts import HubKind
 from mlx_gui.catalog.hub_found import Quantization, Wanted
+from mlx_gui.catalog.licences import LicenceClass
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.hub import HubSort, checked_repo_id
 
@@ -31,6 +32,11 @@ class Filters(BaseModel):
     quantization: str | None = Field(
         None, description="Like `4-bit` or `mxfp4`; `none` for full precision."
     )
+    license: LicenceClass | None = Field(
+        None,
+        description="`permissive` is for any use, `copyleft` for any whose result is shared alike, "
+        "`noncommercial` not for money, `terms` on terms of its own.",
+    )
     fits: bool = Field(False, description="Only what fits this machine.")
     supported: bool | None = Field(
         None,
@@ -51,6 +57,7 @@ class Filters(BaseModel):
             sort=self.sort,
             max_bytes=self.max_bytes,
             quantization=_quantization(self.quantization),
+            licence=self.license,
             fits=self.fits,
             supported=self.supported,
             limit=self.limit,
