@@ -488,7 +488,9 @@ def _record_bounds(config: Config) -> Bounds:
 
 
 def _model_dirs(config: Config) -> tuple[Path, ...]:
-    return () if config.engine == "fake" else config.model_dirs
+    # The fake engine shows no models of somebody who has not said that it should.
+    unasked = config.engine == "fake" and config.sources["model_dirs"] == "default"
+    return () if unasked else config.model_dirs
 
 
 def _watched_dirs(config: Config) -> tuple[Path, ...]:

@@ -437,7 +437,8 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         "engine",
         "text",
         "mlx",
-        "`mlx`, or `fake`: scripted answers without any model, for tests and interface work.",
+        "`mlx`, or `fake`: scripted answers without any model, for tests and interface work. "
+        "Models of `model_dirs`, where these are set, are answered for too.",
         choices=("mlx", "fake"),
         restart=True,
     ),

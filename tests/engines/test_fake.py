@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,10 +47,10 @@ ROUND = (CALLED, RESULT)
 LOOP = scripted(calls=[CALL], then={"calls": [NEXT], "then": {"text": "Seen."}})
 
 
-def loaded(name: str) -> Engine:
+def loaded(name: str, path: str = "") -> Engine:
     engine = create()
     engine.load(
-        LoadSpec(name, "", "text", "mlx_gui.engines.fake.text", "stored", TextOptions(4096, 1)),
+        LoadSpec(name, path, "text", "mlx_gui.engines.fake.text", "stored", TextOptions(4096, 1)),
         lambda _stage, _done, _total: None,
     )
     return engine
@@ -112,6 +113,13 @@ def test_a_script_may_stand_among_other_text(around: str) -> None:
 )
 def test_what_is_no_script_is_echoed(text: str) -> None:
     assert answer(user(text)) == (f"You said: {text}", [])
+
+
+def test_what_has_files_holds_as_much_as_they_are_large(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(bytes(1_000))
+    (tmp_path / "config.json").write_text("{}")
+    assert loaded("org/name", str(tmp_path)).memory().active_bytes == 1_000
+    assert loaded("fake/echo").memory().active_bytes == 50_000_000
 
 
 def test_pictures_are_told_in_their_order_with_what_they_cost() -> None:

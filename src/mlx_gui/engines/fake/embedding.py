@@ -44,10 +44,11 @@ class FakeEmbeddingEngine:
 
     def __init__(self) -> None:
         self._spec: LoadSpec | None = None
+        self._memory = SCRIPTED_MEMORY
         self._running: dict[str, _Asked] = {}
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
-        scripted_load(spec, report)
+        self._memory = scripted_load(spec, report)
         self._spec = spec
         return Loaded()
 
@@ -122,7 +123,7 @@ class FakeEmbeddingEngine:
         return 0
 
     def memory(self) -> MemoryUse:
-        return SCRIPTED_MEMORY
+        return self._memory
 
     def close(self) -> None:
         self._running.clear()

@@ -39,10 +39,11 @@ class FakeReranker:
 
     def __init__(self) -> None:
         self._spec: LoadSpec | None = None
+        self._memory = SCRIPTED_MEMORY
         self._running: dict[str, _Asked] = {}
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
-        scripted_load(spec, report)
+        self._memory = scripted_load(spec, report)
         self._spec = spec
         return Loaded()
 
@@ -103,7 +104,7 @@ class FakeReranker:
         return 0
 
     def memory(self) -> MemoryUse:
-        return SCRIPTED_MEMORY
+        return self._memory
 
     def close(self) -> None:
         self._running.clear()

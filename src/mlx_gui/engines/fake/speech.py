@@ -58,9 +58,10 @@ class FakeSpeaker:
     def __init__(self) -> None:
         self._running: dict[str, _Running] = {}
         self._spec: LoadSpec | None = None
+        self._memory = SCRIPTED_MEMORY
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
-        scripted_load(spec, report)
+        self._memory = scripted_load(spec, report)
         self._spec = spec
         return Loaded()
 
@@ -107,7 +108,7 @@ class FakeSpeaker:
         return 0
 
     def memory(self) -> MemoryUse:
-        return SCRIPTED_MEMORY
+        return self._memory
 
     def close(self) -> None:
         self._running.clear()

@@ -166,10 +166,11 @@ class FakeEngine:
         self._running: dict[str, _Running] = {}
         self._script = Script()
         self._spec: LoadSpec | None = None
+        self._memory = SCRIPTED_MEMORY
         self._eyes = FakeEyes()
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
-        scripted_load(spec, report)
+        self._memory = scripted_load(spec, report)
         self._script = _MODEL_SCRIPTS.get(scripted_name(spec), Script())
         self._spec = spec
         return Loaded()
@@ -274,7 +275,7 @@ class FakeEngine:
         return 0
 
     def memory(self) -> MemoryUse:
-        return SCRIPTED_MEMORY
+        return self._memory
 
     def close(self) -> None:
         self._running.clear()

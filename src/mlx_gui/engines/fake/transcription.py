@@ -60,9 +60,10 @@ class FakeTranscriber:
     def __init__(self) -> None:
         self._running: dict[str, _Running] = {}
         self._spec: LoadSpec | None = None
+        self._memory = SCRIPTED_MEMORY
 
     def load(self, spec: LoadSpec, report: LoadReport) -> Loaded:
-        scripted_load(spec, report)
+        self._memory = scripted_load(spec, report)
         self._spec = spec
         return Loaded()
 
@@ -104,7 +105,7 @@ class FakeTranscriber:
         return 0
 
     def memory(self) -> MemoryUse:
-        return SCRIPTED_MEMORY
+        return self._memory
 
     def close(self) -> None:
         self._running.clear()
