@@ -22,6 +22,8 @@ def models(page: Page) -> None:
     expect(row(page, "broken")).to_contain_text("Failed")
     page.get_by_role("button", name="Load slow-load", exact=True).click()
     expect(row(page, "slow-load")).to_contain_text("Loading")
+    page.get_by_role("button", name="Select", exact=True).click()
+    row(page, "echo").get_by_role("checkbox").check()
 
 
 def filtered_away(page: Page) -> None:
@@ -56,7 +58,7 @@ def toast(page: Page) -> None:
 
 def palette(page: Page) -> None:
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("combobox")).to_be_focused()
+    expect(page.get_by_role("combobox", name="Search or jump to")).to_be_focused()
 
 
 def shortcuts(page: Page) -> None:

@@ -67,7 +67,7 @@ def test_a_model_is_loaded_from_the_palette(page: Page, server: Server) -> None:
     unload_all(server)
     expect(row(page, "echo")).to_be_visible()
     page.keyboard.press("Control+k")
-    field = page.get_by_role("combobox")
+    field = page.get_by_role("combobox", name="Search or jump to")
     expect(field).to_be_focused()
     page.keyboard.type("load echo")
     expect(page.get_by_role("option")).to_have_text([re.compile("Load echo")])
@@ -79,7 +79,7 @@ def test_a_model_is_loaded_from_the_palette(page: Page, server: Server) -> None:
 def test_the_palette_stays_while_it_has_nothing_to_run(page: Page) -> None:
     expect(row(page, "echo")).to_be_visible()
     page.keyboard.press("Control+k")
-    field = page.get_by_role("combobox")
+    field = page.get_by_role("combobox", name="Search or jump to")
     page.keyboard.type("no such thing")
     expect(page.get_by_role("option")).to_have_count(0)
     page.keyboard.press("Enter")
@@ -118,7 +118,7 @@ def test_the_drawer_of_a_phone_has_the_pages_and_closes_on_a_choice(open_page: O
     expect(drawer.get_by_role("link", name="API reference")).to_be_visible()
     drawer.get_by_role("button", name="Search or jump to").click()
     expect(drawer).to_be_hidden()
-    expect(phone.get_by_role("combobox")).to_be_focused()
+    expect(phone.get_by_role("combobox", name="Search or jump to")).to_be_focused()
 
 
 def test_the_api_reference_needs_nothing_from_outside(open_page: OpenPage) -> None:

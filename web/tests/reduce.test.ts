@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 
+import type { Job } from "../src/lib/api/types";
 import { NOTHING_YET, parseEvent, reduce, type LiveState, type StreamEvent } from "../src/lib/state/reduce";
 import { manager, memory, model } from "./models";
 
@@ -63,6 +64,14 @@ describe("the state after events", () => {
     expect(parseEvent("settings", JSON.stringify(told))?.data).toEqual(told);
   });
 
+  it("has every job as it was told last, the newest first, until it is forgotten", () => {
+    const job = (id: string, state: string) => ({ id, state }) as unknown as Job;
+    const told = after(snapshot(), { event: "snapshot", data: { models: [], memory: memory(), jobs: [job("a", "queued")] } });
+    const later = [job("a", "done"), job("b", "running")].reduce((state, data) => reduce(state, { event: "job", data }), told);
+    expect(later.jobs?.map(({ id, state }) => `${id} ${state}`)).toEqual(["b running", "a done"]);
+    expect(reduce(later, { event: "job_removed", data: { id: "a", object: "job", deleted: true } }).jobs).toHaveLength(1);
+  });
+
   it("does not change the state it came from", () => {
     const before = after(snapshot("a"));
     reduce(before, { event: "model", data: model("a", { state: "busy" }) });
@@ -71,5 +80,5 @@ describe("the state after events", () => {
 });
 
 it("passes over events that it does not know", () => {
-  expect(parseEvent("job", "{}")).toBeNull();
+  expect(parseEvent("weather", "{}")).toBeNull();
 });

@@ -4,6 +4,7 @@ import { api } from "../src/lib/i18n/en/api";
 import { discover } from "../src/lib/i18n/en/discover";
 import { downloads } from "../src/lib/i18n/en/downloads";
 import { frame } from "../src/lib/i18n/en/frame";
+import { installed } from "../src/lib/i18n/en/installed";
 import { models } from "../src/lib/i18n/en/models";
 import { settings } from "../src/lib/i18n/en/settings";
 import { welcome } from "../src/lib/i18n/en/welcome";
@@ -11,6 +12,7 @@ import { api as germanApi } from "../src/lib/i18n/de/api";
 import { discover as germanDiscover } from "../src/lib/i18n/de/discover";
 import { downloads as germanDownloads } from "../src/lib/i18n/de/downloads";
 import { frame as germanFrame } from "../src/lib/i18n/de/frame";
+import { installed as germanInstalled } from "../src/lib/i18n/de/installed";
 import { models as germanModels } from "../src/lib/i18n/de/models";
 import { settings as germanSettings } from "../src/lib/i18n/de/settings";
 import { welcome as germanWelcome } from "../src/lib/i18n/de/welcome";
@@ -20,7 +22,7 @@ import { model } from "../src/lib/i18n/en/model";
 import { model as germanModel } from "../src/lib/i18n/de/model";
 import { marked } from "../src/lib/i18n/pseudo";
 
-const ENGLISH = { model, monitor, api, discover, downloads, frame, models, settings, welcome };
+const ENGLISH = { model, monitor, api, discover, downloads, frame, installed, models, settings, welcome };
 const GERMAN = {
   model: germanModel,
   monitor: germanMonitor,
@@ -28,6 +30,7 @@ const GERMAN = {
   discover: germanDiscover,
   downloads: germanDownloads,
   frame: germanFrame,
+  installed: germanInstalled,
   models: germanModels,
   settings: germanSettings,
   welcome: germanWelcome,

@@ -1,5 +1,5 @@
 import type { paths } from "./schema";
-import type { FoundDetail, FoundPage, LoadPlan, StarterList } from "./types";
+import type { FoundDetail, FoundPage, ImportRequest, LoadPlan, StarterList } from "./types";
 import { visible } from "./visible";
 
 /** What the server answered instead of what was asked for. `code` is stable, `message` a sentence. */
@@ -49,6 +49,13 @@ export const api = {
   /** Null resets a setting. */
   changeSettings: (id: string, settings: Record<string, unknown>) =>
     call("patch", "/v1/models/{name}/settings", { name: id, body: { settings } }),
+  /** Begins to take in a folder or a GGUF file of the server's machine. */
+  import: (asked: ImportRequest) => call("post", "/v1/models/import", { body: asked }),
+  cancelJob: (id: string) => call("post", "/v1/jobs/{job_id}/cancel", { name: id }),
+  /** Also tries one again that failed. */
+  resumeJob: (id: string) => call("post", "/v1/jobs/{job_id}/resume", { name: id }),
+  /** Forgets one that has ended; what it has made stays. */
+  removeJob: (id: string) => call("delete", "/v1/jobs/{job_id}", { name: id }),
   /** Begins the download of a model of the hub, or goes on with it. */
   install: (id: string) => call("post", "/v1/models/install", { body: { model_id: id } }),
   pauseDownload: (id: string) => call("post", "/v1/downloads/{download_id}/pause", { name: id }),
@@ -92,9 +99,9 @@ type Method = "get" | "post" | "patch" | "delete";
 type Paths<M extends Method> = {
   [P in keyof paths]: paths[P][M] extends object ? P : never;
 }[keyof paths];
-type Answer<P extends keyof paths, M extends Method> = paths[P][M] extends {
-  responses: { 200: { content: { "application/json": infer Body } } };
-}
+type Answer<P extends keyof paths, M extends Method> = paths[P][M] extends
+  | { responses: { 200: { content: { "application/json": infer Body } } } }
+  | { responses: { 202: { content: { "application/json": infer Body } } } }
   ? Body
   : never;
 type Question<P extends keyof paths, M extends Method> = paths[P][M] extends {

@@ -33,6 +33,11 @@ export type DiskUse = Schemas["DiskUse"];
 export type FolderOnDisk = Schemas["FolderOnDisk"];
 export type TrashEntry = Schemas["TrashEntryBody"];
 export type TrashList = Schemas["TrashList"];
+/** Work that takes long, like an import. */
+export type Job = Required<Schemas["JobBody"]>;
+export type RemovedJob = Schemas["RemovedJob"];
+export type ImportRequest = Required<Schemas["ImportRequest"]>;
+export type ImportMode = ImportRequest["mode"];
 export type RemovedDownload = Schemas["RemovedDownload"];
 /** What happened in a range, in equal steps. */
 export type History = Schemas["HistoryBody"];
@@ -49,6 +54,7 @@ export interface Snapshot {
   manager?: Manager;
   system?: SystemStatus | null;
   downloads?: Download[] | null;
+  jobs?: Job[] | null;
   settings?: ServerSettings | null;
   metrics?: Metrics | null;
 }

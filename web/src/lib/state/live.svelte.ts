@@ -1,6 +1,6 @@
 import type { LinkStatus } from "../api/events";
 import { SharedLink } from "../api/shared-link";
-import type { Download, LoadedModel, Model, ServerSettings, UnloadedModel, WaitingModel } from "../api/types";
+import type { Download, Job, LoadedModel, Model, ServerSettings, UnloadedModel, WaitingModel } from "../api/types";
 import { assignSeries } from "../series";
 import { NOTHING_YET, parseEvent, reduce, type LiveState } from "./reduce";
 
@@ -71,6 +71,11 @@ class Live {
     return this.#state.downloads;
   }
 
+  /** What takes long, the newest first; null before it was told. */
+  get jobs(): readonly Job[] | null {
+    return this.#state.jobs;
+  }
+
   /** Changes with every start of the server; null before it was told. */
   get bootId(): string | null {
     return this.#state.hello?.boot_id ?? null;
@@ -114,11 +119,6 @@ class Live {
   /** How the model stands that was in memory, or was to be, and is not now. */
   unloaded(modelId: string): UnloadedModel | undefined {
     return this.#state.manager?.unloaded_models.find(({ id }) => id === modelId);
-  }
-
-  /** Whether the model is pinned, as far as the server tells without being asked. */
-  pinned(modelId: string): boolean {
-    return (this.loaded(modelId) ?? this.waiting(modelId) ?? this.unloaded(modelId))?.pinned ?? false;
   }
 
   /** The installed model with that id. */

@@ -69,32 +69,29 @@ export async function pin(model: Model, pinned: boolean): Promise<boolean> {
 
 /** Turns its pin round, wherever it is shown; the toast turns it back. */
 export async function switchPin(model: Model): Promise<void> {
-  await told(model, async () => {
-    const { settings } = await api.settings(model.id);
-    const pinned = settings["pinned"]?.value !== true;
-    if (!(await pin(model, pinned))) return;
-    const text = pinned ? t.models.pinnedName : t.models.unpinnedName;
-    toasts.show({
-      text: text(model.display_name),
-      action: { label: t.models.undo, run: () => void pin(model, !pinned) },
-    });
-  }, t.models.notChanged);
+  const pinned = !model.pinned;
+  if (!(await pin(model, pinned))) return;
+  const text = pinned ? t.models.pinnedName : t.models.unpinnedName;
+  toasts.show({
+    text: text(model.display_name),
+    action: { label: t.models.undo, run: () => void pin(model, !pinned) },
+  });
 }
 
 export async function leaveSafeMode(): Promise<void> {
   try {
     await api.leaveSafeMode();
   } catch (error) {
-    fail(error, t.safeMode.notLeft);
+    failed(error, t.safeMode.notLeft);
   }
 }
 
 /** Plans the proposed load anew: for that context, or (null) because something else has changed. */
 export function replan(model: Model, context: number | null): void {
-  const failed = (error: unknown) =>
-    fail(error, (reason) => t.plan.notPlanned(model.display_name, reason));
-  if (context === null) void proposals.again().catch(failed);
-  else proposals.want(context, failed);
+  const notPlanned = (error: unknown) =>
+    failed(error, (reason) => t.plan.notPlanned(model.display_name, reason));
+  if (context === null) void proposals.again().catch(notPlanned);
+  else proposals.want(context, notPlanned);
 }
 
 export async function rescan(): Promise<void> {
@@ -102,7 +99,7 @@ export async function rescan(): Promise<void> {
     const { data } = await api.rescan();
     toasts.show({ text: t.models.rescanned(data.length) });
   } catch (error) {
-    fail(error, t.models.notRescanned);
+    failed(error, t.models.notRescanned);
   }
 }
 
@@ -113,9 +110,14 @@ async function attempt(
   sentence: (name: string, reason: string) => string,
   silent: readonly string[] = [],
 ): Promise<void> {
+  await whilePending(model, () => told(model, work, sentence, silent));
+}
+
+/** Does `work`, whose end somebody waits for who can do nothing else with the model meanwhile. */
+export async function whilePending<Done>(model: Model, work: () => Promise<Done>): Promise<Done> {
   pending.add(model.id);
   try {
-    await told(model, work, sentence, silent);
+    return await work();
   } finally {
     pending.delete(model.id);
   }
@@ -132,13 +134,19 @@ async function told(
     await work();
   } catch (error) {
     if (error instanceof ApiError && silent.includes(error.code)) return;
-    fail(error, (reason) => sentence(model.display_name, reason));
+    failed(error, (reason) => sentence(model.display_name, reason));
   }
 }
 
-function fail(error: unknown, sentence: (reason: string) => string): void {
+/** Shows that something was refused; `sentence` has the reason in it. Raises what is no refusal. */
+export function failed(error: unknown, sentence: (reason: string) => string): void {
+  const reason = reasonOf(error);
+  toasts.fail([sentence(reason.message), reason.hint].filter(Boolean).join(" "), reason.details);
+}
+
+/** Why something was refused, in words. Raises what is no refusal. */
+export function reasonOf(error: unknown): { message: string; hint: string; details: string } {
   if (!(error instanceof ApiError)) throw error;
-  const reason = error.code === UNREACHABLE ? t.models.unreachable : error.message;
-  const text = [sentence(reason), error.hint].filter(Boolean).join(" ");
-  toasts.fail(text, error.details);
+  const { hint, details } = error;
+  return { message: error.code === UNREACHABLE ? t.models.unreachable : error.message, hint, details };
 }

@@ -1,11 +1,13 @@
 import type {
   Download,
   Hello,
+  Job,
   Manager,
   Memory,
   Metrics,
   Model,
   RemovedDownload,
+  RemovedJob,
   RemovedModel,
   ServerSettings,
   Snapshot,
@@ -23,7 +25,9 @@ export type StreamEvent =
   | { event: "settings"; data: ServerSettings }
   | { event: "metrics"; data: Metrics }
   | { event: "download"; data: Download }
-  | { event: "download_removed"; data: RemovedDownload };
+  | { event: "download_removed"; data: RemovedDownload }
+  | { event: "job"; data: Job }
+  | { event: "job_removed"; data: RemovedJob };
 
 /** What the server last told. Null means that it has not told yet. */
 export interface LiveState {
@@ -35,6 +39,8 @@ export interface LiveState {
   readonly settings: ServerSettings | null;
   /** The newest first. */
   readonly downloads: readonly Download[] | null;
+  /** All that take long, downloads among them; the newest first. */
+  readonly jobs: readonly Job[] | null;
   /** The last second in which something was other than in the one before. */
   readonly metrics: Metrics | null;
 }
@@ -47,6 +53,7 @@ export const NOTHING_YET: LiveState = {
   system: null,
   settings: null,
   downloads: null,
+  jobs: null,
   metrics: null,
 };
 
@@ -68,6 +75,7 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
         system: data.system ?? state.system,
         settings: data.settings ?? state.settings,
         downloads: data.downloads ?? state.downloads,
+        jobs: data.jobs ?? state.jobs,
         metrics: data.metrics ?? null,
       };
     case "memory":
@@ -85,9 +93,13 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
     case "model_removed":
       return { ...state, models: state.models?.filter(({ id }) => id !== data.id) ?? null };
     case "download":
-      return state.downloads ? { ...state, downloads: withDownload(state.downloads, data) } : state;
+      return state.downloads ? { ...state, downloads: withNews(state.downloads, data) } : state;
     case "download_removed":
       return { ...state, downloads: state.downloads?.filter(({ id }) => id !== data.id) ?? null };
+    case "job":
+      return state.jobs ? { ...state, jobs: withNews(state.jobs, data) } : state;
+    case "job_removed":
+      return { ...state, jobs: state.jobs?.filter(({ id }) => id !== data.id) ?? null };
   }
 }
 
@@ -97,10 +109,11 @@ function replaced(models: readonly Model[], model: Model): readonly Model[] {
   return [...models, model].sort((a, b) => (a.id < b.id ? -1 : 1));
 }
 
-function withDownload(downloads: readonly Download[], download: Download): readonly Download[] {
-  const known = downloads.some(({ id }) => id === download.id);
-  if (!known) return [download, ...downloads];
-  return downloads.map((old) => (old.id === download.id ? download : old));
+/** The list, the newest first, with `news` of one of its members, which may be a new one. */
+function withNews<Each extends { id: string }>(list: readonly Each[], news: Each): readonly Each[] {
+  const known = list.some(({ id }) => id === news.id);
+  if (!known) return [news, ...list];
+  return list.map((old) => (old.id === news.id ? news : old));
 }
 
 const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
@@ -115,6 +128,8 @@ const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "metrics",
   "download",
   "download_removed",
+  "job",
+  "job_removed",
 ]);
 
 /** A frame's content as an event; null for events that this build does not know. */

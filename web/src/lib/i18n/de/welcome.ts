@@ -65,8 +65,7 @@ export const welcome: typeof english = {
     away: "Ohne Netz so einen Ordner von einer anderen Maschine hierher kopieren.",
     folders: "Andere Ordner verwenden",
     rescan: "Neu lesen",
-    import: "Ein Ordner von anderswo oder eine GGUF-Datei wird übernommen mit:",
-    path: "PFAD",
+    import: "Ein Ordner von anderswo, oder eine GGUF-Datei, kann kopiert oder von dort verknüpft werden.",
   },
   api: {
     title: "Nur die API gebraucht?",

@@ -62,8 +62,7 @@ export const welcome = {
     away: "Without a network, copy such a folder here from another machine.",
     folders: "Use other folders",
     rescan: "Rescan",
-    import: "A folder from elsewhere, or a GGUF file, is taken over by:",
-    path: "PATH",
+    import: "A folder from elsewhere, or a GGUF file, can be copied or linked from where it is.",
   },
   api: {
     title: "Only need the API?",
