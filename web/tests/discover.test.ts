@@ -13,7 +13,7 @@ const filters = (address: string) => {
 
 describe("the filters of an address", () => {
   it("become the query of the endpoint", () => {
-    const asked = apiQuery(filters("q= qwen &kind=vision&size=8&quantization=4-bit&sort=newest&fits=1&all=1&author=org"));
+    const asked = apiQuery(filters("q= qwen &kind=vision&size=8&quantization=4-bit&licence=terms&sort=newest&fits=1&all=1&author=org"));
     expect(Object.fromEntries(asked)).toEqual({
       query: "qwen",
       kind: "vision",
@@ -21,6 +21,7 @@ describe("the filters of an address", () => {
       sort: "newest",
       max_bytes: "8000000000",
       quantization: "4-bit",
+      license: "terms",
       fits: "true",
       supported: "false",
       limit: "30",
@@ -28,7 +29,7 @@ describe("the filters of an address", () => {
   });
 
   it("are anything where they are none of the choices", () => {
-    const odd = filters("kind=magic&size=7&sort=worst&quantization=1-bit&fits=yes");
+    const odd = filters("kind=magic&size=7&sort=worst&quantization=1-bit&licence=none&fits=yes");
     expect(Object.fromEntries(apiQuery(odd))).toEqual({ limit: "30" });
     expect(asksNothing(odd)).toBe(true);
   });

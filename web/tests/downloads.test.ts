@@ -2,7 +2,7 @@ import { expect, it } from "vitest";
 
 import { downloadAnnouncement } from "../src/lib/state/announcement";
 import { NOTHING_YET, parseEvent, reduce, type StreamEvent } from "../src/lib/state/reduce";
-import { grouped, withMoved } from "../src/pages/downloads/groups";
+import { grouped, withMoved, withPut } from "../src/pages/downloads/groups";
 import { download, memory } from "./models";
 
 const ids = (list: readonly { id: string }[] | null) => list?.map(({ id }) => id);
@@ -47,6 +47,16 @@ it.each([
   ["x", 1, ["a", "b", "c"]],
 ] as const)("moves %s by %i", (moved, step, moved_list) => {
   expect(withMoved(["a", "b", "c"], moved, step)).toEqual(moved_list);
+});
+
+it.each([
+  ["a", 2, ["b", "c", "a"]],
+  ["c", 0, ["c", "a", "b"]],
+  ["b", 1, ["a", "b", "c"]],
+  ["b", 7, ["a", "b", "c"]],
+  ["x", 0, ["a", "b", "c"]],
+] as const)("puts %s at the place %i", (moved, to, list) => {
+  expect(withPut(["a", "b", "c"], moved, to)).toEqual(list);
 });
 
 it("speaks at the start of a download, at each quarter, at its end and of its failure", () => {

@@ -6,6 +6,8 @@ const PAGE = 30;
 export const KINDS = ["text", "vision", "embedding", "reranker", "transcription", "speech"] as const satisfies readonly HubKind[];
 export const SIZES_GB = [1, 2, 4, 8, 16, 32, 64] as const;
 export const QUANTIZATIONS = ["2-bit", "3-bit", "4-bit", "5-bit", "6-bit", "8-bit", "mxfp4", "none"] as const;
+/** By what they allow. */
+export const LICENCES = ["permissive", "copyleft", "terms", "noncommercial"] as const;
 export const SORTS = ["", "trending", "downloads", "likes", "newest", "size"] as const;
 
 /** What is looked for, as the address of the page has it; the empty text is anything. */
@@ -14,6 +16,7 @@ export interface Filters {
   kind: string;
   sizeGb: string;
   quantization: string;
+  licence: string;
   sort: string;
   author: string;
   fits: boolean;
@@ -30,6 +33,7 @@ export function filtersOf(parameter: (name: string) => string): Filters {
     kind: one("kind", KINDS),
     sizeGb: one("size", SIZES_GB),
     quantization: one("quantization", QUANTIZATIONS),
+    licence: one("licence", LICENCES),
     sort: one("sort", SORTS),
     author: parameter("author"),
     fits: parameter("fits") === "1",
@@ -38,8 +42,8 @@ export function filtersOf(parameter: (name: string) => string): Filters {
 }
 
 /** Whether nothing is asked for, so that somebody may want to begin. */
-export function asksNothing({ query, kind, sizeGb, quantization, author, sort }: Filters): boolean {
-  return !(query.trim() || kind || sizeGb || quantization || author || sort);
+export function asksNothing({ query, kind, sizeGb, quantization, licence, author, sort }: Filters): boolean {
+  return !(query.trim() || kind || sizeGb || quantization || licence || author || sort);
 }
 
 /** The query of `GET /v1/discover/models`. */
@@ -51,6 +55,7 @@ export function apiQuery(filters: Filters): URLSearchParams {
     sort: filters.sort,
     max_bytes: filters.sizeGb && String(Number(filters.sizeGb) * GB),
     quantization: filters.quantization,
+    license: filters.licence,
     fits: filters.fits ? "true" : "",
     supported: filters.all ? "false" : "",
     limit: String(PAGE),

@@ -10,10 +10,11 @@ export interface FoundRow {
 /** The list with the quantizations of one model in one row, where the first of them was. */
 export function rowsOf(models: readonly Found[]): FoundRow[] {
   const taken = new Set<string>();
+  const listed = new Map(models.map((model) => [model.id, model]));
   const rows: FoundRow[] = [];
   for (const model of models) {
     if (taken.has(model.id)) continue;
-    const offers = [offerOf(model), ...model.variants.map((variant) => variantOffer(variant, model, models))];
+    const offers = [offerOf(model), ...model.variants.map((variant) => variantOffer(variant, model, listed))];
     for (const { id } of offers) taken.add(id);
     rows.push({ model, offers: advisedFirst(offers) });
   }
@@ -32,8 +33,9 @@ export function offerOf(model: Found): Offer {
   };
 }
 
-export function variantOffer(variant: Variant, of: Found, listed: readonly Found[] = []): Offer {
-  const model = listed.find(({ id }) => id === variant.id);
+/** `listed` are those in the list, which knows more of them. */
+export function variantOffer(variant: Variant, of: Found, listed: ReadonlyMap<string, Found> = new Map()): Offer {
+  const model = listed.get(variant.id);
   if (model) return offerOf(model);
   const { id, quantization, size_bytes: sizeBytes, fit } = variant;
   const name = id.split("/").at(-1) ?? id;

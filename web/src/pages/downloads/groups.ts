@@ -24,9 +24,12 @@ export function grouped(downloads: readonly Download[]): Groups {
 
 /** The list with `moved` one place up (-1) or down (1); the same where there is none. */
 export function withMoved<Item>(list: readonly Item[], moved: Item, step: -1 | 1): readonly Item[] {
-  const from = list.indexOf(moved);
-  const to = from + step;
-  if (from === -1 || to < 0 || to >= list.length) return list;
+  return withPut(list, moved, list.indexOf(moved) + step);
+}
+
+/** The list with `moved`, which is in it, at the place `to`; the same where that is none. */
+export function withPut<Item>(list: readonly Item[], moved: Item, to: number): readonly Item[] {
+  if (!list.includes(moved) || to < 0 || to >= list.length) return list;
   const others = list.filter((each) => each !== moved);
   return [...others.slice(0, to), moved, ...others.slice(to)];
 }
