@@ -10,9 +10,10 @@ looks = pytest.mark.parametrize(
         (390, "dark"),
         pytest.param(1440, "dark", marks=pytest.mark.soak),
         pytest.param(390, "light", marks=pytest.mark.soak),
+        pytest.param(768, "light", marks=pytest.mark.soak),
     ],
 )
-"""Every width and every theme; each of both by `make soak`."""
+"""Every width and every theme; each of both, and a tablet, by `make soak`."""
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 

@@ -1,4 +1,7 @@
-"""Other languages: German, and one that shows what comes from no file of words."""
+"""Other languages: German, and two that show what comes from no file of words.
+
+One of these is written from right to left.
+"""
 
 import re
 from pathlib import Path
@@ -12,7 +15,7 @@ from tests.browser.visiting import row
 from tests.support.server import Server
 
 PATHS = ("", "discover", "downloads", "api", "settings", "settings/about", "nothing")
-CHOOSE = "if (origin !== 'null') localStorage.setItem('mlx-gui:language', 'en-XA')"
+CHOOSE = "if (origin !== 'null') localStorage.setItem('mlx-gui:language', '{}')"
 SPOKEN_TEXTS = """
 () => [...document.querySelectorAll("h1, h2, h3, nav a, button, th, label, legend, strong")]
   .filter((each) => each.checkVisibility())
@@ -20,6 +23,20 @@ SPOKEN_TEXTS = """
   .filter((text) => text !== "")
 """
 SIDEWAYS = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+CLIPPED = """
+() => [...document.querySelectorAll("main :is(a, button, input, select, textarea, summary)")]
+  .filter((each) => each.checkVisibility() && !each.matches(".visually-hidden"))
+  .filter((each) => {
+    for (let around = each; around; around = around.parentElement)
+      if (/auto|scroll/.test(getComputedStyle(around).overflowX)) return false;
+    return true;
+  })
+  .filter((each) => {
+    const { left, right } = each.getBoundingClientRect();
+    return left < 0 || right > document.documentElement.clientWidth;
+  })
+  .map((each) => each.outerHTML.slice(0, 160))
+"""
 UNMARKED = re.compile(r"[A-Za-z]{3,}")
 NO_WORDS = re.compile(
     r"(mlx-gui|curl|Python|JavaScript|System|English|Deutsch|fake/|org/|MB/s|Ctrl|Esc"
@@ -67,12 +84,14 @@ def test_words_that_cannot_be_read_leave_the_page_in_english(
     assert page.evaluate("document.documentElement.lang") == "en"
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_every_word_comes_from_a_file_of_words_and_long_ones_find_room(
-    open_context: OpenContext, server: Server, width: int
+@pytest.mark.parametrize(
+    ("width", "language"), [(1280, "en-XA"), (390, "en-XA"), (768, "ar-XB"), (390, "ar-XB")]
+)
+def test_every_word_comes_from_a_file_of_words_and_long_ones_find_room_from_either_side(
+    open_context: OpenContext, server: Server, width: int, language: str
 ) -> None:
     context = open_context(width=width)
-    context.add_init_script(CHOOSE)
+    context.add_init_script(CHOOSE.format(language))
     page = context.new_page()
     for path in PATHS:
         page.goto(f"{server.address}/admin/{path}")
@@ -82,3 +101,6 @@ def test_every_word_comes_from_a_file_of_words_and_long_ones_find_room(
         assert texts
         assert [each for each in texts if UNMARKED.search(NO_WORDS.sub("", each))] == [], path
         assert page.evaluate(SIDEWAYS) <= 0, path
+        assert page.evaluate(CLIPPED) == [], path
+        right_to_left = page.evaluate("getComputedStyle(document.body).direction") == "rtl"
+        assert right_to_left == (language == "ar-XB")

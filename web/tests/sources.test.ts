@@ -32,6 +32,27 @@ it("keeps components under 300 lines", () => {
   expect(long).toEqual([]);
 });
 
+it("says where things lie so that they lie right from the right, too", () => {
+  const sides = String.raw`left|right`;
+  const rules = new RegExp(
+    [
+      String.raw`(?:^|[\s;{])(?:margin|padding|border|inset|scroll-margin|scroll-padding)-(?:${sides})\b[\w-]*\s*:`,
+      String.raw`(?:^|[\s;{])(?:${sides})\s*:`,
+      String.raw`(?:text-align|float|clear)\s*:\s*(?:${sides})\b`,
+      String.raw`border-(?:top|bottom)-(?:${sides})-radius`,
+      // Four values that are not the same on both sides.
+      String.raw`(?:margin|padding|inset|border-width)\s*:\s*(\S+) (\S+) (\S+) (?!\2[;\s])(\S+);`,
+    ].join("|"),
+  );
+  const physical = STYLED.filter((name) => rules.test(styles(readFileSync(name, "utf8"), name)));
+  expect(physical).toEqual([]);
+});
+
+/** The rules of a sheet, or those in a component. */
+function styles(text: string, name: string): string {
+  return name.endsWith(".css") ? text : (/<style>([^]*)<\/style>/.exec(text)?.[1] ?? "");
+}
+
 it("has a state that knows no page", () => {
   const states = NAMES.filter((name) => /src.lib.state.*\.ts$/.test(name));
   expect(states.length).toBeGreaterThan(10);

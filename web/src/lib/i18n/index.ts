@@ -1,7 +1,7 @@
 import { downloads } from "./en/downloads";
 import { frame } from "./en/frame";
 import { models } from "./en/models";
-import { language } from "./language";
+import { direction, language } from "./language";
 import { spoken } from "./spoken";
 
 const english = { ...frame, ...models, ...downloads };
@@ -16,5 +16,6 @@ export let t = english;
 export async function speak(): Promise<void> {
   t = await spoken(english, async () => (await import("./de")).common);
   // Also where the words of another did not come.
+  document.documentElement.dir = direction;
   document.documentElement.lang = t === english ? "en" : language;
 }
