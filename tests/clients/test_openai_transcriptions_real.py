@@ -24,8 +24,10 @@ from tests.support.server import Server, running_server
 from tests.support.waiting import wait_until
 from tests.tones.checkpoints import parakeet_tones
 from tests.tones.signals import RATE_HZ, spoken
+from tests.tongues.checkpoints import whisper_tongues
+from tests.tongues.sounds import SAID_S, TEXTS, wav
 
-MODEL, TONES = "real/whisper-tiny.en", "real/parakeet-tones"
+MODEL, TONES, TONGUES = "real/whisper-tiny.en", "real/parakeet-tones", "real/whisper-tongues"
 WORDS = "one three five two four"
 
 
@@ -54,6 +56,7 @@ def hearing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     models.mkdir(parents=True)
     (models / "whisper-tiny.en").symlink_to(whisper_tiny_en())
     (models / "parakeet-tones").symlink_to(parakeet_tones())
+    (models / "whisper-tongues").symlink_to(whisper_tongues())
     settings = {"model_dirs": folder / "models"}
     with running_server(folder, engine="mlx", settings=settings) as server:
         yield server
@@ -214,6 +217,50 @@ def test_a_language_that_it_does_not_know_is_refused(client: OpenAI) -> None:
         client.audio.transcriptions.create(model=MODEL, file=beckett(), language="de")
 
     assert refusal.value.param == "language"
+
+
+@pytest.mark.parametrize(
+    ("spoken", "named", "language"),
+    [("de", None, "de"), ("ja", None, "ja"), ("de", "japanese", "ja")],
+)
+def test_the_language_is_found_out_or_the_one_that_is_named(
+    client: OpenAI, spoken: str, named: str | None, language: str
+) -> None:
+    answer = client.audio.transcriptions.create(
+        model=TONGUES,
+        file=("sound.wav", wav(spoken)),
+        language=named or openai.omit,
+        response_format="verbose_json",
+    )
+
+    assert (answer.text, answer.language) == (TEXTS[language], language)
+    assert answer.segments is not None
+    assert [(each.start, each.end) for each in answer.segments] == [(0, SAID_S)]
+
+
+@pytest.mark.parametrize("spoken", ["de", "ja"])
+def test_any_language_is_translated_into_english(client: OpenAI, spoken: str) -> None:
+    with pytest.deprecated_call():
+        answer = client.audio.translations.create(
+            model=TONGUES,
+            file=("sound.wav", wav(spoken)),
+            response_format="verbose_json",
+        )
+
+    assert (answer.text, answer.language) == (TEXTS["en"], "english")
+    assert answer.segments is not None
+    assert [(each.start, each.end) for each in answer.segments] == [(0, SAID_S)]
+
+
+def test_a_stream_of_another_language_says_first_how_long_it_is(client: OpenAI) -> None:
+    with client.audio.transcriptions.create(
+        model=TONGUES, file=("sound.wav", wav("ja")), stream=True
+    ) as stream:
+        first, *others = list(stream)
+
+    assert first.model_extra == {"heard_s": 0.0, "duration": pytest.approx(24.4)}
+    assert others[-1].type == "transcript.text.done"
+    assert others[-1].text == TEXTS["ja"]
 
 
 def test_a_model_that_hears_answers_no_conversation(client: OpenAI) -> None:

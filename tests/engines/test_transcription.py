@@ -3,6 +3,7 @@
 import math
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
@@ -20,7 +21,7 @@ from mlx_gui.kinds.transcription import TranscribeRequest, Transcript, unpacked
 from tests.engines import listening
 from tests.engines.remote import Child, RemoteEngine
 from tests.real.speech import BECKETT, TWO_CITIES, beckett, two_cities, word_error_rate
-from tests.real.whisper import whisper_tiny_en
+from tests.real.whisper import whisper_base, whisper_tiny_en
 
 RATE_HZ = 16_000
 FFMPEG = shutil.which("ffmpeg")
@@ -60,20 +61,21 @@ def in_order(transcript: Transcript) -> None:
 
 
 @pytest.mark.parametrize(
-    ("recording", "said"),
+    ("model", "recording", "said"),
     [
-        pytest.param(beckett, BECKETT, id="10s"),
-        pytest.param(two_cities, TWO_CITIES, id="44s", marks=pytest.mark.soak),
+        pytest.param(whisper_tiny_en, beckett, BECKETT, id="10s"),
+        pytest.param(whisper_tiny_en, two_cities, TWO_CITIES, id="44s", marks=pytest.mark.soak),
+        pytest.param(whisper_base, beckett, BECKETT, id="base-10s", marks=pytest.mark.soak),
+        pytest.param(whisper_base, two_cities, TWO_CITIES, id="base-44s", marks=pytest.mark.soak),
     ],
 )
 def test_real_speech_is_written_down_as_the_plain_library_does(
-    child: Child, recording: object, said: str
+    child: Child, model: Callable[[], Path], recording: Callable[[], Path], said: str
 ) -> None:
-    assert callable(recording)
-    path = recording()
-    told = child.call(listening.listen, whisper_tiny_en(), [asked(path)])
+    path, folder = recording(), model()
+    told = child.call(listening.listen, folder, [asked(path)])
     got = transcript_in(told.of(0))
-    plain: Transcript = child.call(listening.plain, whisper_tiny_en(), path)
+    plain: Transcript = child.call(listening.plain, folder, path)
 
     assert word_error_rate(said, got.text) < 0.1
     assert got.text == plain.text

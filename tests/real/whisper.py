@@ -5,7 +5,7 @@ The file is a list of named tensors; queries, keys and values of an attention ar
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer
 
-from tests.real.packages import WHISPER_TINY_EN, Package, cache, digest_of, fetched
+from tests.real.packages import (
+    WHISPER_BASE,
+    WHISPER_TINY_EN,
+    Package,
+    cache,
+    digest_of,
+    fetched,
+)
 
 Tensors = dict[str, NDArray[Any]]
 
@@ -27,25 +34,34 @@ _FIRST_TIME = "<|0.00|>"
 
 def whisper_tiny_en() -> Path:
     """The folder of Whisper tiny.en, not to be written to."""
-    return _converted(WHISPER_TINY_EN, "whisper-tiny.en-asr")
+    return _converted("whisper-tiny.en-asr", WHISPER_TINY_EN)
 
 
-def _converted(package: Package, name: str) -> Path:
-    source = fetched(package)
+def whisper_base() -> Path:
+    """The folder of Whisper base, which knows 99 languages, not to be written to."""
+    return _converted("whisper-base-asr", *WHISPER_BASE)
+
+
+def _converted(name: str, *packages: Package) -> Path:
+    sources = [fetched(package) for package in packages]
     kept = cache() / f"{name}-{digest_of(Path(__file__).read_text(encoding='utf-8'))}"
     with FileLock(f"{kept}.lock"):
         if not kept.is_dir():
             with TemporaryDirectory(dir=kept.parent) as unfinished:
                 folder = Path(unfinished) / name
                 folder.mkdir()
-                convert(source, folder)
+                convert(sources, folder)
                 folder.rename(kept)
     return kept
 
 
-def convert(source: Path, folder: Path) -> None:
-    """Fills `folder` with the model whose files of CTranslate2 are in `source`."""
-    tensors = _read(source / "model.bin")
+def convert(sources: Sequence[Path], folder: Path) -> None:
+    """Fills `folder` with the model whose files of CTranslate2 are in `sources`.
+
+    Each of them has a part of its weights, and the first one all other files.
+    """
+    source = sources[0]
+    tensors = _read(b"".join(next(each.glob("model.bin*")).read_bytes() for each in sources))
     weights = _renamed(tensors)
     plain = {name: np.ascontiguousarray(w.astype(np.float16)) for name, w in weights.items()}
     save_file(plain, folder / "model.safetensors", metadata={"format": "mlx"})
@@ -54,18 +70,25 @@ def convert(source: Path, folder: Path) -> None:
         # That of another program, which knows times by their numbers only.
         times = [f"<|{each * 0.02:.2f}|>" for each in range(_TIMES)]
         tokenizer.add_tokens([AddedToken(each, special=False, normalized=False) for each in times])
-    tokenizer.save(str(folder / "tokenizer.json"))
-    heads = int(tensors["encoder/num_heads"])
     given = json.loads((source / "config.json").read_text(encoding="utf-8"))
-    _write(folder / "config.json", _config(weights, heads, tokenizer))
+    shapes = {name: tuple(weight.shape) for name, weight in weights.items()}
+    config = config_of(shapes, int(tensors["encoder/num_heads"]), tokenizer)
+    write_texts(folder, config, tokenizer, alignment_heads=given["alignment_heads"])
+
+
+def write_texts(
+    folder: Path, config: dict[str, Any], tokenizer: Tokenizer, *, alignment_heads: list[list[int]]
+) -> None:
+    """All files of a Whisper but its weights."""
+    tokenizer.save(str(folder / "tokenizer.json"))
+    _write(folder / "config.json", config)
     _write(folder / "tokenizer_config.json", _TOKENIZER_CONFIG)
     _write(folder / "preprocessor_config.json", _PREPROCESSOR)
-    generation = {"alignment_heads": given["alignment_heads"]}
-    _write(folder / "generation_config.json", generation)
+    _write(folder / "generation_config.json", {"alignment_heads": alignment_heads})
 
 
-def _read(path: Path) -> Tensors:
-    content, at = path.read_bytes(), 0
+def _read(content: bytes) -> Tensors:
+    at = 0
 
     def numbers(form: str) -> tuple[Any, ...]:
         nonlocal at
@@ -161,10 +184,13 @@ def _split(tensors: Tensors, there: str, here: str, parts: tuple[str, ...]) -> T
     }
 
 
-def _config(weights: Tensors, heads: int, tokenizer: Tokenizer) -> dict[str, Any]:
-    vocabulary, width = weights["decoder.token_embedding.weight"].shape
+def config_of(
+    shapes: Mapping[str, tuple[int, ...]], heads: int, tokenizer: Tokenizer
+) -> dict[str, Any]:
+    """What config.json says of the model whose weights have these shapes."""
+    vocabulary, width = shapes["decoder.token_embedding.weight"]
     layers = {
-        side: sum(name.startswith(f"{side}.blocks.") and "mlp1.weight" in name for name in weights)
+        side: sum(name.startswith(f"{side}.blocks.") and "mlp1.weight" in name for name in shapes)
         for side in ("encoder", "decoder")
     }
     end = tokenizer.token_to_id("<|endoftext|>")
@@ -176,9 +202,9 @@ def _config(weights: Tensors, heads: int, tokenizer: Tokenizer) -> dict[str, Any
         "decoder_layers": layers["decoder"],
         "encoder_attention_heads": heads,
         "decoder_attention_heads": heads,
-        "num_mel_bins": weights["encoder.conv1.weight"].shape[2],
+        "num_mel_bins": shapes["encoder.conv1.weight"][2],
         "max_source_positions": 1500,
-        "max_target_positions": weights["decoder.positional_embedding"].shape[0],
+        "max_target_positions": shapes["decoder.positional_embedding"][0],
         "vocab_size": vocabulary,
         **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), end),
     }
