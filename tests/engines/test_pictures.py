@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
+from PIL.PngImagePlugin import PngInfo
 from mlx_gui.core.blob import Blob, Content
 from mlx_gui.core.errors import (
     Cancelled,
@@ -300,6 +301,13 @@ def test_the_narrowest_that_is_taken_stays_within_that_when_it_is_scaled_down() 
     wide, high = pixels(plain(RED, (8000, 40)), most_pixels=100_000).size
 
     assert wide / high <= 200
+
+
+def test_what_a_file_says_in_words_is_none_of_its_form() -> None:
+    words = PngInfo()
+    words.add_text("progressive", "1")
+
+    assert pixels(encoded(Image.new("RGB", (40, 30), RED), pnginfo=words)).size == (40, 30)
 
 
 def test_a_file_of_a_request_that_has_ended_ends_the_preparation(tmp_path: Path) -> None:

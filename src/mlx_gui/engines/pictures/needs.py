@@ -9,6 +9,7 @@ from mlx_gui.engines.pictures.picture import Size
 _BY_CODEC = {"WEBP": 17, "AVIF": 15, "HEIF": 14}
 """Bytes of a pixel with what the codec keeps of it, for those that make a picture in one go."""
 _GREY = ("1", "L", "P")
+_JPEGS = ("JPEG", "MPO")
 _COEFFICIENT_BYTES = 2
 _TIFF_STRIPS = 2
 """A strip of a TIFF, which may be all of it, is there beside the pixels."""
@@ -26,7 +27,7 @@ def decoding_bytes(image: Image.Image, file_size: Size) -> int:
     needed = width * height * _pixel_bytes(image.mode)
     if image.format == "TIFF":
         return needed * _TIFF_STRIPS
-    if image.info.get("progressive"):
+    if image.format in _JPEGS and image.info.get("progressive"):
         # All of them are there before the first pixel is.
         needed += int(file_size[0] * file_size[1] * _coefficients(image) * _COEFFICIENT_BYTES)
     return needed
