@@ -1,6 +1,7 @@
 """Files of pictures: the pixels that a model gets, and what is refused."""
 
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,8 +10,8 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
-
 from PIL.PngImagePlugin import PngInfo
+
 from mlx_gui.core.blob import Blob, Content
 from mlx_gui.core.errors import (
     Cancelled,
@@ -21,7 +22,7 @@ from mlx_gui.core.errors import (
 from mlx_gui.engines.pictures.decoding import NotQuick, decode
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits
 from mlx_gui.engines.pictures.scaling import seen
-from tests.support.pictures import BLUE, RED, encoded, plain
+from tests.support.pictures import BLUE, HALVES_HEIC, RED, TURNED_HEIC, encoded, plain
 
 LIMITS = PictureLimits()
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -81,6 +82,37 @@ def test_a_picture_stands_upright_however_the_camera_was_held(turn: int) -> None
 
     assert picture.size == picture.original_size == (80, 60)
     assert picture.image.tobytes() == upright.tobytes()
+
+
+def test_heic_is_seen_as_it_stands_upright() -> None:
+    seen = pixels(HALVES_HEIC)
+    assert seen.size == seen.original_size == (80, 60)
+    assert near(seen.image.getpixel((10, 30)), RED)
+    assert near(seen.image.getpixel((70, 30)), BLUE)
+
+    turned = pixels(TURNED_HEIC)
+    assert turned.size == turned.original_size == (80, 60)
+    assert near(turned.image.getpixel((8, 8)), RED, by=20)
+    assert near(turned.image.getpixel((8, 50)), (255, 255, 255), by=20)
+    assert near(turned.image.getpixel((70, 8)), (255, 255, 255), by=20)
+
+
+@pytest.mark.parametrize("length", [40, 300, len(HALVES_HEIC) - 5])
+def test_heic_that_is_cut_short_is_refused(length: int) -> None:
+    with pytest.raises(InvalidRequest, match="HEIC"):
+        pixels(HALVES_HEIC[:length])
+
+
+def test_heic_is_refused_by_the_name_of_what_reads_it_where_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+
+    with pytest.raises(UnsupportedMedia, match="is HEIC, and what reads that") as refusal:
+        pixels(HALVES_HEIC)
+
+    assert "mlx-gui[heic]" in refusal.value.hint
+    assert refusal.value.details["param"] == "messages[0].content[1]"
 
 
 def test_nonsense_about_the_camera_is_not_believed() -> None:
@@ -212,7 +244,6 @@ def test_the_digest_is_that_of_what_is_seen() -> None:
         (b'{"error": "not found"}', "JSON"),
         (b"not a picture", "text"),
         (b"PK\x03\x04" + bytes(60), "a ZIP archive"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC picture"),
         (b"\0\0\0\x18ftypmp42\0\0\0\0isommp42", "an MP4 or MOV video"),
         (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture"),
         (b"RIFF\x24\0\0\0WAVEfmt ", "WAV sound"),
@@ -272,6 +303,13 @@ def test_what_takes_more_memory_than_there_is_for_it_is_refused_with_both_figure
         pixels(plain(RED, (400, 300), format), most_decoding_bytes=400_000)
 
 
+def test_what_a_file_says_in_words_is_none_of_its_form() -> None:
+    words = PngInfo()
+    words.add_text("progressive", "1")
+
+    assert pixels(encoded(Image.new("RGB", (40, 30), RED), pnginfo=words)).size == (40, 30)
+
+
 def test_what_is_not_quick_is_told_before_it_is_decoded() -> None:
     data = plain(RED, (100, 100))
     with pytest.raises(NotQuick):
@@ -301,13 +339,6 @@ def test_the_narrowest_that_is_taken_stays_within_that_when_it_is_scaled_down() 
     wide, high = pixels(plain(RED, (8000, 40)), most_pixels=100_000).size
 
     assert wide / high <= 200
-
-
-def test_what_a_file_says_in_words_is_none_of_its_form() -> None:
-    words = PngInfo()
-    words.add_text("progressive", "1")
-
-    assert pixels(encoded(Image.new("RGB", (40, 30), RED), pnginfo=words)).size == (40, 30)
 
 
 def test_a_file_of_a_request_that_has_ended_ends_the_preparation(tmp_path: Path) -> None:

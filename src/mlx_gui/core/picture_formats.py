@@ -17,6 +17,8 @@ class PictureFormat:
     codec: str = ""
 
 
+HEIF = "HEIF"
+"""The codec that is there with the extra `heic` alone."""
 TAKEN = "PNG, JPEG, WebP, GIF, BMP, TIFF or AVIF"
 
 _MAGICS = (
@@ -71,7 +73,7 @@ def _boxes(head: bytes) -> PictureFormat:
     if brands & _AVIF:
         return PictureFormat("AVIF", "AVIF")
     if brands & _HEIF:
-        return PictureFormat("a HEIC picture")
+        return PictureFormat("HEIC", HEIF)
     return PictureFormat("an MP4 or MOV video")
 
 

@@ -8,7 +8,7 @@ from mlx_gui.cli.chat import Chat
 from mlx_gui.cli.conversation import answer_line
 from mlx_gui.cli.shown_pictures import Unshowable, data_url, dragged
 from mlx_gui.client import ChatMessage
-from tests.support.pictures import RED, plain
+from tests.support.pictures import HALVES_HEIC, RED, plain
 from tests.support.pictures import data_url as url_of
 from tests.unit.cli.test_run import ScriptedClient
 
@@ -19,7 +19,8 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).write_bytes(plain(RED))
     (tmp_path / "notes.txt").write_text("Not a picture.")
     (tmp_path / "scan.pdf").write_bytes(b"%PDF-1.7")
-    (tmp_path / "photo.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
+    (tmp_path / "photo.heic").write_bytes(HALVES_HEIC)
+    (tmp_path / "layers.psd").write_bytes(b"8BPS\0\1")
     return tmp_path
 
 
@@ -28,6 +29,7 @@ def test_a_file_is_sent_as_what_it_is(folder: Path) -> None:
 
     assert data_url(folder / "a.png") == url_of(plain(RED))
     assert data_url(folder / "named.gif").startswith("data:image/jpeg;base64,/9j/")
+    assert data_url(folder / "photo.heic") == url_of(HALVES_HEIC, "image/heif")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,8 @@ def test_a_dragged_picture_is_asked_about_and_stays_in_the_conversation(folder: 
 
 
 @pytest.mark.parametrize(
-    ("sees", "name", "said"), [(False, "a.png", "reads text only"), (True, "photo.heic", "HEIC")]
+    ("sees", "name", "said"),
+    [(False, "a.png", "reads text only"), (True, "layers.psd", "Photoshop")],
 )
 def test_what_cannot_be_shown_asks_nothing(
     folder: Path, capsys: pytest.CaptureFixture[str], sees: bool, name: str, said: str

@@ -22,8 +22,9 @@ from PIL import (
 
 from mlx_gui.core.blob import Content, open_content, size_of
 from mlx_gui.core.errors import PROGRAM_ERRORS, InvalidRequest, PayloadTooLarge, UnsupportedMedia
-from mlx_gui.core.picture_formats import HEAD_BYTES, TAKEN, picture_format
+from mlx_gui.core.picture_formats import HEAD_BYTES, HEIF, TAKEN, picture_format
 from mlx_gui.core.units import format_bytes
+from mlx_gui.engines.pictures.heic import open_heic_reader
 from mlx_gui.engines.pictures.needs import decoding_bytes
 from mlx_gui.engines.pictures.picture import (
     MOST_ASPECT,
@@ -99,6 +100,8 @@ def _decode(
     file.seek(0)
     if not found.codec:
         raise not_a_picture(found.name, where=where)
+    if found.codec == HEIF:
+        open_heic_reader(where=where)
     try:
         with Image.open(file, formats=(found.codec,)) as image:
             turn = _turn(image)

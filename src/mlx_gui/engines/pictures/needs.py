@@ -6,7 +6,7 @@ from PIL import Image
 
 from mlx_gui.engines.pictures.picture import Size
 
-_BY_CODEC = {"WEBP": 17, "AVIF": 15, "HEIF": 14}
+_BY_CODEC = {"WEBP": 17, "AVIF": 15, "HEIF": 12}
 """Bytes of a pixel with what the codec keeps of it, for those that make a picture in one go."""
 _GREY = ("1", "L", "P")
 _JPEGS = ("JPEG", "MPO")
