@@ -23,6 +23,8 @@ from mlx_gui.kinds.vision_memory import PATIENT_READER_BYTES, QUICK_READER_BYTES
 from tests.support.pictures import BLUE, RED, encoded, endless_jpeg, plain
 
 LIMITS = PictureLimits()
+PATIENCE_S = 120
+"""Of what is not about time."""
 
 
 LARGEST = ("AVIF", "TIFF", "progressive JPEG")
@@ -106,20 +108,20 @@ def test_what_takes_too_much_memory_is_ended_and_the_next_picture_is_read() -> N
 @pytest.mark.parametrize(
     "format", ["PNG", "WEBP", *(pytest.param(each, marks=pytest.mark.soak) for each in LARGEST)]
 )
-def test_the_largest_pictures_take_no_more_than_is_planned(
-    reader: PictureReader, format: str
-) -> None:
+def test_the_largest_pictures_take_no_more_than_is_planned(format: str) -> None:
+    reader = PictureReader(max_s=PATIENCE_S)
     before = {child.pid for child in children()}
 
     assert reader.decode(large(format), limits=LIMITS).size == (2048, 2048)
 
     (own,) = [child for child in children() if child.pid not in before]
     assert LIMITS.most_decoding_bytes * 0.6 < peak_bytes(own) < PATIENT_READER_BYTES
+    reader.close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads peaks from /proc")
 def test_a_photo_is_read_at_once_and_what_takes_more_waits_for_the_other_process() -> None:
-    desk = PictureDesk(quick_s=60)
+    desk = PictureDesk(quick_s=PATIENCE_S, most_s=PATIENCE_S)
     before = {child.pid for child in children()}
     (photo,) = desk.read((ImagePart(plain(RED, (4032, 3024), "JPEG")),))
     assert photo.original_size == (4032, 3024)

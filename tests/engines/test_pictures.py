@@ -20,6 +20,7 @@ from mlx_gui.core.errors import (
     UnsupportedMedia,
 )
 from mlx_gui.engines.pictures.decoding import NotQuick, decode
+from mlx_gui.engines.pictures.needs import webp_size
 from mlx_gui.engines.pictures.picture import Picture, PictureLimits
 from mlx_gui.engines.pictures.scaling import seen
 from tests.support.pictures import BLUE, HALVES_HEIC, RED, TURNED_HEIC, encoded, plain
@@ -259,6 +260,12 @@ def test_what_is_no_picture_is_told_what_it_is(data: bytes, name: str) -> None:
     assert refusal.value.details["param"] == "messages[0].content[1]"
 
 
+@pytest.mark.parametrize("data", [png_that_says(0, 0), HALVES_HEIC[:28] + bytes(200)])
+def test_what_only_begins_like_a_picture_is_told_so(data: bytes) -> None:
+    with pytest.raises(InvalidRequest, match="it begins like one, and what follows is none"):
+        pixels(data)
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_file_without_its_end_is_refused(format: str) -> None:
     data = encoded(Image.effect_noise((200, 200), 80).convert("RGB"), format)
@@ -301,6 +308,24 @@ def test_what_takes_more_memory_than_there_is_for_it_is_refused_with_both_figure
 ) -> None:
     with pytest.raises(PayloadTooLarge, match=r"400x300 pixels, which as \w+ take .* are there"):
         pixels(plain(RED, (400, 300), format), most_decoding_bytes=400_000)
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"lossless": True}, {"exif": Image.Exif().tobytes()}, {"quality": 5, "method": 0}]
+)
+def test_a_webp_says_its_size_before_it_is_opened(how: dict[str, Any]) -> None:
+    data = encoded(Image.new("RGB", (300, 77), RED), "WEBP", **how)
+
+    assert webp_size(data[:512]) == (300, 77)
+    for length in range(30):
+        assert webp_size(data[:length]) is None
+
+
+def test_a_webp_that_says_too_much_is_refused_before_it_is_opened() -> None:
+    data = encoded(Image.new("RGB", (64, 64), RED), "WEBP", exif=Image.Exif().tobytes())
+    large = data[:24] + (8_000).to_bytes(3, "little") * 2 + data[30:]
+    with pytest.raises(PayloadTooLarge, match=r"8001x8001 pixels, which as WebP take .* are there"):
+        pixels(large)
 
 
 def test_what_a_file_says_in_words_is_none_of_its_form() -> None:

@@ -6,6 +6,7 @@ What a file says of itself is looked at before anything is decoded.
 import struct
 import warnings
 import zlib
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from PIL import (
@@ -17,6 +18,7 @@ from PIL import (
     MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
+    UnidentifiedImageError,
     WebPImagePlugin,
 )
 
@@ -25,7 +27,7 @@ from mlx_gui.core.errors import PROGRAM_ERRORS, InvalidRequest, PayloadTooLarge,
 from mlx_gui.core.picture_formats import HEAD_BYTES, HEIF, TAKEN, picture_format
 from mlx_gui.core.units import format_bytes
 from mlx_gui.engines.pictures.heic import open_heic_reader
-from mlx_gui.engines.pictures.needs import decoding_bytes
+from mlx_gui.engines.pictures.needs import decoding_bytes, webp_bytes, webp_size
 from mlx_gui.engines.pictures.picture import (
     MOST_ASPECT,
     Picture,
@@ -96,12 +98,16 @@ def decode(
 def _decode(
     file: BinaryIO, *, limits: PictureLimits, where: str, quick_bytes: int | None
 ) -> Picture:
-    found = picture_format(file.read(HEAD_BYTES))
+    head = file.read(HEAD_BYTES)
+    found = picture_format(head)
     file.seek(0)
     if not found.codec:
         raise not_a_picture(found.name, where=where)
     if found.codec == HEIF:
         open_heic_reader(where=where)
+    room = _Room(limits, found.name, where, quick_bytes)
+    if found.codec == "WEBP" and (size := webp_size(head)) is not None:
+        room.check(size, webp_bytes(size))
     try:
         with Image.open(file, formats=(found.codec,)) as image:
             turn = _turn(image)
@@ -110,10 +116,7 @@ def _decode(
             upright = (height, width) if turn in _SIDEWAYS else (width, height)
             target = size_within((width, height), limits.most_pixels)
             image.draft(None, target)
-            needed_bytes = decoding_bytes(image, (width, height))
-            _check_memory(needed_bytes, (width, height), found.name, limits=limits, where=where)
-            if quick_bytes is not None and needed_bytes > quick_bytes:
-                raise NotQuick
+            room.check((width, height), decoding_bytes(image, (width, height)))
             image.load()
             pixels = seen(image, target)
     except _RAISED as problem:
@@ -149,17 +152,29 @@ def _check_size(size: Size, *, limits: PictureLimits, where: str) -> None:
         )
 
 
-def _check_memory(
-    needed_bytes: int, size: Size, name: str, *, limits: PictureLimits, where: str
-) -> None:
-    if needed_bytes > limits.most_decoding_bytes:
-        raise PayloadTooLarge(
-            f"{named(where)} has {size[0]}x{size[1]} pixels, which as {name} take "
-            f"{format_bytes(needed_bytes)} to be read; {format_bytes(limits.most_decoding_bytes)} "
-            "are there for it.",
-            hint="Scale it down, or save it as PNG or as a plain JPEG, which take less.",
-            details={"param": where} if where else None,
-        )
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """What there is of memory for a picture of the format `name`."""
+
+    limits: PictureLimits
+    name: str
+    where: str
+    quick_bytes: int | None
+
+    def check(self, size: Size, needed_bytes: int) -> None:
+        """Raises PayloadTooLarge and NotQuick where the picture takes more."""
+        _check_size(size, limits=self.limits, where=self.where)
+        there_bytes = self.limits.most_decoding_bytes
+        if needed_bytes > there_bytes:
+            raise PayloadTooLarge(
+                f"{named(self.where)} has {size[0]}x{size[1]} pixels, which as {self.name} take "
+                f"{format_bytes(needed_bytes)} to be read; {format_bytes(there_bytes)} are there "
+                "for it.",
+                hint="Scale it down, or save it as PNG or as a plain JPEG, which take less.",
+                details={"param": self.where} if self.where else None,
+            )
+        if self.quick_bytes is not None and needed_bytes > self.quick_bytes:
+            raise NotQuick
 
 
 def not_a_picture(name: str, *, where: str) -> UnsupportedMedia:
@@ -194,6 +209,8 @@ def _words(problem: BaseException) -> str:
     """The reason in a few words: what Pillow says may name objects of ours."""
     if isinstance(problem, MemoryError):
         return "it takes too much memory"
+    if isinstance(problem, UnidentifiedImageError):
+        return "it begins like one, and what follows is none"
     said = str(problem).strip().rstrip(".")
     printable = said and said.isprintable() and "<" not in said and len(said) <= 100
     return said if printable else type(problem).__name__

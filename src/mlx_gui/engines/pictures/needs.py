@@ -15,6 +15,33 @@ _TIFF_STRIPS = 2
 """A strip of a TIFF, which may be all of it, is there beside the pixels."""
 
 
+def webp_size(head: bytes) -> Size | None:
+    """What a WebP that begins with `head` says of its size; None where that makes no sense.
+
+    Its decoder has room for all pixels as soon as it is opened.
+    """
+    content = head[20:30]
+    if len(content) < 10:
+        return None
+    match head[12:16]:
+        case b"VP8X":
+            across, down = (int.from_bytes(content[at : at + 3], "little") for at in (4, 7))
+            return across + 1, down + 1
+        case b"VP8L":
+            bits = int.from_bytes(content[1:5], "little")
+            return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+        case b"VP8 ":
+            across, down = (int.from_bytes(content[at : at + 2], "little") for at in (6, 8))
+            return across & 0x3FFF, down & 0x3FFF
+        case _:
+            return None
+
+
+def webp_bytes(size: Size) -> int:
+    """What `decoding_bytes` says of a WebP of this size."""
+    return size[0] * size[1] * _BY_CODEC["WEBP"]
+
+
 def decoding_bytes(image: Image.Image, file_size: Size) -> int:
     """Of memory, for `image` as it is set to be decoded; the file has pixels of `file_size`.
 
