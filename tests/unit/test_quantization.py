@@ -27,6 +27,8 @@ def test_what_is_left_out_is_the_usual_of_its_mode() -> None:
     [
         ("affine", 7, None, "bits"),
         ("affine", -4, None, "bits"),
+        ("affine", 0, None, "bits"),
+        ("affine", 4, 0, "group_size"),
         ("affine", 4, 48, "group_size"),
         ("affine", 10**9, None, "bits"),
         ("mxfp4", 8, None, "bits"),

@@ -50,7 +50,11 @@ def checked_quantization(
     Raises InvalidRequest for what MLX cannot do.
     """
     usual_bits, usual_group = _USUAL[mode]
-    wanted = Quantization(bits or usual_bits, group_size or usual_group, mode)
+    wanted = Quantization(
+        usual_bits if bits is None else bits,
+        usual_group if group_size is None else group_size,
+        mode,
+    )
     for value, allowed, param in (
         (wanted.bits, _SHAPES[mode][0], "bits"),
         (wanted.group_size, _SHAPES[mode][1], "group_size"),

@@ -6,6 +6,7 @@ what it may write, and it ends with the pipe that it writes into.
 
 import contextlib
 import os
+import re
 import resource
 import selectors
 import shutil
@@ -124,8 +125,9 @@ class FfmpegSource:
         while self._child.stderr in [key.fileobj for key in self._pipes.get_map().values()]:
             self._hear_complaints()
         lines = [line.strip() for line in self._said.decode(errors="replace").split("\n")]
-        told = [line for line in lines if line]
-        raise damaged(told[-1].rstrip(".") if told else "there is no sound in it")
+        # Its name is that of a descriptor.
+        told = [re.sub(r"^/dev/fd/\d+: ", "", line).rstrip(".") for line in lines if line]
+        raise damaged(told[-1] if told else "there is no sound in it")
 
 
 def no_decoder(name: str) -> UnsupportedMedia:

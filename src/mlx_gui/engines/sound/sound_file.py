@@ -65,4 +65,6 @@ def _check_whole(file: BinaryIO) -> None:
 
 def _reason(error: Exception) -> str:
     text = str(getattr(error, "error_string", error)).strip().rstrip(".")
+    if "SF_INFO" in text:
+        return "its header says a rate or a number of channels that means nothing"
     return text.removeprefix("Error : ") or type(error).__name__
