@@ -25,7 +25,7 @@ _TWO_BIT_STEPS = np.array([8, 25, 43], np.float32)
 _THREE_BIT_STEPS = np.array([4, 12, 20, 28, 36, 44, 52, 62], np.int16)
 _HIGHEST_OF_THREE_BITS = 62
 _HIGHEST_ODD = 15
-_DELTA = np.float32(0.125)
+_DELTA, _QUARTER, _HALF = np.float32(0.125), np.float32(0.25), np.float32(0.5)
 
 Numbers = NDArray[np.uint16]
 
@@ -35,7 +35,7 @@ def iq2_xxs(blocks: Bytes) -> Floats:
     parts = blocks[:, 2:].reshape(-1, _GROUPS, 8)
     last = _u32(parts[..., 4:])[..., 0]
     steps = _TWO_BIT_STEPS[grid("IQ2_XXS")[parts[..., :4]]].reshape(-1, _GROUPS, GROUP_SIZE)
-    scales = half(blocks, 0)[:, None] * (0.5 + (last >> 28).astype(np.float32)) * 0.25
+    scales = half(blocks, 0)[:, None] * _with_half(last >> 28) * _QUARTER
     return scales[..., None] * steps * _signs(_SIGN_BYTES[_sevens(last)])
 
 
@@ -61,7 +61,7 @@ def _iq3_xxs(blocks: Bytes) -> Groups:
     steps = _THREE_BIT_STEPS[grid("IQ3_XXS")[blocks[:, 2:66]]].reshape(-1, _GROUPS, GROUP_SIZE)
     signed = steps * _signs(_SIGN_BYTES[_sevens(last)]).astype(np.int16)
     whole = (signed + _HIGHEST_OF_THREE_BITS) // 2
-    scales = half(blocks, 0)[:, None] * (0.5 + (last >> 28).astype(np.float32)) * 0.5
+    scales = half(blocks, 0)[:, None] * _with_half(last >> 28) * _HALF
     return _grouped(whole, 2 * scales, -_HIGHEST_OF_THREE_BITS * scales)
 
 
@@ -122,8 +122,12 @@ def _signs(in_bytes: Bytes) -> Floats:
 
 def _quarters(blocks: Bytes, scales: Bytes) -> Floats:
     """The scales of 16 groups of 16, of four bits each."""
-    fours = (scales[..., None] >> _HALVES & _LOW).reshape(-1, 16).astype(np.float32)
-    return half(blocks, 0)[:, None] * (0.5 + fours) * 0.25
+    fours = (scales[..., None] >> _HALVES & _LOW).reshape(-1, 16)
+    return half(blocks, 0)[:, None] * _with_half(fours) * _QUARTER
+
+
+def _with_half(whole: NDArray[np.integer]) -> Floats:
+    return whole.astype(np.float32) + _HALF
 
 
 def _grouped(whole: NDArray[np.integer], scales: Floats, biases: Floats) -> Groups:
