@@ -64,6 +64,11 @@ def failure(page: Page) -> None:
     page.get_by_role("button", name="Failed").click()
 
 
+def notices(page: Page) -> None:
+    page.locator("[data-bell]").click()
+    expect(page.get_by_role("listitem").filter(has_text="broken")).to_be_visible()
+
+
 def palette(page: Page) -> None:
     page.keyboard.press("Control+k")
     expect(page.get_by_role("combobox")).to_be_focused()
@@ -78,6 +83,7 @@ SCENES: dict[str, Callable[[Page], None]] = {
     "models": models,
     "memory": memory,
     "failure": failure,
+    "notices": notices,
     "palette": palette,
     "shortcuts": shortcuts,
 }

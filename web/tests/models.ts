@@ -1,4 +1,4 @@
-import type { Download, Found, LoadedModel, LoadPlan, Manager, Memory, Model, WaitingModel } from "../src/lib/api/types";
+import type { Download, Found, LoadedModel, LoadPlan, Manager, Memory, Model, Notice, WaitingModel } from "../src/lib/api/types";
 
 /** A model with nothing special about it. */
 export function model(id: string, changes: Partial<Model> = {}): Model {
@@ -203,6 +203,27 @@ export function found(id: string, changes: Partial<Found> = {}): Found {
     fit: { state: "yes", need_bytes: 1, context: null },
     installed: null,
     variants: [],
+    ...changes,
+  };
+}
+
+/** An eviction that nobody has taken back. */
+export function notice(id: number, changes: Partial<Notice> = {}): Notice {
+  return {
+    id,
+    seq: id,
+    at: "2026-01-01T00:00:00Z",
+    kind: "evicted",
+    level: "info",
+    message: "a was unloaded to make room for b: idle for 5 s.",
+    subject: "b",
+    models: ["a"],
+    client: null,
+    reason: "idle for 5 s",
+    hint: null,
+    job: null,
+    count: 1,
+    undo: "possible",
     ...changes,
   };
 }

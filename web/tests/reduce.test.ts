@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import type { Job } from "../src/lib/api/types";
 import { NOTHING_YET, parseEvent, reduce, type LiveState, type StreamEvent } from "../src/lib/state/reduce";
-import { manager, memory, model } from "./models";
+import { manager, memory, model, notice } from "./models";
 
 const hello = (boot_id: string): StreamEvent => ({
   event: "hello",
@@ -33,6 +33,22 @@ describe("the state after events", () => {
 
   it("has a removed model no more", () => {
     expect(ids(after(snapshot("a", "b"), { event: "model_removed", data: { id: "a" } }))).toEqual(["b"]);
+  });
+
+  it("has notices in the order in which they were told, the renewed ones last", () => {
+    const { data } = snapshot() as StreamEvent & { event: "snapshot" };
+    const state = after(
+      { event: "snapshot", data: { ...data, notices: [notice(1), notice(2)] } },
+      { event: "notice", data: notice(3) },
+      { event: "notice", data: notice(1, { seq: 4, count: 2 }) },
+      { event: "notice", data: notice(2, { undo: "done" }) },
+      { event: "notice_removed", data: { id: 3 } },
+    );
+    expect(state.notices?.map(({ id, undo }) => [id, undo])).toEqual([[2, "done"], [1, "possible"]]);
+  });
+
+  it("knows no notice before the first snapshot", () => {
+    expect(after({ event: "notice", data: notice(1) }).notices).toBeNull();
   });
 
   it("is the snapshot's after a gap, whatever was missed", () => {

@@ -6,6 +6,7 @@ import { downloads } from "../src/lib/i18n/en/downloads";
 import { frame } from "../src/lib/i18n/en/frame";
 import { installed } from "../src/lib/i18n/en/installed";
 import { models } from "../src/lib/i18n/en/models";
+import { notices } from "../src/lib/i18n/en/notices";
 import { settings } from "../src/lib/i18n/en/settings";
 import { welcome } from "../src/lib/i18n/en/welcome";
 import { api as germanApi } from "../src/lib/i18n/de/api";
@@ -14,6 +15,7 @@ import { downloads as germanDownloads } from "../src/lib/i18n/de/downloads";
 import { frame as germanFrame } from "../src/lib/i18n/de/frame";
 import { installed as germanInstalled } from "../src/lib/i18n/de/installed";
 import { models as germanModels } from "../src/lib/i18n/de/models";
+import { notices as germanNotices } from "../src/lib/i18n/de/notices";
 import { settings as germanSettings } from "../src/lib/i18n/de/settings";
 import { welcome as germanWelcome } from "../src/lib/i18n/de/welcome";
 import { monitor } from "../src/lib/i18n/en/monitor";
@@ -22,7 +24,7 @@ import { model } from "../src/lib/i18n/en/model";
 import { model as germanModel } from "../src/lib/i18n/de/model";
 import { marked } from "../src/lib/i18n/pseudo";
 
-const ENGLISH = { model, monitor, api, discover, downloads, frame, installed, models, settings, welcome };
+const ENGLISH = { model, monitor, api, discover, downloads, frame, installed, models, notices, settings, welcome };
 const GERMAN = {
   model: germanModel,
   monitor: germanMonitor,
@@ -32,6 +34,7 @@ const GERMAN = {
   frame: germanFrame,
   installed: germanInstalled,
   models: germanModels,
+  notices: germanNotices,
   settings: germanSettings,
   welcome: germanWelcome,
 };

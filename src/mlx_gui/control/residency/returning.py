@@ -89,7 +89,11 @@ class Returning:
 
     def _load(self, model: Model, departure: Departure) -> None:
         outcome: asyncio.Future[LoadOutcome] = asyncio.get_running_loop().create_future()
-        # Nobody waits for it: how it ended is seen by the model's state.
-        outcome.add_done_callback(asyncio.Future.exception)
+        outcome.add_done_callback(_heard)
         waiter = LoadWaiter(outcome, loop_time_s(), departure.wish, departure.keep_alive_s)
         self._loading.on_load(model, waiter, None)
+
+
+def _heard(outcome: "asyncio.Future[LoadOutcome]") -> None:
+    """Nobody waits for it: how it ended is seen by the model's state."""
+    outcome.exception()

@@ -85,6 +85,11 @@ export const api = {
   /** Requests under way, and the last of the others; `query` is that of the endpoint. */
   requests: (query: URLSearchParams) => call("get", "/v1/requests", { query: `?${query}` }),
   cancelRequest: (id: string) => call("post", "/v1/requests/{id}/cancel", { name: id }),
+  dismissNotice: (id: number) => call("delete", "/v1/notices/{notice_id}", { name: String(id) }),
+  /** All up to that one, and none that has come since. */
+  dismissNotices: (until: number) => call("delete", "/v1/notices", { query: `?until=${until}` }),
+  /** Loads the models again that have left. */
+  undoEviction: (id: number) => call("post", "/v1/notices/{notice_id}/undo", { name: String(id) }),
   serverSettings: () => call("get", "/v1/settings"),
   changeServerSettings: (settings: Record<string, unknown>) =>
     call("patch", "/v1/settings", { body: { settings } }),

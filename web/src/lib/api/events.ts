@@ -6,7 +6,7 @@ export type LinkStatus =
   | { readonly state: "lost"; readonly since: number; readonly retryAt: number | null };
 
 /** What any page shows; some of it the server tells only to who asks for it. */
-const TOPICS = ["models", "memory", "manager", "system", "jobs", "downloads", "settings", "metrics"] as const;
+const TOPICS = ["models", "memory", "manager", "system", "jobs", "downloads", "settings", "metrics", "notices"] as const;
 const SILENCE_MS = 25_000;
 const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 10_000] as const;
 

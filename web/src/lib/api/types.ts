@@ -57,5 +57,11 @@ export interface Snapshot {
   jobs?: Job[] | null;
   settings?: ServerSettings | null;
   metrics?: Metrics | null;
+  notices?: Notice[] | null;
 }
+/** Why a model left memory last. */
+export type Left = Schemas["LeftBody"];
+/** Something that the server has told by itself. */
+export type Notice = Required<Schemas["NoticeBody"]>;
+export type RemovedNotice = Schemas["RemovedNotice"];
 export type RemovedModel = Schemas["RemovedModel"];

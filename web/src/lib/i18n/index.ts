@@ -1,10 +1,11 @@
 import { downloads } from "./en/downloads";
 import { frame } from "./en/frame";
 import { models } from "./en/models";
+import { notices } from "./en/notices";
 import { direction, language } from "./language";
 import { spoken } from "./spoken";
 
-const english = { ...frame, ...models, ...downloads };
+const english = { ...frame, ...models, ...downloads, ...notices };
 
 /**
  * The words that are there from the beginning: those of the frame, and those of what is done and

@@ -1,3 +1,4 @@
+import Bell from "@lucide/svelte/icons/bell";
 import FileText from "@lucide/svelte/icons/file-text";
 import Keyboard from "@lucide/svelte/icons/keyboard";
 import Play from "@lucide/svelte/icons/play";
@@ -10,6 +11,7 @@ import { encoded, HOME, router } from "../../router.svelte";
 import type { Model } from "../api/types";
 import { t } from "../i18n";
 import { load, rescan, unload } from "./model-actions.svelte";
+import { showNotices } from "./notices.svelte";
 import { preferences } from "./preferences.svelte";
 
 /** An entry of the command palette. */
@@ -45,6 +47,7 @@ export function commands(
     ...models.flatMap(modelCommands),
     { label: t.palette.rescan, icon: RefreshCw, kind: t.palette.action, run: () => void rescan() },
     { label: theme, icon: SunMoon, kind: t.palette.action, run: () => preferences.switchTheme() },
+    { label: t.shortcuts.notices, icon: Bell, kind: t.palette.action, run: showNotices },
     { label: t.shortcuts.help, icon: Keyboard, kind: t.palette.action, run: showHelp },
     ...models.map(({ id, display_name, owned_by }) => ({
       label: t.palette.open(display_name),

@@ -1,6 +1,15 @@
 import type { LinkStatus } from "../api/events";
 import { SharedLink } from "../api/shared-link";
-import type { Download, Job, LoadedModel, Model, ServerSettings, UnloadedModel, WaitingModel } from "../api/types";
+import type {
+  Download,
+  Job,
+  LoadedModel,
+  Model,
+  Notice,
+  ServerSettings,
+  UnloadedModel,
+  WaitingModel,
+} from "../api/types";
 import { assignSeries } from "../series";
 import { NOTHING_YET, parseEvent, reduce, type LiveState } from "./reduce";
 
@@ -15,6 +24,7 @@ class Live {
   /** A model that is about to be loaded: it has its colour already. */
   #expected = $state<string | null>(null);
   #series = $derived(assignSeries(this.#colored));
+  #noticed: (notice: Notice) => void = () => {};
   #grace: ReturnType<typeof setTimeout> | undefined;
 
   readonly #shared = new SharedLink<LiveState>({
@@ -74,6 +84,16 @@ class Live {
   /** What takes long, the newest first; null before it was told. */
   get jobs(): readonly Job[] | null {
     return this.#state.jobs;
+  }
+
+  /** In the order in which they were told; null before they were. */
+  get notices(): readonly Notice[] | null {
+    return this.#state.notices;
+  }
+
+  /** Has `told` called with what an event brings, beside what the snapshot has. */
+  onNotice(told: (notice: Notice) => void): void {
+    this.#noticed = told;
   }
 
   /** Changes with every start of the server; null before it was told. */
@@ -140,7 +160,9 @@ class Live {
 
   #event(name: string, data: string): void {
     const event = parseEvent(name, data);
-    if (event) this.#state = reduce(this.#state, event);
+    if (!event) return;
+    if (event.event === "notice") this.#noticed(event.data);
+    this.#state = reduce(this.#state, event);
   }
 
   #status(status: LinkStatus): void {

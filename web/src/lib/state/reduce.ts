@@ -6,9 +6,11 @@ import type {
   Memory,
   Metrics,
   Model,
+  Notice,
   RemovedDownload,
   RemovedJob,
   RemovedModel,
+  RemovedNotice,
   ServerSettings,
   Snapshot,
   SystemStatus,
@@ -27,7 +29,9 @@ export type StreamEvent =
   | { event: "download"; data: Download }
   | { event: "download_removed"; data: RemovedDownload }
   | { event: "job"; data: Job }
-  | { event: "job_removed"; data: RemovedJob };
+  | { event: "job_removed"; data: RemovedJob }
+  | { event: "notice"; data: Notice }
+  | { event: "notice_removed"; data: RemovedNotice };
 
 /** What the server last told. Null means that it has not told yet. */
 export interface LiveState {
@@ -43,6 +47,8 @@ export interface LiveState {
   readonly jobs: readonly Job[] | null;
   /** The last second in which something was other than in the one before. */
   readonly metrics: Metrics | null;
+  /** In the order in which they were told. */
+  readonly notices: readonly Notice[] | null;
 }
 
 export const NOTHING_YET: LiveState = {
@@ -55,6 +61,7 @@ export const NOTHING_YET: LiveState = {
   downloads: null,
   jobs: null,
   metrics: null,
+  notices: null,
 };
 
 /**
@@ -77,6 +84,7 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
         downloads: data.downloads ?? state.downloads,
         jobs: data.jobs ?? state.jobs,
         metrics: data.metrics ?? null,
+        notices: data.notices ?? state.notices,
       };
     case "memory":
       return { ...state, memory: data };
@@ -100,6 +108,10 @@ export function reduce(state: LiveState, { event, data }: StreamEvent): LiveStat
       return state.jobs ? { ...state, jobs: withNews(state.jobs, data) } : state;
     case "job_removed":
       return { ...state, jobs: state.jobs?.filter(({ id }) => id !== data.id) ?? null };
+    case "notice":
+      return state.notices ? { ...state, notices: withNotice(state.notices, data) } : state;
+    case "notice_removed":
+      return { ...state, notices: state.notices?.filter(({ id }) => id !== data.id) ?? null };
   }
 }
 
@@ -116,6 +128,12 @@ function withNews<Each extends { id: string }>(list: readonly Each[], news: Each
   return list.map((old) => (old.id === news.id ? news : old));
 }
 
+/** One that was renewed is the newest again; one that has only changed keeps its place. */
+function withNotice(notices: readonly Notice[], notice: Notice): readonly Notice[] {
+  const others = notices.filter(({ id }) => id !== notice.id);
+  return [...others, notice].sort((a, b) => a.seq - b.seq);
+}
+
 const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "hello",
   "snapshot",
@@ -130,6 +148,8 @@ const EVENTS: ReadonlySet<string> = new Set<StreamEvent["event"]>([
   "download_removed",
   "job",
   "job_removed",
+  "notice",
+  "notice_removed",
 ]);
 
 /** A frame's content as an event; null for events that this build does not know. */

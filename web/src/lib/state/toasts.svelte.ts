@@ -10,22 +10,45 @@ export interface Toast {
   action?: ToastAction;
   /** For reports: what "Copy details" copies. */
   details?: string;
+  /** It stands in the list of notices by itself. */
+  told?: boolean;
   /** Called when it is gone without its action having been wanted. */
   onend?: () => void;
 }
 
+/** What a toast said, for whoever comes later. */
+export interface PastToast {
+  id: number;
+  at: number;
+  tone: Toast["tone"];
+  text: string;
+  details: string;
+}
+
 const MOST = 3;
+const MOST_PAST = 30;
 const PLAIN_MS = 6_000;
 const WITH_ACTION_MS = 10_000;
 
 /** Errors stay until dismissed; the others go by themselves unless something holds them. */
 class Toasts {
   #list = $state.raw<readonly Toast[]>([]);
+  #past = $state.raw<readonly PastToast[]>([]);
   #timers = new Map<number, ReturnType<typeof setTimeout>>();
   #nextId = 0;
 
   get list(): readonly Toast[] {
     return this.#list;
+  }
+
+  /** What toasts of this visit said, the oldest first. */
+  get past(): readonly PastToast[] {
+    return this.#past;
+  }
+
+  /** Forgets what this one said; without an id what all of them did. */
+  forget(id?: number): void {
+    this.#past = id === undefined ? [] : this.#past.filter((past) => past.id !== id);
   }
 
   show(toast: Omit<Toast, "id" | "tone">): void {
@@ -68,6 +91,10 @@ class Toasts {
       this.dismiss(id);
     }
     this.#list = [...this.#list, toast];
+    if (!toast.told) {
+      const { id, tone, text, details = "" } = toast;
+      this.#past = [...this.#past, { id, at: Date.now(), tone, text, details }].slice(-MOST_PAST);
+    }
     this.#startTimer(toast);
   }
 

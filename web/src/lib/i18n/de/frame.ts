@@ -79,6 +79,7 @@ export const frame: typeof english = {
     then: "dann",
     palette: "Seiten, Modelle und Aktionen suchen",
     help: "Die Tastenkürzel zeigen",
+    notices: "Die Meldungen zeigen",
     filter: "Die Liste filtern",
     next: "Nächste Zeile",
     previous: "Vorige Zeile",

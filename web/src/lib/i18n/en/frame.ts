@@ -79,6 +79,7 @@ export const frame = {
     then: "then",
     palette: "Search pages, models and actions",
     help: "Show the keyboard shortcuts",
+    notices: "Show the notices",
     filter: "Filter the list",
     next: "Next row",
     previous: "Previous row",
