@@ -13,6 +13,7 @@ from mlx_gui.api.errors import ErrorResponses
 from mlx_gui.api.family import Family
 from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.intakes import Intakes
+from mlx_gui.api.manage.addresses import routes as addresses
 from mlx_gui.api.manage.aliases import routes as aliases
 from mlx_gui.api.manage.conversions import routes as conversions
 from mlx_gui.api.manage.discover import routes as discover
@@ -73,6 +74,7 @@ FAMILIES = (
             aliases.router,
             server_settings.router,
             status.router,
+            addresses.router,
             samples.router,
             history.router,
             disk.router,

@@ -6,6 +6,7 @@ from mlx_gui.cli.connection import connect
 from mlx_gui.cli.options import DataDir, Json, Url
 from mlx_gui.cli.output import console, facts_table, write_json
 from mlx_gui.core.units import format_bytes, format_duration
+from mlx_gui.wire.addresses import AddressList
 from mlx_gui.wire.status import (
     ContainerStatus,
     FolderStatus,
@@ -17,22 +18,29 @@ from mlx_gui.wire.status import (
 
 def command(*, json: Json = False, url: Url = None, data_dir: DataDir = None) -> None:
     with connect(url, data_dir) as client:
-        system, manager = client.system(), client.manager()
+        system, manager, reached = client.system(), client.manager(), client.addresses()
     if json:
         write_json(
-            {"system": system.model_dump(mode="json"), "manager": manager.model_dump(mode="json")}
+            {
+                "system": system.model_dump(mode="json"),
+                "manager": manager.model_dump(mode="json"),
+                "addresses": reached.model_dump(mode="json"),
+            }
         )
     else:
-        console().print(facts_table(status_rows(system, manager)))
+        console().print(facts_table(status_rows(system, manager, reached)))
 
 
-def status_rows(system: SystemStatus, manager: ManagerStatus) -> list[tuple[str, str]]:
+def status_rows(
+    system: SystemStatus, manager: ManagerStatus, reached: AddressList
+) -> list[tuple[str, str]]:
     """What a person wants to know first, by name."""
     server, memory, disk = system.server, system.memory, system.disk
     started = datetime.fromisoformat(server.started_at).astimezone()
     rows = [
         ("Server", f"{server.address}, version {server.version}, process {server.pid}"),
         ("Interface", f"{server.address}/admin"),
+        ("From elsewhere", _from_elsewhere(reached)),
         ("Running for", f"{format_duration(server.uptime_s)}, since {started:%Y-%m-%d %H:%M}"),
         ("Data", server.data_dir),
         (
@@ -69,6 +77,14 @@ def status_rows(system: SystemStatus, manager: ManagerStatus) -> list[tuple[str,
         ("Requests", f"{manager.active_requests} running, {manager.queued_requests} waiting"),
     ]
     return rows
+
+
+def _from_elsewhere(reached: AddressList) -> str:
+    """Where other machines find the server, or why they do not."""
+    others = [each.url for each in reached.addresses if each.kind != "loopback"]
+    if not others:
+        return f"{reached.reason or ''} {reached.hint or ''}".strip()
+    return f"{', '.join(others)}; with a key"
 
 
 def _folder(folder: FolderStatus) -> str:

@@ -9,6 +9,7 @@ from mlx_gui.client.connection import Connection
 from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.client.reaching import ServerUnreachable, reaching
 from mlx_gui.client.sse import parse_sse
+from mlx_gui.wire.addresses import AddressList
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
 from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.jobs import JobBody, RemovedJob
@@ -76,6 +77,9 @@ class StatusCalls(Connection):
 
     def system(self) -> SystemStatus:
         return self._ask("GET", "/v1/system/status", SystemStatus)
+
+    def addresses(self) -> AddressList:
+        return self._ask("GET", "/v1/system/addresses", AddressList)
 
     def manager(self) -> ManagerStatus:
         return self._ask("GET", "/v1/manager/status", ManagerStatus)

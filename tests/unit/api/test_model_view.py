@@ -11,7 +11,6 @@ from mlx_gui.api.manage.status.translate import (
     folder_statuses,
     manager_status,
     memory_status,
-    reachable_addresses,
 )
 from mlx_gui.api.model_view import memory_use, model_list, model_object, utc_time
 from mlx_gui.control.machine.budget import BudgetLimits, budget
@@ -244,35 +243,6 @@ def test_a_worker_that_loads_has_a_segment_before_it_measures_itself() -> None:
     assert (late.segments[0].weights_bytes, late.segments[0].other_bytes) == (600, 100)
     assert (late.used_by_models_bytes, late.other_apps_bytes) == (700, 5_300)
     assert memory_of(reading, snapshot).segments == []
-
-
-@pytest.mark.parametrize(
-    ("host", "address", "addresses"),
-    [
-        ("127.0.0.1", "http://127.0.0.1:8000", ["http://127.0.0.1:8000"]),
-        (
-            "0.0.0.0",
-            "http://127.0.0.1:8000",
-            ["http://127.0.0.1:8000", "http://192.168.1.7:8000"],
-        ),
-        (
-            "::",
-            "http://[::1]:8000",
-            [
-                "http://[::1]:8000",
-                "http://127.0.0.1:8000",
-                "http://192.168.1.7:8000",
-                "http://[fd00::7]:8000",
-            ],
-        ),
-    ],
-)
-def test_a_server_that_listens_everywhere_is_reached_at_every_interface(
-    host: str, address: str, addresses: list[str]
-) -> None:
-    interfaces = ["127.0.0.1", "192.168.1.7", "::1", "fd00::7"]
-
-    assert reachable_addresses(address, host, interfaces) == addresses
 
 
 def test_a_folder_that_is_not_there_yet_shows_the_disk_it_would_be_on(tmp_path: Path) -> None:

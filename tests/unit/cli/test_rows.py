@@ -13,6 +13,7 @@ from mlx_gui.cli.settings import pending_sentence, shown_value
 from mlx_gui.cli.status import status_rows
 from mlx_gui.cli.unload import unload_sentence, unload_sentences
 from mlx_gui.client import ChatUsage
+from mlx_gui.wire.addresses import AddressBody, AddressList
 from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.model_settings import ModelSettingBody, ModelSettingsBody
 from mlx_gui.wire.models import (
@@ -157,7 +158,8 @@ def test_an_unload_says_what_came_back() -> None:
 
 
 def test_the_status_names_server_device_memory_and_work() -> None:
-    rows = dict(status_rows(SYSTEM, MANAGER))
+    rows = dict(status_rows(SYSTEM, MANAGER, REACHED))
+    assert rows["From elsewhere"] == "The server listens on 127.0.0.1. Set host."
     assert rows["Server"] == "http://127.0.0.1:8000, version 0.1.0, process 5"
     assert rows["Interface"] == "http://127.0.0.1:8000/admin"
     assert rows["Running for"].startswith("1 h 30 min, since 2025-")
@@ -176,7 +178,7 @@ def test_the_status_names_server_device_memory_and_work() -> None:
 
 
 def test_the_status_does_without_a_device_that_was_not_examined_yet() -> None:
-    rows = dict(status_rows(SYSTEM.model_copy(update={"device": None}), MANAGER))
+    rows = dict(status_rows(SYSTEM.model_copy(update={"device": None}), MANAGER, REACHED))
     assert rows["Device"] == "not examined yet"
 
 
@@ -197,6 +199,15 @@ def test_a_models_text_cannot_steer_the_terminal() -> None:
     assert printable("a\x1b[2J\r\x07b\x9b31m\x7f\tc\nü") == "a[2Jb31m\tc\nü"
 
 
+REACHED = AddressList(
+    host="127.0.0.1",
+    port=8000,
+    addresses=[
+        AddressBody(url="http://127.0.0.1:8000", kind="loopback", interface="lo", key_needed=False)
+    ],
+    reason="The server listens on 127.0.0.1.",
+    hint="Set host.",
+)
 SYSTEM = SystemStatus(
     server=ServerStatus(
         version="0.1.0",

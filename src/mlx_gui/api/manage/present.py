@@ -3,11 +3,9 @@
 import asyncio
 import os
 import platform
-import socket
 import time
 
-import psutil
-
+from mlx_gui.api.manage.addresses.translate import interfaces_here, reachable_addresses
 from mlx_gui.api.manage.server_settings.translate import settings_body
 from mlx_gui.api.manage.status.translate import (
     device_status,
@@ -16,7 +14,6 @@ from mlx_gui.api.manage.status.translate import (
     machine_status,
     manager_status,
     memory_status,
-    reachable_addresses,
 )
 from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.services import Services
@@ -44,7 +41,12 @@ async def present_system(services: Services) -> SystemStatus:
         started_at=utc_time(services.server.started_at),
         uptime_s=round(time.time() - services.server.started_at, 1),
         address=services.server.address(),
-        addresses=reachable_addresses(services.server.address(), config.host, _interfaces()),
+        addresses=[
+            each.url
+            for each in reachable_addresses(
+                services.server.address(), config.host, interfaces_here()
+            )
+        ],
         data_dir=str(config.data_dir),
         model_dirs=[str(folder) for folder in config.model_dirs],
         rss_bytes=process_rss_bytes(os.getpid()),
@@ -105,17 +107,3 @@ async def present_settings(services: Services) -> ServerSettingsBody:
         changeable={row.name for row in SERVER_SETTINGS if settings.changeable(row)},
         problems=settings.ignored if later.problem is None else [*settings.ignored, later.problem],
     )
-
-
-def _interfaces() -> list[str]:
-    """The addresses of this machine that others could use; none where the system does not tell."""
-    try:
-        interfaces = psutil.net_if_addrs()
-    except OSError:
-        return []
-    return [
-        each.address
-        for addresses in interfaces.values()
-        for each in addresses
-        if each.family in (socket.AF_INET, socket.AF_INET6) and "%" not in each.address
-    ]

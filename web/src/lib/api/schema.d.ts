@@ -453,6 +453,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/system/addresses": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Where this server can be reached
+         * @description By programs of this machine, from the network, and by the names of `allowed_hosts`.
+         */
+        get: operations["list_addresses"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/system/samples": {
         parameters: {
             query?: never;
@@ -1837,6 +1857,46 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AddressBody
+         * @description An address of the server. `loopback` is for programs of this machine alone.
+         *
+         *     `interface` is the network interface that has it. A `name` is one of `allowed_hosts`: whether it
+         *     leads here is for others to say, such as a proxy. `key_needed` tells whether a request that
+         *     comes by it has to bring the server's key.
+         */
+        AddressBody: {
+            /** Url */
+            url: string;
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "loopback" | "network" | "name";
+            /** Interface */
+            interface: string | null;
+            /** Key Needed */
+            key_needed: boolean;
+        };
+        /**
+         * AddressList
+         * @description Where the server can be reached. `host` and `port` are what it listens on.
+         *
+         *     `reason` says why other machines cannot reach it, and `hint` what to do about that; both are
+         *     null where they can.
+         */
+        AddressList: {
+            /** Host */
+            host: string;
+            /** Port */
+            port: number;
+            /** Addresses */
+            addresses: components["schemas"]["AddressBody"][];
+            /** Reason */
+            reason: string | null;
+            /** Hint */
+            hint: string | null;
+        };
         /**
          * AgentEffort
          * @description An effort that can be chosen.
@@ -8861,6 +8921,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ManagerStatus"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_addresses: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AddressList"];
                 };
             };
             /** @description Client Error */

@@ -38,7 +38,6 @@ from mlx_gui.wire.status import (
 
 _WAITING = ("queued",)
 _WITHOUT_WORKER = ("not_loaded", "failed")
-_EVERYWHERE = ("0.0.0.0", "::")
 
 
 def manager_status(snapshot: ResidencySnapshot, *, max_loaded_models: int) -> ManagerStatus:
@@ -128,19 +127,6 @@ def folder_statuses(data_dir: Path, model_dirs: Iterable[Path]) -> list[FolderSt
     """The data directory and the model folders. May block on a sleeping disk."""
     models = [_folder_status(folder, "models") for folder in model_dirs]
     return [_folder_status(data_dir, "data"), *models]
-
-
-def reachable_addresses(address: str, host: str, interfaces: Iterable[str]) -> list[str]:
-    """`address`, and where the server listens on all `interfaces` (IP addresses) those as well."""
-    if host not in _EVERYWHERE:
-        return [address]
-    port = address.rpartition(":")[2]
-    found = [
-        f"http://[{interface}]:{port}" if ":" in interface else f"http://{interface}:{port}"
-        for interface in interfaces
-        if ":" not in interface or host == "::"
-    ]
-    return list(dict.fromkeys([address, *found]))
 
 
 def _folder_status(folder: Path, use: Literal["data", "models"]) -> FolderStatus:
