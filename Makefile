@@ -1,5 +1,5 @@
 # `make run` starts the server, `make test` does all that CI does. `make help` lists the rest.
-.PHONY: help run test check soak bench metal-check lock
+.PHONY: help run test check soak bench screenshots metal-check lock
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -37,6 +37,10 @@ bench:  ## measure against the plain libraries and other servers
 metal-check:  ## try step by step what depends on the device   (ARGS="--desktop")
 	@scripts/setup.sh --test
 	@.venv/bin/python -m scripts.metal_check $(ARGS)
+
+screenshots:  ## pictures of every page, into build/pictures   (ARGS=--docs for those of the documents)
+	@scripts/setup.sh --test
+	@.venv/bin/python -m scripts.screenshots $(ARGS)
 
 lock:  ## pin the dependencies anew   (UPGRADE=1 for newer releases)
 	@scripts/setup.sh

@@ -1,92 +1,226 @@
-"""Writes pictures of the interface to a folder, in both themes, for a desktop and a phone.
+"""Writes pictures of every page, in both themes, for a desktop and a phone.
 
-python -m scripts.screenshots FOLDER
+python -m scripts.screenshots [--docs] [FOLDER]
 
-A server with the fake engine is started for it, so the pictures need no model.
+Without a folder they go to build/pictures. With --docs, those that README and guides show are
+written to docs/pictures, with a palette of 256 colours.
 """
 
 import argparse
+import json
 import tempfile
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from playwright.sync_api import Page, expect, sync_playwright
+import httpx
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from scripts.showroom import ARRIVING, HERE, WAITING, showroom
 from tests.browser.chromium import launch
-from tests.support.server import running_server
+from tests.support.server import Server
+from tests.support.waiting import wait_until
 
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "build/pictures"
+DOCS = ROOT / "docs/pictures"
+IN_DOCS = (
+    "installed-desktop-dark",
+    "plan-desktop-light",
+    "monitor-desktop-dark",
+    "discover-desktop-light",
+    "downloads-desktop-light",
+    "model-settings-desktop-light",
+    "installed-phone-light",
+)
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
+COLOURS = 256
+
+CHAT, LARGE, SMALL, SEES = (shown.id for shown in HERE[:4])
+HEARS, VECTORS = HERE[5].id, HERE[6].id
+LOADED = (CHAT, SMALL, HEARS, VECTORS)
+SLOW_BYTES = 8_000_000
+STREAMS = 3
+WARM_S = 30.0
+DEADLINE_S = 300.0
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Write pictures of the interface to a folder.")
-    parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, running_server(Path(data)) as server:
-        with server.client() as client:
-            client.post("/v1/models/fake/echo/load").raise_for_status()
-            client.post("/v1/models/fake/slow/load").raise_for_status()
-            client.post("/v1/models/fake/broken/load")
-        take_all(server.address, folder)
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An address, and what is done there before the picture is taken."""
+
+    path: str
+    arrange: Callable[[Page], None] = lambda page: None
 
 
-def take_all(address: str, folder: Path) -> None:
-    """One picture of each scene in each theme and size."""
-    with sync_playwright() as playwright:
-        browser = launch(playwright)
-        for size, (width, height) in SIZES.items():
-            for theme in THEMES:
-                for name, arrange in SCENES.items():
-                    page = browser.new_page(
-                        viewport={"width": width, "height": height},
-                        color_scheme=theme,
-                        reduced_motion="reduce",
-                    )
-                    page.goto(f"{address}/admin/")
-                    expect(page.locator("[data-row]").first).to_be_visible()
-                    arrange(page)
-                    page.screenshot(path=folder / f"{name}-{size}-{theme}.png")
-                    page.close()
-        browser.close()
+def by_name(name: str) -> str:
+    return f"/admin/models/{quote(name)}"
 
 
-def models(page: Page) -> None:
-    page.evaluate("document.fonts.ready")
+def plan(page: Page) -> None:
+    name = LARGE.rpartition("/")[2]
+    page.get_by_role("button", name=f"Load {name}", exact=True).click()
+    expect(page.get_by_role("region", name=f"Load plan of {name}")).to_be_visible()
 
 
-def memory(page: Page) -> None:
-    page.get_by_role("region", name="Memory").get_by_role("button", name="echo").click()
+def select(page: Page) -> None:
+    page.get_by_role("button", name="Select", exact=True).click()
+    for box in page.locator("[data-row] [type=checkbox]").all()[:3]:
+        box.check()
 
 
-def failure(page: Page) -> None:
-    page.get_by_role("button", name="Failed").click()
+def importing(page: Page) -> None:
+    page.get_by_role("button", name="Import folder").click()
+    page.get_by_role("textbox", name="Folder or file").fill("/Volumes/Models/Qwen3-8B-4bit")
+
+
+def row_details(page: Page) -> None:
+    page.get_by_role("button", name=f"Details of {CHAT.rpartition('/')[2]}").click()
 
 
 def notices(page: Page) -> None:
     page.locator("[data-bell]").click()
-    expect(page.get_by_role("listitem").filter(has_text="broken")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def palette(page: Page) -> None:
     page.keyboard.press("Control+k")
-    expect(page.get_by_role("combobox")).to_be_focused()
+    page.keyboard.type("qwen")
+    expect(page.get_by_role("option", name="Qwen3-8B-4bit").first).to_be_visible()
 
 
 def shortcuts(page: Page) -> None:
     page.keyboard.press("?")
-    expect(page.get_by_role("checkbox")).to_be_visible()
+    expect(page.get_by_role("checkbox").first).to_be_visible()
 
 
-SCENES: dict[str, Callable[[Page], None]] = {
-    "models": models,
-    "memory": memory,
-    "failure": failure,
-    "notices": notices,
-    "palette": palette,
-    "shortcuts": shortcuts,
+def found(page: Page) -> None:
+    expect(page.locator("[data-row]").first).to_be_visible()
+
+
+SCENES: dict[str, Scene] = {
+    "installed": Scene("/admin/models", found),
+    "plan": Scene("/admin/models", plan),
+    "select": Scene("/admin/models", select),
+    "import": Scene("/admin/models", importing),
+    "details": Scene("/admin/models", row_details),
+    "notices": Scene("/admin/models", notices),
+    "palette": Scene("/admin/models", palette),
+    "shortcuts": Scene("/admin/models", shortcuts),
+    "model": Scene(by_name(CHAT)),
+    "model-settings": Scene(f"{by_name(CHAT)}?tab=settings"),
+    "model-memory": Scene(f"{by_name(CHAT)}?tab=memory"),
+    "discover": Scene("/admin/discover", found),
+    "found": Scene(f"/admin/discover/{ARRIVING}"),
+    "downloads": Scene("/admin/downloads"),
+    "monitor": Scene("/admin/monitor?range=5m"),
+    "api": Scene("/admin/api"),
+    "settings": Scene("/admin/settings"),
+    "settings-memory": Scene("/admin/settings/memory"),
+    "storage": Scene("/admin/settings/storage"),
+    "about": Scene("/admin/settings/about"),
+    "nothing": Scene("/admin/nothing"),
 }
+FIRST: dict[str, Scene] = {
+    "welcome": Scene("/admin/welcome"),
+    "empty": Scene("/admin/models"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Write pictures of the interface.")
+    parser.add_argument("folder", type=Path, nargs="?", default=FOLDER)
+    parser.add_argument("--docs", action="store_true", help="also those that the documents show")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        browser = launch(playwright)
+        with showroom(Path(scratch, "empty"), empty=True) as server:
+            take_all(browser, server, FIRST, folder)
+        with showroom(Path(scratch, "house")) as server, at_work(server):
+            take_all(browser, server, SCENES, folder)
+        browser.close()
+    if arguments.docs:
+        DOCS.mkdir(exist_ok=True)
+        for name in IN_DOCS:
+            small = Image.open(folder / f"{name}.png").convert("RGB").quantize(COLOURS)
+            small.save(DOCS / f"{name}.png", optimize=True)
+
+
+@contextmanager
+def at_work(server: Server) -> Iterator[None]:
+    """Models are loaded and answer, and one is on its way here."""
+    with server.client() as client:
+        for model in LOADED:
+            client.post(f"/v1/models/{model}/load").raise_for_status()
+        pinned = {"settings": {"pinned": True}}
+        client.patch(f"/v1/models/{VECTORS}/settings", json=pinned).raise_for_status()
+        limit = {"settings": {"download_limit_bytes": SLOW_BYTES}}
+        client.patch("/v1/settings", json=limit).raise_for_status()
+        for model in (ARRIVING, *WAITING):
+            client.post("/v1/models/install", json={"model_id": model}).raise_for_status()
+        ended = threading.Event()
+        streams = [
+            threading.Thread(target=converse, args=(server, model, ended))
+            for model in (CHAT, CHAT, SMALL)[:STREAMS]
+        ]
+        for stream in streams:
+            stream.start()
+        try:
+            wait_until(lambda: answered(client), what="answers", deadline_s=DEADLINE_S)
+            ended.wait(WARM_S)
+            yield
+        finally:
+            ended.set()
+            for stream in streams:
+                stream.join()
+
+
+def answered(client: httpx.Client) -> bool:
+    """Whether some requests have ended, so that there are figures of them."""
+    return len(client.get("/v1/requests", params={"limit": 20}).json()["data"]) > 2 * STREAMS
+
+
+def converse(server: Server, model: str, ended: threading.Event) -> None:
+    """Has the model answer again and again."""
+    script = json.dumps(
+        {"fake": {"text": "The capital of France is Paris. ", "repeat": 40, "delay_ms": 25}}
+    )
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": script}]}
+    with server.client() as client:
+        while not ended.is_set():
+            with client.stream("POST", "/v1/chat/completions", json=body) as answer:
+                if answer.is_error:
+                    # A machine that has too much to do has no room for the model just now.
+                    ended.wait(1)
+                for _ in answer.iter_lines():
+                    if ended.is_set():
+                        break
+
+
+def take_all(browser: Browser, server: Server, scenes: dict[str, Scene], folder: Path) -> None:
+    """One picture of each scene in each theme and size."""
+    for size, (width, height) in SIZES.items():
+        for theme in THEMES:
+            for name, scene in scenes.items():
+                page = browser.new_page(
+                    viewport={"width": width, "height": height},
+                    color_scheme=theme,
+                    reduced_motion="reduce",
+                )
+                page.goto(f"{server.address}{scene.path}")
+                expect(page.get_by_role("heading", level=1)).to_be_visible()
+                expect(page.get_by_role("status", name="Reading")).to_have_count(0)
+                page.evaluate("document.fonts.ready")
+                scene.arrange(page)
+                page.screenshot(path=folder / f"{name}-{size}-{theme}.png")
+                page.close()
 
 
 if __name__ == "__main__":
