@@ -139,6 +139,7 @@ def main() -> None:
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=DEADLINE_S * 1000)
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = launch(playwright)
         with showroom(Path(scratch, "empty"), empty=True) as server:
