@@ -31,11 +31,10 @@ DOCS = ROOT / "docs/pictures"
 IN_DOCS = (
     "installed-desktop-dark",
     "plan-desktop-light",
-    "monitor-desktop-dark",
     "discover-desktop-light",
     "downloads-desktop-light",
     "model-settings-desktop-light",
-    "installed-phone-light",
+    "monitor-desktop-light",
 )
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")

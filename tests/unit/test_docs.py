@@ -17,6 +17,8 @@ DOCS = ROOT / "docs"
 # Decisions are of their day; these pages speak of the code as it is.
 LIVING = ("CONTRIBUTING.md", "docs/architecture.md", "docs/glossary.md")
 
+MOST_PICTURE_BYTES = 1_500_000
+
 FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -64,6 +66,13 @@ def test_every_link_within_the_repository_leads_somewhere(name: str) -> None:
 def test_every_document_is_in_the_index() -> None:
     listed = {(DOCS / link).resolve() for link in LINK.findall((DOCS / "README.md").read_text())}
     assert set(DOCS.rglob("*.md")) - {DOCS / "README.md"} - listed == set()
+
+
+def test_every_picture_is_shown_and_all_of_them_are_small() -> None:
+    pictures = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
+    shown = {Path(link).name for name in markdown() for link in LINK.findall(prose(ROOT / name))}
+    assert set(pictures) <= shown
+    assert sum(pictures.values()) <= MOST_PICTURE_BYTES
 
 
 def test_decisions_are_numbered_one_after_the_other() -> None:
