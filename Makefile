@@ -1,5 +1,5 @@
 # `make run` starts the server, `make test` does all that CI does. `make help` lists the rest.
-.PHONY: help run test check soak bench screenshots metal-check lock
+.PHONY: help run test check soak bench metal-check screenshots bundle bundle-check lock
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -9,7 +9,7 @@ PORT :=
 ARGS :=
 
 help:  ## this list
-	@awk -F ':  ## ' '/^[a-z-]+:  ## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':  ## ' '/^[a-z-]+:  ## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run:  ## set up, install the starter model, serve   (PORT=8000 HOST=127.0.0.1 ARGS="--log-level debug")
 	@scripts/setup.sh
@@ -41,6 +41,14 @@ metal-check:  ## try step by step what depends on the device   (ARGS="--desktop"
 screenshots:  ## pictures of every page, into build/pictures   (ARGS=--docs for those of the documents)
 	@scripts/setup.sh --test
 	@.venv/bin/python -m scripts.screenshots $(ARGS)
+
+bundle:  ## the standalone app, in dist/
+	@scripts/setup.sh --bundle
+	@PYTHONPATH=src .venv-bundle/bin/python -m scripts.bundle
+
+bundle-check: bundle  ## build it, and run it where there is no Python
+	@scripts/setup.sh --test
+	@.venv/bin/python -m pytest -m soak -s tests/packaging/test_bundle.py $(ARGS)
 
 lock:  ## pin the dependencies anew   (UPGRADE=1 for newer releases)
 	@scripts/setup.sh

@@ -26,6 +26,8 @@ compile --group test --constraint requirements/run.txt --output-file requirement
 # The servers to compare with are measured as they are installed: with all that they name.
 compile --no-config --group bench --constraint requirements/run.txt --constraint requirements/test.txt \
     --output-file requirements/bench.txt
+compile --group bundle --extra tray --constraint requirements/run.txt --constraint requirements/test.txt \
+    --output-file requirements/bundle.txt
 build_requires | compile - --constraint requirements/run.txt --constraint requirements/test.txt \
     --output-file requirements/build.txt
 
@@ -40,5 +42,9 @@ for python_version in 3.11 3.12 3.13 3.14; do
         "$python" -m uv pip compile --quiet --only-binary :all: --no-header \
             --python-version "$python_version" --python-platform "$platform" \
             requirements/bench.txt >/dev/null
+        # One package has no wheel: setup.sh builds it.
+        "$python" -m uv pip compile --quiet --only-binary :all: --no-binary proxy-tools --no-header \
+            --python-version "$python_version" --python-platform "$platform" \
+            requirements/bundle.txt >/dev/null
     done
 done

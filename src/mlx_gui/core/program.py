@@ -16,6 +16,13 @@ def own_command(*arguments: str) -> list[str]:
     return [sys.executable, *start, *arguments]
 
 
+def why_not_started() -> str:
+    """What to do where `own_command` could not be started; empty where nothing is known."""
+    if Path(sys.executable).exists():
+        return ""
+    return f"{sys.executable} was moved or removed since the server started: start it again."
+
+
 def standalone_folder() -> Path | None:
     """Where a standalone app has what it carries; None for every other installation."""
     folder = getattr(sys, "_MEIPASS", None)

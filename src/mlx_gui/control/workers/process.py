@@ -33,6 +33,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
+from mlx_gui.core.program import why_not_started
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.ipc.child import Child, ChildExit
 from mlx_gui.ipc.messages import (
@@ -260,7 +261,8 @@ class WorkerProcess:
                 child = self._child = await self._started()
             except OSError as problem:
                 raise LoadFailed(
-                    f"No worker could be started for {self.spec.model_id}: {problem}"
+                    f"No worker could be started for {self.spec.model_id}: {problem}",
+                    hint=why_not_started(),
                 ) from problem
             await self._talk(child)
             if not spare or not self._died_unused():

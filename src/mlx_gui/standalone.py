@@ -1,0 +1,60 @@
+"""Where the standalone app begins; an installed package begins in `__main__`.
+
+The boot loader of the app runs this file, once it has made a Python of what the app carries.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+_OF_LOADER = "_PYI_"
+_LIBRARIES = "LD_LIBRARY_PATH"
+_FORMER = "LD_LIBRARY_PATH_ORIG"
+"""Where the loader keeps what `_LIBRARIES` was."""
+_LINK = "mlx-gui:"
+
+
+def main() -> None:
+    """As `mlx_gui.__main__.main`."""
+    before = environment_before(os.environ)
+    os.environ.clear()
+    os.environ.update(before)
+    sys.argv[1:] = command_line(sys.argv[1:], opened=_is_opened())
+
+    from mlx_gui.__main__ import main as run
+
+    run()
+
+
+def environment_before(variables: Mapping[str, str]) -> dict[str, str]:
+    """The environment as it was before the boot loader changed it.
+
+    What it sets is for this process, which has heeded it when it began: programs of the system (a
+    browser, ffmpeg, a compiler) would load the libraries of the app instead of their own. A child
+    that is this app again has a boot loader again.
+    """
+    before = {name: text for name, text in variables.items() if not name.startswith(_OF_LOADER)}
+    former = before.pop(_FORMER, None)
+    before.pop(_LIBRARIES, None)
+    return before if former is None else before | {_LIBRARIES: former}
+
+
+def command_line(arguments: Sequence[str], *, opened: bool) -> list[str]:
+    """What is asked for: an app that is `opened` by a click, or by a link, is its window.
+
+    A child and every command say more than that, and stay as they are.
+    """
+    if not arguments and opened:
+        return ["app"]
+    if len(arguments) == 1 and arguments[0].lower().startswith(_LINK):
+        return ["app", arguments[0]]
+    return list(arguments)
+
+
+def _is_opened() -> bool:
+    """Whether the Finder or the Dock has started it, which speak by launchd."""
+    return sys.platform == "darwin" and os.getppid() == 1 and not sys.stdin.isatty()
+
+
+if __name__ == "__main__":
+    main()
