@@ -16,11 +16,11 @@ _DOCK = 0
 
 
 @contextmanager
-def x_server() -> Iterator[str]:
+def x_server(size: str = "320x240") -> Iterator[str]:
     """The name of its display."""
     reading, writing = os.pipe()
     with subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "320x240x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-nolisten", "tcp"],
         pass_fds=[writing],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

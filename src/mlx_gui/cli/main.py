@@ -47,6 +47,7 @@ COMMANDS: Mapping[str, str] = {
     "embed": "Make vectors of texts.",
     "config": "Show and change the settings of the server.",
     "service": "Start the server at login, and again after a failure.",
+    "app": "Show the interface in a window of its own.",
     "tray": "Show an icon with a menu in the menu bar or the system tray.",
     "doctor": "Examine this machine and say what to do about what is wrong.",
     "update": "Say whether there is a newer version, and how it comes.",

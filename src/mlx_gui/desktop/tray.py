@@ -1,7 +1,5 @@
 """The tray as a whole: what it knows, who follows the server, who draws."""
 
-import fcntl
-import os
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -18,6 +16,7 @@ from mlx_gui.desktop.faces.face import Face
 from mlx_gui.desktop.following import follow
 from mlx_gui.desktop.menu_model import Action, look_of
 from mlx_gui.desktop.notices import Calm, Notice, notices
+from mlx_gui.desktop.only_one import only_one
 from mlx_gui.desktop.own_server import OwnServer
 from mlx_gui.desktop.view import View
 from mlx_gui.service.errors import ServiceError
@@ -29,21 +28,10 @@ _DRAW_APART_S = 0.5
 @contextmanager
 def only_tray(data_dir: Path) -> Generator[None]:
     """Keeps every other tray off `data_dir`. Raises NoTray where one is there."""
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(data_dir / LOCK_FILE, os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise NoTray(
-            f"{data_dir / LOCK_FILE} cannot be written: {error.strerror}.",
-            hint="Choose another data directory with --data-dir.",
-        ) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with only_one(data_dir / LOCK_FILE, fault=NoTray) as alone:
+        if not alone:
+            raise NoTray(f"A tray of {data_dir} is there already.")
         yield
-    except BlockingIOError:
-        raise NoTray(f"A tray of {data_dir} is there already.") from None
-    finally:
-        os.close(descriptor)
 
 
 class Tray:
