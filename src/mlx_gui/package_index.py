@@ -17,6 +17,7 @@ import psutil
 from packaging.version import InvalidVersion, Version
 
 from mlx_gui.core.errors import FetchFailed
+from mlx_gui.core.program import is_standalone
 
 PACKAGE = "mlx-gui"
 DEADLINE_S = 60.0
@@ -39,7 +40,7 @@ def newest_version(
 
     Raises FetchFailed, with what was wrong in one sentence.
     """
-    if getattr(sys, "frozen", False) or importlib.util.find_spec("pip") is None:
+    if is_standalone() or importlib.util.find_spec("pip") is None:
         raise FetchFailed(
             "A package index is asked by pip, which is not here.",
             hint="Look where this mlx-gui came from.",

@@ -14,6 +14,7 @@ from mlx_gui.cli.options import DataDir, Json
 from mlx_gui.cli.output import console, write_json
 from mlx_gui.config import resolve
 from mlx_gui.core.errors import Offline
+from mlx_gui.core.program import is_standalone
 from mlx_gui.version import __version__
 
 _PACKAGE = "mlx-gui"
@@ -72,7 +73,7 @@ def upgrade_command(installed_by: str, *, prefix: Path) -> str:
 
 def _installed_by() -> str:
     """`bundle`, `clone`, or the installer's own word, like `pip` or `uv`."""
-    if getattr(sys, "frozen", False):
+    if is_standalone():
         return "bundle"
     try:
         here = distribution(_PACKAGE)
