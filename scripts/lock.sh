@@ -23,6 +23,8 @@ END
 
 compile pyproject.toml --output-file requirements/run.txt
 compile --group test --constraint requirements/run.txt --output-file requirements/test.txt
+compile --group release --constraint requirements/run.txt --constraint requirements/test.txt \
+    --output-file requirements/release.txt
 # The servers to compare with are measured as they are installed: with all that they name.
 compile --no-config --group bench --constraint requirements/run.txt --constraint requirements/test.txt \
     --output-file requirements/bench.txt

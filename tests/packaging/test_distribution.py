@@ -16,7 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlx_gui.version import __version__
 from mlx_gui.web.static_files import STATIC_FOLDER
+from scripts.releasing import digests, same
 
 ROOT = Path(__file__).parents[2]
 BUILT_PAGE = "mlx_gui/web/static/index.html"
@@ -40,11 +42,20 @@ def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
     for name in names:
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, repository / name)
-    # The build requirements are the pinned ones of this environment, so no second set is fetched.
-    subprocess.run([sys.executable, "-m", "build", "--no-isolation", repository], check=True)
+    build(repository)
     (sdist,) = repository.glob("dist/*.tar.gz")
     (wheel,) = repository.glob("dist/*.whl")
     return Distribution(repository, names, sdist, wheel)
+
+
+def build(repository: Path) -> None:
+    """Both archives, in its folder `dist`."""
+    # The build requirements are the pinned ones of this environment, so no second set is fetched.
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", repository],
+        check=True,
+        env=os.environ | {"SOURCE_DATE_EPOCH": "1700000000"},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +113,21 @@ def test_the_interface_has_the_same_bytes_wherever_it_is_built(distribution: Dis
     assert [name for name in built if built[name] != here[name]] == []
 
 
+def test_a_second_build_elsewhere_and_later_has_the_same_digests(
+    distribution: Distribution, tmp_path: Path
+) -> None:
+    # The interface is the built one: that it has the same bytes everywhere is a test of its own.
+    copy = tmp_path / "another clone"
+    ignored = shutil.ignore_patterns("dist", "node_modules", "__pycache__", ".git")
+    shutil.copytree(distribution.repository, copy, ignore=ignored)
+    for path in [copy, *copy.rglob("*")]:
+        path.chmod(path.stat().st_mode & 0o700)
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+    build(copy)
+    assert len(digests(copy / "dist")) == 2
+    same(distribution.repository / "dist", copy / "dist")
+
+
 def test_the_sdist_can_run_its_own_tests_and_set_itself_up(distribution: Distribution) -> None:
     with tarfile.open(distribution.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -140,7 +166,7 @@ def test_the_installed_program_tells_its_version(program: Path, tmp_path: Path) 
         capture_output=True,
         text=True,
     )
-    assert "0.1.0" in told.stdout
+    assert __version__ in told.stdout
 
 
 def test_the_installed_server_answers_with_its_interface(server: httpx.Client) -> None:

@@ -25,9 +25,11 @@ EXTRAS = [Requirement(line) for lines in OPTIONAL.values() for line in lines]
 TRAY = [Requirement(line) for line in OPTIONAL["tray"]]
 TESTING = [Requirement(line) for line in PROJECT["dependency-groups"]["test"]]
 BENCHING = [Requirement(line) for line in PROJECT["dependency-groups"]["bench"]]
+BUNDLED = [*TRAY, *(Requirement(line) for line in OPTIONAL["app"])]
 BUNDLING = [Requirement(line) for line in PROJECT["dependency-groups"]["bundle"]]
+RELEASING = [Requirement(line) for line in PROJECT["dependency-groups"]["release"]]
 BUILDING = [Requirement(line) for line in PROJECT["build-system"]["requires"]]
-PINS = ("run.txt", "test.txt", "bench.txt", "bundle.txt", "build.txt")
+PINS = ("run.txt", "test.txt", "bench.txt", "bundle.txt", "release.txt", "build.txt")
 
 MODULE_LINES = 500
 FUNCTION_LINES = 80
@@ -184,7 +186,7 @@ def imported_packages(module: ast.Module) -> Iterator[str]:
 
 def test_every_dependency_has_its_line_in_the_document_and_no_other_has() -> None:
     rows = re.findall(r"^\| `([\w./@-]+)`", (ROOT / "docs/dependencies.md").read_text(), re.M)
-    declared = (*RUNTIME, *EXTRAS, *TESTING, *BENCHING, *BUNDLING, *BUILDING)
+    declared = (*RUNTIME, *EXTRAS, *TESTING, *BENCHING, *BUNDLING, *RELEASING, *BUILDING)
     agents = json.loads((ROOT / "tests/agents/package.json").read_text())["dependencies"]
     assert sorted(set(rows)) == sorted({r.name for r in declared} | set(agents))
 
@@ -198,8 +200,9 @@ def test_every_dependency_has_its_line_in_the_document_and_no_other_has() -> Non
         ("test.txt", TESTING),
         ("bench.txt", BENCHING),
         ("bundle.txt", RUNTIME),
-        ("bundle.txt", EXTRAS),
+        ("bundle.txt", BUNDLED),
         ("bundle.txt", BUNDLING),
+        ("release.txt", RELEASING),
         ("build.txt", BUILDING),
     ],
 )
