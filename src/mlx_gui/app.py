@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-import structlog
 from starlette.types import ASGIApp
 
 from mlx_gui.api.media import Media
@@ -62,7 +61,6 @@ from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.control.workers.process import WorkerObserver, WorkerProcess, WorkerSettings
 from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.core.device import DeviceFacts
-from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, LoadSpec
 from mlx_gui.kinds.registry import engine_of
@@ -71,7 +69,6 @@ from mlx_gui.logging import set_level
 from mlx_gui.server_settings import SERVER_SETTINGS
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
-from mlx_gui.store.errors import StoreError
 from mlx_gui.store.measurements import Measurement
 from mlx_gui.store.requests import Bounds
 from mlx_gui.store.samples import Sample, SampleStore
@@ -79,7 +76,6 @@ from mlx_gui.store.uploads import Uploads
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import ui_build
 
-log = structlog.get_logger(__name__)
 
 _SHOWING_SETTINGS: tuple[Topic, ...] = ("settings", "manager", "memory")
 
@@ -293,6 +289,10 @@ class Application:
             hub=self.hub,
             room=DiskRoom(lambda: self._config.disk_reserve_bytes),
             bandwidth=self._bandwidth,
+            model=self.library.find,
+            events=lambda model, ask: self.services.dispatch.events(model, ask),
+            loaded_context=lambda model_id: self.run_loop.loaded_context(model_id),
+            store=self._store,
         )
 
         def publish(job_id: str) -> None:
@@ -445,13 +445,7 @@ class Application:
         if worker.ready is None:
             return
         measurement = Measurement(worker.ready.memory, worker.ready.load_ms)
-        self._background.once("measurement", self._keep_measurement(worker.spec, measurement))
-
-    async def _keep_measurement(self, spec: LoadSpec, measurement: Measurement) -> None:
-        try:
-            await self.measurements.note(spec, measurement)
-        except (StoreError, MlxGuiError) as error:
-            log.warning("measurement_lost", model=spec.model_id, reason=error.message)
+        self._background.once("measurement", self.measurements.note(worker.spec, measurement))
 
     def _sample(self) -> Sample:
         from mlx_gui.api.manage.samples.taking import present_sample  # there by now, with the API

@@ -15,6 +15,7 @@ from mlx_gui.api.guard import Guard, rules
 from mlx_gui.api.intakes import Intakes
 from mlx_gui.api.manage.addresses import routes as addresses
 from mlx_gui.api.manage.aliases import routes as aliases
+from mlx_gui.api.manage.benchmarks import routes as benchmarks
 from mlx_gui.api.manage.conversions import routes as conversions
 from mlx_gui.api.manage.discover import routes as discover
 from mlx_gui.api.manage.disk import routes as disk
@@ -67,6 +68,7 @@ FAMILIES = (
         (
             imports.router,
             conversions.router,
+            benchmarks.router,
             residency.router,
             plan.router,
             settings.router,

@@ -39,6 +39,7 @@ COMMANDS: Mapping[str, str] = {
     "jobs": "List work that takes long; pause, resume or cancel it.",
     "import": "Import a model folder or a GGUF file of this machine.",
     "convert": "Pack a model's weights into fewer bits.",
+    "benchmark": "Measure how fast a model reads and writes here.",
     "logs": "Show what the server has logged, and follow it.",
     "settings": "Show and change the settings of one model.",
     "transcribe": "Write down what is said in files of sound.",

@@ -1,10 +1,11 @@
 """Installed models, their settings, and what is in memory."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from mlx_gui.client.connection import Connection
 from mlx_gui.client.encoding import check_numbers, encoded
+from mlx_gui.wire.benchmarks import BenchmarkList
 from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.model_settings import ModelSettingsBody
 from mlx_gui.wire.models import (
@@ -51,6 +52,26 @@ class ModelCalls(Connection):
         """The job that makes a packed model of `model`."""
         wanted = {"bits": bits, "group_size": group_size, "mode": mode, "name": name}
         return self._ask("POST", _model_path(model, "convert"), JobBody, body=encoded(wanted))
+
+    def benchmark(
+        self,
+        model: str,
+        *,
+        prompt_tokens: Sequence[int],
+        answer_tokens: int,
+        at_once: Sequence[int],
+    ) -> JobBody:
+        """The job that measures how fast `model` is."""
+        wanted = {
+            "prompt_tokens": list(prompt_tokens),
+            "answer_tokens": answer_tokens,
+            "at_once": list(at_once),
+        }
+        return self._ask("POST", _model_path(model, "benchmark"), JobBody, body=encoded(wanted))
+
+    def benchmarks(self, model: str) -> BenchmarkList:
+        """What was measured of `model`, the newest first."""
+        return self._ask("GET", _model_path(model, "benchmarks"), BenchmarkList)
 
     def plan(self, name: str, *, context: int | None = None) -> PlanBody:
         """What loading the model would do now, with `context` tokens in place of the setting."""

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, Float, Integer, MetaData, String, Table
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
 """Every revision in order; each has its file in `migrations/versions`."""
 
 METADATA = MetaData(
@@ -123,4 +123,15 @@ jobs = Table(
     Column("error", String),
     Column("detail", String, nullable=False, server_default=""),
     Column("position", Integer, nullable=False, server_default="0"),
+)
+
+benchmarks = Table(
+    "benchmarks",
+    METADATA,
+    Column("id", String, primary_key=True),
+    Column("model", String, nullable=False, index=True),
+    Column("version", String, nullable=False),
+    Column("measured_at", Float, nullable=False),
+    Column("context", Integer),
+    Column("figures", String, nullable=False),
 )

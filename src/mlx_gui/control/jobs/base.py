@@ -1,6 +1,6 @@
 """What a kind of job is, and what its work may use."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
@@ -10,8 +10,12 @@ from mlx_gui.config import Config
 from mlx_gui.control.jobs.bandwidth import Bandwidth
 from mlx_gui.control.workers.errands import run_errand
 from mlx_gui.control.workers.process import WorkerSettings
+from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.generation import Event
 from mlx_gui.core.job import Job
+from mlx_gui.core.model import Model
+from mlx_gui.store.database import Store
 
 
 class Report(Protocol):
@@ -40,7 +44,8 @@ class JobTools:
     """What of the server the work of jobs may use, with the settings of now.
 
     `installed` has a model that came into a model folder be one of the list. `room` and `bandwidth`
-    are shared by all downloads.
+    are shared by all downloads. `model` finds one as `Library.find` does, `events` asks it as
+    `Dispatch.events` does, and `loaded_context` is for how many tokens it is in memory.
     """
 
     config: Callable[[], Config]
@@ -49,6 +54,10 @@ class JobTools:
     hub: Hub
     room: DiskRoom
     bandwidth: Bandwidth
+    model: Callable[[str], Awaitable[Model]]
+    events: Callable[[Model, Ask], AsyncGenerator[Event]]
+    loaded_context: Callable[[str], int | None]
+    store: Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,15 @@
 from datetime import UTC, datetime
 
 import msgspec
+import structlog
 
+from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import LoadSpec, MemoryNeed
 from mlx_gui.store.database import Store
+from mlx_gui.store.errors import StoreError
 from mlx_gui.store.measurements import Measurement, all_measurements, record_measurement
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 
 class Measurements:
@@ -32,12 +37,17 @@ class Measurements:
         return self._by_key.get(spec.key())
 
     async def note(self, spec: LoadSpec, measurement: Measurement) -> None:
-        """Keep `measurement` in the place of an earlier one."""
+        """Keep `measurement` in the place of an earlier one; that the store cannot is logged."""
         self._by_key[spec.key()] = measurement
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        await self._store.write(
-            lambda connection: record_measurement(connection, spec, measured=measurement, now=now)
-        )
+        try:
+            await self._store.write(
+                lambda connection: record_measurement(
+                    connection, spec, measured=measurement, now=now
+                )
+            )
+        except (StoreError, MlxGuiError) as error:
+            log.warning("measurement_lost", model=spec.model_id, reason=error.message)
 
 
 def corrected(need: MemoryNeed, measurement: Measurement) -> MemoryNeed:

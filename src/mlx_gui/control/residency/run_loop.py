@@ -229,6 +229,12 @@ class RunLoop:
         entry = self._models.entries.get(model_id)
         return None if entry is None else entry.load.span
 
+    def loaded_context(self, model_id: str) -> int | None:
+        """For how many tokens it is in memory; None for one that is not, or reads none."""
+        entry = self._models.entries.get(model_id)
+        spec = None if entry is None else entry.view().spec
+        return None if spec is None else spec.context
+
     def worker_pids(self) -> dict[str, int]:
         """The process of every model that has one."""
         workers = ((name, entry.worker) for name, entry in self._models.entries.items())

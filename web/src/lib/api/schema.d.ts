@@ -44,6 +44,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{name}/benchmark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Measure how fast a model reads and writes
+         * @description The job that loads the model if need be, measures and keeps the figures.
+         *
+         *     Other requests are answered meanwhile, and slow it down.
+         */
+        post: operations["benchmark_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/benchmarks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show how fast a model was
+         * @description What was measured of it, also by earlier versions.
+         */
+        get: operations["list_model_benchmarks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/rescan": {
         parameters: {
             query?: never;
@@ -2143,6 +2185,88 @@ export interface components {
             error: components["schemas"]["AnthropicErrorDetail"];
             /** Request Id */
             request_id: string;
+        };
+        /**
+         * BenchmarkBody
+         * @description One measurement of a model, by a `version` of mlx-gui.
+         *
+         *     `context` is for how many tokens the model was loaded.
+         */
+        BenchmarkBody: {
+            /** Id */
+            id: string;
+            /** Model */
+            model: string;
+            /** Version */
+            version: string;
+            /** Measured At */
+            measured_at: string;
+            /** Context */
+            context: number | null;
+            /** Figures */
+            figures: components["schemas"]["BenchmarkFigures"][];
+        };
+        /**
+         * BenchmarkFigures
+         * @description What came of so many requests at once.
+         *
+         *     `first_token_ms` is the median of the times from a request to its first token.
+         *     `prompt_tokens_per_s` are those of all prompts by the time until each had its first token,
+         *     `answer_tokens_per_s` the later tokens of all answers by the time since the first of them. They
+         *     are null where nothing could be measured, for which `problem` says why.
+         */
+        BenchmarkFigures: {
+            /** Prompt Tokens */
+            prompt_tokens: number;
+            /** Answer Tokens */
+            answer_tokens: number;
+            /** At Once */
+            at_once: number;
+            /** First Token Ms */
+            first_token_ms: number | null;
+            /** Prompt Tokens Per S */
+            prompt_tokens_per_s: number | null;
+            /** Answer Tokens Per S */
+            answer_tokens_per_s: number | null;
+            /** Problem */
+            problem: string | null;
+        };
+        /**
+         * BenchmarkList
+         * @description The newest first.
+         */
+        BenchmarkList: {
+            /** Benchmarks */
+            benchmarks: components["schemas"]["BenchmarkBody"][];
+        };
+        /**
+         * BenchmarkRequest
+         * @description What is measured: each length of `prompt_tokens` with each number of requests `at_once`.
+         *
+         *     Each answer has `answer_tokens`.
+         */
+        BenchmarkRequest: {
+            /**
+             * Prompt Tokens
+             * @default [
+             *       512,
+             *       4096
+             *     ]
+             */
+            prompt_tokens: number[];
+            /**
+             * Answer Tokens
+             * @default 128
+             */
+            answer_tokens: number;
+            /**
+             * At Once
+             * @default [
+             *       1,
+             *       4
+             *     ]
+             */
+            at_once: number[];
         };
         /**
          * BudgetBound
@@ -7942,6 +8066,90 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    benchmark_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["BenchmarkRequest"] | null;
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    list_model_benchmarks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BenchmarkList"];
                 };
             };
             /** @description Client Error */
