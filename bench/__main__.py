@@ -35,6 +35,7 @@ NAMES = (
     "transcription",
     "speech",
     "pictures",
+    "pages",
 )
 PAGE = ROOT / "docs" / "performance.md"
 _ROUNDS, _QUICK_ROUNDS = 7, 2
