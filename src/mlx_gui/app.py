@@ -76,7 +76,6 @@ from mlx_gui.store.uploads import Uploads
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import ui_build
 
-
 _SHOWING_SETTINGS: tuple[Topic, ...] = ("settings", "manager", "memory")
 
 
