@@ -168,3 +168,23 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
         page.get_by_role("radio", name=part).check(force=True)
         expect(page.get_by_role("main").get_by_role("region").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+def test_its_speed_is_measured_while_one_looks_and_kept(open_page: OpenPage) -> None:
+    page = open_page(PATH)
+    page.get_by_text("Speed", exact=True).click()
+    panel = page.get_by_role("region", name="How fast it is here")
+    panel.get_by_role("button", name="Measure").click()
+    rows = panel.get_by_role("row")
+    expect(rows).to_have_count(5, timeout=120_000)
+    expect(panel.get_by_role("button", name="Measure")).to_be_enabled()
+    expect(rows.last).to_contain_text(re.compile(r"4,096 tokens\s*4"))
+    expect(rows.last).to_contain_text(re.compile(r"tok/s.*tok/s|context", re.DOTALL))
+    page.reload()
+    expect(rows).to_have_count(5)
+
+
+def test_a_model_that_writes_nothing_has_no_speed(open_page: OpenPage) -> None:
+    page = open_page("/admin/models/fake/embedding")
+    expect(page.get_by_role("radio", name="Overview")).to_be_visible()
+    expect(page.get_by_role("radio", name="Speed")).to_have_count(0)

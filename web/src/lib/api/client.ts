@@ -80,6 +80,10 @@ export const api = {
   restoreModel: (trashId: string) => call("post", "/v1/trash/{trash_id}/restore", { name: trashId }),
   /** Deletes it for good. */
   deleteTrash: (trashId: string) => call("delete", "/v1/trash/{trash_id}", { name: trashId }),
+  /** Begins to measure how fast it is, with the usual trials. */
+  benchmark: (id: string) => call("post", "/v1/models/{name}/benchmark", { name: id }),
+  /** What was measured of it, the newest first. */
+  benchmarks: (id: string) => call("get", "/v1/models/{name}/benchmarks", { name: id }),
   /** Rates, memory and what happened; `query` is that of the endpoint. */
   history: (query: URLSearchParams) => call("get", "/v1/metrics/history", { query: `?${query}` }),
   /** Requests under way, and the last of the others; `query` is that of the endpoint. */

@@ -35,6 +35,8 @@ export type TrashEntry = Schemas["TrashEntryBody"];
 export type TrashList = Schemas["TrashList"];
 /** Work that takes long, like an import. */
 export type Job = Required<Schemas["JobBody"]>;
+/** How fast a model was, at one time. */
+export type Benchmark = Schemas["BenchmarkBody"];
 export type RemovedJob = Schemas["RemovedJob"];
 export type ImportRequest = Required<Schemas["ImportRequest"]>;
 export type ImportMode = ImportRequest["mode"];

@@ -1,5 +1,5 @@
 import type { model as english } from "../en/model";
-import { about, bytes, number, plural } from "../format";
+import { about, bytes, exact, number, plural } from "../format";
 
 const changeCount = (count: number) => plural(count, { one: "Änderung", other: "Änderungen" });
 
@@ -17,6 +17,7 @@ export const model: typeof english = {
     overview: "Überblick",
     memory: "Speicher",
     settings: "Einstellungen",
+    speed: "Tempo",
     requests: "Anfragen",
   },
   retry: "Nicht gelesen",
@@ -116,6 +117,28 @@ export const model: typeof english = {
     notJson: "Das ist kein JSON-Objekt.",
     notNumber: "Das ist keine Zahl.",
     unit: { bytes: "Bytes", s: "Sekunden", days: "Tage", tokens: "Token" },
+  },
+  speed: {
+    title: "Wie schnell es hier ist",
+    what: "Eingaben von 512 und von 4.096 Token mit Antworten von 128, einzeln und vier auf einmal. Anfragen anderer gehen vor und sind in den Zahlen enthalten.",
+    measure: "Messen",
+    notBegun: (reason) => `Es wird nicht gemessen: ${reason}`,
+    notEnded: (reason) => `Die Messung geht weiter: ${reason}`,
+    state: { queued: "Wartet auf andere Arbeit", paused: "Angehalten" },
+    stage: (stage) => `Es wird gemessen: ${stage}`,
+    loading: "Das Modell wird geladen und erprobt",
+    progress: "Wie weit die Messung ist",
+    failed: "Die Messung ist fehlgeschlagen",
+    none: "Es wurde noch nicht gemessen.",
+    measured: "Gemessen",
+    version: "Version",
+    prompt: "Eingabe",
+    atOnce: "Auf einmal",
+    first: "Erstes Token",
+    reads: "Liest",
+    writes: "Schreibt",
+    tokens: (count) => plural(count, { one: "Token", other: "Token" }),
+    rate: (perS) => `${exact(perS)} Token/s`,
   },
   requests: {
     title: "Seine letzten Anfragen",

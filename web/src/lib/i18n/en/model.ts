@@ -1,4 +1,4 @@
-import { about, bytes, number, plural } from "../format";
+import { about, bytes, exact, number, plural } from "../format";
 
 /** The words of the page of one model. */
 export const model = {
@@ -9,7 +9,7 @@ export const model = {
   sizes: (disk: number, memory: number | null) =>
     memory === null ? `${bytes(disk)} on disk` : `${bytes(disk)} on disk · ${bytes(memory)} in memory`,
   tab: "Part of the page",
-  tabs: { overview: "Overview", memory: "Memory", settings: "Settings", requests: "Requests" },
+  tabs: { overview: "Overview", memory: "Memory", settings: "Settings", speed: "Speed", requests: "Requests" },
   retry: "Not read",
   copyId: "Copy id",
   facts: {
@@ -107,6 +107,28 @@ export const model = {
     notJson: "This is no JSON object.",
     notNumber: "This is no number.",
     unit: { bytes: "bytes", s: "seconds", days: "days", tokens: "tokens" } as Record<string, string>,
+  },
+  speed: {
+    title: "How fast it is here",
+    what: "Prompts of 512 and of 4,096 tokens with answers of 128, one at a time and four at once. Requests of others go first, and are in the figures.",
+    measure: "Measure",
+    notBegun: (reason: string) => `It is not measured: ${reason}`,
+    notEnded: (reason: string) => `The measurement goes on: ${reason}`,
+    state: { queued: "Waits for other work", paused: "Paused" } as Record<string, string>,
+    stage: (stage: string) => `Measuring: ${stage}`,
+    loading: "The model is loaded and tried",
+    progress: "How far the measurement is",
+    failed: "The measurement failed",
+    none: "It was not measured yet.",
+    measured: "Measured",
+    version: "Version",
+    prompt: "Prompt",
+    atOnce: "At once",
+    first: "First token",
+    reads: "Reads",
+    writes: "Writes",
+    tokens: (count: number) => plural(count, { one: "token", other: "tokens" }),
+    rate: (perS: number) => `${exact(perS)} tok/s`,
   },
   requests: {
     title: "Its last requests",
