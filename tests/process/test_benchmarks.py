@@ -58,7 +58,9 @@ def test_each_trial_has_its_figures_and_what_does_not_fit_says_why(server: Visit
 
     asked = server.client.get("/v1/requests", params={"endpoint": "benchmark"}).json()["data"]
     assert {row["model"] for row in asked} == {MODEL}
-    assert not any(row["tokens"]["cached"] > 1 for row in asked if row["tokens"])
+    read = [row["tokens"] for row in asked if row["tokens"]]
+    # Two may begin with the same word, and no more.
+    assert all(tokens["cached"] <= tokens["prompt"] // 8 for tokens in read)
 
 
 def printed(server: Visitor, *arguments: str) -> str:
