@@ -78,12 +78,15 @@ def test_kill_9_of_its_worker_leaves_the_others_alone_and_the_sound_is_heard_aga
     assert client.post("/v1/chat/completions", json=chat(TEXT, "Hello")).status_code == 200
     assert heard(client, SHORT).json()["text"] == SHORT
     others = loaded(client)[TEXT]["pid"]
+    worker = loaded(client)[SPEECH]["pid"]
+    # It stands still, so that it has nothing of the sound before it is killed.
+    os.kill(worker, signal.SIGSTOP)
     answers: list[httpx.Response] = []
     asking = threading.Thread(target=lambda: answers.append(heard(client, LONG)))
     asking.start()
     wait_until(lambda: is_heard(client), what="the sound to be heard", deadline_s=DEADLINE_S)
 
-    os.kill(loaded(client)[SPEECH]["pid"], signal.SIGKILL)
+    os.kill(worker, signal.SIGKILL)
 
     assert client.post("/v1/chat/completions", json=chat(TEXT, "Hello")).status_code == 200
     asking.join(DEADLINE_S)

@@ -161,6 +161,7 @@ ARGUMENTS: dict[str, dict[str, object]] = {
         "source_id": "org/two", "path": "/models/two",
         "bits": 4, "group_size": 64, "mode": "affine",
     },
+    "benchmark": {"trials": [{"prompt_tokens": 512, "answer_tokens": 128, "at_once": 4}]},
 }  # fmt: skip
 
 
