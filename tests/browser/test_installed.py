@@ -12,6 +12,7 @@ from tests.browser.conftest import OpenPage, Theme
 from tests.browser.visiting import LOADED, NOT_LOADED, endless_answer, load, pin, row, unload_all
 from tests.hub.folders import model_folder
 from tests.support.server import Server, running_server
+from tests.support.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -182,14 +183,27 @@ def test_a_folder_is_linked_and_its_model_can_be_loaded(page: Page, folder: Path
     expect(row(page, "third")).to_contain_text(LOADED)
 
 
+def ended(server: Server) -> tuple[str, str | None]:
+    """The state of the newest job, and when it came to that."""
+    with server.client() as client:
+        newest = client.get("/v1/jobs").json()["data"][0]
+    return newest["state"], newest["ended_at"]
+
+
 def test_an_import_that_fails_tells_why_and_is_tried_again_or_dismissed(
-    page: Page, folder: Path
+    page: Page, folder: Path, server: Server
 ) -> None:
     begin_broken(page, folder)
     imports = page.get_by_role("region", name="Imports")
     expect(imports.get_by_role("button", name="Copy details")).to_be_visible()
     expect(imports).to_contain_text("GGUF")
+    before = ended(server)
     imports.get_by_role("button", name="Try again: import of broken").click()
+    wait_until(
+        lambda: (now := ended(server)) != before and now[0] == "failed",
+        what="the import to fail again",
+        deadline_s=60,
+    )
     expect(imports.get_by_role("button", name="Try again: import of broken")).to_be_visible()
     imports.get_by_role("button", name="Dismiss the import of broken").click()
     expect(imports).to_have_count(0)
