@@ -22,8 +22,8 @@ from tests.support.nursery import Forked, forked
 from tests.support.shared import shared_folder
 from tests.support.waiting import wait_until
 
-START_DEADLINE_S = 90.0
-STOP_DEADLINE_S = 60.0
+START_DEADLINE_S = 180.0
+STOP_DEADLINE_S = 120.0
 PROGRAM = ("-m", "mlx_gui")
 """Arguments of the interpreter, for a server that is to begin as a user's does."""
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-DEADLINE_S = 30.0
+DEADLINE_S = 90.0
 _LOOK_AGAIN_S = 0.01
 
 
