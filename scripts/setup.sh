@@ -26,6 +26,7 @@ main() {
     .venv/bin/python -m compileall -q src
     [ -z "$with_tests" ] || need_chromium
     [ -z "$with_tests" ] || want_ffmpeg
+    [ -z "$with_tests" ] || want_ruby
     [ -z "$with_tests" ] || want_desktop
     [ -z "$with_bench" ] || make_bench "$host_python"
     [ -z "$with_bundle" ] || make_bundle "$host_python"
@@ -160,6 +161,12 @@ need_chromium() {
 want_ffmpeg() {
     command -v ffmpeg >/dev/null || apt_install ffmpeg ||
         say "going on without ffmpeg: tests of M4A, MP4 and WebM are skipped. On Debian and Ubuntu: apt install ffmpeg"
+}
+
+# Reads the formula and the cask of Homebrew; the test that it can is skipped without.
+want_ruby() {
+    command -v ruby >/dev/null || apt_install ruby ||
+        say "going on without Ruby: Homebrew's formula is not read by it. On Debian and Ubuntu: apt install ruby"
 }
 
 # A bus and an X server, on which the tests have the tray; these are skipped without.

@@ -70,7 +70,7 @@ class MeasureSpeed:
         model = await tools.model(self.model_id)
         asking = _Asking(context, model, total_tokens=sum(trial.tokens for trial in self.trials))
         # So that neither the load nor what is done once for a model is measured.
-        await asking.answers(_WARM)
+        await asking.warm()
         figures = [await asking.figures(trial) for trial in self.trials]
         benchmark = Benchmark(
             id=f"bench-{secrets.token_hex(8)}",
@@ -96,30 +96,37 @@ class _Asking:
         self._before_tokens = 0
         """Those of the trials that are over."""
 
+    async def warm(self) -> None:
+        """Have the model do once what it does only once."""
+        await self._answers(_WARM, lambda done_tokens: None)
+
     async def figures(self, trial: Trial) -> Figures:
         """What comes of `trial`; that it does not fit into the context is a figure as well."""
+        stage = f"{trial.prompt_tokens} tokens, {trial.at_once} at once"
+
+        def told(done_tokens: int) -> None:
+            done = min(self._before_tokens + done_tokens, self._total_tokens)
+            self._context.report(stage, done, self._total_tokens)
+
         try:
-            answers = await self.answers(trial)
+            answers = await self._answers(trial, told)
         except ContextTooLong as error:
             return Figures(trial, problem=error.message)
         finally:
             self._before_tokens += trial.tokens
         return figures_of(trial, answers)
 
-    async def answers(self, trial: Trial) -> list[Timed]:
+    async def _answers(self, trial: Trial, told: Callable[[int], None]) -> list[Timed]:
         """The answers to all requests of `trial`, which are asked at once.
 
-        Raises what the model answers in place of one.
+        `told` hears of all their tokens so far. Raises what the model answers in place of one.
         """
         prompts = [await self._prompt(trial.prompt_tokens) for _ in range(trial.at_once)]
         done_tokens = [0] * trial.at_once
-        stage = f"{trial.prompt_tokens} tokens, {trial.at_once} at once"
 
         def progressed(place: int, tokens: int) -> None:
             done_tokens[place] = tokens
-            done = self._before_tokens + sum(done_tokens)
-            if trial is not _WARM:
-                self._context.report(stage, min(done, self._total_tokens), self._total_tokens)
+            told(sum(done_tokens))
 
         async def ask(place: int, ids: tuple[int, ...]) -> Timed:
             return await self._answer(
