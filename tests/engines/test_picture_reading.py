@@ -14,6 +14,7 @@ from PIL import Image
 from mlx_gui.core.blob import Blob
 from mlx_gui.core.errors import Cancelled, InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from mlx_gui.core.generation import ImagePart
+from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.base import TakesLong, always_wanted
 from mlx_gui.engines.pictures.decoding import decode
 from mlx_gui.engines.pictures.desk import PictureDesk
@@ -53,6 +54,13 @@ def peak_bytes(process: psutil.Process) -> int:
 
 def children() -> list[psutil.Process]:
     return psutil.Process().children()
+
+
+@pytest.fixture(autouse=True)
+def environment_of_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they hand on to their readers says when the C library gives memory back."""
+    for name, value in worker_environment(sys.platform).items():
+        monkeypatch.setenv(name, value)
 
 
 @pytest.fixture

@@ -119,6 +119,8 @@ def _decode(
             room.check((width, height), decoding_bytes(image, (width, height)))
             image.load()
             pixels = seen(image, target)
+            # Beside it there will be copies of `pixels`.
+            image.close()
     except _RAISED as problem:
         if isinstance(problem, Image.DecompressionBombError):
             raise too_many_pixels(None, limits=limits, where=where) from problem

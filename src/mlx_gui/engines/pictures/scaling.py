@@ -11,7 +11,7 @@ from PIL import Image
 from mlx_gui.engines.pictures.picture import Size
 
 _WHITE = (255, 255, 255, 255)
-_STRIP_PIXELS = 2 * 1024 * 1024
+_STRIP_PIXELS = 512 * 1024
 """Of the file's own, in one strip."""
 _REACH = 2.0
 """A pixel of the result is made of those that are so far away, in pixels of the result."""
