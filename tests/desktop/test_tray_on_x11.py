@@ -1,6 +1,8 @@
 """The tray where the desktop is plain X: an icon, and a click on it."""
 
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,3 +68,27 @@ def test_the_icon_is_drawn_and_a_click_opens_the_interface(
         print((tmp_path / "tray.out").read_text())
     # It has joined the server, so the server stays.
     assert server.process.poll() is None
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=pytest.mark.soak)])
+def test_whatever_is_shown_while_somebody_clicks_neither_waits_for_the_other(
+    display: str, count: int
+) -> None:
+    system_tray = SystemTray(display)
+    shown = subprocess.Popen(
+        [sys.executable, "-m", "tests.desktop.many_looks", str(count)],
+        env=os.environ | {"DISPLAY": display},
+    )
+    try:
+
+        def ended() -> bool:
+            system_tray.take_in()
+            system_tray.click()
+            return shown.poll() is not None
+
+        wait_until(ended, what="the last look", deadline_s=DEADLINE_S + count / 50)
+        assert shown.returncode == 0
+    finally:
+        shown.kill()
+        shown.wait()
+        system_tray.close()

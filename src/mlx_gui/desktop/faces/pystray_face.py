@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from mlx_gui.desktop.faces.face import NAME
+from mlx_gui.desktop.faces.x_thread import XThread
 from mlx_gui.desktop.icons import BLACK, GREY, drawn
 from mlx_gui.desktop.menu_model import Action, Entry, IconState, Look
 from mlx_gui.desktop.notices import Notice
@@ -27,12 +28,17 @@ class PystrayFace:
         self._pictures: Any = import_module("PIL.Image")
         # The loop of AppKit would not let Python's own handlers have their turn.
         self._signals: Any = import_module("PyObjCTools.MachSignals" if on_mac else "signal")
-        self._later: Any = import_module("PyObjCTools.AppHelper").callAfter if on_mac else _now
         self._chosen: Callable[[Action], None] | None = None
         self._shown: IconState = "stopped"
         self._icon: Any = self._library.Icon(NAME, self._picture("stopped"), NAME)
-        if not on_mac:
+        self._later: Any
+        if on_mac:
+            self._later = import_module("PyObjCTools.AppHelper").callAfter
+        else:
             self._ask_for_clicks()
+            thread = XThread(self._icon._display)
+            self._icon._events = thread.events
+            self._later = thread.later
 
     def run(self, begun: Callable[[], None], chosen: Callable[[Action], None]) -> None:
         self._chosen = chosen
@@ -124,7 +130,3 @@ class PystrayFace:
 
 def _always(checked: bool) -> Callable[[Any], bool]:
     return lambda _: checked
-
-
-def _now(function: Callable[..., None], *arguments: object) -> None:
-    function(*arguments)
