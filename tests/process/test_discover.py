@@ -179,6 +179,7 @@ def test_info_shows_an_installed_model_that_no_hub_has(house: House) -> None:
     assert "has no model org/none" in none.stderr
 
 
+@pytest.mark.soak
 def test_the_shell_of_the_guide_runs(house: House, tmp_path: Path) -> None:
     program = tmp_path / "bin" / "mlx-gui"
     program.parent.mkdir()

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import pytest
 from huggingface_hub import scan_cache_dir, snapshot_download
 from ollama import Client
 
@@ -167,6 +168,7 @@ def test_a_cancelled_download_leaves_nothing_unless_that_is_wanted(
         assert client.get(path).status_code == 404
 
 
+@pytest.mark.soak
 def test_what_waits_has_its_turn_in_the_order_that_is_wanted(
     tmp_path: Path, hub: HubServer
 ) -> None:

@@ -78,6 +78,7 @@ def test_the_guide_of_downloads(served: Visitor, tmp_path: Path) -> None:
     assert listed(served) == {MODEL}
 
 
+@pytest.mark.soak
 def test_the_guide_of_models_on_the_disk(served: Visitor, tmp_path: Path) -> None:
     run(served, tmp_path, f"mlx-gui pull {MODEL}")
     disk, aliases = shell("models-on-disk")
@@ -89,6 +90,7 @@ def test_the_guide_of_models_on_the_disk(served: Visitor, tmp_path: Path) -> Non
     assert [each["id"] for each in left] == ["claude-*", "gpt-4o"]
 
 
+@pytest.mark.soak
 def test_the_guide_of_making_models(served: Visitor, tmp_path: Path) -> None:
     (tmp_path / "Downloads").mkdir()
     source = checkpoint(SOURCE)

@@ -247,7 +247,9 @@ def test_no_worker_survives_its_server_and_a_restart_finds_its_state(tmp_path: P
         assert again.ask("fake/echo", "hello").status_code == 200
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)]
+)
 def test_a_signal_lets_running_answers_finish_then_exits_zero(
     tmp_path: Path, number: signal.Signals
 ) -> None:

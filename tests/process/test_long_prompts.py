@@ -23,6 +23,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "/api/chat": {"messages": MESSAGES, "stream": False, "truncate": False},
     "/api/generate": {"prompt": LONG, "stream": False, "truncate": False},
 }
+NEAREST, *OTHERS = FAMILIES
 
 
 def reloads(server: Visitor) -> list[str]:
@@ -32,7 +33,9 @@ def reloads(server: Visitor) -> list[str]:
     return [each["reason"] for each in later if each["action"] == "reload"]
 
 
-@pytest.mark.parametrize("path", FAMILIES)
+@pytest.mark.parametrize(
+    "path", [NEAREST, *(pytest.param(path, marks=pytest.mark.soak) for path in OTHERS)]
+)
 def test_a_prompt_that_is_too_long_is_answered_after_one_reload(server: Visitor, path: str) -> None:
     assert server.ask(AGENT, "Hi").status_code == 200
     assert server.row(AGENT)["context"] == 65_536
@@ -46,6 +49,7 @@ def test_a_prompt_that_is_too_long_is_answered_after_one_reload(server: Visitor,
     assert len(reloads(server)) == 1
 
 
+@pytest.mark.soak
 def test_an_answer_that_runs_goes_on_while_a_long_prompt_waits(server: Visitor) -> None:
     with server.stream(AGENT, ENDLESS) as running:
         assert "word" in running.text()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+import pytest
 
 from mlx_gui.store.samples import SAMPLES_FILE
 from mlx_gui.wire.samples import SampleSeries
@@ -43,6 +44,7 @@ def test_the_status_shows_this_machine_and_what_a_worker_takes_of_it(tmp_path: P
     assert loaded.memory.used_by_models_bytes > 0
 
 
+@pytest.mark.soak
 def test_samples_outlive_a_killed_server_and_a_damaged_file_is_begun_anew(tmp_path: Path) -> None:
     path = tmp_path / "data" / SAMPLES_FILE
     with running_server(tmp_path) as server, server.client() as client:

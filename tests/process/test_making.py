@@ -51,7 +51,7 @@ def refusal(answer: httpx.Response, code: str) -> str:
     return error["message"]
 
 
-@pytest.mark.parametrize("mode", ["copy", "link", "move"])
+@pytest.mark.parametrize("mode", ["link", "move", pytest.param("copy", marks=pytest.mark.soak)])
 def test_a_folder_is_imported_and_answers(server: Visitor, folder: Path, mode: str) -> None:
     source = folder / f"elsewhere-{mode}"
     shutil.copytree(checkpoint(SOURCE), source)
@@ -77,6 +77,7 @@ def test_a_gguf_file_becomes_a_model_that_answers(server: Visitor, folder: Path)
     assert file.exists()
 
 
+@pytest.mark.soak
 def test_a_damaged_gguf_file_leaves_nothing_behind(server: Visitor, folder: Path) -> None:
     for name, content in (
         ("short.gguf", b"GGUF"),

@@ -21,7 +21,10 @@ SEQUENCES = 32
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds anybody to it")
 
 
-@pytest.mark.parametrize("limit_mb", [300, 400, 600])
+@pytest.mark.parametrize(
+    "limit_mb",
+    [pytest.param(300, marks=pytest.mark.soak), 400, pytest.param(600, marks=pytest.mark.soak)],
+)
 def test_a_load_that_is_refused_memory_is_diagnosed_as_such(limit_mb: int, tmp_path: Path) -> None:
     folder = large_checkpoint(tmp_path / "large")
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from huggingface_hub import snapshot_download
 
 from tests.hub.server import HubServer
@@ -29,6 +30,7 @@ def test_a_question_to_a_model_that_is_not_here_brings_it(tmp_path: Path, hub: H
         assert asked.returncode == 0, problems
 
 
+@pytest.mark.soak
 def test_at_a_terminal_it_asks_first(tmp_path: Path, hub: HubServer) -> None:
     hub.add(MODEL, checkpoint("Qwen3-tiny-trained"))
     settings = settings_of(tmp_path, hub, max_context_tokens=256)

@@ -22,6 +22,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
         yield visitor
 
 
+@pytest.mark.soak
 def test_a_model_in_memory_leaves_it_and_answers_again_when_it_is_back(server: Visitor) -> None:
     server.client.put("/v1/aliases/gpt-4o", json={"model": MODEL}).raise_for_status()
     assert server.ask("gpt-4o", "Hello", max_tokens=2).status_code == 200

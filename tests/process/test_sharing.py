@@ -30,7 +30,7 @@ MODELS = ("fake/echo", "fake/slow", "fake/slow-load", "fake/second")
 TENANTS = ("ann", "ben", "cem")
 
 
-@pytest.mark.parametrize("requests", [60, pytest.param(200, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("requests", [30, pytest.param(200, marks=pytest.mark.soak)])
 def test_four_models_in_two_places_serve_three_tenants_and_lose_no_request(
     tmp_path: Path, requests: int
 ) -> None:
@@ -153,6 +153,7 @@ def test_a_model_that_can_never_fit_is_refused_at_once_with_numbers_and_what_to_
         assert plan["fits"] == "no"
 
 
+@pytest.mark.soak
 def test_a_model_whose_folder_was_removed_leaves_the_memory_with_the_next_search(
     tmp_path: Path,
 ) -> None:
@@ -174,6 +175,7 @@ def test_a_model_whose_folder_was_removed_leaves_the_memory_with_the_next_search
         assert visitor.ask("tiny/stays", "Hello", max_tokens=2).status_code == 200
 
 
+@pytest.mark.soak
 def test_a_load_of_a_model_whose_folder_is_gone_is_refused_and_found_out(tmp_path: Path) -> None:
     folder = tmp_path / "models" / "tiny"
     shutil.copytree(checkpoint("Qwen3-tiny"), folder / "stays")
@@ -193,7 +195,7 @@ def test_a_load_of_a_model_whose_folder_is_gone_is_refused_and_found_out(tmp_pat
         assert visitor.ask("tiny/stays", "Hello", max_tokens=2).status_code == 200
 
 
-@pytest.mark.parametrize("cycles", [5, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("cycles", [2, pytest.param(50, marks=pytest.mark.soak)])
 def test_unloading_a_real_model_gives_its_memory_back_each_time(
     tmp_path: Path, cycles: int
 ) -> None:
@@ -223,7 +225,7 @@ def _share(returned: dict[str, int]) -> float:
     return grown / returned["held_bytes"]
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.soak)])
 def test_kills_at_random_cost_their_own_requests_only_and_close_no_model(
     tmp_path: Path, kills: int
 ) -> None:

@@ -72,6 +72,7 @@ def is_heard(client: httpx.Client) -> bool:
     return loaded(client).get(SPEECH, {}).get("active", 0) > 0
 
 
+@pytest.mark.soak
 def test_kill_9_of_its_worker_leaves_the_others_alone_and_the_sound_is_heard_again(
     client: httpx.Client,
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_client_that_hangs_up_frees_the_engine_and_the_disk(
     assert heard(client, SHORT).json()["text"] == SHORT
 
 
+@pytest.mark.soak
 def test_a_short_recording_and_a_chat_are_not_behind_a_long_one(client: httpx.Client) -> None:
     ends: list[str] = []
 

@@ -117,6 +117,7 @@ def test_a_client_that_hangs_up_frees_the_engine_and_leaves_nothing(
     assert spoken(client, SHORT)
 
 
+@pytest.mark.soak
 def test_a_short_text_and_a_chat_are_not_behind_a_long_one(client: httpx.Client) -> None:
     ends: list[str] = []
 

@@ -33,7 +33,7 @@ LEAST_ROUNDS = 10
 
 
 @pytest.mark.parametrize(
-    ("rounds", "requests"), [(2, 80), pytest.param(20, 500, marks=pytest.mark.soak)]
+    ("rounds", "requests"), [(2, 60), pytest.param(20, 500, marks=pytest.mark.soak)]
 )
 def test_a_storm_of_hang_ups_slow_readers_and_kills_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounds: int, requests: int
@@ -103,7 +103,7 @@ def _last_line(visitor: Visitor) -> dict[str, Any]:
     return json.loads(visitor.server.log.read_text().splitlines()[-1])
 
 
-@pytest.mark.parametrize("engine", ["fake", "mlx"])
+@pytest.mark.parametrize("engine", ["fake", pytest.param("mlx", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("requests", [100, pytest.param(500, marks=pytest.mark.soak)])
 def test_a_storm_of_cancels_gives_back_every_slot_place_and_byte(
     tmp_path: Path, engine: str, requests: int

@@ -80,7 +80,10 @@ def assert_kept(old: list[tuple[object, ...]], new: list[tuple[object, ...]]) ->
     assert [row[: len(old[0])] for row in new] == old
 
 
-@pytest.mark.parametrize("revision", ["none", *REVISIONS[:-1]])
+@pytest.mark.parametrize(
+    "revision",
+    ["none", REVISIONS[-2], *(pytest.param(old, marks=pytest.mark.soak) for old in REVISIONS[:-2])],
+)
 def test_a_kill_during_the_migration_leaves_the_old_schema_or_the_new(
     revision: str, tmp_path: Path, newest: dict[str, str]
 ) -> None:
