@@ -21,13 +21,16 @@ main() {
     host_python=$(find_python)
     make_venv .venv "$host_python"
     install_pins .venv run requirements/build.txt requirements/run.txt
-    [ -z "$with_tests" ] || install_pins .venv test requirements/test.txt
+    local programs=
+    if [ -n "$with_tests" ]; then
+        # Beside the rest: they take as long.
+        programs_of_tests &
+        programs=$!
+        install_pins .venv test requirements/test.txt
+    fi
     install_package
     .venv/bin/python -m compileall -q src
-    [ -z "$with_tests" ] || need_chromium
-    [ -z "$with_tests" ] || want_ffmpeg
-    [ -z "$with_tests" ] || want_ruby
-    [ -z "$with_tests" ] || want_desktop
+    [ -z "$programs" ] || wait "$programs"
     [ -z "$with_bench" ] || make_bench "$host_python"
     [ -z "$with_bundle" ] || make_bundle "$host_python"
 }
@@ -146,33 +149,51 @@ want_openblas() {
         say "going on without OpenBLAS: models run several times slower on the CPU. On Debian and Ubuntu: apt install libopenblas0-pthread"
 }
 
+# What is missing comes in one go, or where that fails one by one.
+programs_of_tests() {
+    local missing=
+    has_chromium || missing="chromium-headless-shell fonts-dejavu-core"
+    has ffmpeg || missing="$missing ffmpeg"
+    has ruby || missing="$missing ruby"
+    has_desktop || missing="$missing xvfb dbus-daemon"
+    # shellcheck disable=SC2086
+    [ -z "$missing" ] || apt_install $missing 2>/dev/null || true
+    need_chromium
+    want_ffmpeg
+    want_ruby
+    want_desktop
+}
+
+has() { command -v "$1" >/dev/null; }
+
+has_chromium() {
+    has chromium-headless-shell || has chromium || has chromium-browser || has google-chrome ||
+        [ -d "/Applications/Google Chrome.app" ]
+}
+
+has_desktop() { [ "$(uname -s)" != Linux ] || { has Xvfb && has dbus-daemon; }; }
+
 need_chromium() {
-    local name
-    for name in chromium-headless-shell chromium chromium-browser google-chrome; do
-        if command -v "$name" >/dev/null; then return; fi
-    done
-    [ ! -d "/Applications/Google Chrome.app" ] || return 0
-    apt_install chromium-headless-shell fonts-dejavu-core ||
+    has_chromium || apt_install chromium-headless-shell fonts-dejavu-core ||
         apt_install chromium fonts-dejavu-core ||
         fail "The browser tests need Chromium or Chrome. On Debian: apt install chromium fonts-dejavu-core"
 }
 
 # Reads M4A, MP4 and WebM; the tests of these are skipped without.
 want_ffmpeg() {
-    command -v ffmpeg >/dev/null || apt_install ffmpeg ||
+    has ffmpeg || apt_install ffmpeg ||
         say "going on without ffmpeg: tests of M4A, MP4 and WebM are skipped. On Debian and Ubuntu: apt install ffmpeg"
 }
 
 # Reads the formula and the cask of Homebrew; the test that it can is skipped without.
 want_ruby() {
-    command -v ruby >/dev/null || apt_install ruby ||
+    has ruby || apt_install ruby ||
         say "going on without Ruby: Homebrew's formula is not read by it. On Debian and Ubuntu: apt install ruby"
 }
 
 # A bus and an X server, on which the tests have the tray; these are skipped without.
 want_desktop() {
-    [ "$(uname -s)" = Linux ] || return 0
-    { command -v Xvfb && command -v dbus-daemon; } >/dev/null || apt_install xvfb dbus-daemon ||
+    has_desktop || apt_install xvfb dbus-daemon ||
         say "going on without Xvfb and D-Bus: tests of the tray are skipped. On Debian and Ubuntu: apt install xvfb dbus-daemon"
 }
 
