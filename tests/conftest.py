@@ -34,6 +34,8 @@ structlog.configure(
 
 def pytest_configure() -> None:
     begin_to_share()
+    # Nearly all that comes into being while tests are collected stays.
+    gc.disable()
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -44,3 +46,4 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_finish() -> None:
     # The clients' libraries and thousands of tests stay: no collection needs to look through them.
     gc.freeze()
+    gc.enable()
