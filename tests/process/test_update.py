@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from mlx_gui.cli.update import upgrade_command
 from mlx_gui.core.errors import FetchFailed
+from mlx_gui.core.installation import upgrade_command
 from mlx_gui.package_index import newest_version
 from mlx_gui.version import __version__
 from tests.support.nursery import ran
