@@ -5,12 +5,15 @@ of its own, bounded in time and memory, and of what pip says only versions are b
 """
 
 import importlib.util
+import math
 import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -25,6 +28,19 @@ MOST_MEMORY_BYTES = 1 << 29
 _MOST_SAID_BYTES = 1 << 22
 _PIP_WAITS_S = 10
 _LOOK_S = 0.05
+_SPARE_S = 5
+_SPARE_BYTES = 1 << 28
+_BOUNDED_PIP = """\
+import resource, runpy, signal, sys
+seconds, most_bytes = map(int, sys.argv[1:3])
+signal.alarm(seconds)
+if sys.platform == "linux":
+    resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, most_bytes))
+del sys.argv[1:3]
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
+"""pip within bounds that the system holds it to when whoever asks was killed and watches no more.
+They are wider than those that are watched, which can be told of in words."""
 _LONGEST_REASON = 300
 _TOLD = re.compile(r"^Available versions: (.+)$", re.MULTILINE)
 _UNREACHED = re.compile(
@@ -34,11 +50,14 @@ _HINT = "Check the network and pip's settings (index, proxy): `pip config list` 
 
 
 def newest_version(
-    *, deadline_s: float = DEADLINE_S, most_memory_bytes: int = MOST_MEMORY_BYTES
+    *,
+    deadline_s: float = DEADLINE_S,
+    most_memory_bytes: int = MOST_MEMORY_BYTES,
+    given_up: Callable[[], bool] = lambda: False,
 ) -> Version:
     """The newest release for this machine; yanked ones and those before a release do not count.
 
-    Raises FetchFailed, with what was wrong in one sentence.
+    Raises FetchFailed, with what was wrong in one sentence; also soon after it is `given_up`.
     """
     if is_standalone() or importlib.util.find_spec("pip") is None:
         raise FetchFailed(
@@ -46,7 +65,8 @@ def newest_version(
             hint="Look where this mlx-gui came from.",
         )
     with tempfile.TemporaryDirectory(prefix="mlx-gui-update-") as folder:
-        code, said = _ask(Path(folder), deadline_s, most_memory_bytes)
+        watch = _Watch(time.monotonic() + deadline_s, most_memory_bytes, given_up)
+        code, said = _ask(Path(folder), watch)
     if code != 0:
         raise _failure(said)
     versions = [version for version in map(_version, _told(said)) if version is not None]
@@ -56,11 +76,23 @@ def newest_version(
     return max(released)
 
 
-def _ask(folder: Path, deadline_s: float, most_memory_bytes: int) -> tuple[int, str]:
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """The bounds of one pip. `ends_at_s` is of the monotonic clock."""
+
+    ends_at_s: float
+    most_memory_bytes: int
+    given_up: Callable[[], bool]
+
+
+def _ask(folder: Path, watch: _Watch) -> tuple[int, str]:
     """pip's exit code, and all that it said; `folder` is for its files."""
+    seconds = math.ceil(watch.ends_at_s - time.monotonic()) + _SPARE_S
+    bounds = [str(seconds), str(watch.most_memory_bytes + _SPARE_BYTES)]
     # -P: what lies in the folder of whoever calls is not imported. -vv: pip says why it could not
     # ask.
-    command = [sys.executable, "-P", "-m", "pip", "index", "versions", PACKAGE, "-vv"]
+    command = [sys.executable, "-P", "-c", _BOUNDED_PIP, *bounds]
+    command += ["index", "versions", PACKAGE, "-vv"]
     command += ["--disable-pip-version-check", "--no-input", "--no-color", "--retries", "1"]
     command += ["--timeout", str(_PIP_WAITS_S)]
     kept = {name: text for name, text in os.environ.items() if name != "PIP_QUIET"}
@@ -75,7 +107,7 @@ def _ask(folder: Path, deadline_s: float, most_memory_bytes: int) -> tuple[int, 
             stderr=subprocess.STDOUT,
         )
         try:
-            _watch(pip, time.monotonic() + deadline_s, most_memory_bytes)
+            _keep_within(watch, pip)
         finally:
             pip.kill()
             pip.wait()
@@ -85,22 +117,24 @@ def _ask(folder: Path, deadline_s: float, most_memory_bytes: int) -> tuple[int, 
         return pip.returncode, file.read().decode(errors="replace")
 
 
-def _watch(pip: subprocess.Popen[bytes], ends_at_s: float, most_memory_bytes: int) -> None:
+def _keep_within(watch: _Watch, pip: subprocess.Popen[bytes]) -> None:
     """Returns when it has ended. FetchFailed when it takes too long, or too much memory."""
     while True:
         try:
             pip.wait(_LOOK_S)
             return
         except subprocess.TimeoutExpired:
-            if time.monotonic() > ends_at_s:
+            if watch.given_up():
+                raise FetchFailed("The package index was not waited for.") from None
+            if time.monotonic() > watch.ends_at_s:
                 raise FetchFailed(
                     "The package index was too slow: pip had not read its answer in time.",
                     hint="Try again later.",
                 ) from None
-        if _memory_bytes(pip.pid) > most_memory_bytes:
+        if _memory_bytes(pip.pid) > watch.most_memory_bytes:
             raise FetchFailed(
                 "The package index answered more than can be read: pip took over "
-                f"{most_memory_bytes >> 20} MiB.",
+                f"{watch.most_memory_bytes >> 20} MiB.",
                 hint=_HINT,
             )
 

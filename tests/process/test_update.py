@@ -4,12 +4,14 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from mlx_gui.core.errors import FetchFailed
@@ -17,6 +19,7 @@ from mlx_gui.core.installation import upgrade_command
 from mlx_gui.package_index import newest_version
 from mlx_gui.version import __version__
 from tests.support.nursery import ran
+from tests.support.waiting import wait_until
 
 JSON_PAGE = "application/vnd.pypi.simple.v1+json"
 LOGIN = b"<!doctype html><title>Log in</title><form action='/login'>"
@@ -177,6 +180,35 @@ def test_an_answer_that_does_not_come_is_given_up(
         monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/simple")
         with pytest.raises(FetchFailed, match="too slow"):
             newest_version(deadline_s=2)
+
+
+def test_nobody_is_waited_for_whose_answer_is_not_wanted_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/simple")
+        with pytest.raises(FetchFailed, match="not waited for"):
+            newest_version(given_up=lambda: True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds the memory of a process")
+def test_an_endless_answer_ends_also_when_nobody_watches_any_more(index: Index) -> None:
+    index.endless = True
+    asking = "from mlx_gui.package_index import newest_version; newest_version()"
+    with subprocess.Popen([sys.executable, "-c", asking]) as process:
+        family = psutil.Process(process.pid)
+        wait_until(lambda: bool(family.children()), what="pip")
+        (pip,) = family.children()
+        process.kill()
+    wait_until(lambda: has_ended(pip), what="the end of pip")
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """Also when nobody has asked yet how."""
+    try:
+        return process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 @pytest.mark.parametrize(
