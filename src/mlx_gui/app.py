@@ -117,7 +117,7 @@ class Application:
         self.aliases = Aliases(store, on_change=partial(self.bus.publish, "models"))
         self.library = Library(
             store=store,
-            model_dirs=settings.view(_model_dirs),
+            model_dirs=settings.view(Config.searched_dirs),
             builtin=scripted_models() if config.engine == "fake" else (),
             supported=self._supported_model_types,
             on_change=lambda: self.boot.let_gone_leave(),
@@ -480,11 +480,5 @@ def _record_bounds(config: Config) -> Bounds:
     return Bounds(config.requests_kept, config.requests_retention_days)
 
 
-def _model_dirs(config: Config) -> tuple[Path, ...]:
-    # The fake engine shows no models of somebody who has not said that it should.
-    unasked = config.engine == "fake" and config.sources["model_dirs"] == "default"
-    return () if unasked else config.model_dirs
-
-
 def _watched_dirs(config: Config) -> tuple[Path, ...]:
-    return (config.data_dir, *_model_dirs(config))
+    return (config.data_dir, *config.searched_dirs())

@@ -108,6 +108,11 @@ class Config:
     engine: str
     sources: Mapping[str, Source]
 
+    def searched_dirs(self) -> tuple[Path, ...]:
+        """The folders whose models are shown; the fake engine shows those of nobody unasked."""
+        unasked = self.engine == "fake" and self.sources["model_dirs"] == "default"
+        return () if unasked else self.model_dirs
+
 
 @dataclass(frozen=True, slots=True)
 class SettingSources:
