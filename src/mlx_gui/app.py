@@ -56,6 +56,7 @@ from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
 from mlx_gui.control.supervision import Background, finished
+from mlx_gui.control.updates import Updates, asks_for_updates
 from mlx_gui.control.watching import FolderWatch
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.control.workers.process import WorkerObserver, WorkerProcess, WorkerSettings
@@ -76,7 +77,7 @@ from mlx_gui.store.uploads import Uploads
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import ui_build
 
-_SHOWING_SETTINGS: tuple[Topic, ...] = ("settings", "manager", "memory")
+_SHOWING_SETTINGS: tuple[Topic, ...] = ("settings", "manager", "memory", "system")
 
 
 class Application:
@@ -156,6 +157,7 @@ class Application:
         self._retention = ResponseRetention(
             store, days=lambda: self._config.responses_retention_days
         )
+        self._updates = self._look_for_updates()
         self.services = self._services(address, boot_id)
         self.asgi = Opening(self.services)
         settings.listen(self._on_settings_changed)
@@ -201,6 +203,7 @@ class Application:
                 ui_build=ui_build,
                 local_token=self.local_token,
                 logs=self._logs,
+                updates=self._updates,
             ),
             dispatch=Dispatch(self.run_loop, self.device),
             requests=self.requests,
@@ -247,6 +250,14 @@ class Application:
             folders=self.settings.view(_watched_dirs),
             reserve_bytes=lambda: self._config.disk_reserve_bytes,
             tell=self.notices.tell,
+        )
+
+    def _look_for_updates(self) -> Updates:
+        return Updates(
+            self._config.data_dir,
+            wanted=self.settings.view(asks_for_updates),
+            tell=self.notices.tell,
+            changed=partial(self.bus.publish, "system"),
         )
 
     def _follow_requests(self) -> Requests:
@@ -331,6 +342,7 @@ class Application:
         self._background.keep("trash", self.removals.run)
         self._background.keep("folders", self._watch.run)
         self._background.keep("disks", self._disks.run)
+        self._background.keep("updates", self._updates.run)
         self.jobs.begin()
 
     async def complete(self) -> None:
@@ -394,6 +406,8 @@ class Application:
             self.jobs.look_again()
         if changed("disk_reserve_bytes", "model_dirs"):
             self._background.once("disks", self._disks.look())
+        if changed("check_updates", "offline"):
+            self._background.once("updates", self._updates.look())
         if changed("download_limit_bytes"):
             self._bandwidth.share_anew()
         self.run_loop.settings_changed()

@@ -99,6 +99,7 @@ class Config:
     disk_reserve_bytes: int
     trash_retention_days: int
     offline: bool
+    check_updates: bool
     hub_endpoint: str
     hub_token: str | None
     notify_downloads: bool

@@ -42,6 +42,7 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """pip within bounds that the system holds it to when whoever asks was killed and watches no more.
 They are wider than those that are watched, which can be told of in words."""
 _LONGEST_REASON = 300
+_LONGEST_VERSION = 64
 _TOLD = re.compile(r"^Available versions: (.+)$", re.MULTILINE)
 _UNREACHED = re.compile(
     r"after connection broken by '(.+)'|^\s*Could not fetch URL \S+: (.+)$", re.M
@@ -69,7 +70,7 @@ def newest_version(
         code, said = _ask(Path(folder), watch)
     if code != 0:
         raise _failure(said)
-    versions = [version for version in map(_version, _told(said)) if version is not None]
+    versions = [version for version in map(read_version, _told(said)) if version is not None]
     released = [version for version in versions if not version.is_prerelease]
     if not released:
         raise FetchFailed(f"The package index told no version of {PACKAGE}.", hint=_HINT)
@@ -151,7 +152,10 @@ def _told(said: str) -> list[str]:
     return lines[-1].split(", ") if lines else []
 
 
-def _version(text: str) -> Version | None:
+def read_version(text: str) -> Version | None:
+    """None for what no release of ours would be called."""
+    if len(text) > _LONGEST_VERSION:
+        return None
     try:
         return Version(text)
     except InvalidVersion:

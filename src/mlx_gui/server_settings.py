@@ -392,6 +392,13 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
     ),
     Setting("offline", "switch", False, "Never reach out to the network."),
     Setting(
+        "check_updates",
+        "switch",
+        False,
+        "Ask the package index once a day, by pip and as pip is set up, whether there is a newer "
+        "version. Nothing is installed.",
+    ),
+    Setting(
         "hub_endpoint",
         "text",
         None,

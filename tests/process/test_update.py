@@ -18,8 +18,9 @@ from mlx_gui.core.errors import FetchFailed
 from mlx_gui.core.installation import upgrade_command
 from mlx_gui.package_index import newest_version
 from mlx_gui.version import __version__
+from tests.process.visitor import visited_server
 from tests.support.nursery import ran
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE_S, wait_until
 
 JSON_PAGE = "application/vnd.pypi.simple.v1+json"
 LOGIN = b"<!doctype html><title>Log in</title><form action='/login'>"
@@ -42,6 +43,7 @@ class Index:
     def __init__(self) -> None:
         self.status, self.kind, self.content = 200, JSON_PAGE, page()
         self.endless = False
+        self.asked = 0
         self.closing = threading.Event()
         index = self
 
@@ -60,6 +62,7 @@ class Index:
         return f"http://127.0.0.1:{self._server.server_port}/simple"
 
     def answer(self, to: BaseHTTPRequestHandler) -> None:
+        self.asked += 1
         to.send_response(self.status)
         to.send_header("content-type", self.kind)
         if not self.endless:
@@ -103,6 +106,7 @@ def test_only_a_release_for_this_machine_that_was_not_withdrawn_counts(index: In
         wheel("0.3.0"),
         wheel("0.4.0rc1"),
         wheel("not-a-version"),
+        wheel("9" * 4000),
         wheel("9.0.0", name="other"),
         (wheel("5.0.0"), {"yanked": "it lost data"}),
         (wheel("6.0.0"), {"requires-python": ">=9"}),
@@ -134,6 +138,54 @@ def update(
     told = ran("update", *arguments, environment=environment)
     assert told.returncode == code, told.stderr
     return told
+
+
+def test_a_server_asks_once_when_that_is_set_and_says_what_it_was_told(
+    index: Index, tmp_path: Path
+) -> None:
+    index.content = page(wheel("99.1"))
+    with visited_server(tmp_path) as server:
+
+        def known() -> dict[str, Any] | None:
+            return server.client.get("/v1/system/status").raise_for_status().json()["update"]
+
+        def set_to(wanted: bool | None) -> None:
+            body = {"settings": {"check_updates": wanted}}
+            server.client.patch("/v1/settings", json=body).raise_for_status()
+
+        assert known() is None
+        assert index.asked == 0
+        set_to(True)
+        wait_until(lambda: (known() or {})["newest"], what="the index's answer")
+        told = known()
+        assert told is not None
+        assert (told["newest"], told["newer"], told["problem"]) == ("99.1", True, None)
+        (notice,) = server.client.get("/v1/notices").json()["data"]
+        assert (notice["kind"], notice["subject"]) == ("newer_version", "99.1")
+        assert told["how"] in notice["hint"]
+        said = update(server.server.data_dir).stdout
+        assert said.startswith(f"mlx-gui 99.1 is there; this is {__version__}.\nIt comes by: ")
+        assert "The server asked the index on " in said
+        set_to(None)
+        assert known() is None
+        set_to(True)
+        assert (known() or {})["asked_at"] == told["asked_at"]
+        assert index.asked == 1
+
+
+def test_a_server_answers_and_ends_while_an_index_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{silent.getsockname()[1]}/simple")
+        silent.settimeout(DEADLINE_S)
+        with visited_server(tmp_path, settings={"check_updates": True}) as server:
+            connection, _ = silent.accept()
+            (pip,) = (each for each in server.workers() if "versions" in each.cmdline())
+            assert server.ask("fake/echo", "Hello").status_code == 200
+            assert server.server.stop() == 0
+        connection.close()
+        assert has_ended(pip)
 
 
 def test_an_index_without_a_release_of_ours_says_so(index: Index) -> None:

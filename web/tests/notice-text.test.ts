@@ -23,6 +23,12 @@ describe("what a notice says", () => {
     expect(noticeText(failed)).toBe("Failed: Download org/a. No room.");
     expect(noticeFacts(failed)).toEqual(["Make some."]);
   });
+
+  it("names a newer version, and what brings it", () => {
+    const newer = notice(1, { kind: "newer_version", subject: "1.2.0", hint: "It comes by: git pull" });
+    expect(noticeText(newer)).toBe("mlx-gui 1.2.0 is there.");
+    expect(noticeFacts(newer)).toEqual(["It comes by: git pull"]);
+  });
 });
 
 describe("why a model left", () => {

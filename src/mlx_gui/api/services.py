@@ -24,6 +24,7 @@ from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
+from mlx_gui.control.updates import Updates
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.log_tail import LogTail
@@ -72,6 +73,7 @@ class ServerParts:
     ui_build: Callable[[], str | None]
     local_token: str
     logs: LogTail
+    updates: Updates
 
     @property
     def config(self) -> Config:

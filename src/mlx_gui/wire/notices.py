@@ -12,6 +12,7 @@ NoticeKind = Literal[
     "disk_low",
     "memory_critical",
     "safe_mode",
+    "newer_version",
 ]
 
 
@@ -20,9 +21,10 @@ class NoticeBody(BaseModel):
 
     `seq` grows with everything that is told; news that say the same again renew their notice, with
     a new `seq` and a higher `count`. `subject` is what it is about: for `evicted` the model that
-    room was made for, for the others a model, the title of a job, a folder, or null. `models` have
-    left, and `client` is what the client calls itself whose request wanted the room. `reason` is
-    why, without the rest of the sentence. `undo` says whether an eviction can be taken back.
+    room was made for, for the others a model, the title of a job, a folder, a version, or null.
+    `models` have left, and `client` is what the client calls itself whose request wanted the room.
+    `reason` is why, without the rest of the sentence. `undo` says whether an eviction can be taken
+    back.
     """
 
     id: int

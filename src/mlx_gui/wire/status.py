@@ -251,8 +251,25 @@ class ServerStatus(BaseModel):
     rss_bytes: int
 
 
+class UpdateStatus(BaseModel):
+    """What the package index says of newer versions; `asked_at` is null before it was asked.
+
+    `newest` is what it has, `newer` whether this server is older, and `how` what brings that here:
+    a command, or a sentence. `problem` says why the latest question had no answer.
+    """
+
+    asked_at: str | None
+    newest: str | None
+    newer: bool
+    how: str
+    problem: str | None
+
+
 class SystemStatus(BaseModel):
-    """Server, machine, memory and versions; `device` is null until the probe has answered."""
+    """Server, machine, memory and versions; `device` is null until the probe has answered.
+
+    `update` is null unless the setting `check_updates` has the package index asked.
+    """
 
     server: ServerStatus
     machine: MachineStatus
@@ -261,6 +278,7 @@ class SystemStatus(BaseModel):
     disk: DiskStatus
     folders: list[FolderStatus]
     versions: dict[str, str]
+    update: UpdateStatus | None = None
 
 
 class HealthStatus(BaseModel):

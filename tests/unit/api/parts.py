@@ -41,6 +41,7 @@ from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
+from mlx_gui.control.updates import Updates
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.core.ask import Ask
@@ -294,6 +295,12 @@ def services(
             ui_build=lambda: None,
             local_token="secret-token",
             logs=LogTail(),
+            updates=Updates(
+                owner.config.data_dir,
+                wanted=lambda: False,
+                tell=lambda news: None,
+                changed=_do_nothing,
+            ),
         ),
         dispatch=cast(Dispatch, dispatch or ScriptedDispatch()),
         requests=requests,

@@ -14,6 +14,7 @@ from mlx_gui.api.manage.status.translate import (
     machine_status,
     manager_status,
     memory_status,
+    update_status,
 )
 from mlx_gui.api.model_view import utc_time
 from mlx_gui.api.services import Services
@@ -51,6 +52,7 @@ async def present_system(services: Services) -> SystemStatus:
         model_dirs=[str(folder) for folder in config.model_dirs],
         rss_bytes=process_rss_bytes(os.getpid()),
     )
+    update = services.server.updates.state
     folders = await asyncio.to_thread(folder_statuses, config.data_dir, config.model_dirs)
     return SystemStatus(
         server=server,
@@ -64,6 +66,7 @@ async def present_system(services: Services) -> SystemStatus:
             "python": platform.python_version(),
             **(facts.versions if facts else {}),
         },
+        update=update and update_status(update),
     )
 
 

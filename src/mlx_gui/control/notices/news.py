@@ -17,6 +17,7 @@ NewsKind = Literal[
     "disk_low",
     "memory_critical",
     "safe_mode",
+    "newer_version",
 ]
 NewsLevel = Literal["info", "warning", "error"]
 
@@ -118,3 +119,14 @@ def low_disk(folder: str, *, free_bytes: int, reserve_bytes: int) -> News:
 def safe_mode_news(reason: str) -> News:
     """That the server loads nothing by itself."""
     return News("safe_mode", "warning", reason, hint="Leave safe mode once the cause is mended.")
+
+
+def newer_version(version: str, *, installed: str, how: str) -> News:
+    """That the package index has a newer mlx-gui than this one."""
+    return News(
+        "newer_version",
+        "info",
+        f"mlx-gui {version} is there; this is {installed}.",
+        subject=version,
+        hint=f"It comes by: {how}",
+    )

@@ -4706,9 +4706,10 @@ export interface components {
          *
          *     `seq` grows with everything that is told; news that say the same again renew their notice, with
          *     a new `seq` and a higher `count`. `subject` is what it is about: for `evicted` the model that
-         *     room was made for, for the others a model, the title of a job, a folder, or null. `models` have
-         *     left, and `client` is what the client calls itself whose request wanted the room. `reason` is
-         *     why, without the rest of the sentence. `undo` says whether an eviction can be taken back.
+         *     room was made for, for the others a model, the title of a job, a folder, a version, or null.
+         *     `models` have left, and `client` is what the client calls itself whose request wanted the room.
+         *     `reason` is why, without the rest of the sentence. `undo` says whether an eviction can be taken
+         *     back.
          */
         NoticeBody: {
             /** Id */
@@ -4721,7 +4722,7 @@ export interface components {
              * Kind
              * @enum {string}
              */
-            kind: "evicted" | "model_failed" | "job_failed" | "job_paused" | "disk_low" | "memory_critical" | "safe_mode";
+            kind: "evicted" | "model_failed" | "job_failed" | "job_paused" | "disk_low" | "memory_critical" | "safe_mode" | "newer_version";
             /**
              * Level
              * @enum {string}
@@ -6563,6 +6564,8 @@ export interface components {
         /**
          * SystemStatus
          * @description Server, machine, memory and versions; `device` is null until the probe has answered.
+         *
+         *     `update` is null unless the setting `check_updates` has the package index asked.
          */
         SystemStatus: {
             server: components["schemas"]["ServerStatus"];
@@ -6576,6 +6579,7 @@ export interface components {
             versions: {
                 [key: string]: string;
             };
+            update?: components["schemas"]["UpdateStatus"] | null;
         };
         /**
          * TextBlock
@@ -6995,6 +6999,25 @@ export interface components {
             error: components["schemas"]["ErrorBody"] | null;
             returned?: components["schemas"]["MemoryReturnedBody"] | null;
             left?: components["schemas"]["LeftBody"] | null;
+        };
+        /**
+         * UpdateStatus
+         * @description What the package index says of newer versions; `asked_at` is null before it was asked.
+         *
+         *     `newest` is what it has, `newer` whether this server is older, and `how` what brings that here:
+         *     a command, or a sentence. `problem` says why the latest question had no answer.
+         */
+        UpdateStatus: {
+            /** Asked At */
+            asked_at: string | null;
+            /** Newest */
+            newest: string | null;
+            /** Newer */
+            newer: boolean;
+            /** How */
+            how: string;
+            /** Problem */
+            problem: string | null;
         };
         /**
          * VariantBody

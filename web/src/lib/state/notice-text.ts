@@ -26,6 +26,8 @@ export function noticeText(notice: Notice): string {
       return t.notices.memoryCritical;
     case "safe_mode":
       return message;
+    case "newer_version":
+      return t.notices.newerVersion(subject ?? "");
   }
 }
 
@@ -35,7 +37,7 @@ export function noticeFacts(notice: Notice): string[] {
   return [
     kind === "evicted" && client ? t.notices.askedBy(client) : "",
     (kind === "evicted" && subject !== null) || kind === "disk_low" ? (reason ?? "") : "",
-    kind === "job_failed" || kind === "job_paused" ? (hint ?? "") : "",
+    kind === "job_failed" || kind === "job_paused" || kind === "newer_version" ? (hint ?? "") : "",
     count > 1 ? t.notices.times(count) : "",
   ].filter(Boolean);
 }

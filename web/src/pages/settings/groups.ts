@@ -18,6 +18,7 @@ const NAMES: readonly (readonly [Section, readonly string[]])[] = [
       "allowed_origins",
       "trusted_proxies",
       "offline",
+      "check_updates",
       "log_level",
       "log_file",
       "notify_downloads",

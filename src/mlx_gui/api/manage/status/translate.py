@@ -16,6 +16,7 @@ from mlx_gui.api.model_view import (
 from mlx_gui.control.machine.budget import Budget
 from mlx_gui.control.machine.reading import MachineIdentity, MemoryReading, Pressure
 from mlx_gui.control.residency.views import Left, ResidencySnapshot, ResidentView
+from mlx_gui.control.updates import UpdateState
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.wire.models import MemoryUseBody
 from mlx_gui.wire.status import (
@@ -33,6 +34,7 @@ from mlx_gui.wire.status import (
     MemoryStatus,
     QueuedRequest,
     UnloadedModel,
+    UpdateStatus,
     WaitingModel,
 )
 
@@ -114,6 +116,17 @@ def device_status(facts: DeviceFacts) -> DeviceStatus:
         memory_bytes=facts.memory_bytes,
         working_set_bytes=facts.working_set_bytes,
         blas=facts.blas.library if facts.blas else None,
+    )
+
+
+def update_status(state: UpdateState) -> UpdateStatus:
+    """What is known of newer versions."""
+    return UpdateStatus(
+        asked_at=utc_time(state.asked_at),
+        newest=state.newest,
+        newer=state.newer,
+        how=state.how,
+        problem=state.problem,
     )
 
 

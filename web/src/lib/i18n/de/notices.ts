@@ -20,6 +20,7 @@ export const notices: typeof english = {
     diskLow: (folder) => `Die Platte von ${folder} ist fast voll.`,
     memoryCritical:
       "Der Speicher dieser Maschine ist fast voll. Ruhende Modelle werden entladen, und keines wird geladen.",
+    newerVersion: (version) => `mlx-gui ${version} ist da.`,
     times: (count) => `${number(count)}-mal`,
     comeBack: (names) => `${listed(names)} wird wieder geladen.`,
     notUndone: (reason) => `Nicht zurückgenommen: ${reason}`,

@@ -21,6 +21,7 @@ export const notices = {
     diskLow: (folder: string) => `The disk of ${folder} is nearly full.`,
     memoryCritical:
       "The memory of this machine is nearly full. Idle models are unloaded, and none is loaded.",
+    newerVersion: (version: string) => `mlx-gui ${version} is there.`,
     times: (count: number) => `${number(count)} times`,
     comeBack: (names: readonly string[]) => `Loading ${listed(names)} again.`,
     notUndone: (reason: string) => `Not taken back: ${reason}`,
