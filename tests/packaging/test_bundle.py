@@ -16,13 +16,12 @@ import psutil
 import pytest
 
 from mlx_gui.catalog.starters import EMBEDDED
-from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
 from scripts.bundle.__main__ import size_bytes
+from tests.support.installed import DEADLINE_S, Running, running_program
 from tests.support.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 BUILT = ROOT / "dist" / "mlx-gui"
-DEADLINE_S = 180.0
 BARE = {"PATH": "/usr/bin:/bin"}
 LEFT_OUT = ("cv2", "datasets", "pandas", "pip", "pyarrow", "scipy", "torch")
 
@@ -38,44 +37,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return shutil.copytree(BUILT, tmp_path_factory.mktemp("some where") / "mlx-gui", symlinks=True)
 
 
-class Running:
-    """The app as a server of `data_dir`; `began_s` is when it was started."""
-
-    def __init__(self, program: Path, data_dir: Path, log: Path) -> None:
-        self.began_s = time.monotonic()
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(
-                [program, "start", "--starter", "--port", "0", "--data-dir", data_dir],
-                env=BARE,
-                cwd=data_dir.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        self._file = data_dir / RUNTIME_FILE
-
-    def client(self) -> httpx.Client:
-        """Once it answers."""
-        wait_until(self._published, what="the server", deadline_s=DEADLINE_S)
-        runtime = msgspec.json.decode(self._file.read_bytes(), type=Runtime)
-        return httpx.Client(base_url=runtime.address, timeout=DEADLINE_S, trust_env=False)
-
-    def _published(self) -> bool:
-        assert self.process.poll() is None
-        return self._file.exists()
-
-
 @pytest.fixture
 def running(app: Path, tmp_path: Path) -> Iterator[Running]:
-    running = Running(app / "mlx-gui", tmp_path / "data", tmp_path / "log")
-    try:
+    asked = [app / "mlx-gui", "start", "--starter"]
+    with running_program(asked, tmp_path, environment=BARE) as running:
         yield running
-        running.process.send_signal(signal.SIGTERM)
-        assert running.process.wait(DEADLINE_S) == 0
-    finally:
-        running.process.kill()
-        running.process.wait()
-        print((tmp_path / "log").read_text(errors="replace"))
 
 
 def test_it_answers_by_its_starter_and_survives_the_death_of_a_worker(
@@ -113,9 +79,36 @@ def test_one_that_is_moved_while_it_runs_says_so_and_goes_on_when_it_is_back(
             refused = ask(client)
         finally:
             elsewhere.rename(app)
-        assert refused.status_code == 500
-        assert "was moved or removed" in refused.json()["error"]["hint"]
+        assert_gone(refused)
         assert answer(client)
+
+
+def test_the_very_first_request_to_one_that_was_moved_is_told_so_too(
+    app: Path, running: Running
+) -> None:
+    with running.client() as client:
+        wait_until(lambda: is_ready(client), what="the start", deadline_s=DEADLINE_S)
+        wait_until(lambda: installed(client), what="the starter", deadline_s=DEADLINE_S)
+        elsewhere = app.with_name("moved")
+        app.rename(elsewhere)
+        try:
+            assert_gone(ask(client))
+            assert client.get("/health").status_code == 200
+        finally:
+            elsewhere.rename(app)
+        assert answer(client)
+
+
+def assert_gone(refused: httpx.Response) -> None:
+    assert refused.status_code == 503
+    error = refused.json()["error"]
+    assert error["code"] == "program_gone"
+    assert "was moved or removed" in error["message"]
+    assert error["hint"]
+
+
+def is_ready(client: httpx.Client) -> bool:
+    return client.get("/ready").status_code == 200
 
 
 def test_a_command_says_what_is_inside(app: Path, tmp_path: Path) -> None:

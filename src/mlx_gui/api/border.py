@@ -20,6 +20,7 @@ from mlx_gui.api.notices import (
 )
 from mlx_gui.api.visitor import let_read, visitor_of
 from mlx_gui.core.errors import InternalError
+from mlx_gui.core.program import explained
 
 REQUEST_ID_HEADER = "x-request-id"
 _ANTHROPICS_REQUEST_ID_HEADER = "request-id"
@@ -81,7 +82,8 @@ class Border:
                         "The server failed to answer this request.",
                         hint="The server's log has the reason under this request id.",
                     )
-                    await self._errors.response(scope, error)(scope, receive, send_with_id)
+                    answer = self._errors.response(scope, explained(error))
+                    await answer(scope, receive, send_with_id)
             tell()
 
 

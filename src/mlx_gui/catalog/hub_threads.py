@@ -13,6 +13,7 @@ from mlx_gui.core.errors import (
     MlxGuiError,
     ShuttingDown,
 )
+from mlx_gui.core.program import explained
 
 T = TypeVar("T")
 
@@ -72,7 +73,7 @@ def _begun(work: Callable[[], T]) -> Future[T]:
             outcome.set_result(found)
         finally:
             if not outcome.done():
-                outcome.set_exception(InternalError("A question to the hub failed."))
+                outcome.set_exception(explained(InternalError("A question to the hub failed.")))
 
     outcome.set_running_or_notify_cancel()
     Thread(target=run, name="hub", daemon=True).start()

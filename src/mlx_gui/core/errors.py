@@ -30,6 +30,7 @@
     ├── FetchFailed 502
     │   ├── HubAnswer
     │   └── HubUnreachable
+    ├── ProgramGone 503
     ├── InsufficientMemory 503
     │   └── ModelTooLarge 507
     ├── NotReady 503
@@ -292,6 +293,13 @@ class InternalError(MlxGuiError):
 
     code = "internal_error"
     status = 500
+
+
+class ProgramGone(MlxGuiError):
+    """What mlx-gui is made of was moved, removed or replaced while the server runs."""
+
+    code = "program_gone"
+    status = 503
 
 
 class FetchFailed(MlxGuiError):

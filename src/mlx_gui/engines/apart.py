@@ -15,6 +15,7 @@ from contextlib import suppress
 import psutil
 
 from mlx_gui.core.errors import WorkerFailed
+from mlx_gui.core.program import explained
 from mlx_gui.ipc.spawn import ApartRole, child_argv
 
 HEADER = struct.Struct(">cQ")
@@ -54,7 +55,7 @@ class ApartProcess:
 
     @classmethod
     def start(cls, role: ApartRole, *, memory_bytes: int) -> "ApartProcess":
-        """One that is ready. Raises WorkerFailed."""
+        """One that is ready. Raises WorkerFailed and ProgramGone."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
@@ -70,10 +71,11 @@ class ApartProcess:
         except (OSError, TooMuch) as problem:
             # A process that is there sees the end of its channel.
             ours.close()
-            raise WorkerFailed(
+            failure = WorkerFailed(
                 f"No process for the {role} could be started: {problem}",
                 hint="Send the request again.",
-            ) from problem
+            )
+            raise explained(failure) from problem
         return started
 
     def ask(

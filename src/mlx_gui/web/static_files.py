@@ -13,6 +13,8 @@ from starlette.routing import Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlx_gui.core.program import why_gone
+
 STATIC_FOLDER = Path(__file__).parent / "static"
 
 COMMON_HEADERS = {
@@ -108,6 +110,8 @@ class BuiltFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if not self._index.is_file():
+            if (why := why_gone()) is not None:
+                return PlainTextResponse(" ".join(why) + "\n", status_code=503)
             return HTMLResponse(NOT_BUILT, status_code=503)
         named = "." in path.removeprefix(".") and not path.startswith(PAGES_OF_NAMES)
         if self._fallback and not named:

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, WorkerOutOfMemory
 from mlx_gui.core.generation import Failed
+from mlx_gui.core.program import explained
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import Output, RequestEvents
 from mlx_gui.ipc.output import print_fault
@@ -33,9 +34,11 @@ def _explained(error: Exception) -> MlxGuiError:
             "The worker had no memory left to process the request.",
             hint="Send a shorter one, or try again when fewer are under way.",
         )
-    return InternalError(
-        f"The worker could not process the request: {type(error).__name__}.",
-        hint="The server's log has the details.",
+    return explained(
+        InternalError(
+            f"The worker could not process the request: {type(error).__name__}.",
+            hint="The server's log has the details.",
+        )
     )
 
 

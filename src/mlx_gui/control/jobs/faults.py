@@ -1,6 +1,7 @@
 """What is told of a job whose work has failed."""
 
 from mlx_gui.core.errors import ErrorInfo, InternalError, MlxGuiError, StoreUnavailable
+from mlx_gui.core.program import explained
 from mlx_gui.store.errors import StoreError
 
 
@@ -15,4 +16,4 @@ def error_of(fault: BaseException | None) -> ErrorInfo:
         return fault.info()
     if isinstance(fault, StoreError):
         return ErrorInfo(StoreUnavailable.code, fault.message, fault.hint)
-    return ErrorInfo(InternalError.code, "The job failed by a fault of the server; see its log.")
+    return explained(InternalError("The job failed by a fault of the server; see its log.")).info()

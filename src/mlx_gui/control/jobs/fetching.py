@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from mlx_gui.control.jobs.bandwidth import Bandwidth
-from mlx_gui.core.errors import WorkerFailed, from_info
+from mlx_gui.core.errors import MlxGuiError, WorkerFailed, from_info
 from mlx_gui.core.fetching import FetchOrder, FetchState
+from mlx_gui.core.program import explained
 from mlx_gui.ipc.child import Child
 from mlx_gui.ipc.messages import (
     PROTOCOL_VERSION,
@@ -34,7 +35,7 @@ _ETA_AFTER_S = 5.0
 class _Died(Exception):
     """A child has ended with its work undone; `killed` says that it was not at fault."""
 
-    def __init__(self, failure: WorkerFailed, *, killed: bool) -> None:
+    def __init__(self, failure: MlxGuiError, *, killed: bool) -> None:
         super().__init__(failure.message)
         self.failure = failure
         self.killed = killed
@@ -49,7 +50,7 @@ async def fetch(
     """Returns when all files of `order` are there. Cancelling ends the child, which keeps its own.
 
     A child that dies is replaced, unless none of the last few has brought anything; of those that
-    somebody has killed it takes many. Raises what the fetch raises, and WorkerFailed.
+    somebody has killed it takes many. Raises what the fetch raises, WorkerFailed and ProgramGone.
     """
     in_vain = 0.0
     while True:
@@ -80,7 +81,8 @@ async def _fetch_once(
     try:
         child = await Child.start("fetch", StartFetch(PROTOCOL_VERSION, order), environment)
     except OSError as problem:
-        raise WorkerFailed(f"The process that fetches cannot be started: {problem}") from problem
+        failure = WorkerFailed(f"The process that fetches cannot be started: {problem}")
+        raise explained(failure) from problem
     done = False
     try:
         with bandwidth.shared(lambda share_bytes: child.send(FetchLimit(share_bytes))):
@@ -97,7 +99,7 @@ async def _fetch_once(
     finally:
         exit_ = await child.stop(ask_s=_STOP_ASK_S, terminate_s=_STOP_TERMINATE_S)
     if not done:
-        failure = WorkerFailed(f"The process that fetches {exit_.reason}.")
+        failure = explained(WorkerFailed(f"The process that fetches {exit_.reason}."))
         raise _Died(failure, killed=exit_.cause == "killed")
 
 

@@ -35,6 +35,7 @@ from mlx_gui.control.workers.process import WorkerProcess
 from mlx_gui.core.errors import InternalError, LoadFailed, LoadTimeout, MlxGuiError, QueueTimeout
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
+from mlx_gui.core.program import explained
 from mlx_gui.core.setting_row import ModelSettings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
@@ -346,7 +347,7 @@ class Loading:
         """After a fault of ours: nobody may wait for a load that could not even be begun."""
         for entry in self._models.entries.values():
             if entry.worker is None and entry.asked_for:
-                entry.fail_waiting(InternalError("The model could not be loaded."))
+                entry.fail_waiting(explained(InternalError("The model could not be loaded.")))
 
 
 def waited_too_long(what: str, entry: Entry, waited_s: float) -> QueueTimeout:

@@ -41,6 +41,7 @@ from mlx_gui.core.errors import Cancelled, ErrorInfo, InternalError, MlxGuiError
 from mlx_gui.core.generation import Event, Failed, Usage
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan, PolicyDecision
+from mlx_gui.core.program import explained
 from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.ipc.messages import Pong
 
@@ -355,7 +356,9 @@ class RunLoop:
                 resolve(handled, None)
             finally:
                 # Whatever else was raised goes to the guard of `run`; nobody may wait for ever.
-                reject(handled, InternalError("The request could not be accepted."))
+                if not handled.done():
+                    unforeseen = InternalError("The request could not be accepted.")
+                    reject(handled, explained(unforeseen))
 
         self._inbox.put_nowait(handle)
         await handled

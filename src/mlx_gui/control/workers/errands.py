@@ -5,6 +5,7 @@ from typing import Literal
 
 from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.errors import WorkerFailed, WorkerOutOfMemory, from_info
+from mlx_gui.core.program import explained
 from mlx_gui.ipc.child import Child
 from mlx_gui.ipc.messages import (
     PROTOCOL_VERSION,
@@ -31,7 +32,7 @@ async def run_errand(
     """The errand's result as JSON. Cancelling ends the child.
 
     Raises the errand's own error, or WorkerFailed when its process ended without a result, as
-    WorkerOutOfMemory where that was why.
+    WorkerOutOfMemory or ProgramGone where that was why.
     """
     start = StartErrand(
         PROTOCOL_VERSION, errand, settings.blas, settings.cache_dir, dict(arguments)
@@ -39,7 +40,8 @@ async def run_errand(
     try:
         child = await Child.start("errand", start, settings.environment)
     except OSError as problem:
-        raise WorkerFailed(f"The errand {errand} could not be started: {problem}") from problem
+        failure = WorkerFailed(f"The errand {errand} could not be started: {problem}")
+        raise explained(failure) from problem
     result: bytes | None = None
     try:
         async for message in child.messages():
@@ -56,5 +58,5 @@ async def run_errand(
         exit_ = await child.stop(ask_s=_STOP_ASK_S, terminate_s=_STOP_TERMINATE_S)
     if result is None:
         failure = WorkerOutOfMemory if exit_.cause == "out_of_memory" else WorkerFailed
-        raise failure(f"The process of the errand {errand} {exit_.reason}.")
+        raise explained(failure(f"The process of the errand {errand} {exit_.reason}."))
     return result

@@ -19,6 +19,7 @@ from mlx_gui.core.errors import (
     ErrorInfo,
     LoadFailed,
     MlxGuiError,
+    ProgramGone,
     WorkerFailed,
     WorkerOutOfMemory,
     from_info,
@@ -33,7 +34,7 @@ from mlx_gui.core.generation import (
     Usage,
 )
 from mlx_gui.core.model import LoadSpec, MemoryUse
-from mlx_gui.core.program import why_not_started
+from mlx_gui.core.program import explained
 from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.ipc.child import Child, ChildExit
 from mlx_gui.ipc.messages import (
@@ -223,7 +224,7 @@ class WorkerProcess:
         living = asyncio.create_task(self._converse(), name=f"talk-{self.spec.model_id}")
         await asyncio.wait((living,))
         fault = living.exception()
-        if fault is not None and not isinstance(fault, LoadFailed):
+        if fault is not None and not isinstance(fault, LoadFailed | ProgramGone):
             log.error("worker_unattended", model=self.spec.model_id, exc_info=fault)
             await self._kill()
         error = self._explain_exit(fault)
@@ -254,15 +255,17 @@ class WorkerProcess:
         return self._child
 
     async def _converse(self) -> None:
-        """Start the child, and talk to it until it has ended. Raises LoadFailed, and any fault."""
+        """Start the child, and talk to it until it has ended.
+
+        Raises LoadFailed, ProgramGone, and any fault.
+        """
         spare = self._child is not None
         while True:
             try:
                 child = self._child = await self._started()
             except OSError as problem:
-                raise LoadFailed(
-                    f"No worker could be started for {self.spec.model_id}: {problem}",
-                    hint=why_not_started(),
+                raise explained(
+                    LoadFailed(f"No worker could be started for {self.spec.model_id}: {problem}")
                 ) from problem
             await self._talk(child)
             if not spare or not self._died_unused():
@@ -407,7 +410,7 @@ class WorkerProcess:
         """The error of an exit that nobody asked for; None otherwise. `fault` is our own."""
         if self._start_error is not None:
             return from_info(self._start_error)
-        if isinstance(fault, LoadFailed):
+        if isinstance(fault, LoadFailed | ProgramGone):
             return fault
         name = self.spec.model_id
         if fault is not None and not self._stop_requested.is_set():
@@ -440,10 +443,11 @@ class WorkerProcess:
                 hint="Unload other models, or give this one a shorter context.",
             )
         if self.ready is None and self.exit.cause != "killed":
-            return LoadFailed(
+            failure = LoadFailed(
                 f"Loading {name} failed: its worker {self.exit.reason}.",
                 hint="The server's log has the worker's last lines.",
             )
+            return explained(failure)
         return WorkerFailed(
             f"The worker of {name} {self.exit.reason}.",
             hint="The next request loads the model again.",
