@@ -81,6 +81,7 @@ list_contents() {
         --no-deps --only-binary :all: --requirement requirements/release.txt
     run "$work/sbom/bin/cyclonedx-py" environment "$work/env/bin/python" --pyproject pyproject.toml \
         --output-reproducible --output-format JSON --output-file "dist/mlx_gui-$version.cdx.json"
+    run "$python" -m scripts.releasing listed "dist/mlx_gui-$version.cdx.json"
 }
 
 run() {

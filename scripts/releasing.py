@@ -5,22 +5,29 @@ python -m scripts.releasing prepare VERSION    writes it, and gives the changelo
 python -m scripts.releasing is VERSION         refuses a tree of another version
 python -m scripts.releasing notes VERSION      prints that section
 python -m scripts.releasing same ONE TWO       refuses folders whose files differ
+python -m scripts.releasing listed FILE        refuses a list of contents that lacks a pin
 python -m scripts.releasing sums FOLDER        writes SHA256SUMS there
 """
 
 import hashlib
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 ROOT = Path(__file__).parents[1]
 SUMS = "SHA256SUMS"
 _VERSION_FILE = Path("src/mlx_gui/version.py")
 _CHANGELOG = Path("CHANGELOG.md")
+_PINS = Path("requirements/run.txt")
+_PLACE = re.compile(r"file:/|(?<![\w.:/-])/(?:home|root|Users|private|tmp|var|builds?|work)/")
 _UNRELEASED = "## [Unreleased]\n"
 
 
@@ -84,6 +91,43 @@ def same(one: Path, two: Path) -> None:
         raise Refused(f"Two builds differ in {', '.join(dict.fromkeys(different))}.")
 
 
+def listed(file: Path, *, root: Path = ROOT) -> None:
+    """Refuses a list of CycloneDX that lacks a pin of this system, or names a place of it.
+
+    Each package must be there with version, address (purl) and licence.
+    """
+    text = file.read_text()
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except ValueError:
+        raise Refused(f"{file.name} is no JSON.") from None
+    if found.get("bomFormat") != "CycloneDX":
+        raise Refused(f"{file.name} is no list of CycloneDX.")
+    components = {canonicalize_name(each["name"]): each for each in found.get("components", [])}
+    for name, version in _pins(root).items():
+        component = components.get(name, {})
+        if component.get("version") != version:
+            there = component.get("version", "not there")
+            raise Refused(f"{file.name} should have {name} {version}, which is {there}.")
+        lacking = [field for field in ("purl", "licenses") if not component.get(field)]
+        if lacking:
+            raise Refused(f"{file.name} has no {' and no '.join(lacking)} of {name}.")
+    if place := _PLACE.search(text):
+        line = text.count("\n", 0, place.start()) + 1
+        raise Refused(f"{file.name} names a place of this machine in line {line}.")
+
+
+def _pins(root: Path) -> dict[str, str]:
+    """The version of each pinned package that this system gets."""
+    lines = re.findall(r"^[\w.-]+==[^\\\n]+", (root / _PINS).read_text(), re.MULTILINE)
+    pins = [Requirement(line) for line in lines]
+    return {
+        canonicalize_name(pin.name): str(pin.specifier).removeprefix("==")
+        for pin in pins
+        if pin.marker is None or pin.marker.evaluate()
+    }
+
+
 def sums(folder: Path) -> str:
     """Digests of the files that lie in `folder` itself, as `sha256sum --check` reads them."""
     found = digests(folder)
@@ -123,6 +167,7 @@ def main() -> int:
         "is": is_version,
         "notes": lambda version: print(notes(version), end=""),
         "same": lambda one, two: same(Path(one), Path(two)),
+        "listed": lambda file: listed(Path(file)),
         "sums": lambda folder: _write(Path(folder, SUMS), sums(Path(folder))),
     }
     try:

@@ -1,6 +1,7 @@
 """What makes a release: the script, the changelog's section, formula and cask, the workflows."""
 
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ import yaml
 
 from mlx_gui.version import __version__
 from scripts.homebrew import cask, formula
-from scripts.releasing import Refused, check, is_version, notes, prepare, same, sums
+from scripts.releasing import Refused, check, is_version, listed, notes, prepare, same, sums
 
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -89,6 +90,53 @@ def test_builds_that_differ_are_refused_by_name(tmp_path: Path) -> None:
         same(tmp_path / "one", tmp_path / "two")
     with pytest.raises(Refused, match="nothing in"):
         same(tmp_path / "none", tmp_path / "none")
+
+
+def package(name: str, **fields: Any) -> dict[str, Any]:
+    purl = f"pkg:pypi/{name}@1.0"
+    licences = [{"license": {"id": "MIT"}}]
+    return {"name": name, "version": "1.0", "purl": purl, "licenses": licences, **fields}
+
+
+def write_list(tree: Path, *components: dict[str, Any], form: str = "CycloneDX") -> Path:
+    """A list of contents, in a tree that pins two packages, one of them for another system."""
+    (tree / "requirements").mkdir()
+    pins = "some-thing==1.0 \\\n    --hash=sha256:0\nother==2 ; sys_platform == 'none' \\\n"
+    (tree / "requirements" / "run.txt").write_text(pins)
+    file = tree / "list.json"
+    file.write_text(json.dumps({"bomFormat": form, "components": components}, indent=1))
+    return file
+
+
+def test_a_list_of_all_that_is_inside_passes(tree: Path) -> None:
+    listed(write_list(tree, package("Some_Thing"), package("more")), root=tree)
+
+
+@pytest.mark.parametrize(
+    ("components", "because"),
+    [
+        ([], "should have some-thing 1.0, which is not there"),
+        ([package("some-thing", version="1.1")], "should have some-thing 1.0, which is 1.1"),
+        ([package("some-thing", licenses=[])], "has no licenses of some-thing"),
+        ([package("some-thing", purl="", licenses=[])], "no purl and no licenses of some-thing"),
+        ([package("some-thing"), package("a", url="file:/x")], "names a place of this machine"),
+        ([package("some-thing"), package("a", path="/tmp/me")], "names a place of this machine"),
+    ],
+)
+def test_a_list_that_lacks_something_or_says_too_much_is_refused(
+    tree: Path, components: list[dict[str, Any]], because: str
+) -> None:
+    with pytest.raises(Refused, match=because):
+        listed(write_list(tree, *components), root=tree)
+
+
+def test_what_is_no_such_list_is_refused(tree: Path) -> None:
+    file = write_list(tree, form="SPDX")
+    with pytest.raises(Refused, match="no list of CycloneDX"):
+        listed(file, root=tree)
+    file.write_text("{")
+    with pytest.raises(Refused, match="no JSON"):
+        listed(file, root=tree)
 
 
 def test_checksums_are_read_by_the_tool_for_them(tmp_path: Path) -> None:
