@@ -28,7 +28,7 @@ compile --group release --constraint requirements/run.txt --constraint requireme
 # The servers to compare with are measured as they are installed: with all that they name.
 compile --no-config --group bench --constraint requirements/run.txt --constraint requirements/test.txt \
     --output-file requirements/bench.txt
-compile --group bundle --extra tray --constraint requirements/run.txt --constraint requirements/test.txt \
+compile pyproject.toml --group bundle --extra tray --constraint requirements/run.txt --constraint requirements/test.txt \
     --output-file requirements/bundle.txt
 build_requires | compile - --constraint requirements/run.txt --constraint requirements/test.txt \
     --output-file requirements/build.txt
