@@ -50,7 +50,7 @@ ROWS = (
     Row("a path that is not served", "not_found", 404, lambda c: c.post("/api/create")),
     Row("a wrong method", "method_not_allowed", 405, lambda c: c.get("/api/chat"), hint="POST"),
     Row("no JSON", "invalid_request", 400, raw(b"model=fake/echo"), hint="JSON"),
-    Row("half a surrogate pair", "invalid_request", 400, raw(b'{"model": "\\ud800"}')),
+    Row("half a surrogate pair", "model_not_found", 404, raw(b'{"model": "\\ud800"}'), "\ufffd"),
     Row("a deep pit", "invalid_request", 400, raw(b"[" * 100_000)),
     Row("a picture", "capability_missing", 400, generate(images=["aGk="]), hint="pictures"),
     Row("a value out of bounds", "invalid_request", 400, chat(top_logprobs=21), "0 and 20"),

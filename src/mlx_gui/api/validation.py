@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
-from typing import Any, cast
+from typing import Any, ClassVar, Literal, cast
 
 import msgspec
 from fastapi import Request, Response
@@ -13,17 +13,27 @@ from starlette.requests import ClientDisconnect
 
 from mlx_gui.api.bodies import aside_of, check_shape, decode, is_large, note_large
 from mlx_gui.api.intake import JSON, UNREAD, Intake
+from mlx_gui.api.surrogates import Half, first_half, without_halves
 from mlx_gui.core.errors import Cancelled, InvalidRequest
 
 _Make = Callable[[Any], tuple[Any, list[dict[str, Any]]]]
 """What validates a body: the value that the route takes, and pydantic's problems with it."""
+
+Halves = Literal["refused", "replaced"]
+"""What becomes of half a surrogate pair."""
 
 MAX_DEPTH = 128
 EXPLAINED = "explained"
 """The type of a problem whose message says all; the refused value is not added to it."""
 _SMALLEST, _LARGEST = -(2**63), 2**64 - 1
 _HINT = "/docs describes the fields of this request."
+_JSON_HINT = "Send one UTF-8 JSON object; NaN and Infinity are not JSON."
+_HALF_HINT = (
+    "Cut texts between characters, UTF-8 has no halves of them. "
+    "JavaScript: send text.toWellFormed()."
+)
 _LONGEST_SHOWN_VALUE = 40
+_LONGEST_PATH = 200
 _PREDICATES = {
     "missing": "is required",
     "model_type": "should be an object",
@@ -38,6 +48,8 @@ class StrictJsonRoute(APIRoute):
     A large one is parsed and validated aside.
     """
 
+    halves: ClassVar[Halves] = "refused"
+
     @property
     def intake(self) -> Intake:
         """What it takes of bodies."""
@@ -51,38 +63,34 @@ class StrictJsonRoute(APIRoute):
         async def handle_strictly(request: Request) -> Response:
             strict = _StrictJsonRequest(request.scope, request.receive)
             if make is not None:
-                await strict.read_if_large(make)
+                await strict.read(make, halves=self.halves)
             return await handle(strict)
 
         return handle_strictly
 
 
-def parse_json(body: bytes) -> Any:
-    """The value of `body`. Raises json.JSONDecodeError, which FastAPI knows, with the reason.
+def parse_json(body: bytes, *, halves: Halves = "refused") -> Any:
+    """The value of `body`. Raises InvalidRequest with the reason.
 
     What it returns can be encoded again, as JSON and for a worker: no number is beyond 64 bits,
     no text holds half a surrogate pair, nothing is deeper than `MAX_DEPTH`. Of a key that comes
     twice the last one counts, as in Python and JavaScript.
     """
     try:
-        value = decode(body)
-    except RecursionError:
-        raise _not_json(f"it is nested too deeply, {MAX_DEPTH} levels are the most") from None
-    except UnicodeDecodeError as error:
-        raise _not_json(f"byte {error.start} is not UTF-8") from None
-    except msgspec.MsgspecError as error:
-        raise _not_json(str(error)) from None
-    _check_values(value)
-    return value
+        return _value(body, halves)
+    except _NotJson as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error}.", hint=error.hint, param=error.param
+        ) from None
 
 
 def parse_json_text(text: str, *, param: str) -> Any:
     """The value of JSON that stands as text in a field. Raises InvalidRequest."""
     try:
-        return parse_json(text.encode())
-    except json.JSONDecodeError as error:
+        return _value(text.encode(), "refused")
+    except _NotJson as error:
         raise InvalidRequest(
-            f"`{param}` is not valid JSON: {error.msg}.",
+            f"`{param}` is not valid JSON: {error}.",
             hint="Send the JSON of one value, as a string.",
             param=param,
         ) from None
@@ -91,14 +99,59 @@ def parse_json_text(text: str, *, param: str) -> Any:
 def invalid_request(problems: Sequence[Mapping[str, Any]]) -> InvalidRequest:
     """The first of pydantic's `problems` as an error that names the field and the value."""
     problem = problems[0]
-    if problem["type"] == "json_invalid":
-        return InvalidRequest(
-            f"The body is not valid JSON: {problem['ctx']['error']}.",
-            hint="Send one UTF-8 JSON object; NaN and Infinity are not JSON.",
-        )
     param = _param(problem["loc"])
     subject = f"`{param}`" if param else "The body"
     return InvalidRequest(f"{subject} {_predicate(problem)}.", hint=_HINT, param=param or None)
+
+
+class _NotJson(Exception):
+    """Why something is not JSON, what to do, and which field is to blame where that is known."""
+
+    def __init__(self, reason: str, *, hint: str = _JSON_HINT, param: str | None = None) -> None:
+        super().__init__(reason)
+        self.hint = hint
+        self.param = param
+
+
+def _value(body: bytes, halves: Halves) -> Any:
+    try:
+        value = _decoded(body)
+    except _NotJson:
+        whole = without_halves(body)
+        if whole == body:
+            raise
+        value = _decoded(whole)
+        _check_values(value)
+        if halves == "refused":
+            raise _cut(first_half(body)) from None
+        return value
+    _check_values(value)
+    return value
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return decode(body)
+    except RecursionError:
+        raise _too_deep() from None
+    except UnicodeDecodeError as error:
+        raise _NotJson(f"byte {error.start} is not UTF-8") from None
+    except msgspec.MsgspecError as error:
+        raise _NotJson(str(error)) from None
+
+
+def _cut(half: Half) -> _NotJson:
+    path = _param(("body", *half.path))
+    param = path if 0 < len(path) <= _LONGEST_PATH else None
+    place = "it" if param is None else f"`{param}`"
+    if half.in_key:
+        place = f"a key of {place}"
+    what = f"has half a surrogate pair, {half.escape} at byte {half.at_byte}"
+    return _NotJson(f"{place} {what}", hint=_HALF_HINT, param=param)
+
+
+def _too_deep() -> _NotJson:
+    return _NotJson(f"it is nested too deeply, {MAX_DEPTH} levels are the most")
 
 
 def _check_values(value: object) -> None:
@@ -108,9 +161,9 @@ def _check_values(value: object) -> None:
             return
         for each in level:
             if type(each) is int and not _SMALLEST <= each <= _LARGEST:
-                raise _not_json("a whole number in it is beyond 64 bits")
+                raise _NotJson("a whole number in it is beyond 64 bits")
             if depth == MAX_DEPTH and isinstance(each, dict | list):
-                raise _not_json(f"it is nested too deeply, {MAX_DEPTH} levels are the most")
+                raise _too_deep()
         level = [inner for outer in level for inner in _inside(outer)]
 
 
@@ -120,34 +173,29 @@ def _inside(value: object) -> Iterable[object]:
     return cast(list[object], value) if isinstance(value, list) else ()
 
 
-def _not_json(reason: str) -> json.JSONDecodeError:
-    return json.JSONDecodeError(reason, "", 0)
-
-
 class _StrictJsonRequest(Request):
-    _made: Any = None
+    _read: Any = None
 
     async def json(self) -> Any:
         """What FastAPI is to validate; it takes what was made already as it is."""
-        return parse_json(await self.body()) if self._made is None else self._made
+        return self._read
 
-    async def read_if_large(self, make: _Make) -> None:
-        """Read a large body aside. Raises InvalidRequest, and Cancelled when none comes."""
+    async def read(self, make: _Make, *, halves: Halves) -> None:
+        """Read the body, a large one aside. Raises InvalidRequest, or Cancelled if none comes."""
         try:
             body = await self.body()
         except ClientDisconnect:
             raise Cancelled("The client closed the connection before its request ended.") from None
         if is_large(body):
             note_large(self.scope)
-            self._made = await aside_of(self).run(partial(_read_large, body, make))
+            self._read = await aside_of(self).run(partial(_read_large, body, make, halves))
+        elif body:
+            self._read = parse_json(body, halves=halves)
 
 
-def _read_large(body: bytes, make: _Make) -> Any:
+def _read_large(body: bytes, make: _Make, halves: Halves) -> Any:
     check_shape(body)
-    try:
-        made, problems = make(parse_json(body))
-    except json.JSONDecodeError as error:
-        raise invalid_request([{"type": "json_invalid", "ctx": {"error": error.msg}}]) from None
+    made, problems = make(parse_json(body, halves=halves))
     if problems:
         raise invalid_request(problems)
     return made

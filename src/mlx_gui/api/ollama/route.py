@@ -16,8 +16,11 @@ NDJSON = "application/x-ndjson"
 class AnyTypeJsonRoute(StrictJsonRoute):
     """A route that reads its body as JSON whatever type it is declared to be.
 
-    Ollama does so too, and `curl -d` declares a form.
+    Ollama does so too, and `curl -d` declares a form. It is written in Go, whose JSON replaces
+    halves of surrogate pairs.
     """
+
+    halves = "replaced"
 
     @property
     def intake(self) -> Intake:
