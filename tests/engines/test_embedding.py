@@ -1,13 +1,15 @@
 """The engine for embedding models, against the plain library on tiny models of each family."""
 
 import math
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mlx_gui.core.errors import CapabilityMissing, ContextTooLong, InvalidRequest
-from mlx_gui.core.generation import GenerateRequest, Prepared, Usage
+from mlx_gui.core.generation import Failed, GenerateRequest, Prepared, Usage
 from mlx_gui.kinds.embedding import EmbedRequest
 from mlx_gui.kinds.reranker import RerankRequest
 from tests.encoders.cache import encoder
@@ -323,3 +325,32 @@ def test_mlx_keeps_no_more_than_its_budget_after_a_batch(engine: Engine) -> None
         texts = tuple("France Paris " * (1 + (each + round_) % 60) for each in range(100))
         engine.answer(EmbedRequest(texts))
         assert engine.call("memory").cache_bytes <= 1 << 25
+
+
+def test_who_would_get_no_numbers_is_told_so_and_others_get_theirs(
+    engine: Engine, tmp_path: Path
+) -> None:
+    folder = tmp_path / "MiniLM-tiny"
+    shutil.copytree(encoder("MiniLM-tiny"), folder)
+    engine.child.call(_lose_token, folder, 105)
+    engine.load(folder)
+    bad, good = EmbedRequest(((7, 8), (9, 105), (7, 9))), EmbedRequest(((7, 8),))
+    answers = engine.answers({"bad": bad, "good": good})
+    (failed,) = (event for event in answers["bad"] if isinstance(event, Failed))
+    assert answers["bad"][-1] is failed
+    assert failed.error.code == "worker_failed"
+    assert "no numbers of input 1" in failed.error.message
+    assert difference(numbers(answers["good"]), numbers(engine.answer(good))) < 1e-6
+    assert not engine.call("busy")
+
+
+def _lose_token(folder: Path, id: int) -> None:
+    """In the child: the vector of one token is no numbers any more."""
+    import mlx.core as mx
+
+    path = str(folder / "model.safetensors")
+    weights: Any = mx.load(path)
+    (name,) = (name for name in weights if "word_embeddings" in name)
+    weights[name][id] = mx.nan
+    mx.eval(weights)
+    mx.save_safetensors(path, weights, metadata={"format": "mlx"})

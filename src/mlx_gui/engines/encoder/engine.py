@@ -129,8 +129,16 @@ class EncoderEngine(ABC):
                 mx.clear_cache()
         told: dict[str, list[Event]] = {}
         for (request_id, item), row in zip(batch, numbers, strict=True):
-            asked = self._running[request_id]
+            asked = self._running.get(request_id)
+            if asked is None:
+                # It has failed with a row before this one.
+                continue
             events = told.setdefault(request_id, [])
+            if not np.isfinite(row).all():
+                # JSON has no word for such numbers, and whoever compares them learns nothing.
+                events.append(Failed(_no_numbers(item.index).info()))
+                self._forget(request_id)
+                continue
             events += asked.answer.take(item.index, row)
             asked.left -= 1
             if not asked.left:
@@ -198,7 +206,18 @@ class EncoderEngine(ABC):
             f"The model failed while it read: {error}", hint="Send the request again."
         )
         for request_id in request_ids:
-            del self._running[request_id]
-            self._batches.remove(request_id)
+            self._forget(request_id)
         mx.clear_cache()
         return [StepEvents(each, (Failed(failure.info()),)) for each in sorted(request_ids)]
+
+    def _forget(self, request_id: str) -> None:
+        del self._running[request_id]
+        self._batches.remove(request_id)
+
+
+def _no_numbers(index: int) -> WorkerFailed:
+    return WorkerFailed(
+        f"The model made no numbers of input {index}, but NaN or infinity.",
+        hint="Its weights may be damaged, or wider than the type they are held in: install the "
+        "model again, or another conversion of it.",
+    )
