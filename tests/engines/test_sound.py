@@ -270,9 +270,23 @@ def test_a_truncated_file_is_refused(how: dict[str, str]) -> None:
         heard(data[: len(data) // 2])
 
 
+def test_a_beginning_alone_is_not_said_to_be_a_file_that_does_not_exist() -> None:
+    for format_, size in (("MP3", 20), ("FLAC", 42)):
+        with pytest.raises(InvalidRequest, match="what follows makes no sense"):
+            heard(encoded(tone(1), RATE_HZ, format=format_)[:size])
+
+
 def test_a_wav_out_of_a_pipe_does_not_know_its_size_and_is_heard() -> None:
     data = bytearray(wav(1))
     data[4:8] = data[40:44] = b"\xff\xff\xff\xff"
+
+    assert len(heard(bytes(data))) == RATE_HZ
+
+
+@pytest.mark.parametrize("more", [1, 8])
+def test_a_wav_that_counts_a_few_bytes_too_many_is_heard(more: int) -> None:
+    data = bytearray(wav(1))
+    data[4:8] = struct.pack("<I", len(data) - 8 + more)
 
     assert len(heard(bytes(data))) == RATE_HZ
 
@@ -319,10 +333,12 @@ def test_one_that_does_not_say_how_long_it_is_ends_at_the_limit(tmp_path: Path) 
         heard(made.read_bytes(), longest_s=50)
 
 
-def test_floats_that_are_none_are_silence() -> None:
-    samples = tone(1)
+@pytest.mark.parametrize("channels", [1, 2])
+def test_floats_that_are_none_are_silence(channels: int) -> None:
+    samples = tone(1, channels=channels)
     samples[100:200] = np.nan
     samples[300:400] = np.inf
+    samples[500:600] = np.finfo(np.float32).max
     data = encoded(samples, RATE_HZ, format="WAV", subtype="FLOAT")
 
     got = heard(data)

@@ -60,9 +60,9 @@ class MonoSound:
         self._frames_read += len(samples)
         self._check_length(self._frames_read)
         self._ended = not len(samples)
-        with np.errstate(invalid="ignore"):
-            mixed = samples.mean(axis=1, dtype=np.float32) if samples.size else _NOTHING
         # Files of floats may hold anything.
+        with np.errstate(invalid="ignore", over="ignore"):
+            mixed = samples.mean(axis=1, dtype=np.float32) if samples.size else _NOTHING
         mixed = np.clip(np.nan_to_num(mixed, nan=0.0), -1.0, 1.0)
         if self._resampler is None:
             return mixed

@@ -11,6 +11,11 @@ _EXACT = ("WAV", "WAVEX", "RF64", "AIFF", "CAF", "FLAC", "AU", "W64")
 """Formats whose count of frames is what the file has, and no estimate."""
 _OPEN_ENDED_BYTES = 0x7FFF_0000
 """Who writes into a pipe does not know the size, and names one that is as large as can be."""
+_OF_ITSELF = ("does not exist", "internal")
+"""Where libsndfile says these words it speaks of what it does, not of the file."""
+_MISCOUNTED_BYTES = 8
+"""So much too many do programs name that count these eight bytes as well, or a byte behind an odd
+number of them that they have not written."""
 
 
 class SoundFileSource:
@@ -59,7 +64,7 @@ def _check_whole(file: BinaryIO) -> None:
     if head[:4] not in (b"RIFF", b"FORM"):
         return
     declared_bytes = int.from_bytes(head[4:], "little" if head[:4] == b"RIFF" else "big")
-    if size_bytes - 8 < declared_bytes < _OPEN_ENDED_BYTES:
+    if size_bytes - 8 + _MISCOUNTED_BYTES < declared_bytes < _OPEN_ENDED_BYTES:
         raise damaged(f"it is truncated, with {size_bytes} of {declared_bytes + 8} bytes")
 
 
@@ -67,4 +72,6 @@ def _reason(error: Exception) -> str:
     text = str(getattr(error, "error_string", error)).strip().rstrip(".")
     if "SF_INFO" in text:
         return "its header says a rate or a number of channels that means nothing"
+    if any(word in text.lower() for word in _OF_ITSELF):
+        return "it begins like sound, and what follows makes no sense"
     return text.removeprefix("Error : ") or type(error).__name__
