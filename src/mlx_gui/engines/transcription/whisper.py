@@ -161,7 +161,7 @@ class _Listener:
         self.language = self.language or "en"
         self.tokenizer = tokenizer_of(self.model, language=self.language, task=self._task)
         if prompt := self.asked.prompt.strip():
-            self.told = self.tokenizer.encode(f" {prompt}")
+            self.told = self.tokenizer.text_ids(f" {prompt}")
         return self.tokenizer
 
     @property

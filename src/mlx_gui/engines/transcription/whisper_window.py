@@ -26,6 +26,10 @@ class KnownTokenizer(HFTokenizerWrapper):
     ) -> tuple[int, ...]:
         return super().non_speech_tokens
 
+    def text_ids(self, text: str) -> list[int]:
+        """The tokens of `text`, without those of control tokens and times that it spells."""
+        return [token for token in self.encode(text) if token < self.eot]
+
 
 def tokenizer_of(model: Any, *, language: str, task: str) -> KnownTokenizer:
     """For a sound in `language`."""
