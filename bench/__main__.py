@@ -35,6 +35,7 @@ NAMES = (
     "transcription",
     "speech",
     "pictures",
+    "pictures_at_once",
     "pages",
 )
 PAGE = ROOT / "docs" / "performance.md"

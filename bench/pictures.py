@@ -7,26 +7,19 @@ times until the first token: of a picture that nobody has seen, and of another q
 same one.
 """
 
-import base64
 import itertools
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from PIL import Image
-
-from bench.child import ROOT, Child
+from bench.child import Child
 from bench.context import Context, environment
 from bench.pairs import Sample, interleave
 from bench.report import Bound, Row, ratio_row
 from bench.server import Server, serving
+from bench.shown import noise, seeing_model, showing
 from bench.timing import Ask
 
 _MODEL = "bench/seeing"
-_SIDE = 560
 _TOKENS = 4
 _FIRST = "What is there in this picture, and of which colour is it?"
 _SECOND = "And what stands beside it?"
@@ -34,14 +27,7 @@ _SECOND = "And what stands beside it?"
 
 def measure(context: Context) -> list[Row]:
     """The ratio of both first questions, and of the second question to the first."""
-    folder = context.models_dir / _MODEL
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    subprocess.run(
-        [sys.executable, "-m", "bench.seeing_model", str(folder)],
-        cwd=ROOT,
-        env=environment(),
-        check=True,
-    )
+    folder = seeing_model(context, _MODEL)
     numbers = itertools.count()
     with serving(
         context.scratch / "pictures",
@@ -54,8 +40,8 @@ def measure(context: Context) -> list[Row]:
             "bench.plain_pictures", str(folder), *blas, environment=context.worker_environment
         ) as plain:
             sides: Mapping[str, Callable[[], Sample]] = {
-                "ours": lambda: _ours(server, _picture(context.scratch, next(numbers))),
-                "theirs": lambda: _theirs(plain, _picture(context.scratch, next(numbers))),
+                "ours": lambda: _ours(server, noise(context.scratch, next(numbers))),
+                "theirs": lambda: _theirs(plain, noise(context.scratch, next(numbers))),
             }
             for side in sides.values():
                 side()
@@ -70,8 +56,7 @@ def measure(context: Context) -> list[Row]:
 
 
 def _ours(server: Server, path: Path) -> Sample:
-    url = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    shown: Any = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]}
+    shown = showing(path)
     first = server.ask(_MODEL, Ask(_FIRST, _TOKENS, [shown]))
     second = server.ask(_MODEL, Ask(_SECOND, _TOKENS, [shown]))
     return {"first": 1 / first.first_s, "second": 1 / second.first_s}
@@ -80,11 +65,3 @@ def _ours(server: Server, path: Path) -> Sample:
 def _theirs(plain: Child, path: Path) -> Sample:
     before = [{"role": "user", "content": str(path)}]
     return {"first": 1 / plain.ask(Ask(_FIRST, _TOKENS, before)).first_s}
-
-
-def _picture(scratch: Path, number: int) -> Path:
-    path = scratch / f"{number}.png"
-    dice = np.random.default_rng(number)
-    pixels = dice.integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
-    Image.fromarray(pixels).save(path)
-    return path

@@ -1,6 +1,9 @@
-"""Writes a model that sees, of random weights and some size: `python -m bench.seeing_model DIR`."""
+"""Writes a model that sees, of random weights and some size: `python -m bench.seeing_model DIR`.
 
-import sys
+With `--float32` its weights have 32 bits.
+"""
+
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +21,7 @@ _VISION = {"depth": 8, "embed_dim": 384, "hidden_size": 512, "mlp_ratio": 4, "nu
 _MOST_PIXELS = 560 * 560
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, *, wide: bool) -> None:
     prepare_process()
     import mlx.core as mx
 
@@ -36,7 +39,18 @@ def main(folder: Path) -> None:
     write_files(blueprint, folder)
     mx.random.seed(0)
     write_weights(random_model(blueprint.config), blueprint, folder)
+    if wide:
+        path = str(folder / "model.safetensors")
+        stored = mx.load(path)
+        assert isinstance(stored, dict)
+        widened = {name: value.astype(mx.float32) for name, value in stored.items()}
+        mx.eval(widened)
+        mx.save_safetensors(path, widened, metadata={"format": "mlx"})
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--float32", action="store_true")
+    arguments = parser.parse_args()
+    main(arguments.folder, wide=arguments.float32)
