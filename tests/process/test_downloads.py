@@ -115,6 +115,7 @@ def test_two_who_want_the_same_share_one_download(
     assert len(slow.client.get("/v1/downloads").json()["data"]) == 1
 
 
+@pytest.mark.soak
 def test_the_hubs_own_client_waits_for_what_we_fetch(
     slow: Visitor, noise: Path, tmp_path: Path, hub: HubServer
 ) -> None:
@@ -129,6 +130,7 @@ def test_the_hubs_own_client_waits_for_what_we_fetch(
     assert [each for each in given if ".safetensors" in each.target] == []
 
 
+@pytest.mark.soak
 def test_a_pause_rests_and_goes_on_where_it_was(
     slow: Visitor, noise: Path, tmp_path: Path, hub: HubServer
 ) -> None:
@@ -192,6 +194,7 @@ def test_what_waits_has_its_turn_in_the_order_that_is_wanted(
         assert {pull.look()["turn"] for pull in pulls.values()} == {None}
 
 
+@pytest.mark.soak
 def test_a_model_is_served_on_while_a_newer_revision_comes(tmp_path: Path, hub: HubServer) -> None:
     source = tmp_path / "source"
     shutil.copytree(checkpoint("Qwen3-tiny-trained"), source)

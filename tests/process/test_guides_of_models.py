@@ -17,7 +17,10 @@ DEADLINE_S = 120
 
 @pytest.mark.parametrize(
     ("page", "said"),
-    [("settings-of-a-model", "context_tokens"), ("memory-plans", "fake/echo")],
+    [
+        ("settings-of-a-model", "context_tokens"),
+        pytest.param("memory-plans", "fake/echo", marks=pytest.mark.soak),
+    ],
 )
 def test_the_shell_of_a_guide_runs_and_leaves_nothing_behind(
     page: str, said: str, tmp_path: Path, server: Visitor
