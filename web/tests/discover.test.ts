@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { visible } from "../src/lib/api/visible";
-import { cardBlocks } from "../src/pages/discover/card";
+import { cardBlocks } from "../src/lib/parts/card";
 import { apiQuery, asksNothing, filtersOf, idIn } from "../src/pages/discover/filters";
 import { rowsOf } from "../src/pages/discover/offers";
 import { found } from "./models";

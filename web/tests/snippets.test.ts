@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { PROGRAMS, setup } from "../src/pages/api/programs";
-import { LANGUAGES, quoted, shell, snippet, tasksOf } from "../src/pages/api/snippets";
+import { PROGRAMS, setup } from "../src/lib/parts/programs";
+import { LANGUAGES, quoted, shell, snippet, tasksOf } from "../src/lib/parts/snippets";
 import { model } from "./models";
 
 const HOSTILE = `a'b"c\\d$(x)\`y\` \n#{z}`;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { api } from "../src/lib/i18n/en/api";
+import { card } from "../src/lib/i18n/en/card";
 import { discover } from "../src/lib/i18n/en/discover";
 import { downloads } from "../src/lib/i18n/en/downloads";
 import { frame } from "../src/lib/i18n/en/frame";
@@ -10,6 +11,7 @@ import { notices } from "../src/lib/i18n/en/notices";
 import { settings } from "../src/lib/i18n/en/settings";
 import { welcome } from "../src/lib/i18n/en/welcome";
 import { api as germanApi } from "../src/lib/i18n/de/api";
+import { card as germanCard } from "../src/lib/i18n/de/card";
 import { discover as germanDiscover } from "../src/lib/i18n/de/discover";
 import { downloads as germanDownloads } from "../src/lib/i18n/de/downloads";
 import { frame as germanFrame } from "../src/lib/i18n/de/frame";
@@ -24,11 +26,12 @@ import { model } from "../src/lib/i18n/en/model";
 import { model as germanModel } from "../src/lib/i18n/de/model";
 import { marked } from "../src/lib/i18n/pseudo";
 
-const ENGLISH = { model, monitor, api, discover, downloads, frame, installed, models, notices, settings, welcome };
+const ENGLISH = { model, monitor, api, card, discover, downloads, frame, installed, models, notices, settings, welcome };
 const GERMAN = {
   model: germanModel,
   monitor: germanMonitor,
   api: germanApi,
+  card: germanCard,
   discover: germanDiscover,
   downloads: germanDownloads,
   frame: germanFrame,

@@ -158,7 +158,6 @@ export const discover: typeof english = {
     context: "Längster Kontext",
     tokens,
     licence: "Lizenz",
-    licenceText: "Text der Lizenz",
     base: "Gemacht aus",
     downloads: "Downloads",
     likes: "Gefällt mir",
@@ -175,10 +174,6 @@ export const discover: typeof english = {
     left: "bleibt dort",
     neededCount: (needed, all) => `${number(needed)} von ${number(all)} werden geholt`,
     variants: "Andere Quantisierungen",
-    card: "Beschreibung",
-    noCard: "Es hat keine Beschreibung.",
-    cardSource: "Von dem geschrieben, der es veröffentlicht. Bilder werden nicht geladen.",
-    picture: (name) => (name ? `[${name}: Bild nicht geladen]` : "[Bild nicht geladen]"),
     notFound: "Der Hub hat kein solches Modell.",
   },
 };

@@ -155,7 +155,6 @@ export const discover = {
     context: "Longest context",
     tokens,
     licence: "Licence",
-    licenceText: "Licence text",
     base: "Made of",
     downloads: "Downloads",
     likes: "Likes",
@@ -172,10 +171,6 @@ export const discover = {
     left: "left there",
     neededCount: (needed: number, all: number) => `${number(needed)} of ${number(all)} are fetched`,
     variants: "Other quantisations",
-    card: "Model card",
-    noCard: "It has no model card.",
-    cardSource: "Written by its publisher. Pictures are not loaded.",
-    picture: (name: string) => (name ? `[${name}: picture not loaded]` : "[picture not loaded]"),
     notFound: "The hub has no such model.",
   },
 };

@@ -1,5 +1,5 @@
-import type { Model } from "../../lib/api/types";
-import type { ApiTask } from "../../lib/i18n/en/api";
+import type { Model } from "../api/types";
+import type { ApiTask } from "../i18n/en/api";
 
 export const LANGUAGES = ["curl", "python", "javascript"] as const;
 export type Language = (typeof LANGUAGES)[number];
