@@ -1,6 +1,7 @@
-"""The page of one model: facts, memory by context, its settings and their changes, its requests."""
+"""The page of one model: what it is, needs and does, its settings, and what lies in its folder."""
 
 import re
+from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
@@ -9,10 +10,38 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.axe import axe
 from tests.browser.conftest import OpenPage, Theme
 from tests.browser.visiting import NOT_LOADED, row, unload_all
-from tests.support.server import Server
+from tests.support.server import Server, running_server
+from tests.unit.kinds.folders import write_model
 
 MODEL = "fake/echo"
 PATH = f"/admin/models/{MODEL}"
+SHELF = "org/shelf"
+SHELF_PATH = f"/admin/models/{SHELF}"
+CARD = """---
+license: apache-2.0
+---
+# Shelf
+
+<script>window.ran = 1</script>
+<img src="https://evil.test/a.png" onerror="window.ran = 1">
+[words](javascript:window.ran=1) \u202edesrever
+
+- first
+- second
+"""
+TEMPLATE = "{% for message in messages %}<script>{{ message.content }}</script>{% endfor %}"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One with a model whose folder has texts of strangers, beside those of the fake engine."""
+    folder = tmp_path_factory.mktemp("server")
+    shelf = write_model(folder / "models" / SHELF)
+    (shelf / "README.md").write_text(CARD, encoding="utf-8")
+    (shelf / "LICENSE").write_text("Free <b>for</b> all.", encoding="utf-8")
+    (shelf / "chat_template.jinja").write_text(TEMPLATE, encoding="utf-8")
+    with running_server(folder, settings={"model_dirs": folder / "models"}) as started:
+        yield started
 
 
 @pytest.fixture(autouse=True)
@@ -164,7 +193,8 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     expect(page.get_by_text("1 change.")).to_be_visible()
     assert axe(page, axe_source) == []
     page.set_viewport_size({"width": 320, "height": 900})
-    for part in ("Overview", "Memory", "Settings", "Requests"):
+    parts = ("Overview", "Memory", "Settings", "Template", "Snippets", "Requests")
+    for part in parts:
         page.get_by_role("radio", name=part).check(force=True)
         expect(page.get_by_role("main").get_by_role("region").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 320
@@ -184,7 +214,75 @@ def test_its_speed_is_measured_while_one_looks_and_kept(open_page: OpenPage) -> 
     expect(rows).to_have_count(5)
 
 
-def test_a_model_that_writes_nothing_has_no_speed(open_page: OpenPage) -> None:
-    page = open_page("/admin/models/fake/embedding")
-    expect(page.get_by_role("radio", name="Overview")).to_be_visible()
-    expect(page.get_by_role("radio", name="Speed")).to_have_count(0)
+def test_a_model_that_writes_nothing_has_no_speed_and_no_template(open_page: OpenPage) -> None:
+    page = open_page("/admin/models/fake/embedding?tab=template")
+    expect(page.get_by_role("radio", name="Overview")).to_be_checked()
+    for part in ("Speed", "Template"):
+        expect(page.get_by_role("radio", name=part)).to_have_count(0)
+
+
+def test_the_card_is_what_lies_in_the_folder_and_runs_nothing(
+    open_page: OpenPage, axe_source: str
+) -> None:
+    page = open_page(f"{SHELF_PATH}?tab=card")
+    card = page.get_by_role("region", name="Model card")
+    expect(card.get_by_role("heading", name="Shelf")).to_be_visible()
+    expect(card.get_by_role("listitem")).to_have_text(["first", "second"])
+    expect(card).to_contain_text("picture not loaded")
+    expect(card).not_to_contain_text("license:")
+    expect(card).not_to_contain_text("\u202e")
+    licence = page.get_by_role("region", name="Licence text")
+    expect(licence).to_contain_text("Free <b>for</b> all.")
+    assert page.evaluate("window.ran") is None
+    for tag in ("img", "a[href^='javascript']", "b"):
+        assert page.locator(f"main {tag}").count() == 0, tag
+    assert axe(page, axe_source) == []
+    page.set_viewport_size({"width": 320, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.reload()
+    # Of the parts, which are one line there, the chosen one is in view.
+    expect(
+        page.get_by_role("group", name="Part of the page").get_by_text("Card")
+    ).to_be_in_viewport()
+
+
+def test_the_template_is_shown_as_it_is_written_and_what_a_loaded_model_makes_of_it(
+    open_page: OpenPage, axe_source: str
+) -> None:
+    page = open_page(f"{SHELF_PATH}?tab=template")
+    expect(page.get_by_role("region", name="Source of the chat template")).to_have_text(TEMPLATE)
+    expect(page.get_by_text("It stands in chat_template.jinja")).to_be_visible()
+    preview = page.get_by_role("region", name="A conversation as the model reads it")
+    expect(preview).to_contain_text("load the model to see it")
+    page.get_by_role("button", name="Load shelf").click()
+    preview.get_by_role("button", name="Show").click()
+    expect(preview.get_by_role("region", name="The prompt")).to_contain_text("word-")
+    expect(preview).to_contain_text(re.compile(r"\d+ tokens"))
+    assert axe(page, axe_source) == []
+    page.get_by_role("link", name="Change in Settings").click()
+    expect(field(page, "chat_template")).to_be_visible()
+
+
+def test_snippets_and_programs_are_those_of_the_model(open_page: OpenPage) -> None:
+    page = open_page(f"{PATH}?tab=snippets&language=python")
+    snippet = page.get_by_role("region", name="Chat in Python")
+    expect(snippet).to_contain_text(f'model="{MODEL}"')
+    expect(page.get_by_role("combobox", name="Model")).to_have_count(0)
+    page.get_by_role("combobox", name="Task").select_option(label="Chat, streamed")
+    page.reload()
+    expect(page.get_by_role("region", name="Chat, streamed in Python")).to_be_visible()
+    expect(page.get_by_role("region", name="Settings for Claude Code")).to_contain_text(MODEL)
+
+
+def test_what_does_not_lie_in_the_folder_or_cannot_be_read_is_said(open_page: OpenPage) -> None:
+    page = open_page(f"{PATH}?tab=card")
+    expect(page.get_by_text("No model card lies in its folder.")).to_be_visible()
+    page.get_by_role("radio", name="Template").check(force=True)
+    expect(page.get_by_text("It has no chat template.")).to_be_visible()
+    page.route("**/v1/models/fake/echo/card", lambda route: route.abort())
+    page.get_by_role("radio", name="Card").check(force=True)
+    failure = page.get_by_role("alert").filter(has_text="Not read")
+    expect(failure).to_be_visible()
+    page.unroute("**/v1/models/fake/echo/card")
+    failure.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("No model card lies in its folder.")).to_be_visible()

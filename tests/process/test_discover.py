@@ -174,6 +174,8 @@ def test_info_shows_an_installed_model_that_no_hub_has(house: House) -> None:
     assert ran.returncode == 0, ran.stderr
     assert "own/local" in ran.stdout
     assert "known here" in ran.stderr
+    card = house.command("info", "local", "--card")
+    assert (card.returncode, card.stdout) == (0, "There is no model card.\n")
     none = house.command("info", "org/none")
     assert none.returncode == 1
     assert "has no model org/none" in none.stderr

@@ -92,6 +92,10 @@ describe("a model card", () => {
     ]);
   });
 
+  it("is read without the marks of emphasis, which other stars are not", () => {
+    expect(blocks("a *b c* **d** 2*3*4 * e *f")).toEqual([{ kind: "text", text: "a b c d 2*3*4 * e *f" }]);
+  });
+
   it("is text for every beginning of it", () => {
     const card = "# A\n- b\n\n```\nc\n```\n<div>**d**</div> [e](f \n![g](h) `i` ".repeat(3);
     for (let end = 0; end <= card.length; end++) {
@@ -100,7 +104,7 @@ describe("a model card", () => {
   });
 
   it("takes no time to speak of, whatever it is", () => {
-    const hard = ["[".repeat(20_000), "<".repeat(20_000), "![".repeat(10_000), "**".repeat(10_000), "`".repeat(20_000), "[a](".repeat(5_000), "<a ".repeat(7_000)];
+    const hard = ["[".repeat(20_000), "<".repeat(20_000), "![".repeat(10_000), "**".repeat(10_000), " *a".repeat(10_000), "`".repeat(20_000), "[a](".repeat(5_000), "<a ".repeat(7_000)];
     for (const text of hard) expect(blocks(text).length).toBeGreaterThan(-1);
   }, 2_000);
 });

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { ModelSetting } from "../src/lib/api/types";
 import { changes, differs, fieldOf, grouped, Unfit, valueOf } from "../src/pages/model/draft";
 import { contextsOf } from "../src/pages/model/plans";
+import { CONVERSATION, partsOf } from "../src/pages/model/prompt-parts";
 
 const SAYS = { notNumber: "no number", notJson: "no object" };
 
@@ -25,6 +26,28 @@ describe("the contexts that a model is planned for", () => {
     expect(contextsOf(40_960)).toEqual([2_048, 8_192, 32_768, 40_960]);
     expect(contextsOf(8_192)).toEqual([2_048, 8_192]);
     expect(contextsOf(512)).toEqual([512]);
+  });
+});
+
+describe("a prompt", () => {
+  const [first, second, third] = CONVERSATION.map(({ content }) => content);
+
+  it("is what the template adds around the messages, and these", () => {
+    expect(partsOf(`<s>${first}</s>${second}<s>${third}`)).toEqual([
+      { text: "<s>", added: true },
+      { text: first, added: false },
+      { text: "</s>", added: true },
+      { text: second, added: false },
+      { text: "<s>", added: true },
+      { text: third, added: false },
+    ]);
+  });
+
+  it("is whole whatever stands in it", () => {
+    for (const prompt of ["", "word-1 word-2", `${third}${first}`, `${second}`]) {
+      expect(partsOf(prompt).map(({ text }) => text).join("")).toBe(prompt);
+    }
+    expect(partsOf("nothing of it")).toEqual([{ text: "nothing of it", added: true }]);
   });
 });
 

@@ -27,6 +27,7 @@ from mlx_gui.api.manage.jobs import routes as jobs
 from mlx_gui.api.manage.logs import routes as logs
 from mlx_gui.api.manage.metrics import routes as metrics
 from mlx_gui.api.manage.model_settings import routes as settings
+from mlx_gui.api.manage.model_texts import routes as model_texts
 from mlx_gui.api.manage.models import routes as residency
 from mlx_gui.api.manage.notices import routes as notices
 from mlx_gui.api.manage.plan import routes as plan
@@ -72,6 +73,7 @@ FAMILIES = (
             residency.router,
             plan.router,
             settings.router,
+            model_texts.router,
             removals.router,
             aliases.router,
             server_settings.router,

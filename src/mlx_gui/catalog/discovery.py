@@ -35,6 +35,7 @@ from mlx_gui.catalog.hub_found import (
 )
 from mlx_gui.catalog.hub_reading import template_facts, template_in
 from mlx_gui.catalog.licences import licence_class
+from mlx_gui.catalog.model_texts import CARD_BYTES, LICENCE_BYTES, licence_file
 from mlx_gui.catalog.needed import CARD
 from mlx_gui.core.errors import HubAnswer, HubUnreachable, InvalidRequest, Offline
 from mlx_gui.core.hub import HubModel, HubQuery, Told
@@ -46,11 +47,8 @@ _MOST_PAGES = 4
 _VARIANTS = 30
 _COUNTED_PAGES = 2
 _TAG = "mlx"
-_CARD_BYTES = 256 * 1024
 _CONFIG_BYTES = 1024 * 1024
-_LICENCE_BYTES = 128 * 1024
 _TEMPLATES = ("chat_template.jinja", "chat_template.json", "tokenizer_config.json")
-_LICENCES = ("LICENSE", "LICENSE.TXT", "LICENSE.MD", "LICENCE")
 
 
 class Discovery:
@@ -91,13 +89,13 @@ class Discovery:
                 return None
             return await self._hub.text(model.id, at, name, limit_bytes=limit_bytes)
 
-        licence = next((name for name in sorted(names) if name.upper() in _LICENCES), "")
+        licence = licence_file(names) or ""
         asked = _TEMPLATES if model.template is None else ()
         template_file = next((name for name in asked if name in names), "")
         written, card, license_text, templates, (variants, notes) = await asyncio.gather(
             text("config.json", _CONFIG_BYTES),
-            text(CARD, _CARD_BYTES),
-            text(licence, _LICENCE_BYTES),
+            text(CARD, CARD_BYTES),
+            text(licence, LICENCE_BYTES),
             text(template_file, _CONFIG_BYTES),
             self._variants(model),
         )

@@ -53,11 +53,13 @@ def command(
         except (ModelNotOnHub, Offline, HubUnreachable, HubAnswer, InvalidRequest) as error:
             if installed is None:
                 raise
+            if card and not json:
+                return _print_card(client.model_card(installed.id).card)
             return _show_installed(installed, error.message, json=json)
     if json:
         write_json(detail)
     elif card:
-        console().print(plain_text(detail.card or "There is no model card."), soft_wrap=True)
+        _print_card(detail.card)
     else:
         show_detail(detail, files=files)
 
@@ -122,6 +124,10 @@ def detail_facts(detail: DiscoveredDetail) -> Iterator[tuple[str, str]]:
 def plain_text(text: str) -> str:
     """`text` of a stranger without what would command a terminal."""
     return "".join(each for each in text if each.isprintable() or each in "\n\t")
+
+
+def _print_card(card: str | None) -> None:
+    console().print(plain_text(card or "There is no model card."), soft_wrap=True)
 
 
 def _fit(fit: FitBody) -> str:

@@ -8,6 +8,7 @@ from mlx_gui.client.encoding import check_numbers, encoded
 from mlx_gui.wire.benchmarks import BenchmarkList
 from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.model_settings import ModelSettingsBody
+from mlx_gui.wire.model_texts import ModelCardBody, ModelTemplateBody
 from mlx_gui.wire.models import (
     LoadResult,
     ModelHealth,
@@ -30,6 +31,14 @@ class ModelCalls(Connection):
 
     def model_health(self, name: str) -> ModelHealth:
         return self._ask("GET", _model_path(name, "health"), ModelHealth)
+
+    def model_card(self, name: str) -> ModelCardBody:
+        """Card and licence, which strangers have written."""
+        return self._ask("GET", _model_path(name, "card"), ModelCardBody)
+
+    def model_template(self, name: str) -> ModelTemplateBody:
+        """The chat template that is used."""
+        return self._ask("GET", _model_path(name, "template"), ModelTemplateBody)
 
     def rescan(self) -> ModelList:
         """The installed models after the folders have been searched anew."""

@@ -1,13 +1,12 @@
 """Installed and loaded models as Ollama's clients see them."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from mlx_gui.api.ollama.models.disk import chat_template, modified_s
+from mlx_gui.api.ollama.models.disk import modified_s
 from mlx_gui.api.ollama.models.translate import NEVER, card, digest, listed, running
 from mlx_gui.api.ollama.models.wire import OllamaModelDetails
 from mlx_gui.control.residency.views import ResidentView
@@ -147,46 +146,6 @@ def test_a_model_whose_files_could_not_be_read_is_shown_all_the_same() -> None:
 
     assert (shown.capabilities, shown.model_info) == ([], {})
     assert shown.details.family == ""
-
-
-@pytest.mark.parametrize(
-    ("files", "template"),
-    [
-        ({"chat_template.jinja": "own"}, "own"),
-        ({"tokenizer_config.json": json.dumps({"chat_template": "in there"})}, "in there"),
-        (
-            {
-                "tokenizer_config.json": json.dumps(
-                    {
-                        "chat_template": [
-                            {"name": "tool_use", "template": "tools"},
-                            {"name": "default", "template": "plain"},
-                        ]
-                    }
-                )
-            },
-            "plain",
-        ),
-        (
-            {
-                "tokenizer_config.json": "{}",
-                "chat_template.json": json.dumps({"chat_template": "apart"}),
-            },
-            "apart",
-        ),
-        ({"chat_template.jinja": b"\xff", "tokenizer_config.json": "damaged"}, ""),
-        ({"tokenizer_config.json": json.dumps({"chat_template": 5})}, ""),
-        ({}, ""),
-    ],
-)
-def test_the_chat_template_is_found_where_models_keep_it(
-    tmp_path: Path, files: dict[str, str | bytes], template: str
-) -> None:
-    for name, content in files.items():
-        data = content if isinstance(content, bytes) else content.encode()
-        (tmp_path / name).write_bytes(data)
-
-    assert chat_template(msgspec.structs.replace(MODEL, path=str(tmp_path))) == template
 
 
 def test_a_model_changed_when_its_config_did(tmp_path: Path) -> None:

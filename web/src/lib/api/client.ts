@@ -1,5 +1,5 @@
 import type { paths } from "./schema";
-import type { FoundDetail, FoundPage, ImportRequest, LoadPlan, StarterList } from "./types";
+import type { ChatMessage, FoundDetail, FoundPage, ImportRequest, LoadPlan, ModelCard, StarterList, Template } from "./types";
 import { visible } from "./visible";
 
 /** What the server answered instead of what was asked for. `code` is stable, `message` a sentence. */
@@ -45,6 +45,17 @@ export const api = {
   unload: (id: string, how: Unload) =>
     call("post", "/v1/models/{name}/unload", { name: id, query: UNLOAD_QUERY[how] }),
   rescan: () => call("post", "/v1/models/rescan"),
+  /** What strangers have written of it. */
+  modelCard: async (id: string) =>
+    visible((await call("get", "/v1/models/{name}/card", { name: id })) as ModelCard),
+  modelTemplate: async (id: string) =>
+    visible((await call("get", "/v1/models/{name}/template", { name: id })) as Template),
+  /** The prompt that a conversation becomes, as tokens. Loads the model. */
+  tokenize: async (id: string, messages: ChatMessage[]) =>
+    (await call("post", "/v1/tokenize", { body: { model: id, messages } })).tokens,
+  /** The text of tokens. Loads the model. */
+  detokenize: async (id: string, tokens: number[]) =>
+    visible((await call("post", "/v1/detokenize", { body: { model: id, tokens } })).prompt),
   settings: (id: string) => call("get", "/v1/models/{name}/settings", { name: id }),
   /** Null resets a setting. */
   changeSettings: (id: string, settings: Record<string, unknown>) =>

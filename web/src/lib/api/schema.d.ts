@@ -252,6 +252,46 @@ export interface paths {
         patch: operations["change_model_settings"];
         trace?: never;
     };
+    "/v1/models/{name}/card": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the card and the licence of an installed model
+         * @description Both as they lie in its folder; of a model with an adapter, in the adapter's.
+         */
+        get: operations["get_model_card"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/template": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the chat template of a model
+         * @description The one that is used: that of its settings, else its own.
+         */
+        get: operations["get_model_template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/models/{name}": {
         parameters: {
             query?: never;
@@ -4412,6 +4452,21 @@ export interface components {
             output_tokens_details: components["schemas"]["OutputTokensDetails"];
         };
         /**
+         * ModelCardBody
+         * @description What strangers have written of an installed model: text, to be shown as such.
+         *
+         *     `card` is its README.md, in Markdown, and `license_text` its LICENSE, each as far as its first
+         *     256 and 128 KB. Null is what does not lie in its folder, or cannot be read.
+         */
+        ModelCardBody: {
+            /** Model */
+            model: string;
+            /** Card */
+            card: string | null;
+            /** License Text */
+            license_text: string | null;
+        };
+        /**
          * ModelHealth
          * @description `healthy` means that the thread which drives MLX answered a ping just now.
          */
@@ -4677,6 +4732,23 @@ export interface components {
             settings: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * ModelTemplateBody
+         * @description The chat template that makes a prompt of a conversation, as Jinja source.
+         *
+         *     `source` says whether it is the model's own, which stands in its `file`, or that of the model's
+         *     settings. All are null for a model without one.
+         */
+        ModelTemplateBody: {
+            /** Model */
+            model: string;
+            /** Template */
+            template: string | null;
+            /** Source */
+            source: ("file" | "setting") | null;
+            /** File */
+            file: string | null;
         };
         /**
          * NamedFunction
@@ -8569,6 +8641,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ModelSettingsBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_model_card: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelCardBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_model_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ModelTemplateBody"];
                 };
             };
             /** @description Client Error */

@@ -15,6 +15,11 @@ export type UnloadedModel = Schemas["UnloadedModel"];
 export type WaitingModel = Schemas["WaitingModel"];
 export type ModelSetting = Schemas["ModelSettingBody"];
 export type ModelSettings = Schemas["ModelSettingsBody"];
+/** Card and licence of an installed model. */
+export type ModelCard = Schemas["ModelCardBody"];
+/** The chat template that is used. */
+export type Template = Schemas["ModelTemplateBody"];
+export type ChatMessage = Schemas["ChatMessage"];
 export type SystemStatus = Schemas["SystemStatus"];
 export type Download = Required<Schemas["DownloadBody"]>;
 export type DownloadState = Download["state"];

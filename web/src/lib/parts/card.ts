@@ -68,5 +68,6 @@ function plain(text: string, picture: (name: string) => string): string {
     )
     .replace(/<\/?[a-z][^<>]{0,2000}>/gi, "")
     .replace(/(\*\*|__)(?=\S)([^*_]{1,500})\1/g, "$2")
+    .replace(/(?<![\w*])\*(?=[^\s*])([^*\n]{1,500})\*(?![\w*])/g, "$1")
     .replace(/`([^`\n]{1,500})`/g, "$1");
 }

@@ -11,7 +11,7 @@ from mlx_gui.api.auth import requires
 from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.ollama.errors import OllamaError
-from mlx_gui.api.ollama.models.disk import chat_template, modified_s
+from mlx_gui.api.ollama.models.disk import modified_s
 from mlx_gui.api.ollama.models.translate import also, card, listed, running
 from mlx_gui.api.ollama.models.wire import (
     OllamaModelCard,
@@ -22,6 +22,7 @@ from mlx_gui.api.ollama.models.wire import (
 )
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute
 from mlx_gui.catalog.library import Library
+from mlx_gui.catalog.model_texts import stored_template
 from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.model import Model
@@ -89,9 +90,9 @@ async def show(body: OllamaShowRequest, services: InjectedServices) -> OllamaMod
     """What is known of one installed model."""
     model = await services.models.library.find(body.model)
     times, template = await asyncio.gather(
-        _modified([model]), asyncio.to_thread(chat_template, model)
+        _modified([model]), asyncio.to_thread(stored_template, model)
     )
-    return card(model, times[model.id], template=template)
+    return card(model, times[model.id], template=template.text if template else "")
 
 
 @router.get("/api/version", operation_id="ollama_version", summary="Say which API this is")
