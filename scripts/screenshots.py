@@ -20,7 +20,7 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from scripts.showroom import ARRIVING, HERE, WAITING, showroom
+from scripts.showroom import ARRIVING, HERE, TERMS, WAITING, showroom
 from tests.browser.chromium import launch
 from tests.support.server import Server
 from tests.support.waiting import wait_until
@@ -98,6 +98,12 @@ def shortcuts(page: Page) -> None:
     expect(page.get_by_role("checkbox").first).to_be_visible()
 
 
+def licence(page: Page) -> None:
+    page.get_by_role("searchbox").fill("llama-3.3")
+    page.get_by_role("button", name=f"Install {TERMS.rpartition('/')[2]}").click()
+    expect(page.get_by_role("button", name="Accept and install")).to_be_visible()
+
+
 def found(page: Page) -> None:
     expect(page.locator("[data-row]").first).to_be_visible()
 
@@ -114,7 +120,11 @@ SCENES: dict[str, Scene] = {
     "model": Scene(by_name(CHAT)),
     "model-settings": Scene(f"{by_name(CHAT)}?tab=settings"),
     "model-memory": Scene(f"{by_name(CHAT)}?tab=memory"),
+    "model-template": Scene(f"{by_name(CHAT)}?tab=template"),
+    "model-snippets": Scene(f"{by_name(CHAT)}?tab=snippets"),
+    "model-card": Scene(f"{by_name(CHAT)}?tab=card"),
     "discover": Scene("/admin/discover", found),
+    "licence": Scene("/admin/discover", licence),
     "found": Scene(f"/admin/discover/{ARRIVING}"),
     "downloads": Scene("/admin/downloads"),
     "monitor": Scene("/admin/monitor?range=5m"),

@@ -19,9 +19,65 @@ from tests.support.server import Server, running_server
 
 _VALUE_BYTES = {"U32": 4, "BF16": 2}
 _ROWS = 4096
-_TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}"
-_CALLS = _TEMPLATE + "{{ tools }}<tool_call>"
-_THINKS = _CALLS + "<think></think>"
+_TEMPLATE = """\
+{%- if messages[0].role == 'system' %}
+    {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}
+{%- endif %}
+{%- for message in messages %}
+    {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+{%- endif %}
+"""
+_CALLS = (
+    """\
+{%- if tools %}
+    {{- '<|im_start|>system\\n# Tools\\n\\n<tools>' }}
+    {%- for tool in tools %}
+        {{- '\\n' }}
+        {{- tool | tojson }}
+    {%- endfor %}
+    {{- '\\n</tools>\\n\\nAnswer with <tool_call> to call one of them.<|im_end|>\\n' }}
+{%- endif %}
+"""
+    + _TEMPLATE
+)
+_THINKS = (
+    _CALLS
+    + """\
+{%- if enable_thinking is defined and enable_thinking is false %}
+    {{- '<think>\\n\\n</think>\\n\\n' }}
+{%- endif %}
+"""
+)
+_CARD = """\
+---
+license: {licence}
+library_name: mlx
+tags: [mlx]
+---
+# {id}
+
+This model was converted to MLX format from its original by mlx-lm. It answers conversations in
+many languages, calls the functions that a request brings, and can think before it answers.
+
+![Results](https://example.test/results.png)
+
+## Use it
+
+- Any client of OpenAI's API finds it under its name.
+- **Temperature 0.6** with *top-p 0.95* suits it best when it thinks; 0.7 with 0.8 when it does not.
+- Its longest context is [described by its publisher](https://example.test/context).
+
+```sh
+mlx-gui run {id} "What is the capital of France?"
+```
+
+## Limits
+
+It may be wrong, and it may say so with confidence. Check what matters.
+"""
 _PROGRAM = (
     "-c",
     "import mlx_gui.app, mlx_gui.__main__ as program\n"
@@ -73,6 +129,7 @@ HERE = (
         heads=24,
         context=131_072,
         template=_CALLS,
+        licence="llama3.2",
     ),
     Shown(
         "mlx-community/gemma-3-4b-it-qat-4bit",
@@ -83,6 +140,7 @@ HERE = (
         heads=8,
         kv_heads=4,
         context=131_072,
+        licence="gemma",
     ),
     Shown(
         "mlx-community/Qwen2.5-Coder-7B-4bit",
@@ -103,6 +161,7 @@ HERE = (
         layers=4,
         hidden=1280,
         heads=20,
+        licence="mit",
     ),
     Shown(
         "BAAI/bge-small-en-v1.5",
@@ -113,6 +172,7 @@ HERE = (
         hidden=384,
         heads=12,
         context=512,
+        licence="mit",
     ),
     Shown("mlx-community/Falcon-Next-7B-4bit", "falcon_next", 7_000_000_000),
 )
@@ -209,6 +269,8 @@ _OF_HUB = (
 )
 ARRIVING = _OF_HUB[1].id
 """The one that is being downloaded."""
+TERMS = _OF_HUB[4].id
+"""One whose licence has terms of its own."""
 WAITING = (_OF_HUB[6].id, _OF_HUB[7].id)
 """Those that are downloaded after it."""
 
@@ -258,7 +320,8 @@ def _write(folder: Path, shown: Shown) -> None:
         files["1_Pooling/config.json"] = pooling
     for name, content in files.items():
         (folder / name).write_text(json.dumps(content))
-    (folder / "README.md").write_text(f"# {shown.id}\n\nConverted for MLX.\n")
+    card = _CARD.format(id=shown.id, licence=shown.licence)
+    (folder / "README.md").write_text(card, encoding="utf-8")
     header, size = _header(shown)
     with (folder / "model.safetensors").open("wb") as file:
         file.write(header)

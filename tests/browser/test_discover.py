@@ -18,6 +18,7 @@ from tests.support.server import Server
 PATH = "/admin/discover"
 SLOW = 400_000
 LONG = "x" * 90
+TERMS = "https://publisher.test/terms"
 HOSTILE = (
     "<script>window.ran = 1</script>",
     '<img src="https://evil.test/a.png" onerror="window.ran = 1">',
@@ -64,6 +65,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
             quantized = model_folder(folder / f"bits{bits}", bits=bits)
             hub.add(f"org/base-{bits}bit", quantized, base_model="org/base", trending=bits, **text)
         hub.add("org/gated", small, gated="manual", **text)
+        terms = {"license_name": "own-terms", "license_link": TERMS}
+        hub.add("org/terms", repo_folder(folder / "terms"), license="other", card=terms, **text)
         hub.add("org/far", model_folder(folder / "far", config=LARGE), **text)
         odd = model_folder(folder / "odd", config={"model_type": "no_such_architecture"})
         hub.add("org/odd", odd, **text)
@@ -228,8 +231,35 @@ def test_a_gated_model_says_what_to_do(open_page: OpenPage, home: House) -> None
     plan.get_by_role("button", name="Why gated is gated").click()
     question = page.get_by_role("dialog", name="Install gated")
     expect(question).to_contain_text("hub_token")
-    question.get_by_role("button", name="Install all the same").click()
+    expect(question).to_contain_text("Nothing names its licence.")
+    question.get_by_role("button", name="Accept and install").click()
     expect(page.get_by_role("alert").filter(has_text="org/gated is not installed")).to_be_visible()
+
+
+def test_a_licence_with_terms_of_its_own_is_named_before_anything_is_fetched(
+    open_page: OpenPage, home: House
+) -> None:
+    page = open_page(f"{PATH}?q=terms")
+    install = page.get_by_role("button", name="Install terms")
+    install.click()
+    question = page.get_by_role("dialog", name="Install terms")
+    expect(question).to_contain_text("Its licence is own-terms, on terms of its own.")
+    expect(question).to_contain_text("is for the hub to check")
+    link = question.get_by_role("link", name="Read the licence")
+    expect(link).to_have_attribute("href", TERMS)
+    expect(link).to_have_attribute("rel", "noreferrer")
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_be_hidden()
+    with home.server.client() as client:
+        assert client.get("/v1/downloads").json()["data"] == []
+    install.click()
+    question.get_by_role("link", name="Its card and licence").click()
+    facts = page.get_by_role("region", name="Facts")
+    expect(facts.get_by_role("link", name="own-terms")).to_have_attribute("href", TERMS)
+    page.get_by_role("button", name="Install terms").click()
+    question.get_by_role("button", name="Accept and install").click()
+    shown = page.get_by_role("region", name="Installation").get_by_role("link")
+    expect(shown).to_have_text("Installed")
 
 
 def test_a_model_that_the_hub_does_not_have_is_said_so(open_page: OpenPage) -> None:

@@ -28,6 +28,12 @@ it("leaves out what is not known", () => {
   expect(Object.keys(rows({}))).toEqual(["Id", "Folder", "Architecture", "Parameters"]);
 });
 
+it("tells the licence and what one of its name allows", () => {
+  expect(rows({ model: model("m", { license: "mit", license_class: "permissive" }) })).toMatchObject({
+    Licence: "mit, free for any use",
+  });
+});
+
 it("tells the keep-alive of the settings until a request asks for another", () => {
   const settings = { keep_alive_s: setting(null, 900), priority: setting(2) };
   expect(rows({ settings })).toMatchObject({ "Keep-alive": "15 min", Priority: "2" });

@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
 
+import type { Found, Variant } from "../src/lib/api/types";
 import { visible } from "../src/lib/api/visible";
 import { cardBlocks } from "../src/lib/parts/card";
+import { asksForLicence } from "../src/lib/parts/offer";
 import { apiQuery, asksNothing, filtersOf, idIn } from "../src/pages/discover/filters";
 import { rowsOf } from "../src/pages/discover/offers";
 import { found } from "./models";
@@ -50,7 +52,19 @@ it.each([
 });
 
 describe("rows", () => {
-  const variant = (id: string) => ({ id, quantization: "8-bit", size_bytes: 8, downloads: null, fit: fit("yes"), installed: null });
+  const variant = (id: string, changes: Partial<Variant> = {}): Variant => ({
+    id,
+    quantization: "8-bit",
+    size_bytes: 8,
+    license: null,
+    license_link: null,
+    license_class: null,
+    gated: null,
+    downloads: null,
+    fit: fit("yes"),
+    installed: null,
+    ...changes,
+  });
   const fit = (state: "yes" | "no") => ({ state, need_bytes: 1, context: null });
 
   it("have the quantizations of one model once", () => {
@@ -65,6 +79,18 @@ describe("rows", () => {
   it("advise the largest that fits in the place of one that does not", () => {
     const large = found("o/a", { fit: fit("no"), variants: [variant("o/a-8")] });
     expect(rowsOf([large])[0]?.offers.map(({ id }) => id)).toEqual(["o/a-8", "o/a"]);
+  });
+
+  it("ask for the licence of each quantization by itself", () => {
+    const own = variant("o/a-8", { license: "gemma", license_class: "terms" });
+    const [row] = rowsOf([found("o/a-4", { license: "mit", license_class: "permissive", variants: [own] })]);
+    expect(row?.offers.map(({ id }) => id)).toEqual(["o/a-4", "o/a-8"]);
+    expect(row?.offers.map(asksForLicence)).toEqual([false, true]);
+    const asks = (changes: Partial<Found>) => asksForLicence(rowsOf([found("o/a", changes)])[0]!.offers[0]!);
+    expect(asks({ license_class: "noncommercial" })).toBe(true);
+    expect(asks({ license_class: "copyleft" })).toBe(false);
+    expect(asks({})).toBe(false);
+    expect(asks({ gated: true })).toBe(true);
   });
 });
 

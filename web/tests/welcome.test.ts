@@ -15,6 +15,7 @@ function starter(id: string, changes: Partial<Starter> = {}): Starter {
     parameter_count: 8,
     quantization: "4-bit",
     license: "mit",
+    license_class: "permissive",
     dimensions: null,
     embedded: false,
     tried: true,

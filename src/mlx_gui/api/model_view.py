@@ -7,6 +7,7 @@ from typing import overload
 from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo, InvalidRequest
+from mlx_gui.core.licence import licence_class
 from mlx_gui.core.model import MemoryNeed, Model
 from mlx_gui.kinds.registry import kind_of
 from mlx_gui.wire.models import (
@@ -57,6 +58,9 @@ def model_object(
         max_model_len=context_tokens,
         parameter_count=facts.parameter_count if facts else None,
         quantization=facts.quantization if facts else None,
+        license=model.licence.name if model.licence else None,
+        license_link=model.licence.link if model.licence else None,
+        license_class=licence_class(model.licence.name) if model.licence else None,
         disk_bytes=model.disk_bytes,
         path=model.adapter or model.path,
         copies=[] if model.adapter else list(model.copies),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from mlx_gui.core.licence import Licence
 from mlx_gui.core.model import Model
 from mlx_gui.core.setting_row import shown
 from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile, read_header, read_json_object
@@ -28,6 +29,7 @@ class Adapter:
     base: str | None = None
     weights_bytes: int = 0
     problem: str | None = None
+    licence: Licence | None = None
 
 
 def is_adapter(files: frozenset[str]) -> bool:
@@ -79,6 +81,7 @@ def adapted(base: Model, adapter: Adapter, *, discovered_at: str) -> Model:
         adapter=str(adapter.folder),
         base=base.id,
         adapter_bytes=adapter.weights_bytes,
+        licence=adapter.licence,
     )
 
 

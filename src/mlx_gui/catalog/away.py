@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 
 from mlx_gui.catalog.scan import Sighting
+from mlx_gui.core.licence import Licence
 from mlx_gui.core.model import Model, ModelFacts
 from mlx_gui.kinds.registry import read_facts
 
@@ -18,9 +19,12 @@ class Seen(msgspec.Struct, frozen=True):
     device: int
     disk_bytes: int
     facts: msgspec.Raw = msgspec.Raw(b"null")
+    licence: Licence | None = None
 
 
-def seen(sighting: Sighting, *, disk_bytes: int, facts: ModelFacts | None) -> str:
+def seen(
+    sighting: Sighting, *, disk_bytes: int, facts: ModelFacts | None, licence: Licence | None = None
+) -> str:
     """What is kept of a model in the store."""
     found = Seen(
         str(sighting.root),
@@ -28,6 +32,7 @@ def seen(sighting: Sighting, *, disk_bytes: int, facts: ModelFacts | None) -> st
         sighting.identity[0],
         disk_bytes,
         msgspec.Raw(msgspec.json.encode(facts)),
+        licence,
     )
     return msgspec.json.encode(found).decode()
 
@@ -50,6 +55,7 @@ def away_model(
         problem=f"Its disk is away: {_missing(folder)} is not there.",
         disk_bytes=last.disk_bytes,
         discovered_at=discovered_at,
+        licence=last.licence,
         away=True,
     )
 

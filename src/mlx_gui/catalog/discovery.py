@@ -34,11 +34,11 @@ from mlx_gui.catalog.hub_found import (
     fitting,
 )
 from mlx_gui.catalog.hub_reading import template_facts, template_in
-from mlx_gui.catalog.licences import licence_class
 from mlx_gui.catalog.model_texts import CARD_BYTES, LICENCE_BYTES, licence_file
 from mlx_gui.catalog.needed import CARD
 from mlx_gui.core.errors import HubAnswer, HubUnreachable, InvalidRequest, Offline
 from mlx_gui.core.hub import HubModel, HubQuery, Told
+from mlx_gui.core.licence import licence_class
 from mlx_gui.core.model import Kind
 
 _HUB_PAGE = 100

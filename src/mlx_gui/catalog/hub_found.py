@@ -8,9 +8,9 @@ from typing import Literal
 import msgspec
 
 from mlx_gui.catalog.hub_facts import HubKind, served
-from mlx_gui.catalog.licences import LicenceClass
 from mlx_gui.core.device import Backend
 from mlx_gui.core.hub import HubModel, HubSort, Told
+from mlx_gui.core.licence import LicenceClass
 from mlx_gui.core.model import Capability, Model
 
 FitState = Literal["yes", "after_eviction", "tight", "no", "unknown"]

@@ -19,6 +19,7 @@ from mlx_gui.core.hub import (
     is_commit,
     safe_path,
 )
+from mlx_gui.core.licence import licence_in_card, web_link
 from mlx_gui.core.markers import knows_thoughts, knows_tools
 
 MOST_FILES = 20_000
@@ -71,6 +72,7 @@ def read_model(answer: object) -> HubModel:
         pipeline_tag=_text(said.get("pipeline_tag")) or _text(card.get("pipeline_tag")),
         library=_text(said.get("library_name")) or _text(card.get("library_name")),
         license=_license(card, tags),
+        license_link=web_link(card.get("license_link")),
         base_model=_base_model(said, card, tags),
         gated=bool(said["gated"]) if "gated" in said else None,
         downloads=_count(said.get("downloads")),
@@ -172,13 +174,11 @@ def _id(said: object) -> str:
 
 
 def _license(card: Mapping[str, object], tags: tuple[str, ...]) -> str | None:
-    """What the card names; the owner's own name for one that is no usual one."""
-    said = card.get("license")
-    if said == "other" and (named := _text(card.get("license_name"))) is not None:
-        return named
-    listed = _texts(said)
-    tagged = (tag.removeprefix("license:") for tag in tags if tag.startswith("license:"))
-    return _text(said) or (listed[0] if listed else None) or next(tagged, None)
+    """What the card names, else the first tag."""
+    named = licence_in_card(card)
+    if named is not None:
+        return named.name
+    return next((tag.removeprefix("license:") for tag in tags if tag.startswith("license:")), None)
 
 
 def _base_model(

@@ -231,7 +231,10 @@ def _remembered(found: Search, result: ScanResult) -> dict[str, str | None]:
         model = models.get(str(sighting.found.folder))
         if model is not None:
             remembered[model.name] = seen(
-                sighting, disk_bytes=model.disk_bytes, facts=model.recognised.facts
+                sighting,
+                disk_bytes=model.disk_bytes,
+                facts=model.recognised.facts,
+                licence=model.licence,
             )
     return remembered
 

@@ -88,4 +88,5 @@ def _model(
         disk_bytes=found.disk_bytes,
         discovered_at=discovered_at,
         copies=tuple(map(str, found.copies)),
+        licence=found.licence,
     )

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_gui.catalog.adapters import Adapter, read_adapter
+from mlx_gui.catalog.licence_files import licence_in
 from mlx_gui.catalog.listing import Identity, Listing, State
 from mlx_gui.catalog.weights_print import weights_print
+from mlx_gui.core.licence import Licence
 from mlx_gui.kinds.base import Recognised
 from mlx_gui.kinds.registry import recognise
 
@@ -15,6 +17,7 @@ from mlx_gui.kinds.registry import recognise
 class _Known:
     state: State
     recognised: Recognised | Adapter
+    licence: Licence | None
     weights: str | None = None
 
 
@@ -29,11 +32,11 @@ class Recognitions:
 
     def of(self, listing: Listing) -> Recognised | Adapter:
         """What the folder is; its files are read only if one of them has changed."""
-        known = self._known.get(listing.identity)
-        if known is None or known.state != listing.state:
-            known = _Known(listing.state, _recognised(listing))
-            self._known[listing.identity] = known
-        return known.recognised
+        return self._of(listing).recognised
+
+    def licence(self, listing: Listing) -> Licence | None:
+        """The licence that the folder names; read again as `of` is."""
+        return self._of(listing).licence
 
     def weights(self, identity: Identity, folder: Path) -> str:
         """The same for two folders exactly if their weights are; read once in each state."""
@@ -43,6 +46,13 @@ class Recognitions:
         if known.weights is None:
             known.weights = weights_print(folder)
         return known.weights
+
+    def _of(self, listing: Listing) -> _Known:
+        known = self._known.get(listing.identity)
+        if known is None or known.state != listing.state:
+            known = _Known(listing.state, _recognised(listing), licence_in(listing.folder))
+            self._known[listing.identity] = known
+        return known
 
     def keep_only(self, identities: Collection[Identity]) -> None:
         """Forget all other folders."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from mlx_gui.catalog.adapters import Adapter
 from mlx_gui.catalog.listing import Identity, Listing, list_folder
 from mlx_gui.catalog.recognitions import Recognitions
+from mlx_gui.core.licence import Licence
 from mlx_gui.kinds.base import Recognised
 
 MAX_DEPTH = 3
@@ -33,6 +34,7 @@ class FoundModel:
     recognised: Recognised
     disk_bytes: int
     copies: tuple[Path, ...] = ()
+    licence: Licence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +152,10 @@ def _sightings(
 
 
 def _found(name: str, listing: Listing, known: Recognitions) -> FoundModel | Adapter:
-    recognised = known.of(listing)
+    recognised, licence = known.of(listing), known.licence(listing)
     if isinstance(recognised, Adapter):
-        return replace(recognised, name=name, folder=listing.folder)
-    return FoundModel(name, listing.folder, recognised, listing.file_bytes)
+        return replace(recognised, name=name, folder=listing.folder, licence=licence)
+    return FoundModel(name, listing.folder, recognised, listing.file_bytes, licence=licence)
 
 
 def _model_folders(

@@ -151,5 +151,6 @@ def _show_installed(model: ModelObject, reason: str, *, json: bool) -> None:
     if json:
         return write_json(model)
     facts = list(zip(_INSTALLED, model_row(model), strict=True))
-    console().print(facts_table([*facts, ("Folder", model.path)]))
+    here = (("Licence", model.license or "-"), ("Folder", model.path))
+    console().print(facts_table([*facts, *here]))
     console(stderr=True).print(f"{reason} This is what is known here.", style="dim", soft_wrap=True)

@@ -68,6 +68,7 @@ class HubModel(msgspec.Struct, frozen=True):
     pipeline_tag: str | None = None
     library: str | None = None
     license: str | None = None
+    license_link: str | None = None
     base_model: str | None = None
     gated: bool | None = None
     downloads: int | None = None

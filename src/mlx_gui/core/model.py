@@ -6,6 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from mlx_gui.core.generation import Reasoning, Sampling
+from mlx_gui.core.licence import Licence
 
 Kind = str
 """The name of a row of `kinds/registry.py:KINDS`, like `text`."""
@@ -127,6 +128,8 @@ class Model(msgspec.Struct, frozen=True):
     """What the adapter's weights take in 32 bits."""
     copies: tuple[str, ...] = ()
     """Other folders with the same weights."""
+    licence: Licence | None = None
+    """What its folder names; of one with an adapter, the adapter's."""
     away: bool = False
     """Whether its disk is not there; the rest is what it was when it was seen last."""
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
+from mlx_gui.core.licence import LicenceClass
 from mlx_gui.core.model import Capability
 
 HubKindName = Literal["text", "vision", "embedding", "reranker", "transcription", "speech"]
@@ -36,6 +37,10 @@ class VariantBody(BaseModel):
     id: str
     quantization: str | None
     size_bytes: int | None
+    license: str | None
+    license_link: str | None
+    license_class: LicenceClass | None
+    gated: bool | None
     downloads: int | None
     fit: FitBody
     installed: str | None
@@ -47,7 +52,8 @@ class DiscoveredModel(BaseModel):
     `capabilities` are those of an installed model, by the chat template where the hub shows it, and
     `vision` of one that sees, which is served as far as it writes text; what is not known to be
     there is left out.
-    `size_bytes` are its files where those are known, else its tensors. `installed` is the state of
+    `size_bytes` are its files where those are known, else its tensors. `license_class` says what a
+    licence of that name allows. `installed` is the state of
     the model here, `installing` while a job brings it, null for one that is not.
     """
 
@@ -62,6 +68,8 @@ class DiscoveredModel(BaseModel):
     quantization: str | None
     size_bytes: int | None
     license: str | None
+    license_link: str | None
+    license_class: LicenceClass | None
     gated: bool | None
     downloads: int | None
     likes: int | None
@@ -124,7 +132,6 @@ class DiscoveredDetail(DiscoveredModel):
     config: ConfigFacts | None
     card: str | None
     license_text: str | None
-    license_link: str | None
     link: str
     fits: list[FitBody]
     warnings: list[str]
@@ -183,6 +190,7 @@ class StarterBody(BaseModel):
     parameter_count: int
     quantization: str | None
     license: str
+    license_class: LicenceClass | None
     dimensions: int | None
     embedded: bool
     tried: bool

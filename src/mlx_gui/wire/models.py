@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from mlx_gui.core.licence import LicenceClass
 from mlx_gui.core.model import Capability, Kind, WeightForm
 
 State = Literal["not_loaded", "queued", "loading", "ready", "busy", "unloading", "failed", "away"]
@@ -52,6 +53,8 @@ class ModelObject(BaseModel):
     with the same weights. `library` is what loads models of its kind. One that is `pinned` never
     leaves the memory by itself. `keep_alive_s` is how long it stays there after a use, as the
     latest request or the model's own settings say, less than 0 for ever; null is the server's.
+    `license` is what the head of its card or the title of its LICENSE names, null where neither
+    does; `license_class` is what one of that name allows.
     """
 
     id: str
@@ -69,6 +72,9 @@ class ModelObject(BaseModel):
     max_model_len: int | None = None
     parameter_count: int | None
     quantization: str | None
+    license: str | None = None
+    license_link: str | None = None
+    license_class: LicenceClass | None = None
     disk_bytes: int
     path: str
     copies: list[str] = []

@@ -17,6 +17,7 @@ from mlx_gui.control.machine.budget import BudgetLimits, budget
 from mlx_gui.control.machine.reading import Container, MemoryReading
 from mlx_gui.control.residency.views import Left, QueuedView, ResidencySnapshot, ResidentView
 from mlx_gui.core.errors import ErrorInfo
+from mlx_gui.core.licence import Licence
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, TextOptions
 from mlx_gui.wire.models import MemoryUseBody
 from mlx_gui.wire.status import MemoryStatus
@@ -65,6 +66,15 @@ def test_a_model_that_was_never_loaded_shows_its_files() -> None:
         "problem": None,
         "state": "not_loaded",
     }
+
+
+def test_a_licence_is_shown_with_what_one_of_its_name_allows() -> None:
+    licensed = msgspec.structs.replace(MODEL, licence=Licence("gemma", "https://host/terms"))
+
+    shown = model_object(licensed, None, context_tokens=None)
+
+    assert (shown.license, shown.license_link) == ("gemma", "https://host/terms")
+    assert shown.license_class == "terms"
 
 
 def test_a_broken_model_shows_its_reason_and_an_unnamed_owner_is_local() -> None:

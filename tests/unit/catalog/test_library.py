@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from mlx_gui.catalog.library import Library
 from mlx_gui.core.errors import InvalidRequest, ModelNotFound
+from mlx_gui.core.licence import Licence
 from mlx_gui.core.model import Model
 from mlx_gui.store.database import Store
 from tests.unit.kinds.folders import LLAMA, write_adapter, write_model
@@ -253,8 +254,10 @@ def test_a_list_that_could_not_be_kept_stays_as_it_is(store: Store, models_dir: 
 
 
 def test_a_model_on_an_absent_disk_stays_listed_as_away(store: Store, models_dir: Path) -> None:
-    write_model(models_dir / "org" / "one")
+    folder = write_model(models_dir / "org" / "one")
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
     (before,) = scanned(store, models_dir).models()
+    assert before.licence == Licence("mit")
     models_dir.rename(models_dir.with_name("unplugged"))
     # Another server on the same data, which has never seen it.
     made = scanned(store, models_dir)
@@ -262,6 +265,7 @@ def test_a_model_on_an_absent_disk_stays_listed_as_away(store: Store, models_dir
     assert away.away
     assert away.problem == f"Its disk is away: {models_dir} is not there."
     assert (away.id, away.facts, away.disk_bytes) == (before.id, before.facts, before.disk_bytes)
+    assert away.licence == before.licence
     assert made.resolve("one") == away
     models_dir.with_name("unplugged").rename(models_dir)
     assert asyncio.run(made.rescan()) == (before,)

@@ -10,6 +10,7 @@ from mlx_gui.catalog import recognitions as recognitions_module
 from mlx_gui.catalog import scan as scan_module
 from mlx_gui.catalog.recognitions import Recognitions
 from mlx_gui.catalog.scan import ScanResult, Search, combined, scan, search, search_again
+from mlx_gui.core.licence import Licence
 from mlx_gui.kinds.checkpoint import INDEX_FILE
 from mlx_gui.kinds.registry import recognise
 from tests.unit.kinds.folders import LLAMA, write_model
@@ -211,6 +212,20 @@ def test_what_has_not_changed_is_not_read_again(
     result = combined(search([tmp_path], known), known)
     assert read == [tmp_path / "changed"]
     assert "not valid JSON" in (result.models[0].recognised.problem or "")
+
+
+def test_a_licence_is_known_as_long_as_the_files_are_the_same(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "one")
+    known = Recognitions()
+
+    def named() -> Licence | None:
+        return combined(search([tmp_path], known), known).models[0].licence
+
+    assert named() is None
+    (folder / "README.md").write_text("---\nlicense: mit\n---\n", encoding="utf-8")
+    assert named() == Licence("mit")
+    (folder / "README.md").unlink()
+    assert named() is None
 
 
 def test_a_file_that_another_of_its_size_and_time_replaced_is_read_again(tmp_path: Path) -> None:

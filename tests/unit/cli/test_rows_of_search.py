@@ -13,6 +13,7 @@ STARTER = StarterBody(
     parameter_count=4_000_000_000,
     quantization="4-bit",
     license="mit",
+    license_class="permissive",
     dimensions=None,
     embedded=False,
     tried=False,

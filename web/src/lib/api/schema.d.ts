@@ -3026,6 +3026,10 @@ export interface components {
             size_bytes: number | null;
             /** License */
             license: string | null;
+            /** License Link */
+            license_link: string | null;
+            /** License Class */
+            license_class: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
             /** Gated */
             gated: boolean | null;
             /** Downloads */
@@ -3057,8 +3061,6 @@ export interface components {
             card: string | null;
             /** License Text */
             license_text: string | null;
-            /** License Link */
-            license_link: string | null;
             /** Link */
             link: string;
             /** Fits */
@@ -3112,7 +3114,8 @@ export interface components {
          *     `capabilities` are those of an installed model, by the chat template where the hub shows it, and
          *     `vision` of one that sees, which is served as far as it writes text; what is not known to be
          *     there is left out.
-         *     `size_bytes` are its files where those are known, else its tensors. `installed` is the state of
+         *     `size_bytes` are its files where those are known, else its tensors. `license_class` says what a
+         *     licence of that name allows. `installed` is the state of
          *     the model here, `installing` while a job brings it, null for one that is not.
          */
         DiscoveredModel: {
@@ -3138,6 +3141,10 @@ export interface components {
             size_bytes: number | null;
             /** License */
             license: string | null;
+            /** License Link */
+            license_link: string | null;
+            /** License Class */
+            license_class: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
             /** Gated */
             gated: boolean | null;
             /** Downloads */
@@ -4549,6 +4556,8 @@ export interface components {
          *     with the same weights. `library` is what loads models of its kind. One that is `pinned` never
          *     leaves the memory by itself. `keep_alive_s` is how long it stays there after a use, as the
          *     latest request or the model's own settings say, less than 0 for ever; null is the server's.
+         *     `license` is what the head of its card or the title of its LICENSE names, null where neither
+         *     does; `license_class` is what one of that name allows.
          */
         ModelObject: {
             /** Id */
@@ -4589,6 +4598,12 @@ export interface components {
             parameter_count: number | null;
             /** Quantization */
             quantization: string | null;
+            /** License */
+            license?: string | null;
+            /** License Link */
+            license_link?: string | null;
+            /** License Class */
+            license_class?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
             /** Disk Bytes */
             disk_bytes: number;
             /** Path */
@@ -6570,6 +6585,8 @@ export interface components {
             quantization: string | null;
             /** License */
             license: string;
+            /** License Class */
+            license_class: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
             /** Dimensions */
             dimensions: number | null;
             /** Embedded */
@@ -7102,6 +7119,14 @@ export interface components {
             quantization: string | null;
             /** Size Bytes */
             size_bytes: number | null;
+            /** License */
+            license: string | null;
+            /** License Link */
+            license_link: string | null;
+            /** License Class */
+            license_class: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
+            /** Gated */
+            gated: boolean | null;
             /** Downloads */
             downloads: number | null;
             fit: components["schemas"]["FitBody"];

@@ -19,6 +19,8 @@ export type ModelSettings = Schemas["ModelSettingsBody"];
 export type ModelCard = Schemas["ModelCardBody"];
 /** The chat template that is used. */
 export type Template = Schemas["ModelTemplateBody"];
+/** What a licence of some name allows. */
+export type LicenceClass = NonNullable<Model["license_class"]>;
 export type ChatMessage = Schemas["ChatMessage"];
 export type SystemStatus = Schemas["SystemStatus"];
 export type Download = Required<Schemas["DownloadBody"]>;

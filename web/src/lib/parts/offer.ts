@@ -1,4 +1,4 @@
-import type { Fit, Starter } from "../api/types";
+import type { Fit, LicenceClass, Starter } from "../api/types";
 
 /** What can be installed by one button: one quantization of a model. */
 export interface Offer {
@@ -8,6 +8,7 @@ export interface Offer {
   sizeBytes: number | null;
   fit: Fit;
   gated: boolean;
+  licence: { name: string | null; allows: LicenceClass | null; link: string | null };
   /** Why this version cannot serve it. */
   unsupported: string | null;
 }
@@ -20,8 +21,14 @@ export function starterOffer(starter: Starter): Offer {
     sizeBytes: starter.size_bytes,
     fit: starter.fit,
     gated: false,
+    licence: { name: starter.license, allows: starter.license_class, link: null },
     unsupported: starter.supported.ok ? null : (starter.supported.reason ?? ""),
   };
+}
+
+/** Whether somebody should have read its licence before: its own terms, or those of whoever gives it. */
+export function asksForLicence({ gated, licence: { allows } }: Offer): boolean {
+  return gated || allows === "terms" || allows === "noncommercial";
 }
 
 /** Its id without whose it is. */

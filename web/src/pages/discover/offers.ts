@@ -29,6 +29,7 @@ export function offerOf(model: Found): Offer {
     sizeBytes: model.size_bytes,
     fit: model.fit,
     gated: model.gated === true,
+    licence: licenceOf(model),
     unsupported: model.supported.ok ? null : (model.supported.reason ?? ""),
   };
 }
@@ -37,9 +38,13 @@ export function offerOf(model: Found): Offer {
 export function variantOffer(variant: Variant, of: Found, listed: ReadonlyMap<string, Found> = new Map()): Offer {
   const model = listed.get(variant.id);
   if (model) return offerOf(model);
-  const { id, quantization, size_bytes: sizeBytes, fit } = variant;
+  const { id, quantization, size_bytes: sizeBytes, fit, gated } = variant;
   const name = id.split("/").at(-1) ?? id;
-  return { ...offerOf(of), id, name, quantization, sizeBytes, fit, gated: false };
+  return { ...offerOf(of), id, name, quantization, sizeBytes, fit, gated: gated === true, licence: licenceOf(variant) };
+}
+
+function licenceOf({ license: name, license_class: allows, license_link: link }: Found | Variant): Offer["licence"] {
+  return { name, allows, link };
 }
 
 /** The one that was found first, unless it does not fit well and another does: the largest of these. */

@@ -1,5 +1,6 @@
 import type { LoadedModel, Model, ModelSetting, UnloadedModel, WaitingModel } from "../../lib/api/types";
 import { t } from "../../lib/i18n";
+import { words as cardWords } from "../../lib/i18n/card";
 import { dateTime, number } from "../../lib/i18n/format";
 
 /** What is known of a model beside its row; `settings` are null until they have come. */
@@ -26,6 +27,7 @@ export function detailRows(known: Known): Row[] {
     [names.architecture, model.model_type],
     [names.parameters, model.parameter_count !== null && number(model.parameter_count)],
     [names.quantization, model.quantization],
+    [cardWords.licence.title, model.license && cardWords.licence.said(model.license, model.license_class)],
     [names.need, loaded?.need && t.memory.used(loaded.need.total_bytes)],
     [names.memory, model.memory && t.memory.used(model.memory.total_bytes)],
     [names.loadedContext, loaded?.context != null && names.tokens(loaded.context)],

@@ -7,9 +7,9 @@ from pydantic import BaseModel, Field
 
 from mlx_gui.catalog.hub_facts import HubKind
 from mlx_gui.catalog.hub_found import Quantization, Wanted
-from mlx_gui.catalog.licences import LicenceClass
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.hub import HubSort, checked_repo_id
+from mlx_gui.core.licence import LicenceClass
 
 MOST_AT_ONCE = 100
 _LONGEST_QUERY = 200

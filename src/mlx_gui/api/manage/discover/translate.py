@@ -12,6 +12,7 @@ from mlx_gui.catalog.starter_list import StarterModel, chosen_starters, tier_of
 from mlx_gui.catalog.ways import check_ways
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.hub import HubModel, RepoTree, XetUse
+from mlx_gui.core.licence import licence_class
 from mlx_gui.core.model import Capability, Kind
 from mlx_gui.kinds.architecture import (
     context_length,
@@ -68,6 +69,8 @@ def model_body(found: FoundOnHub, state_of: StateOf) -> DiscoveredModel:
         quantization=found.quantization,
         size_bytes=found.size_bytes,
         license=hub.license,
+        license_link=hub.license_link,
+        license_class=licence_class(hub.license),
         gated=hub.gated,
         downloads=hub.downloads,
         likes=hub.likes,
@@ -108,7 +111,6 @@ def detail_body(
         config=None if detail.config is None else _facts(detail.config),
         card=detail.card,
         license_text=detail.license_text,
-        license_link=_license_link(hub),
         link=link,
         fits=[fit_body(each) for each in fits],
         warnings=_warnings(hub, problem),
@@ -180,6 +182,7 @@ def _starter(
     fit = Fitting("unknown") if room is None else fitting(need_bytes, room)
     return StarterBody(
         **msgspec.structs.asdict(starter),
+        license_class=licence_class(starter.license),
         chosen=chosen,
         supported=SupportedBody(ok=unsupported is None, reason=unsupported),
         fit=fit_body(fit),
@@ -196,6 +199,10 @@ def _variant(found: FoundOnHub, state_of: StateOf) -> VariantBody:
         id=found.hub.id,
         quantization=found.quantization,
         size_bytes=found.size_bytes,
+        license=found.hub.license,
+        license_link=found.hub.license_link,
+        license_class=licence_class(found.hub.license),
+        gated=found.hub.gated,
         downloads=found.hub.downloads,
         fit=fit_body(found.fit),
         installed=state_of(found.hub.id),
@@ -240,11 +247,3 @@ def _facts(config: Mapping[str, object]) -> ConfigFacts:
         layers=number(part, "num_hidden_layers", "n_layer", "n_layers", "num_layers") or None,
         quantization=quantization_of(config),
     )
-
-
-def _license_link(hub: HubModel) -> str | None:
-    """A web address out of the card; anything else is no link."""
-    link = hub.card.get("license_link")
-    if not isinstance(link, str) or not link.startswith(("https://", "http://")):
-        return None
-    return link if len(link) <= 500 and link.isprintable() else None

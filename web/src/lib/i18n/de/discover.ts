@@ -157,7 +157,6 @@ export const discover: typeof english = {
     quantization: "Quantisierung",
     context: "Längster Kontext",
     tokens,
-    licence: "Lizenz",
     base: "Gemacht aus",
     downloads: "Downloads",
     likes: "Gefällt mir",

@@ -154,7 +154,6 @@ export const discover = {
     quantization: "Quantisation",
     context: "Longest context",
     tokens,
-    licence: "Licence",
     base: "Made of",
     downloads: "Downloads",
     likes: "Likes",
