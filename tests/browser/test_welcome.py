@@ -79,6 +79,33 @@ def test_whoever_has_no_model_comes_here_and_is_told_what_the_machine_is(
     expect(page.get_by_text(f"{server.address}/v1")).to_be_visible()
 
 
+def test_whoever_wants_the_api_is_told_how_other_devices_reach_it_or_why_not(
+    open_page: OpenPage, server: Server
+) -> None:
+    with server.client() as client:
+        told = client.get("/v1/system/addresses").json()
+    page = open_page(PATH)
+    section = page.get_by_role("region", name="Only need the API?")
+    expect(section).to_contain_text(told["reason"])
+    expect(section).to_contain_text(told["hint"])
+    elsewhere = {"url": "http://192.0.2.7:8000", "kind": "network", "interface": "en0"}
+    other = {**elsewhere, "key_needed": True}
+    answer = {**told, "addresses": [*told["addresses"], other], "reason": None, "hint": None}
+    page.route("**/v1/system/addresses", lambda route: route.fulfill(json=answer))
+    page.reload()
+    expect(section).to_contain_text("http://192.0.2.7:8000/v1")
+    expect(section).to_contain_text("Over en0. Needs the server's key.")
+    page.unroute("**/v1/system/addresses")
+    page.route("**/v1/system/addresses", lambda route: route.abort())
+    page.reload()
+    expect(section.get_by_role("alert")).to_contain_text("The addresses were not read.")
+    page.unroute("**/v1/system/addresses")
+    section.get_by_role("button", name="Try again").click()
+    expect(section).to_contain_text(told["reason"])
+    section.get_by_role("link", name="Settings of the server").click()
+    expect(page.get_by_role("heading", level=1, name="Settings")).to_be_focused()
+
+
 def test_one_click_brings_the_first_model_and_its_steps_are_ticked(
     open_page: OpenPage, home: House
 ) -> None:

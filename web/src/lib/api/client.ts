@@ -105,6 +105,8 @@ export const api = {
   dismissNotices: (until: number) => call("delete", "/v1/notices", { query: `?until=${until}` }),
   /** Loads the models again that have left. */
   undoEviction: (id: number) => call("post", "/v1/notices/{notice_id}/undo", { name: String(id) }),
+  /** Where the server can be reached, and why not from elsewhere. */
+  addresses: () => call("get", "/v1/system/addresses"),
   serverSettings: () => call("get", "/v1/settings"),
   changeServerSettings: (settings: Record<string, unknown>) =>
     call("patch", "/v1/settings", { body: { settings } }),

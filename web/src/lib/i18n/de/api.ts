@@ -12,6 +12,15 @@ export const api: typeof english = {
     key: "Ein Client, der auf einem Schlüssel besteht, darf auf dieser Maschine irgendeinen Text haben; von anderswo ist es der Schlüssel des Servers.",
     reference: "API-Referenz",
   },
+  others: {
+    title: "Von anderen Geräten",
+    loading: "Es wird gefragt, wo der Server zu erreichen ist",
+    unread: "Die Adressen wurden nicht gelesen.",
+    by: (line) => (line === null ? "Über das Netz." : `Über ${line}.`),
+    named: "Mit einem Namen, den die Einstellungen erlauben.",
+    key: "Braucht den Schlüssel des Servers.",
+    change: "Einstellungen des Servers",
+  },
   snippets: {
     title: "Beispiele",
     model: "Modell",

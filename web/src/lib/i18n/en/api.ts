@@ -21,6 +21,15 @@ export const api = {
     key: "A client that insists on a key may have any text on this machine; from elsewhere it is the server's key.",
     reference: "API reference",
   },
+  others: {
+    title: "From other devices",
+    loading: "Asking where the server can be reached",
+    unread: "The addresses were not read.",
+    by: (line: string | null) => (line === null ? "Over the network." : `Over ${line}.`),
+    named: "By a name that the settings allow.",
+    key: "Needs the server's key.",
+    change: "Settings of the server",
+  },
   snippets: {
     title: "Snippets",
     model: "Model",

@@ -1,6 +1,6 @@
 import { onMount } from "svelte";
 
-import { ApiError } from "../../lib/api/client";
+import { ApiError } from "../api/client";
 
 /** Something that the server is asked for when a part is shown, and again when somebody wants it. */
 export class Asking<Answer> {
