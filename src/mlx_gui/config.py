@@ -105,6 +105,7 @@ class Config:
     notify_downloads: bool
     notify_failures: bool
     notify_memory: bool
+    notify_evictions: bool
     blas: str
     engine: str
     sources: Mapping[str, Source]

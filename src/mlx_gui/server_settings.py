@@ -434,6 +434,12 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         "The tray tells when memory is nearly full.",
     ),
     Setting(
+        "notify_evictions",
+        "switch",
+        True,
+        "The tray tells when a model was unloaded to make room, and for which.",
+    ),
+    Setting(
         "blas",
         "text",
         "auto",

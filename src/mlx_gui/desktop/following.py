@@ -17,7 +17,7 @@ from mlx_gui.wire.requests import RequestsEvent
 Change = Callable[[Callable[[View], View]], None]
 """Has the view changed by a function of it, in one piece."""
 
-_TOPICS = "models,memory,manager,downloads,settings,requests,metrics"
+_TOPICS = "models,memory,manager,downloads,settings,requests,metrics,notices"
 _LOOK_AGAIN_S = 0.5
 _SPEEDS = 20
 """So many of the last answers are looked at for how fast models are."""

@@ -22,6 +22,7 @@ NOTICES = {
     "notify_downloads": "Downloads",
     "notify_failures": "Failures",
     "notify_memory": "Memory",
+    "notify_evictions": "Models that make room",
 }
 """Settings of the server that the tray heeds, and their names in its menu."""
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mlx_gui.desktop.view import ENDED, View
+from mlx_gui.wire.notices import NoticeBody
 
 NoticeKind = Literal[
-    "download_done", "download_failed", "model_failed", "memory", "server", "action"
+    "download_done", "download_failed", "model_failed", "evicted", "memory", "server", "action"
 ]
 APART_S = 60.0
 """Between two notices of one kind."""
@@ -16,6 +17,7 @@ _SETTINGS = {
     "download_done": "notify_downloads",
     "download_failed": "notify_downloads",
     "model_failed": "notify_failures",
+    "evicted": "notify_evictions",
     "memory": "notify_memory",
     "server": "notify_failures",
 }
@@ -65,10 +67,18 @@ def _happened(before: View, after: View) -> Iterator[Notice]:
         if model.state == "failed" and states.get(model.id) not in (None, "failed"):
             reason = "" if model.error is None else f": {model.error.message}"
             yield Notice("model_failed", "A model failed", f"{model.id}{reason}")
+    told = max((each.seq for each in before.notices or ()), default=-1)
+    for news in after.notices or ():
+        if before.notices is not None and news.kind == "evicted" and news.seq > told:
+            yield Notice("evicted", _evicted_title(news), news.message)
     memory = (before.memory, after.memory)
     pressures = [None if each is None else each.pressure for each in memory]
     if pressures[1] == "critical" and pressures[0] not in (None, "critical"):
         yield Notice("memory", "Memory is nearly full", "Models are unloaded to make room.")
+
+
+def _evicted_title(news: NoticeBody) -> str:
+    return "Models were unloaded" if len(news.models) > 1 else "A model was unloaded"
 
 
 @dataclass(slots=True)

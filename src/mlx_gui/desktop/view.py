@@ -9,6 +9,7 @@ from mlx_gui.client import Event
 from mlx_gui.wire.downloads import DownloadBody, RemovedDownload
 from mlx_gui.wire.history import MetricsEvent
 from mlx_gui.wire.models import ModelObject
+from mlx_gui.wire.notices import NoticeBody, RemovedNotice
 from mlx_gui.wire.requests import RequestObject
 from mlx_gui.wire.server_settings import ServerSettingsBody
 from mlx_gui.wire.status import ManagerStatus, MemoryStatus, RemovedModel, SnapshotEvent
@@ -17,7 +18,7 @@ Phase = Literal["stopped", "starting", "running", "stopping"]
 Keeper = Literal["tray", "service", "other"]
 """Who has started the server and would start it again: this tray, the system, somebody."""
 
-Body = TypeVar("Body", ModelObject, DownloadBody)
+Body = TypeVar("Body", ModelObject, DownloadBody, NoticeBody)
 
 ENDED = ("done", "failed", "cancelled")
 """States of a download that comes to nothing more."""
@@ -32,8 +33,9 @@ class View:
     """The server as it is now. `problem` is one line about what is wrong, empty if nothing is.
 
     `output_tokens_per_s` is what all models wrote in the last second, `speeds` are tokens a second
-    of the last answer by model. `starts_at_login` is None where this machine has nothing that would
-    start it.
+    of the last answer by model. `notices` are what the server tells by itself, None until it has
+    said which there were before. `starts_at_login` is None where this machine has nothing that
+    would start it.
     """
 
     phase: Phase = "stopped"
@@ -45,6 +47,7 @@ class View:
     manager: ManagerStatus | None = None
     memory: MemoryStatus | None = None
     settings: ServerSettingsBody | None = None
+    notices: tuple[NoticeBody, ...] | None = None
     output_tokens_per_s: float = 0.0
     speeds: Mapping[str, float] = field(default_factory=_nothing)
     starts_at_login: bool | None = None
@@ -73,6 +76,7 @@ def told(view: View, event: Event) -> View:
                 memory=event.memory,
                 manager=event.manager,
                 settings=event.settings,
+                notices=None if event.notices is None else tuple(event.notices),
             )
         case ModelObject():
             return replace(view, models=_with(view.models, event))
@@ -82,6 +86,11 @@ def told(view: View, event: Event) -> View:
             return replace(view, downloads=_with(view.downloads, event))
         case RemovedDownload():
             return replace(view, downloads=_without(view.downloads, event.id))
+        case NoticeBody():
+            return replace(view, notices=_with(view.notices or (), event))
+        case RemovedNotice():
+            kept = (each for each in view.notices or () if each.id != event.id)
+            return replace(view, notices=tuple(kept))
         case ManagerStatus():
             return replace(view, manager=event)
         case MemoryStatus():

@@ -82,6 +82,7 @@ def test_a_server_at_work_is_shown_with_all_that_can_be_done() -> None:
         "  Downloads ✓",
         "  Failures ✓",
         "  Memory ✓",
+        "  Models that make room ✓",
         "Start at login -",
         "Open the folder of the logs",
         "---",

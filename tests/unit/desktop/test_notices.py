@@ -4,9 +4,18 @@ from dataclasses import replace
 
 import pytest
 
+from mlx_gui.desktop.menu_model import NOTICES
 from mlx_gui.desktop.notices import Calm, Notice, notices
 from mlx_gui.desktop.view import View, gone
-from tests.unit.desktop.views import FAILURE, download, memory, model, running, settings
+from tests.unit.desktop.views import (
+    FAILURE,
+    download,
+    eviction,
+    memory,
+    model,
+    running,
+    settings,
+)
 
 FAILED = model(state="failed", error=FAILURE)
 
@@ -38,6 +47,18 @@ FAILED = model(state="failed", error=FAILURE)
             "memory",
             "Models are unloaded to make room.",
         ),
+        (
+            running(notices=()),
+            running(notices=(eviction(),)),
+            "evicted",
+            "org/tiny was unloaded to make room for org/large: idle for 12 min.",
+        ),
+        (
+            running(notices=(eviction(seq=5),)),
+            running(notices=(eviction(seq=6, message="Again."),)),
+            "evicted",
+            "Again.",
+        ),
         (running(), gone(running(), "It ended."), "server", "It ended."),
     ],
 )
@@ -46,7 +67,7 @@ def test_what_happens_is_told_once_and_only_if_it_is_wanted(
 ) -> None:
     assert [(each.kind, each.text) for each in notices(before, after)] == [(kind, text)]
     assert notices(after, after) == []
-    off = settings(notify_downloads=False, notify_failures=False, notify_memory=False)
+    off = settings(**dict.fromkeys(NOTICES, False))
     mute = replace(before, settings=off)
     assert notices(mute, replace(after, settings=after.settings and off)) == []
 
@@ -61,6 +82,10 @@ def test_what_happens_is_told_once_and_only_if_it_is_wanted(
         (running(memory=memory("critical")), running(memory=memory())),
         (running(), gone(running())),
         (View(phase="starting"), View()),
+        (running(), running(notices=(eviction(),))),
+        (running(notices=(eviction(),)), running(notices=(eviction(undo="done"),))),
+        (running(notices=(eviction(),)), running(notices=())),
+        (running(notices=()), running(notices=(eviction(kind="disk_low"),))),
     ],
 )
 def test_what_was_so_before_or_was_wanted_is_no_news(before: View, after: View) -> None:

@@ -5,9 +5,10 @@ from dataclasses import replace
 from mlx_gui.desktop.view import View, gone, told, with_speed
 from mlx_gui.wire.downloads import RemovedDownload
 from mlx_gui.wire.history import MetricsEvent
+from mlx_gui.wire.notices import RemovedNotice
 from mlx_gui.wire.requests import RequestObject, RequestPhases, RequestsEvent, RequestTokens
 from mlx_gui.wire.status import RemovedModel, SnapshotEvent
-from tests.unit.desktop.views import download, manager, memory, model, running
+from tests.unit.desktop.views import download, eviction, manager, memory, model, running
 
 
 def test_a_snapshot_replaces_all_that_was_known_before() -> None:
@@ -31,6 +32,16 @@ def test_models_and_downloads_come_change_and_go() -> None:
     assert [each.id for each in view.models] == ["b"]
     assert [each.bytes_done for each in view.downloads] == [5]
     assert told(view, RemovedDownload(id="job-1")).downloads == ()
+
+
+def test_what_the_server_tells_by_itself_is_known_from_its_snapshot_on() -> None:
+    view = told(running(), SnapshotEvent(notices=[eviction()]))
+    assert [each.seq for each in view.notices or ()] == [5]
+    view = told(told(view, eviction(id=4, seq=6)), eviction(seq=7, count=2))
+    assert [(each.id, each.seq) for each in view.notices or ()] == [(3, 7), (4, 6)]
+    assert [each.id for each in told(view, RemovedNotice(id=3)).notices or ()] == [4]
+    assert told(running(), SnapshotEvent()).notices is None
+    assert gone(view).notices is None
 
 
 def test_what_does_not_concern_the_tray_changes_nothing() -> None:

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from mlx_gui.desktop.menu_model import NOTICES
 from mlx_gui.desktop.view import View
 from mlx_gui.server_settings import ROWS
 from mlx_gui.wire.downloads import DownloadBody
 from mlx_gui.wire.models import ErrorBody, MemoryUseBody, ModelObject
+from mlx_gui.wire.notices import NoticeBody
 from mlx_gui.wire.server_settings import ServerSettingBody, ServerSettingsBody
 from mlx_gui.wire.status import BudgetStatus, LoadedModel, ManagerStatus, MemoryStatus
 
@@ -52,6 +54,28 @@ DOWNLOAD = DownloadBody(
     updated_at="2025-03-01T12:00:00Z",
 )
 FAILURE = ErrorBody(code="load_failed", message="Its weights are damaged.")
+
+
+EVICTION = NoticeBody(
+    id=3,
+    seq=5,
+    at="2025-03-01T12:00:00Z",
+    kind="evicted",
+    level="info",
+    message="org/tiny was unloaded to make room for org/large: idle for 12 min.",
+    subject="org/large",
+    models=["org/tiny"],
+    client=None,
+    reason="idle for 12 min",
+    hint=None,
+    job=None,
+    count=1,
+    undo="possible",
+)
+
+
+def eviction(**changes: Any) -> NoticeBody:
+    return EVICTION.model_copy(update=changes)
 
 
 def model(**changes: Any) -> ModelObject:
@@ -126,7 +150,7 @@ def settings(**values: bool) -> ServerSettingsBody:
             words=[],
             help=ROWS[name].help,
         )
-        for name in ("notify_downloads", "notify_failures", "notify_memory")
+        for name in NOTICES
     }
     return ServerSettingsBody(settings=bodies, restart_pending=False, problems=[])
 

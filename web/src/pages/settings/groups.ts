@@ -24,6 +24,7 @@ const NAMES: readonly (readonly [Section, readonly string[]])[] = [
       "notify_downloads",
       "notify_failures",
       "notify_memory",
+      "notify_evictions",
       "shutdown_grace_s",
     ],
   ],

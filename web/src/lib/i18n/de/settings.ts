@@ -40,6 +40,7 @@ export const settings: typeof english = {
     notify_downloads: "Downloads melden",
     notify_failures: "Fehler melden",
     notify_memory: "Vollen Speicher melden",
+    notify_evictions: "Modelle melden, die Platz machen",
     memory_limit_bytes: "Speicher für Modelle",
     memory_reserve_bytes: "Speicher für alles andere",
     worker_memory_limit_bytes: "Speicher eines Workers",

@@ -39,6 +39,7 @@ export const settings = {
     notify_downloads: "Tell of downloads",
     notify_failures: "Tell of failures",
     notify_memory: "Tell of full memory",
+    notify_evictions: "Tell of models that make room",
     memory_limit_bytes: "Memory for models",
     memory_reserve_bytes: "Memory for everything else",
     worker_memory_limit_bytes: "Memory of one worker",
