@@ -18,11 +18,12 @@ looks = pytest.mark.parametrize(
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-def axe(page: Page, source: str) -> list[str]:
-    """Each violation with the element that has it."""
+def axe(page: Page, source: str, *, within: str = "html") -> list[str]:
+    """Each violation with the element that has it; `within` selects what is looked at."""
     page.evaluate(source)
     result = page.evaluate(
-        "(tags) => axe.run(document, {runOnly: tags, resultTypes: ['violations']})", RULES
+        "([within, tags]) => axe.run(within, {runOnly: tags, resultTypes: ['violations']})",
+        [within, RULES],
     )
     return [
         f"{violation['id']}: {node['html'][:160]} {node['failureSummary']}"
