@@ -14,7 +14,19 @@ from tests.browser.conftest import OpenContext, OpenPage
 from tests.browser.visiting import row
 from tests.support.server import Server
 
-PATHS = ("", "discover", "downloads", "api", "settings", "settings/about", "nothing")
+PATHS = (
+    "",
+    "models/fake/slow-load",
+    "models/fake/slow-load?tab=template",
+    "models/fake/slow-load?tab=card",
+    "discover",
+    "downloads",
+    "monitor",
+    "api",
+    "settings",
+    "settings/about",
+    "nothing",
+)
 CHOOSE = "if (origin !== 'null') localStorage.setItem('mlx-gui:language', '{}')"
 SPOKEN_TEXTS = """
 () => [...document.querySelectorAll("h1, h2, h3, nav a, button, th, label, legend, strong")]

@@ -59,7 +59,7 @@ describe("the German words", () => {
 describe("the marked words", () => {
   it("stand wherever words stand, also those that come of values", () => {
     const words = marked(ENGLISH);
-    expect(words.frame.action.cancel).toBe("Cåñçél~~");
+    expect(words.frame.action.cancel).toBe("Cåñçéļ~~");
     expect(words.models.state.answering(3)).toMatch(/^Åñšwéřîñg 3~+$/);
     expect(shape(words).length).toBe(shape(ENGLISH).length);
   });

@@ -1,5 +1,6 @@
-const PLAIN = "AEINORSTUaceinorstuy";
-const MARKED = "ÅÉÎÑÖŘŠŤÛåçéîñöřšťûý";
+// Enough of them that no three letters stand together unmarked.
+const PLAIN = "AEILNORSTUacdehilnorstuy";
+const MARKED = "ÅÉÎĻÑÖŘŠŤÛåçďéħîļñöřšťûý";
 
 /** `words` with every text marked, also those that come of a function. */
 export function marked<Words>(words: Words): Words {
