@@ -130,6 +130,24 @@ def test_what_does_not_work_is_told(tray: Forked, host: Host, server: Server) ->
     assert host.property("Status") == "NeedsAttention"
 
 
+def test_a_model_that_makes_room_is_told(tray: Forked, host: Host, server: Server) -> None:
+    with Client.from_runtime(server.data_dir) as client:
+        client.change_settings({"max_loaded_models": 1})
+        try:
+            client.load("fake/echo")
+            client.load("fake/agent")
+        finally:
+            client.change_settings({"max_loaded_models": None})
+            client.unload_all(force=True)
+    wait_until(
+        lambda: any(
+            title == "A model was unloaded" and "fake/echo was unloaded" in text
+            for title, text in host.notifications.told
+        ),
+        what="the notice",
+    )
+
+
 def test_a_second_tray_is_refused(
     tray: Forked, server: Server, environment: dict[str, str]
 ) -> None:
