@@ -38,7 +38,7 @@ class MonoSound:
         self._made_samples = 0
         self._ended = False
         if source.promised_frames is not None:
-            self._check_length(source.promised_frames)
+            self._check_length(source.promised_frames, "its file says {:.1f} s")
 
     @property
     def duration_s(self) -> float:
@@ -58,7 +58,7 @@ class MonoSound:
         frames = max(min(_PIECE_VALUES // self._source.channels, self._piece_frames), 1)
         samples = self._source.read(frames)
         self._frames_read += len(samples)
-        self._check_length(self._frames_read)
+        self._check_length(self._frames_read, "{:.1f} s so far")
         self._ended = not len(samples)
         # Files of floats may hold anything.
         with np.errstate(invalid="ignore", over="ignore"):
@@ -79,12 +79,12 @@ class MonoSound:
         """Nothing more is read."""
         self._source.close()
 
-    def _check_length(self, frames: int) -> None:
+    def _check_length(self, frames: int, words: str) -> None:
         duration_s = frames / self._source.rate_hz
         if duration_s > self._longest_s:
             raise PayloadTooLarge(
                 f"The sound is longer than the {self._longest_s:g} s that this server takes: "
-                f"{duration_s:.1f} s so far.",
+                f"{words.format(duration_s)}.",
                 hint="Raise max_audio_s or send it in parts.",
                 details={"param": PARAM},
             )
