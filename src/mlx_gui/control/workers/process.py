@@ -409,7 +409,8 @@ class WorkerProcess:
     def _explain_exit(self, fault: BaseException | None) -> MlxGuiError | None:
         """The error of an exit that nobody asked for; None otherwise. `fault` is our own."""
         if self._start_error is not None:
-            return from_info(self._start_error)
+            # One that was there in time, as a spare, may not find what it needs for the load.
+            return explained(from_info(self._start_error))
         if isinstance(fault, LoadFailed | ProgramGone):
             return fault
         name = self.spec.model_id
