@@ -5,13 +5,17 @@ The boot loader of the app runs this file, once it has made a Python of what the
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from typing import Any
 
 _OF_LOADER = "_PYI_"
 _LIBRARIES = "LD_LIBRARY_PATH"
 _FORMER = "LD_LIBRARY_PATH_ORIG"
 """Where the loader keeps what `_LIBRARIES` was."""
 _LINK = "mlx-gui:"
+_ARCHIVE = "pyimod01_archive"
+"""What PyInstaller calls its reader of the modules."""
 
 
 def main() -> None:
@@ -20,6 +24,7 @@ def main() -> None:
     os.environ.clear()
     os.environ.update(before)
     sys.argv[1:] = command_line(sys.argv[1:], opened=_is_opened())
+    _outlive_a_move()
 
     from mlx_gui.__main__ import main as run
 
@@ -49,6 +54,30 @@ def command_line(arguments: Sequence[str], *, opened: bool) -> list[str]:
     if len(arguments) == 1 and arguments[0].lower().startswith(_LINK):
         return ["app", arguments[0]]
     return list(arguments)
+
+
+def importing(extract: Callable[..., object]) -> Callable[..., object]:
+    """`extract`, which takes a module out of the app, with ImportError for its SystemExit.
+
+    It raises that where the app was moved or removed. A server is not to end for it: whoever asked
+    is told so, and it goes on when the app is back.
+    """
+
+    @wraps(extract)
+    def extracted(*names: object, **options: object) -> object:
+        try:
+            return extract(*names, **options)
+        except SystemExit as gone:
+            raise ImportError(str(gone)) from gone
+
+    return extracted
+
+
+def _outlive_a_move() -> None:
+    archive: Any = sys.modules.get(_ARCHIVE)
+    if archive is not None:
+        reader = archive.ZlibArchiveReader
+        reader.extract = importing(reader.extract)
 
 
 def _is_opened() -> bool:

@@ -15,7 +15,7 @@ from mlx_gui.core import program
 from mlx_gui.core.errors import InternalError, ProgramGone
 from mlx_gui.core.fetching import FetchOrder
 from mlx_gui.core.program import explained, own_command, standalone_folder
-from mlx_gui.standalone import command_line, environment_before
+from mlx_gui.standalone import command_line, environment_before, importing
 
 
 def test_what_the_boot_loader_sets_reaches_no_program_of_the_system() -> None:
@@ -67,6 +67,17 @@ def test_one_in_whose_place_another_version_lies_says_so(
         == f"It failed. {newer} was replaced since the server started, as by an upgrade."
     )
     assert gone.hint == "Start mlx-gui again."
+
+
+def test_a_module_that_is_not_there_any_more_ends_no_server() -> None:
+    def extract(name: str) -> str:
+        if name == "gone":
+            raise SystemExit("ERROR: it appears to have been moved")
+        return name
+
+    assert importing(extract)("here") == "here"
+    with pytest.raises(ImportError, match="appears to have been moved"):
+        importing(extract)("gone")
 
 
 def test_children_that_cannot_be_started_for_that_say_so(
