@@ -79,7 +79,9 @@ list_contents() {
     run "$python" -m venv "$work/sbom"
     run "$work/sbom/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
         --no-deps --only-binary :all: --requirement requirements/release.txt
-    run "$work/sbom/bin/cyclonedx-py" environment "$work/env/bin/python" --pyproject pyproject.toml \
+    # It reads the version there and nowhere else.
+    run_in_shell "sed 's/^dynamic = .\"version\".\$/version = \"$version\"/' pyproject.toml >$work/pyproject.toml"
+    run "$work/sbom/bin/cyclonedx-py" environment "$work/env/bin/python" --pyproject "$work/pyproject.toml" \
         --output-reproducible --output-format JSON --output-file "dist/mlx_gui-$version.cdx.json"
     run "$python" -m scripts.releasing listed "dist/mlx_gui-$version.cdx.json"
 }

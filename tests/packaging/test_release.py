@@ -93,18 +93,20 @@ def test_builds_that_differ_are_refused_by_name(tmp_path: Path) -> None:
 
 
 def package(name: str, **fields: Any) -> dict[str, Any]:
-    purl = f"pkg:pypi/{name}@1.0"
-    licences = [{"license": {"id": "MIT"}}]
-    return {"name": name, "version": "1.0", "purl": purl, "licenses": licences, **fields}
+    return {"name": name, "version": "1.0", "purl": f"pkg:pypi/{name}@1.0", **fields}
 
 
-def write_list(tree: Path, *components: dict[str, Any], form: str = "CycloneDX") -> Path:
+def write_list(
+    tree: Path, *components: dict[str, Any], form: str = "CycloneDX", version: str = "0.2.0"
+) -> Path:
     """A list of contents, in a tree that pins two packages, one of them for another system."""
     (tree / "requirements").mkdir()
     pins = "some-thing==1.0 \\\n    --hash=sha256:0\nother==2 ; sys_platform == 'none' \\\n"
     (tree / "requirements" / "run.txt").write_text(pins)
     file = tree / "list.json"
-    file.write_text(json.dumps({"bomFormat": form, "components": components}, indent=1))
+    about = {"component": {"name": "mlx-gui", "version": version}}
+    content = {"bomFormat": form, "metadata": about, "components": components}
+    file.write_text(json.dumps(content, indent=1))
     return file
 
 
@@ -117,8 +119,7 @@ def test_a_list_of_all_that_is_inside_passes(tree: Path) -> None:
     [
         ([], "should have some-thing 1.0, which is not there"),
         ([package("some-thing", version="1.1")], "should have some-thing 1.0, which is 1.1"),
-        ([package("some-thing", licenses=[])], "has no licenses of some-thing"),
-        ([package("some-thing", purl="", licenses=[])], "no purl and no licenses of some-thing"),
+        ([package("some-thing", purl="")], "has no address of some-thing"),
         ([package("some-thing"), package("a", url="file:/x")], "names a place of this machine"),
         ([package("some-thing"), package("a", path="/tmp/me")], "names a place of this machine"),
     ],
@@ -137,6 +138,11 @@ def test_what_is_no_such_list_is_refused(tree: Path) -> None:
     file.write_text("{")
     with pytest.raises(Refused, match="no JSON"):
         listed(file, root=tree)
+
+
+def test_a_list_of_another_version_is_refused(tree: Path) -> None:
+    with pytest.raises(Refused, match=r"should be about mlx-gui 0\.2\.0"):
+        listed(write_list(tree, package("some-thing"), version="0.1.0"), root=tree)
 
 
 def test_checksums_are_read_by_the_tool_for_them(tmp_path: Path) -> None:
