@@ -226,9 +226,9 @@ class MemoryNeed(msgspec.Struct, frozen=True):
     """Bytes that a LoadSpec takes once it is loaded, and at the worst moment of loading.
 
     `overhead_bytes` is what the process takes without a model, `process_bytes`, what MLX needs for
-    a moment while it computes, and what it keeps of that for the next time, `cached_bytes`; and
-    what processes of the worker take that read what requests bring, `readers_bytes`.
-    `load_peak_bytes` includes the process too.
+    a moment while it computes, and what it keeps of that for the next time, `cached_bytes`; what
+    the process holds of requests beside MLX, `requests_bytes`; and what processes of the worker
+    take that read what requests bring, `readers_bytes`. `load_peak_bytes` includes the process too.
     """
 
     weights_bytes: int
@@ -238,6 +238,7 @@ class MemoryNeed(msgspec.Struct, frozen=True):
     prefix_bytes: int = 0
     process_bytes: int = 0
     cached_bytes: int = 0
+    requests_bytes: int = 0
     readers_bytes: int = 0
 
     @property
@@ -247,7 +248,8 @@ class MemoryNeed(msgspec.Struct, frozen=True):
     @property
     def mlx_bytes(self) -> int:
         """What of it MLX counts as in use."""
-        return self.total_bytes - self.process_bytes - self.cached_bytes - self.readers_bytes
+        beside_bytes = self.process_bytes + self.requests_bytes + self.readers_bytes
+        return self.total_bytes - beside_bytes - self.cached_bytes
 
 
 class MemoryUse(msgspec.Struct, frozen=True):

@@ -12,10 +12,11 @@ _CACHE_TOKENS = 1_280
 """The library makes room for 1,000 at the beginning of a sentence, and grows by 256."""
 _KV_VALUE_BYTES = 4
 """Whatever the weights are: what is read is 32 bits wide."""
-_CODEC_BYTES = 15_000_000
-"""What the decoder of sound keeps between two frames, and the encoder of those before."""
-_FRAME_BYTES = 30_000_000
-"""What is made of one frame on its way to sound."""
+_CODEC_BYTES = 5_000
+"""What the codec keeps between two frames, for each number of a vector; its own width grows with
+that."""
+_FRAME_BYTES = 10_000
+"""What is made of one frame on its way to sound, in the same way."""
 _LIBRARY_BYTES = 20_000_000
 """What mlx-audio brings beside MLX: tokenizers, soundfile, samplerate."""
 
@@ -30,12 +31,14 @@ def speech_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -> Memor
     kv_bytes = 2 * own.layers * own.width * _CACHE_TOKENS * _KV_VALUE_BYTES * slots
     value_bytes = 2 if spec.weight_form == "stored" else 4
     largest = facts.largest_tensor_parameters
+    working_bytes = own.width * (_FRAME_BYTES + slots * _CODEC_BYTES)
     return MemoryNeed(
         weights_bytes=weights_bytes,
         kv_bytes=kv_bytes,
-        overhead_bytes=process_bytes + MLX_CACHE_BYTES + _FRAME_BYTES + slots * _CODEC_BYTES,
+        overhead_bytes=process_bytes + working_bytes + MLX_CACHE_BYTES,
         load_peak_bytes=process_bytes + weights_bytes + largest * (value_bytes + 2),
         process_bytes=process_bytes,
+        cached_bytes=MLX_CACHE_BYTES,
     )
 
 

@@ -15,14 +15,17 @@ _NEMO = "nemo.collections.asr"
 _WHISPER_FRAMES = 1500
 _FRAME_S = 0.08
 _CHUNK_S = 30
+_SPECTRA_A_S = 100
 _MULTILINGUAL_TOKENS = 51_865
 
 
 class TranscriptionFacts(KindFacts, msgspec.Struct, frozen=True):
     """The shape of what hears, for `kinds/transcription_memory.py`.
 
-    `frames` are those of one window as the layers have them. `vocabulary` is 0 where a tokenizer is
-    none of the model's files. `translates` is whether it writes English of other languages.
+    `frames` are those of one window as the layers have them, `convolved` the values that the first
+    convolution makes of it where these are more than those of a layer, `distances` the frames to
+    either side that there is a table for. `vocabulary` is 0 where a tokenizer is none of the
+    model's files. `translates` is whether it writes English of other languages.
     """
 
     family: Family = "whisper"
@@ -32,6 +35,8 @@ class TranscriptionFacts(KindFacts, msgspec.Struct, frozen=True):
     decoder_layers: int = 0
     vocabulary: int = 0
     translates: bool = False
+    convolved: int = 0
+    distances: int = 0
 
 
 def family_of(config: Mapping[str, object]) -> Family | None:
@@ -68,4 +73,12 @@ def facts_of(config: Mapping[str, object], family: Family) -> TranscriptionFacts
         width=number(part, "d_model"),
         attention_heads=number(part, "n_heads"),
         frames=round(_CHUNK_S / _FRAME_S),
+        convolved=_convolved(part),
+        distances=number(part, "pos_emb_max_len"),
     )
+
+
+def _convolved(encoder: Mapping[str, object]) -> int:
+    """It halves the spectrogram both ways, and has so many channels of that."""
+    channels = number(encoder, "subsampling_conv_channels")
+    return _CHUNK_S * _SPECTRA_A_S // 2 * (number(encoder, "feat_in") // 2) * channels

@@ -129,3 +129,24 @@ def test_a_processor_holds_wide_weights_where_they_fit(tmp_path: Path) -> None:
     assert wide.need.weights_bytes == 2 * narrow.need.weights_bytes
     assert wide.need.total_bytes > metal.need.total_bytes
     assert 1 <= wide.spec.options.slots <= 8
+
+
+def test_what_a_parakeet_makes_of_a_window_is_planned(tmp_path: Path) -> None:
+    """30 s are 3,000 spectra, which its first convolution halves both ways, in 256 channels."""
+    encoder = {"d_model": 1024, "n_heads": 8, "feat_in": 128, "pos_emb_max_len": 5000}
+    wide = {**encoder, "subsampling_conv_channels": 256}
+    needs = [
+        planned(
+            write_model(tmp_path / name, config={**PARAKEET, "encoder": part}, tensors=TENSORS),
+            "cpu",
+            2**40,
+            tmp_path,
+        ).need
+        for name, part in (("narrow", encoder), ("wide", wide))
+    ]
+
+    assert needs[1].mlx_bytes - needs[0].mlx_bytes == 9 * 1500 * 64 * 256
+    assert needs[0].weights_bytes > 2 * 5000 * 1024 * 4
+    # What is measured of the process when a model is loaded has no request in it yet.
+    assert needs[0].load_peak_bytes >= needs[0].process_bytes + needs[0].weights_bytes
+    assert needs[0].requests_bytes > 0
