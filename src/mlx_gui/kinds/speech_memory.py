@@ -28,15 +28,17 @@ def speech_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -> Memor
     slots = spec.options.slots
     weights_bytes = _weights_bytes(facts, spec)
     process_bytes = PROCESS_BYTES[backend] + _LIBRARY_BYTES
-    kv_bytes = 2 * own.layers * own.width * _CACHE_TOKENS * _KV_VALUE_BYTES * slots
-    value_bytes = 2 if spec.weight_form == "stored" else 4
-    largest = facts.largest_tensor_parameters
+    # Where a sentence follows on another, its caches are there beside those of the one before.
+    sentences = slots + 1
+    kv_bytes = 2 * own.layers * own.width * _CACHE_TOKENS * _KV_VALUE_BYTES * sentences
+    widened = spec.weight_form != "stored" and facts.float16_bytes > 0
+    narrow_bytes = 2 * facts.largest_tensor_parameters if widened else 0
     working_bytes = own.width * (_FRAME_BYTES + slots * _CODEC_BYTES)
     return MemoryNeed(
         weights_bytes=weights_bytes,
         kv_bytes=kv_bytes,
         overhead_bytes=process_bytes + working_bytes + MLX_CACHE_BYTES,
-        load_peak_bytes=process_bytes + weights_bytes + largest * (value_bytes + 2),
+        load_peak_bytes=process_bytes + weights_bytes + narrow_bytes,
         process_bytes=process_bytes,
         cached_bytes=MLX_CACHE_BYTES,
     )

@@ -47,7 +47,8 @@ def transcription_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -
         kept += frames * own.width
     sounds_bytes = spec.options.slots * _SOUND_BYTES
     # The file has it in 16 bits, beside all that are there in 32.
-    narrow_bytes = 0 if spec.weight_form == "stored" else 2 * facts.largest_tensor_parameters
+    widened = spec.weight_form != "stored" and facts.float16_bytes > 0
+    narrow_bytes = 2 * facts.largest_tensor_parameters if widened else 0
     return MemoryNeed(
         weights_bytes=weights_bytes,
         kv_bytes=kept * value_bytes * spec.options.slots,
