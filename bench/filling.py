@@ -7,9 +7,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import soundfile
 
 from mlx_gui.control.machine.macos import footprint_bytes
 from mlx_gui.control.plans.plan import Plan
+from mlx_gui.core.blob import Blob
 from mlx_gui.core.device import LIMITS, Backend
 from mlx_gui.core.generation import Failed, GenerateRequest, Usage, WorkerRequest
 from mlx_gui.core.model import LoadSpec, MemoryUse
@@ -29,12 +34,18 @@ from mlx_gui.ipc.messages import (
 from mlx_gui.kinds.embedding import EmbeddingOptions, EmbedRequest
 from mlx_gui.kinds.memory import CACHE_STEP_TOKENS
 from mlx_gui.kinds.reranker import RerankerOptions, RerankRequest
+from mlx_gui.kinds.speech import SpeakRequest, SpeechOptions
+from mlx_gui.kinds.transcription import TranscribeRequest, TranscriptionOptions
+from tests.real.speech import two_cities
 
 _ROUNDS = 2
 """The second one reads its prompts while what the first one left is kept."""
 
 _SEED = 5
 _PATIENCE_S = 5.0
+_SOUND_S = 66
+"""More than is decoded ahead of who listens."""
+_SPOKEN = "The old keeper of the lighthouse counted ships."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +63,8 @@ class Peaks:
 class Filled:
     """What became of a plan: peaks of the load, and of the answers after it.
 
-    `rows` of `row_tokens` are computed together at most.
+    `rows` of `row_tokens` are computed together at most, or take turns; where lengths do not matter
+    `row_tokens` is 0.
     """
 
     load: Peaks
@@ -82,35 +94,49 @@ async def fill(
     """A worker of `plan` that has as much to do as it takes on at once.
 
     As many sequences as a pool has room for grow to their ends; batches of an encoder are full of
-    its longest inputs. Whoever is to be answered `before` them is so in each turn. Raises
-    RuntimeError when the worker does not load or does not answer.
+    its longest inputs; as many sounds are heard, or texts spoken, as take turns. Whoever is to be
+    answered `before` them is so in each turn. Raises RuntimeError when the worker does not load or
+    does not answer.
     """
     start = StartWorker(PROTOCOL_VERSION, plan.spec, "auto", str(cache_dir))
     child = await Child.start("worker", start, worker_environment(sys.platform))
     try:
-        async with aclosing(child.messages()) as messages:
-            ready = await _ready(messages)
-            load = Peaks(_high_water_bytes(child.pid), ready.memory.load_peak_bytes)
-            _lower_high_water(child.pid)
-            work = _work(plan.spec, ready.credits, vocabulary, LIMITS[backend].encoder_tokens)
-            for turn in range(_ROUNDS):
-                if before:
-                    await _answered(child, messages, before)
-                await _answered(child, messages, work.requests(turn))
-            child.send(Ping(1))
-            use = await _pong(messages)
-            steady = Peaks(_high_water_bytes(child.pid), use.peak_bytes)
+        with TemporaryDirectory() as scratch:
+            async with aclosing(child.messages()) as messages:
+                ready = await _ready(messages)
+                load = Peaks(_high_water_bytes(child.pid), ready.memory.load_peak_bytes)
+                _lower_high_water(child.pid)
+                work = _work(
+                    plan.spec,
+                    ready.credits,
+                    vocabulary=vocabulary,
+                    batch_tokens=LIMITS[backend].encoder_tokens,
+                    scratch=Path(scratch),
+                )
+                for turn in range(_ROUNDS):
+                    if before:
+                        await _answered(child, messages, before)
+                    await _answered(child, messages, work.requests(turn))
+                child.send(Ping(1))
+                use = await _pong(messages)
+                steady = Peaks(_high_water_bytes(child.pid), use.peak_bytes)
     finally:
         await child.stop(ask_s=_PATIENCE_S, terminate_s=_PATIENCE_S)
     return Filled(load, steady, ready.memory, work.rows, work.row_tokens)
 
 
-def _work(spec: LoadSpec, credits: int, vocabulary: int, batch_tokens: int) -> _Work:
+def _work(
+    spec: LoadSpec, credits: int, *, vocabulary: int, batch_tokens: int, scratch: Path
+) -> _Work:
     match spec.options:
         case EmbeddingOptions() as options:
             return _embedded(options.longest_tokens, vocabulary, batch_tokens)
         case RerankerOptions() as options:
             return _reranked(options.longest_tokens, batch_tokens)
+        case TranscriptionOptions():
+            return _heard(credits, scratch)
+        case SpeechOptions():
+            return _Work(credits, 0, lambda turn: [SpeakRequest(_SPOKEN, seed=turn)] * credits)
         case _:
             return _written(spec, credits, vocabulary)
 
@@ -149,6 +175,19 @@ def _reranked(longest_tokens: int, batch_tokens: int) -> _Work:
         return [RerankRequest("fox", (document,) * 2 * rows, truncate=True)]
 
     return _Work(rows, longest_tokens, requests)
+
+
+def _heard(rows: int, scratch: Path) -> _Work:
+    """Speech, so that much is written of each window, and all of it is there at the same time.
+
+    Above a temperature of 0 no window is tried a second time.
+    """
+    samples, rate_hz = soundfile.read(two_cities(), dtype="int16")
+    times = -(-_SOUND_S * rate_hz // len(samples))
+    path = scratch / "sound.wav"
+    soundfile.write(path, np.tile(samples, times)[: _SOUND_S * rate_hz], rate_hz)
+    sound = Blob(str(path), path.stat().st_size)
+    return _Work(rows, 0, lambda _: [TranscribeRequest(sound, temperature=0.1)] * rows)
 
 
 def _random_ids(rows: int, tokens: int, vocabulary: int, turn: int) -> list[tuple[int, ...]]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,10 +20,14 @@ from mlx_gui.kinds.registry import recognise
 from mlx_gui.model_settings import resolve_model
 from tests.encoders.cache import encoder
 from tests.encoders.real import e5, minilm
+from tests.real.whisper import whisper_tiny_en
+from tests.tones.checkpoints import parakeet_tones
+from tests.voices.checkpoints import pocket_tts
 from tests.zoo.cache import checkpoints
 from tests.zoo.families import FAMILIES
 
-PAGE = Path(__file__).parents[1] / "docs" / "guides" / "memory.md"
+_ROOT = Path(__file__).parents[1]
+PAGE = _ROOT / "docs" / "guides" / "memory.md"
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 _CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
 _ROOMY_BYTES = 4 << 30
@@ -30,6 +36,8 @@ _ENCODERS = (
     *("MiniLM-tiny", "xlm-roberta-tiny", "modernbert-tiny", "Qwen3-Embedding-tiny"),
     *("embeddinggemma-tiny", "bert-reranker-tiny", "Qwen3-Reranker-tiny"),
 )
+_DIGEST = re.compile(r"-[0-9a-f]{12}$")
+"""Folders of built models name what they were built of."""
 _COLUMNS = (
     "model",
     "weights",
@@ -55,9 +63,12 @@ def main() -> int:
         short = {"context_tokens": 512, "slots": 2}
         runs += [(real, budget_bytes, short) for budget_bytes in (_ROOMY_BYTES, _TIGHT_BYTES)]
     runs += [(encoder(name), _ROOMY_BYTES, {}) for name in _ENCODERS]
-    runs += [(folder, _ROOMY_BYTES, {}) for folder in (minilm(), e5())]
+    others = (minilm(), e5(), parakeet_tones(), whisper_tiny_en(), pocket_tts())
+    runs += [(folder, _ROOMY_BYTES, {}) for folder in others]
     lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
-    lines += [_row(folder, budget_bytes, own) for folder, budget_bytes, own in runs]
+    with tempfile.TemporaryDirectory() as scratch:
+        runs.append((_speaking(Path(scratch)), _ROOMY_BYTES, {}))
+        lines += [_row(folder, budget_bytes, own) for folder, budget_bytes, own in runs]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
@@ -65,17 +76,25 @@ def main() -> int:
     return 0
 
 
+def _speaking(scratch: Path) -> Path:
+    """A Pocket TTS as large as the real one, with random weights."""
+    folder = scratch / "pocket-tts, random weights"
+    command = [sys.executable, "-m", "tests.voices", str(folder), "--real"]
+    subprocess.run(command, cwd=_ROOT, check=True)
+    return folder
+
+
 def _row(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[str, ...]:
     print(f"measuring {folder.name}", file=sys.stderr)
     plan, found = _filled(folder, budget_bytes, own)
     need = plan.need
     return (
-        folder.name,
+        _DIGEST.sub("", folder.name),
         plan.spec.weight_form,
-        f"{found.rows} of {found.row_tokens}",
+        f"{found.rows} of {found.row_tokens}" if found.row_tokens else str(found.rows),
         _pair(found.load.process_bytes, need.load_peak_bytes),
         _pair(found.load.mlx_bytes, need.load_peak_bytes - need.process_bytes),
-        _pair(found.steady.process_bytes, need.total_bytes),
+        _pair(found.steady.process_bytes, need.total_bytes - need.readers_bytes),
         _pair(found.steady.mlx_bytes, need.mlx_bytes),
     )
 

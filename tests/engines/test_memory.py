@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,8 @@ from tests.encoders.families import FAMILIES as ENCODERS
 from tests.encoders.real import minilm
 from tests.engines.remote import CACHE
 from tests.engines.seeing import look, picture, user
+from tests.tones.checkpoints import parakeet_tones
+from tests.voices.checkpoints import pocket_tts
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES
 
@@ -87,6 +89,12 @@ def test_a_real_encoder_takes_what_was_planned() -> None:
     check(*filled(minilm()))
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("model", [parakeet_tones, pocket_tts])
+def test_what_hears_or_speaks_takes_what_was_planned(model: Callable[[], Path]) -> None:
+    check(*filled(model()))
+
+
 @pytest.mark.parametrize(("name", "side"), [("Qwen2-VL-tiny", 784), ("gemma-3-tiny", 56)])
 def test_a_model_that_sees_takes_what_was_planned_with_its_largest_picture(
     name: str, side: int, tmp_path: Path
@@ -109,8 +117,7 @@ def filled(
 ) -> tuple[Plan, Filled]:
     facts = recognise(folder).facts
     assert facts is not None
-    vocabulary = vocabulary_size(json.loads((folder / "config.json").read_text()))
-    assert vocabulary is not None
+    vocabulary = vocabulary_size(json.loads((folder / "config.json").read_text())) or 1
     model = Model(folder.name, str(folder), facts, None, 0, "2026-01-01T00:00:00+00:00")
     device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, {})
     settings = resolve_model(CONFIG, own)
