@@ -20,6 +20,7 @@ from bench.shown import noise, seeing_model, showing
 from bench.timing import Ask
 
 _MODEL = "bench/seeing"
+_SIDE = 560
 _TOKENS = 4
 _FIRST = "What is there in this picture, and of which colour is it?"
 _SECOND = "And what stands beside it?"
@@ -40,8 +41,8 @@ def measure(context: Context) -> list[Row]:
             "bench.plain_pictures", str(folder), *blas, environment=context.worker_environment
         ) as plain:
             sides: Mapping[str, Callable[[], Sample]] = {
-                "ours": lambda: _ours(server, noise(context.scratch, next(numbers))),
-                "theirs": lambda: _theirs(plain, noise(context.scratch, next(numbers))),
+                "ours": lambda: _ours(server, noise(context.scratch, next(numbers), side=_SIDE)),
+                "theirs": lambda: _theirs(plain, noise(context.scratch, next(numbers), side=_SIDE)),
             }
             for side in sides.values():
                 side()

@@ -1,10 +1,10 @@
 """Questions about four pictures at once: mlx-gui beside the server of mlx-vlm.
 
 Both have the same model in float32, that of `pictures`, with the same BLAS opened before MLX, one
-thread and no compiling. In a round both are shown the same four pictures of 560x560 pixels, which
-nobody has seen before, all four at the same time, and write 64 tokens about each. Decode is what is
-written from when all four have begun until the last one ends, by that time; the whole is all tokens
-that are written by all of the time, towers and prompts included.
+thread and no compiling. In a round both are shown the same four pictures of 224x224 pixels, which
+nobody has seen before, all four at the same time, and write 192 tokens about each. Decode is what
+is written from when all four have begun until the last one ends, by that time; the whole is all
+tokens that are written by all of the time, towers and prompts included.
 """
 
 import itertools
@@ -22,7 +22,8 @@ from bench.timing import Ask, Timing
 
 _MODEL = "bench/seeing-at-once"
 _AT_ONCE = 4
-_TOKENS = 64
+_SIDE = 224
+_TOKENS = 192
 _QUESTION = "What is there in this picture, and of which colour is it?"
 
 
@@ -59,7 +60,7 @@ def measure(context: Context) -> list[Row]:
 
 
 def _ask(context: Context, number: int) -> Ask:
-    return Ask(_QUESTION, _TOKENS, [showing(noise(context.scratch, number))])
+    return Ask(_QUESTION, _TOKENS, [showing(noise(context.scratch, number, side=_SIDE))])
 
 
 def _measured(asks: Sequence[Callable[[], Timing]]) -> Sample:

@@ -12,8 +12,6 @@ from PIL import Image
 from bench.child import ROOT
 from bench.context import Context, environment
 
-SIDE = 560
-
 
 def seeing_model(context: Context, name: str, *flags: str) -> Path:
     """The folder of a new model; its id is `name`. `flags` are those of `bench.seeing_model`."""
@@ -28,11 +26,11 @@ def seeing_model(context: Context, name: str, *flags: str) -> Path:
     return folder
 
 
-def noise(scratch: Path, number: int) -> Path:
-    """A file of `SIDE` times `SIDE` pixels; by each number another."""
+def noise(scratch: Path, number: int, *, side: int) -> Path:
+    """A square file with sides of so many pixels; by each number another."""
     path = scratch / f"{number}.png"
     dice = np.random.default_rng(number)
-    pixels = dice.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+    pixels = dice.integers(0, 256, (side, side, 3), np.uint8)
     Image.fromarray(pixels).save(path)
     return path
 
