@@ -5,14 +5,22 @@ that is UTF-8 can hold it.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import msgspec
 
 _HIGH = rb"\\u[dD][89abAB][0-9a-fA-F]{2}"
 _LOW = rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-_HALF = re.compile(rb"%b(?!%b)|(?<!%b)%b" % (_HIGH, _LOW, _HIGH, _LOW))
+_HALF = re.compile(
+    rb"\\u[dD](?:[89abAB][0-9a-fA-F]{2}(?!%b)|[c-fC-F][0-9a-fA-F]{2}(?<!%b%b))"
+    % (_LOW, _HIGH, _LOW)
+)
+"""It begins with what is searched for fast: a body may have megabytes without any."""
 _REPLACEMENT = rb"\ufffd"
+_PAIR_BYTES = 2 * len(_REPLACEMENT)
+_STEP_BYTES = 64 * 1024
+"""As much is searched at once: nobody else has a turn meanwhile."""
 _MARKS = re.compile(rb"[\[\]{},]")
 
 
@@ -30,19 +38,28 @@ class Half:
 def without_halves(body: bytes) -> bytes:
     """`body` with U+FFFD for each half, as Go's JSON has it; as long as before."""
     mended = bytearray(body)
-    for found in _HALF.finditer(_without_backslashes(body)):
+    for found in _halves(body):
         mended[found.start() : found.end()] = _REPLACEMENT
     return bytes(mended)
 
 
 def first_half(body: bytes) -> Half:
     """The first half in `body`, which is JSON but for halves and has some."""
-    found = _HALF.search(_without_backslashes(body))
-    assert found is not None
+    found = next(_halves(body))
     path = _path(body, found.start())
     in_key = bool(path) and path[-1] is None
     steps = tuple(step for step in path if step is not None)
     return Half(found[0].decode(), found.start(), steps, in_key)
+
+
+def _halves(body: bytes) -> Iterator[re.Match[bytes]]:
+    text = _without_backslashes(body)
+    for start in range(0, len(text), _STEP_BYTES):
+        end = start + _STEP_BYTES
+        # What begins before the end is looked at whole; whether it is a pair's second is seen, too.
+        for found in _HALF.finditer(text, start, end + _PAIR_BYTES):
+            if found.start() < end:
+                yield found
 
 
 def _path(body: bytes, place: int) -> list[str | int | None]:

@@ -74,6 +74,18 @@ def test_halves_are_found_where_they_are_and_replaced_as_json_libraries_do(
             parse_json(body)
 
 
+@pytest.mark.parametrize("before", range(12))
+def test_a_pair_is_one_wherever_a_step_of_the_search_ends(
+    before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlx_gui.api.surrogates._STEP_BYTES", 12)
+    text = "x" * before + "\U0001f600" * 3 + "\ud83d" + "y" * 9 + "\ude00"
+    body = json.dumps(text).encode()
+
+    assert parse_json(body, halves="replaced") == read(text)
+    assert first_half(body).at_byte == 1 + before + 36
+
+
 @pytest.mark.parametrize(
     ("body", "said"),
     [
