@@ -10,6 +10,7 @@ from mlx_gui.api.ollama.models.disk import modified_s
 from mlx_gui.api.ollama.models.translate import NEVER, card, digest, listed, running
 from mlx_gui.api.ollama.models.wire import OllamaModelDetails
 from mlx_gui.control.residency.views import ResidentView
+from mlx_gui.core.licence import Licence
 from mlx_gui.core.model import LoadSpec, MemoryNeed, MemoryUse, Model, TextOptions
 from tests.support.models import changed_facts
 from tests.unit.api.parts import MODEL
@@ -138,6 +139,16 @@ def test_a_card_says_what_the_model_can_do() -> None:
         "llama.context_length": 4096,
     }
     assert (shown.template, shown.modified_at) == ("{{ x }}", MODIFIED_AT)
+
+
+@pytest.mark.parametrize(("text", "shown"), [("Free.", "Free."), (None, "mit"), ("", "mit")])
+def test_a_card_has_the_licence_in_full_or_by_its_name(text: str | None, shown: str) -> None:
+    licensed = msgspec.structs.replace(MODEL, licence=Licence("mit"))
+    told = card(licensed, None, template="", license_text=text)
+
+    assert told.license == shown
+    assert told.model_info["general.license"] == "mit"
+    assert card(MODEL, None, template="").license == ""
 
 
 def test_a_model_whose_files_could_not_be_read_is_shown_all_the_same() -> None:

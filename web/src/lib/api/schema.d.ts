@@ -5182,6 +5182,8 @@ export interface components {
         /**
          * OllamaModelCard
          * @description What is known of one model. `template` is the chat template, in Jinja.
+         *
+         *     `license` is the text of its licence, or its name where the folder has no text.
          */
         OllamaModelCard: {
             /**

@@ -22,7 +22,7 @@ from mlx_gui.api.ollama.models.wire import (
 )
 from mlx_gui.api.ollama.route import AnyTypeJsonRoute
 from mlx_gui.catalog.library import Library
-from mlx_gui.catalog.model_texts import stored_template
+from mlx_gui.catalog.model_texts import licence_text_of, stored_template
 from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.errors import ModelNotFound
 from mlx_gui.core.model import Model
@@ -89,10 +89,17 @@ async def ps(services: InjectedServices) -> OllamaRunningModels:
 async def show(body: OllamaShowRequest, services: InjectedServices) -> OllamaModelCard:
     """What is known of one installed model."""
     model = await services.models.library.find(body.model)
-    times, template = await asyncio.gather(
-        _modified([model]), asyncio.to_thread(stored_template, model)
+    times, template, licence = await asyncio.gather(
+        _modified([model]),
+        asyncio.to_thread(stored_template, model),
+        asyncio.to_thread(licence_text_of, model),
     )
-    return card(model, times[model.id], template=template.text if template else "")
+    return card(
+        model,
+        times[model.id],
+        template=template.text if template else "",
+        license_text=licence,
+    )
 
 
 @router.get("/api/version", operation_id="ollama_version", summary="Say which API this is")

@@ -60,8 +60,11 @@ def running(
     )
 
 
-def card(model: Model, modified_s: float | None, *, template: str) -> OllamaModelCard:
+def card(
+    model: Model, modified_s: float | None, *, template: str, license_text: str | None = None
+) -> OllamaModelCard:
     """All about one model."""
+    licence = model.licence.name if model.licence else ""
     facts = model.facts
     info: dict[str, str | int] = {}
     if facts is not None:
@@ -73,8 +76,11 @@ def card(model: Model, modified_s: float | None, *, template: str) -> OllamaMode
         }
         if facts.context_length is not None:
             info[f"{family}.context_length"] = facts.context_length
+        if licence:
+            info["general.license"] = licence
     return OllamaModelCard(
         template=template,
+        license=license_text or licence,
         details=details(model),
         model_info=info,
         capabilities=_capabilities(model),

@@ -70,7 +70,10 @@ class OllamaShowRequest(Strict):
 
 
 class OllamaModelCard(BaseModel):
-    """What is known of one model. `template` is the chat template, in Jinja."""
+    """What is known of one model. `template` is the chat template, in Jinja.
+
+    `license` is the text of its licence, or its name where the folder has no text.
+    """
 
     modelfile: str = ""
     parameters: str = ""
