@@ -21,6 +21,7 @@ from mlx_gui.web.static_files import STATIC_FOLDER
 from scripts.releasing import digests, same
 
 ROOT = Path(__file__).parents[2]
+STATIC_FOLDER_IN_CLONE = "src/mlx_gui/web/static"
 BUILT_PAGE = "mlx_gui/web/static/index.html"
 ANSWER_WITHIN_S = 120
 
@@ -37,11 +38,35 @@ class Distribution:
 
 @pytest.fixture(scope="module")
 def distribution(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
+    """Of a clone that has the interface as it was built here, for that takes Node 15 seconds."""
     repository = tmp_path_factory.mktemp("build") / "a clone"
+    names = clone(repository)
+    shutil.copytree(STATIC_FOLDER, repository / STATIC_FOLDER_IN_CLONE)
+    return built(repository, names)
+
+
+@pytest.fixture(scope="module")
+def from_nothing(tmp_path_factory: pytest.TempPathFactory) -> Distribution:
+    """Of a clone where nothing was built before."""
+    repository = tmp_path_factory.mktemp("nothing") / "a clone"
+    return built(repository, clone(repository))
+
+
+@pytest.fixture(params=["distribution", pytest.param("from_nothing", marks=pytest.mark.soak)])
+def either(request: pytest.FixtureRequest) -> Distribution:
+    return request.getfixturevalue(request.param)
+
+
+def clone(repository: Path) -> frozenset[str]:
+    """The names of the repository's files, all of which are in `repository` then."""
     names = repository_files()
     for name in names:
         (repository / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, repository / name)
+    return names
+
+
+def built(repository: Path, names: frozenset[str]) -> Distribution:
     build(repository)
     (sdist,) = repository.glob("dist/*.tar.gz")
     (wheel,) = repository.glob("dist/*.whl")
@@ -99,20 +124,23 @@ def server(program: Path, tmp_path: Path) -> Iterator[httpx.Client]:
         process.wait()
 
 
-def test_the_sdist_carries_the_built_interface(distribution: Distribution) -> None:
-    with tarfile.open(distribution.sdist) as archive:
+def test_the_sdist_carries_the_built_interface(either: Distribution) -> None:
+    with tarfile.open(either.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert f"src/{BUILT_PAGE}" in names
     assert not any("node_modules" in name for name in names)
 
 
-def test_the_interface_has_the_same_bytes_wherever_it_is_built(distribution: Distribution) -> None:
-    built = contents(distribution.repository / "src/mlx_gui/web/static")
+@pytest.mark.soak
+def test_the_interface_has_the_same_bytes_wherever_it_is_built(from_nothing: Distribution) -> None:
+    built = contents(from_nothing.repository / STATIC_FOLDER_IN_CLONE)
     here = contents(STATIC_FOLDER)
     assert built.keys() == here.keys()
     assert [name for name in built if built[name] != here[name]] == []
 
 
+# `scripts/release.sh` builds everything twice, and compares.
+@pytest.mark.soak
 def test_a_second_build_elsewhere_and_later_has_the_same_digests(
     distribution: Distribution, tmp_path: Path
 ) -> None:
@@ -143,18 +171,18 @@ def test_the_wheel_carries_the_built_interface_and_no_sources_of_it(
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"mlx_gui"}
 
 
-def test_a_build_changes_no_file_of_the_repository(distribution: Distribution) -> None:
+def test_a_build_changes_no_file_of_the_repository(either: Distribution) -> None:
     changed = [
         name
-        for name in distribution.names
-        if (distribution.repository / name).read_bytes() != (ROOT / name).read_bytes()
+        for name in either.names
+        if (either.repository / name).read_bytes() != (ROOT / name).read_bytes()
     ]
     assert changed == []
 
 
-def test_a_build_adds_only_ignored_files(distribution: Distribution) -> None:
-    subprocess.run(["git", "init", "--quiet"], cwd=distribution.repository, check=True)
-    assert repository_files(distribution.repository) == distribution.names
+def test_a_build_adds_only_ignored_files(either: Distribution) -> None:
+    subprocess.run(["git", "init", "--quiet"], cwd=either.repository, check=True)
+    assert repository_files(either.repository) == either.names
 
 
 def test_the_installed_program_tells_its_version(program: Path, tmp_path: Path) -> None:

@@ -107,6 +107,8 @@ def test_a_report_names_neither_the_clone_nor_the_home_of_its_user() -> None:
     assert without_places(text) == f"./src/a.py ~/models . {ROOT}beside"
 
 
+# It runs pytest; what is made of its results is tried below.
+@pytest.mark.soak
 def test_a_suite_that_fails_names_its_tests(tmp_path: Path) -> None:
     file = tmp_path / "test_some.py"
     file.write_text(
