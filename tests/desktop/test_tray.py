@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -156,45 +155,64 @@ def test_a_second_tray_is_refused(
     assert refused.stderr == f"Error: A tray of {server.data_dir} is there already.\n"
 
 
-def test_a_server_that_the_tray_starts_comes_back_after_kill_9_and_ends_with_it(
-    host: Host, environment: dict[str, str], tmp_path: Path
-) -> None:
-    data_dir = tmp_path / "data"
-    shutil.copytree(first_start(), data_dir)
+@pytest.fixture
+def own_data_dir(tmp_path: Path) -> Path:
+    """One whose server runs only where a tray starts it."""
+    return Path(shutil.copytree(first_start(), tmp_path / "data"))
+
+
+@pytest.fixture
+def alone(environment: dict[str, str], own_data_dir: Path) -> Iterator[Forked]:
+    """A tray that finds no server there."""
     settings = {"MLX_GUI_ENGINE": "fake", "MLX_GUI_PORT": "0", "MLX_GUI_WARM_SPARE": "off"}
-    program = [sys.executable, "-m", "mlx_gui", "tray", "--data-dir", str(data_dir)]
-    with subprocess.Popen(program, env=environment | settings) as tray:
-        try:
-            host.wait_for("Running on")
-            first = read_runtime(data_dir)
-            assert first is not None
-            os.kill(first.pid, signal.SIGKILL)
-            wait_until(
-                lambda: (
-                    ("The server has ended", "The server has ended unexpectedly.")
-                    in host.notifications.told
-                    or any("code -9" in text for _, text in host.notifications.told)
-                ),
-                what="the notice",
-            )
+    tray = begun(environment | settings, own_data_dir)
+    try:
+        yield tray
+    finally:
+        tray.kill()
+        print((own_data_dir.parent / "tray.out").read_text())
 
-            def back() -> bool:
-                now = read_runtime(data_dir)
-                return now is not None and now.pid != first.pid
 
-            wait_until(back, what="the server to be back", deadline_s=DEADLINE_S)
-            host.wait_for("Running on")
+def test_a_server_that_the_tray_starts_comes_back_after_kill_9_and_ends_with_it(
+    alone: Forked, host: Host, own_data_dir: Path
+) -> None:
+    host.wait_for("Running on")
+    first = read_runtime(own_data_dir)
+    assert first is not None
+    os.kill(first.pid, signal.SIGKILL)
+    wait_until(
+        lambda: (
+            ("The server has ended", "The server has ended unexpectedly.")
+            in host.notifications.told
+            or any("code -9" in text for _, text in host.notifications.told)
+        ),
+        what="the notice",
+    )
 
-            host.click("Stop the server")
-            host.wait_for("The server does not run")
-            host.click("Start the server")
-            host.wait_for("Running on")
-            host.click("Stop the server too")
-            assert tray.wait(DEADLINE_S) == 0
-            assert read_runtime(data_dir) is None
-            assert (data_dir / "logs" / "server.log").exists()
-        finally:
-            tray.kill()
+    def back() -> bool:
+        now = read_runtime(own_data_dir)
+        return now is not None and now.pid != first.pid
+
+    wait_until(back, what="the server to be back", deadline_s=DEADLINE_S)
+    host.wait_for("Running on")
+    host.click("Stop the server too")
+    assert alone.wait(DEADLINE_S) == 0
+    assert read_runtime(own_data_dir) is None
+    assert (own_data_dir / "logs" / "server.log").exists()
+
+
+@pytest.mark.soak
+def test_the_server_is_stopped_and_started_from_the_menu(
+    alone: Forked, host: Host, own_data_dir: Path
+) -> None:
+    host.wait_for("Running on")
+    host.click("Stop the server")
+    host.wait_for("The server does not run")
+    assert read_runtime(own_data_dir) is None
+    host.click("Start the server")
+    host.wait_for("Running on")
+    host.click("Stop the server too")
+    assert alone.wait(DEADLINE_S) == 0
 
 
 @pytest.mark.parametrize(
