@@ -12,10 +12,13 @@ from mlx_gui.core.errors import CapabilityMissing
 from mlx_gui.core.generation import GenerateRequest, Grammar, Sampling
 from tests.engines.parts import FIXED, Ask, processors_of, tokenizer
 from tests.engines.remote import RemoteEngine, Reply, ask
+from tests.support.soak import in_soak, mostly_in_soak
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES, SERIAL
 
 BATCHED = [name for name in FAMILIES if name not in SERIAL]
+UNLIKE = ("Qwen3-tiny", "gemma-3-text-tiny-window", "LFM2-tiny")
+"""Of which each keeps something else of what it has read: all, a window, and sums besides."""
 EMBEDDED = ("Qwen3-tiny", "SmolLM3-tiny", "gemma-3-text-tiny-window", "LFM2-tiny", "SmolLM2-tiny")
 LONG = "The fox read every book in the house. " * 12
 # A seed whose draws are not so near a border that another BLAS, which rounds otherwise, would turn
@@ -37,7 +40,7 @@ ASKS = (
 )
 
 
-@pytest.mark.parametrize("name", BATCHED)
+@pytest.mark.parametrize("name", mostly_in_soak(BATCHED, but=UNLIKE))
 def test_whatever_is_asked_tokens_are_those_of_plain_mlx_lm(
     name: str, engine: RemoteEngine
 ) -> None:
@@ -49,7 +52,7 @@ def test_whatever_is_asked_tokens_are_those_of_plain_mlx_lm(
     assert engine.child.call(_joining, folder, ASKS) == plain
 
 
-@pytest.mark.parametrize("name", BATCHED)
+@pytest.mark.parametrize("name", mostly_in_soak(BATCHED, but=UNLIKE))
 def test_tokens_are_the_same_after_what_the_cache_has_of_a_prompt(
     name: str, engine: RemoteEngine
 ) -> None:
@@ -59,8 +62,8 @@ def test_tokens_are_the_same_after_what_the_cache_has_of_a_prompt(
     assert warm == plain
 
 
-@pytest.mark.parametrize("name", EMBEDDED)
-@pytest.mark.parametrize("pauses", [False, True])
+@pytest.mark.parametrize("name", mostly_in_soak(EMBEDDED, but=("Qwen3-tiny", "LFM2-tiny")))
+@pytest.mark.parametrize("pauses", [True, *in_soak(False)])
 def test_a_prompt_fed_as_embeddings_reads_as_their_tokens_do(
     name: str, pauses: bool, engine: RemoteEngine
 ) -> None:

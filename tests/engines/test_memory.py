@@ -26,6 +26,7 @@ from tests.encoders.families import FAMILIES as ENCODERS
 from tests.encoders.real import minilm
 from tests.engines.remote import CACHE
 from tests.engines.seeing import look, picture, user
+from tests.support.soak import in_soak, mostly_in_soak
 from tests.tones.checkpoints import parakeet_tones
 from tests.voices.checkpoints import pocket_tts
 from tests.zoo.cache import checkpoint
@@ -39,11 +40,12 @@ TOLERANCE_SHARE = 0.1
 CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
 UNLIKE_REAL_ONES = ("lost-tiny", "Qwen3-Embedding-tiny-wide")
 """One cannot be loaded without a setting, the other is twenty times as wide as its inner layers."""
+UNLIKE = ("Qwen3-tiny-4bit", "gemma-3-text-tiny-window", "LFM2-tiny")
 SHORT = {"context_tokens": 512, "slots": 3}
 IN_FULL = {"context_tokens": 2048, "slots": 8}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_in_soak(FAMILIES, but=UNLIKE))
 @pytest.mark.parametrize(
     "sizes",
     [
@@ -55,7 +57,7 @@ def test_a_tiny_model_takes_what_was_planned(name: str, sizes: dict[str, int]) -
     check(*filled(checkpoint(name), **sizes))
 
 
-@pytest.mark.parametrize("kv_bits", [4, 8])
+@pytest.mark.parametrize("kv_bits", [8, *in_soak(4)])
 def test_a_quantized_cache_takes_what_was_planned(kv_bits: int) -> None:
     check(*filled(checkpoint("Qwen3-tiny-wide"), kv_bits=kv_bits, context_tokens=1024))
 
@@ -71,20 +73,13 @@ def test_a_real_model_takes_what_was_planned_in_every_form(budget_bytes: int) ->
 
 @pytest.mark.parametrize(
     "name",
-    [
-        "xlm-roberta-tiny",
-        "embeddinggemma-tiny",
-        *(
-            pytest.param(name, marks=pytest.mark.soak)
-            for name in ENCODERS
-            if name not in ("xlm-roberta-tiny", "embeddinggemma-tiny", *UNLIKE_REAL_ONES)
-        ),
-    ],
+    mostly_in_soak(sorted(ENCODERS.keys() - UNLIKE_REAL_ONES), but=("xlm-roberta-tiny",)),
 )
 def test_a_tiny_encoder_takes_what_was_planned(name: str) -> None:
     check(*filled(encoder(name)))
 
 
+@pytest.mark.soak
 def test_a_real_encoder_takes_what_was_planned() -> None:
     check(*filled(minilm()))
 
@@ -95,7 +90,10 @@ def test_what_hears_or_speaks_takes_what_was_planned(model: Callable[[], Path]) 
     check(*filled(model()))
 
 
-@pytest.mark.parametrize(("name", "side"), [("Qwen2-VL-tiny", 784), ("gemma-3-tiny", 56)])
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [("Qwen2-VL-tiny", 784), pytest.param("gemma-3-tiny", 56, marks=pytest.mark.soak)],
+)
 def test_a_model_that_sees_takes_what_was_planned_with_its_largest_picture(
     name: str, side: int, tmp_path: Path
 ) -> None:

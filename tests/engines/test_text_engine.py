@@ -1,5 +1,7 @@
 """The text engine against plain mlx-lm, and requests against their neighbours in the batch."""
 
+from functools import cache
+
 import pytest
 from msgspec import structs
 from tokenizers import Tokenizer
@@ -16,12 +18,16 @@ from mlx_gui.core.generation import (
 from mlx_gui.engines.text.detokenizing import TextStream
 from mlx_gui.engines.text.token_bytes import bytes_in_backend
 from tests.engines.remote import RemoteEngine, Reply, ask, gather
+from tests.support.soak import mostly_in_soak
 from tests.zoo.cache import checkpoint, checkpoints
 from tests.zoo.families import FAMILIES, SERIAL
 from tests.zoo.reference import Answer, Question, greedy_answers
 
 GREEDY = Sampling(temperature=0)
 TRAINED = "SmolLM2-tiny-trained"
+BATCHED = tuple(name for name in FAMILIES if name not in SERIAL)
+ALWAYS = ("Qwen3-tiny", "LFM2-tiny")
+OTHERS = tuple(name for name in BATCHED if name not in ALWAYS)
 TEXTS = (
     "Hello",
     "What is the capital of France? " * 20,
@@ -42,9 +48,9 @@ def greedy(text: str, **settings: object) -> GenerateRequest:
     return ask(text, **{**usual, **settings})
 
 
-@pytest.fixture(scope="module")
-def plain() -> dict[str, list[Answer]]:
-    """What plain mlx-lm answers to TEXTS in every family."""
+@cache
+def plain(names: tuple[str, ...]) -> dict[str, list[Answer]]:
+    """What plain mlx-lm answers to TEXTS in each of these families."""
     questions = [
         Question(
             checkpoint=str(folder),
@@ -52,14 +58,12 @@ def plain() -> dict[str, list[Answer]]:
             max_tokens=MAX_TOKENS,
             thinking=True,
         )
-        for folder in checkpoints(*FAMILIES)
+        for folder in checkpoints(*names)
         for text in TEXTS
     ]
     answers = greedy_answers(questions)
     count = len(TEXTS)
-    return {
-        name: answers[index * count : (index + 1) * count] for index, name in enumerate(FAMILIES)
-    }
+    return {name: answers[index * count : (index + 1) * count] for index, name in enumerate(names)}
 
 
 def expected(name: str, answer: Answer) -> tuple[str, str, int]:
@@ -74,18 +78,20 @@ def expected(name: str, answer: Answer) -> tuple[str, str, int]:
     return text, answer.finish_reason, len(answer.token_ids)
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name not in SERIAL])
+@pytest.mark.parametrize("name", mostly_in_soak(BATCHED, but=ALWAYS))
 def test_greedy_answers_equal_plain_mlx_lm_alone_in_a_batch_and_joining_late(
-    name: str, engine: RemoteEngine, plain: dict[str, list[Answer]]
+    name: str, engine: RemoteEngine
 ) -> None:
+    # One process answers for all that are tried together.
+    answers = plain(ALWAYS if name in ALWAYS else OTHERS)[name]
     # In packed form plain mlx-lm computes with float32 scales as well.
     form = "float32-scales" if name.endswith("bit") else "float32"
     engine.load(checkpoint(name), weight_form=form, slots=8, kv_pool_tokens=8 * 512)
-    want = [expected(name, answer) for answer in plain[name]]
+    want = [expected(name, answer) for answer in answers]
     requests = [greedy(text) for text in TEXTS]
 
     prepared = [engine.prepare("any", request).payload.ids for request in requests]
-    assert [list(ids) for ids in prepared] == [answer.prompt_ids for answer in plain[name]]
+    assert [list(ids) for ids in prepared] == [answer.prompt_ids for answer in answers]
     assert [engine.answer(request).outcome() for request in requests] == want
     assert [reply.outcome() for reply in engine.answers(requests)] == want
 
