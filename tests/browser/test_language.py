@@ -97,7 +97,13 @@ def test_words_that_cannot_be_read_leave_the_page_in_english(
 
 
 @pytest.mark.parametrize(
-    ("width", "language"), [(1280, "en-XA"), (390, "en-XA"), (768, "ar-XB"), (390, "ar-XB")]
+    ("width", "language"),
+    [
+        (390, "en-XA"),
+        (768, "ar-XB"),
+        pytest.param(1280, "en-XA", marks=pytest.mark.soak),
+        pytest.param(390, "ar-XB", marks=pytest.mark.soak),
+    ],
 )
 def test_every_word_comes_from_a_file_of_words_and_long_ones_find_room_from_either_side(
     open_context: OpenContext, server: Server, width: int, language: str

@@ -35,7 +35,7 @@ def named(page: Page, name: str) -> Locator:
     return page.locator(f"[data-row='org/{name}']")
 
 
-@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("width", [1440, pytest.param(390, marks=pytest.mark.soak)])
 def test_of_a_thousand_models_only_those_near_the_window_are_there(
     open_page: OpenPage, width: int
 ) -> None:
@@ -51,6 +51,7 @@ def test_of_a_thousand_models_only_those_near_the_window_are_there(
     expect(named(page, LAST)).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_keys_go_through_the_whole_list_and_all_of_it_is_filtered_and_selected(
     open_page: OpenPage,
 ) -> None:
@@ -72,6 +73,7 @@ def test_keys_go_through_the_whole_list_and_all_of_it_is_filtered_and_selected(
     expect(page.get_by_role("toolbar")).to_contain_text(re.compile("10 selected"))
 
 
+@pytest.mark.soak
 def test_ten_thousand_results_of_a_search_are_scrolled_through(open_page: OpenPage) -> None:
     page = open_page("/admin/nothing")
 

@@ -11,6 +11,7 @@ from tests.browser.visiting import (
     LOADED,
     NOT_LOADED,
     endless_answer,
+    have_loaded,
     load,
     pin,
     row,
@@ -57,6 +58,7 @@ def test_a_loaded_model_is_in_the_memory_card(page: Page) -> None:
     expect(details).to_contain_text("Cache")
 
 
+@pytest.mark.soak
 def test_pointing_at_a_model_of_the_memory_card_shows_its_details(page: Page) -> None:
     load(page, "echo")
     details = page.get_by_role("dialog", name=re.compile("echo, "))
@@ -66,6 +68,7 @@ def test_pointing_at_a_model_of_the_memory_card_shows_its_details(page: Page) ->
     expect(details).to_be_hidden()
 
 
+@pytest.mark.soak
 def test_the_details_of_the_memory_card_open_and_close_with_the_focus(page: Page) -> None:
     load(page, "echo")
     details = page.get_by_role("dialog", name=re.compile("echo, "))
@@ -134,6 +137,7 @@ def test_unloading_a_model_that_answers_asks_first(page: Page, server: Server) -
         assert "error" in answer.read().decode()
 
 
+@pytest.mark.soak
 def test_a_model_that_answers_can_be_unloaded_when_it_has_finished(
     page: Page, server: Server
 ) -> None:
@@ -169,6 +173,7 @@ def test_a_pin_is_set_in_the_details_and_shows_everywhere(open_page: OpenPage) -
     expect(row(second, "echo").get_by_role("img", name="pinned")).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_a_model_is_pinned_by_a_key_and_unpinned_from_the_toast(page: Page) -> None:
     load(page, "echo")
     row(page, "echo").focus()
@@ -190,6 +195,7 @@ def test_the_budget_tells_its_reason_and_its_limits(page: Page, server: Server) 
         expect(details).to_contain_text(bound["reason"])
 
 
+@pytest.mark.soak
 def test_the_spare_is_shown_beside_other_apps(open_context: OpenContext, tmp_path: Path) -> None:
     with running_server(tmp_path, settings={"warm_spare": True}) as server:
         page = open_context().new_page()
@@ -231,6 +237,7 @@ def test_the_filter_is_in_the_address_and_survives_a_reload(page: Page) -> None:
     expect(page.locator("[data-row]")).to_have_count(2)
 
 
+@pytest.mark.soak
 def test_a_filter_that_matches_nothing_can_be_cleared(page: Page) -> None:
     page.get_by_role("searchbox", name="Filter by name").fill("nothing like it")
     expect(page.get_by_text(re.compile("No model matches .nothing like it"))).to_be_visible()
@@ -245,14 +252,21 @@ def test_a_rescan_tells_what_it_found(page: Page, server: Server) -> None:
     expect(page.get_by_text(f"Model folders read again: {count} models.")).to_be_visible()
 
 
-def test_the_page_never_scrolls_sideways(open_page: OpenPage) -> None:
-    pages = {width: open_page(width=width) for width in (320, 390, 768, 859, 860, 1280)}
-    load(pages[320], "slow-load")
+@pytest.mark.parametrize(
+    "tried", [(320, 860), pytest.param((390, 768, 859, 1280), marks=pytest.mark.soak)]
+)
+def test_the_page_never_scrolls_sideways(
+    open_page: OpenPage, server: Server, tried: tuple[int, ...]
+) -> None:
+    have_loaded(server, "slow-load")
+    page = open_page()
     widths: dict[int, int] = {}
-    for width, page in pages.items():
+    for width in tried:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.reload()
         expect(row(page, "slow-load")).to_contain_text(LOADED)
         widths[width] = page.evaluate("document.documentElement.scrollWidth")
-    assert widths == {width: width for width in pages}
+    assert widths == {width: width for width in tried}
 
 
 def test_a_phone_gets_a_list_and_details_as_a_sheet(open_page: OpenPage) -> None:

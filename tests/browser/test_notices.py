@@ -73,6 +73,7 @@ def test_an_eviction_by_a_request_is_told_and_taken_back(page: Page, server: Ser
     expect(page.get_by_role("button", name="Notices", exact=True)).to_be_visible()
 
 
+@pytest.mark.soak
 def test_the_undo_of_the_message_is_enough(open_context: OpenContext, server: Server) -> None:
     page = open_context().new_page()
     page.add_init_script(MESSAGES_STAY)
@@ -120,6 +121,7 @@ def test_what_is_dismissed_here_is_gone_there(
     expect(lists[1]).to_contain_text("Nothing to tell.")
 
 
+@pytest.mark.soak
 def test_what_was_seen_is_not_new_after_a_reload(page: Page, server: Server) -> None:
     fail(server)
     bell(page, "Notices, 1 new")

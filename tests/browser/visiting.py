@@ -27,11 +27,19 @@ def load(page: Page, name: str) -> None:
     expect(row(page, name)).to_contain_text(LOADED)
 
 
+def have_loaded(server: Server, *names: str) -> None:
+    """Has those models of the fake engine in memory, in that order, without any page."""
+    with server.client() as client:
+        for name in names:
+            client.post(f"/v1/models/fake/{name}/load").raise_for_status()
+
+
 def unload_all(server: Server) -> None:
     """Nothing in memory, and no failure remembered."""
     with server.client() as client:
         for model in client.get("/v1/models").json()["data"]:
-            client.post(f"/v1/models/{model['id']}/unload?force=true").raise_for_status()
+            if model["state"] != "not_loaded":
+                client.post(f"/v1/models/{model['id']}/unload?force=true").raise_for_status()
 
 
 def pin(server: Server, name: str, *, pinned: bool) -> None:
