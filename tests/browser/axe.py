@@ -3,19 +3,30 @@
 import pytest
 from playwright.sync_api import Page
 
-looks = pytest.mark.parametrize(
-    ("width", "theme"),
-    [
-        (1440, "light"),
-        (390, "dark"),
-        pytest.param(1440, "dark", marks=pytest.mark.soak),
-        pytest.param(390, "light", marks=pytest.mark.soak),
-        pytest.param(768, "light", marks=pytest.mark.soak),
-    ],
+from tests.browser.pages import Theme
+
+LOOKS: tuple[tuple[int, Theme], ...] = (
+    (1440, "light"),
+    (390, "dark"),
+    (1440, "dark"),
+    (390, "light"),
+    (768, "light"),
 )
-"""Every width and every theme; each of both, and a tablet, by `make soak`."""
+"""Each width in each theme, and a tablet."""
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+
+
+def looks(width: int, theme: Theme) -> pytest.MarkDecorator:
+    """That look for every run of the tests, and the others by `make soak`."""
+    assert (width, theme) in LOOKS
+    return pytest.mark.parametrize(
+        ("width", "theme"),
+        [
+            pytest.param(*look, marks=[] if look == (width, theme) else pytest.mark.soak)
+            for look in LOOKS
+        ],
+    )
 
 
 def axe(page: Page, source: str, *, within: str = "html") -> list[str]:

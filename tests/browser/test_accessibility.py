@@ -5,13 +5,15 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.axe import axe, looks
-from tests.browser.conftest import OpenPage, Theme
+from tests.browser.axe import LOOKS, axe
+from tests.browser.conftest import OpenPage
+from tests.browser.pages import Theme
 from tests.browser.visiting import load, row, unload_all
 from tests.support.server import Server
 
-WIDTHS = (1440, 390)
-THEMES: tuple[Theme, ...] = ("light", "dark")
+State = Callable[[Page], None]
+
+PHONE = 390
 PHONE_ONLY = ("drawer",)
 NAME_OF_FOCUSED = "(document.activeElement.ariaLabel ?? document.activeElement.innerText).trim()"
 
@@ -70,7 +72,7 @@ def drawer(page: Page) -> None:
     page.get_by_role("button", name="Open menu").click()
 
 
-STATES: tuple[Callable[[Page], None], ...] = (
+STATES: tuple[State, ...] = (
     models,
     filtered_away,
     reason,
@@ -84,25 +86,36 @@ STATES: tuple[Callable[[Page], None], ...] = (
 )
 
 
-@looks
+@pytest.mark.parametrize(
+    ("states", "width", "theme"),
+    [
+        pytest.param((models, palette), 390, "dark", id="some"),
+        *(pytest.param(STATES, *look, marks=pytest.mark.soak) for look in LOOKS),
+    ],
+)
 def test_axe_finds_nothing_on_the_models_in_any_state(
-    open_page: OpenPage, server: Server, axe_source: str, width: int, theme: Theme
+    open_page: OpenPage,
+    server: Server,
+    axe_source: str,
+    states: tuple[State, ...],
+    width: int,
+    theme: Theme,
 ) -> None:
+    page = open_page(width=width, theme=theme)
     violations: dict[str, list[str]] = {}
-    for state in STATES:
-        if width > min(WIDTHS) and state.__name__ in PHONE_ONLY:
+    for state in states:
+        if width > PHONE and state.__name__ in PHONE_ONLY:
             continue
         unload_all(server)
-        page = open_page(width=width, theme=theme)
+        page.goto(server.address + "/admin/")
         expect(row(page, "echo")).to_be_visible()
         state(page)
         if found := axe(page, axe_source):
             violations[state.__name__] = found
-        page.context.close()
     assert violations == {}
 
 
-@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("theme", ["light", pytest.param("dark", marks=pytest.mark.soak)])
 def test_axe_finds_nothing_on_the_page_for_unknown_addresses(
     open_page: OpenPage, axe_source: str, theme: Theme
 ) -> None:

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import axe, looks
-from tests.browser.conftest import OpenPage, Theme
+from tests.browser.conftest import OpenPage
 from tests.browser.hub_visiting import MB, House, download_row, house
+from tests.browser.pages import Theme
 from tests.hub.faults import Fault
 from tests.hub.folders import model_folder
 from tests.process.pulling import repo_folder
@@ -131,6 +132,7 @@ def test_filters_are_in_the_address_and_outlive_reload_and_a_look_at_a_model(
     expect(page.locator("[data-row]")).to_have_count(1)
 
 
+@pytest.mark.soak
 def test_presets_narrow_the_list_and_nothing_found_can_be_cleared(open_page: OpenPage) -> None:
     page = open_page(PATH)
     page.get_by_role("link", name="Embeddings", exact=True).click()
@@ -172,6 +174,7 @@ def test_how_a_model_fits_is_explained_in_words(open_page: OpenPage) -> None:
     expect(why).to_contain_text("usable for models here")
 
 
+@pytest.mark.soak
 def test_quantizations_of_one_model_are_one_row_with_a_choice(open_page: OpenPage) -> None:
     page = open_page(f"{PATH}?q=base")
     expect(page.locator("[data-row]")).to_have_count(1)
@@ -283,6 +286,7 @@ def test_a_hub_with_a_fault_is_told_and_asked_again(open_page: OpenPage, home: H
     expect(failure).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_while_the_hub_is_away_what_is_known_is_shown_with_its_age(
     open_page: OpenPage, home: House
 ) -> None:
@@ -294,6 +298,7 @@ def test_while_the_hub_is_away_what_is_known_is_shown_with_its_age(
     expect(row(page, "small")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_the_keyboard_finds_opens_and_installs(open_page: OpenPage, home: House) -> None:
     home.limit(SLOW)
     page = open_page(PATH)
@@ -331,7 +336,7 @@ def test_what_strangers_wrote_is_text_and_runs_nothing(open_page: OpenPage) -> N
     assert page.evaluate("document.documentElement.scrollWidth") == 320
 
 
-@looks
+@looks(390, "dark")
 def test_axe_finds_nothing_in_any_state(
     open_page: OpenPage, home: House, axe_source: str, width: int, theme: Theme
 ) -> None:
@@ -351,7 +356,10 @@ def test_axe_finds_nothing_in_any_state(
     assert axe(page, axe_source) == []
 
 
-@pytest.mark.parametrize("width", [320, 390, 859, 860, 1100, 1280])
+@pytest.mark.parametrize(
+    "width",
+    [320, 860, *(pytest.param(each, marks=pytest.mark.soak) for each in (390, 859, 1100, 1280))],
+)
 def test_the_page_never_scrolls_sideways(open_page: OpenPage, width: int) -> None:
     page = open_page(PATH, width=width)
     expect(row(page, "small")).to_be_visible()

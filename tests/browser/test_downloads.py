@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import axe, looks
-from tests.browser.conftest import OpenContext, OpenPage, Theme
+from tests.browser.conftest import OpenContext, OpenPage
 from tests.browser.hub_visiting import MB, House, download_row, house
+from tests.browser.pages import Theme
 from tests.hub.faults import Fault
 from tests.hub.server import HubServer
 from tests.process.pulling import left_behind, repo_folder, settings_of
@@ -96,6 +97,7 @@ def test_a_download_rests_goes_on_and_its_cancelling_can_be_taken_back(
     expect(page.get_by_text("Nothing has been downloaded yet.")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_leaving_the_page_ends_what_was_cancelled(home: House, open_page: OpenPage) -> None:
     home.limit(SLOW)
     page, other = open_page(PATH), open_page(PATH)
@@ -142,6 +144,7 @@ def test_a_file_that_comes_damaged_fails_with_the_reason_and_is_tried_again(
     expect(row).to_contain_text("Installed", timeout=BACK_MS)
 
 
+@pytest.mark.soak
 def test_a_hub_that_is_away_is_told_with_the_time_of_the_next_try(
     home: House, open_page: OpenPage
 ) -> None:
@@ -174,6 +177,7 @@ def test_limits_are_set_in_place_and_hold_at_once(home: House, open_page: OpenPa
     assert settings["download_limit_bytes"]["value"] == 500_000
 
 
+@pytest.mark.soak
 def test_a_killed_server_loses_little_and_the_page_goes_on_by_itself(
     open_context: OpenContext, tmp_path: Path
 ) -> None:
@@ -203,7 +207,7 @@ def bytes_shown(page: Page) -> int:
     return int(page.get_by_role("progressbar").evaluate("bar => bar.value"))
 
 
-@looks
+@looks(1440, "light")
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     home: House, open_page: OpenPage, axe_source: str, width: int, theme: Theme
 ) -> None:

@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import axe, looks
-from tests.browser.conftest import OpenPage, Theme
+from tests.browser.conftest import OpenPage
+from tests.browser.pages import Theme
 from tests.browser.visiting import LOADED, NOT_LOADED, endless_answer, load, pin, row, unload_all
 from tests.hub.folders import model_folder
 from tests.support.server import Server, running_server
@@ -115,6 +116,7 @@ def test_several_are_loaded_pinned_and_unloaded_by_the_keyboard_alone(page: Page
     expect(page.get_by_role("checkbox")).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_unloading_several_of_which_one_answers_asks_first(page: Page, server: Server) -> None:
     load(page, "slow")
     with endless_answer(server, "fake/echo"):
@@ -190,13 +192,22 @@ def ended(server: Server) -> tuple[str, str | None]:
     return newest["state"], newest["ended_at"]
 
 
+@pytest.mark.parametrize("again", [False, pytest.param(True, marks=pytest.mark.soak)])
 def test_an_import_that_fails_tells_why_and_is_tried_again_or_dismissed(
-    page: Page, folder: Path, server: Server
+    page: Page, folder: Path, server: Server, again: bool
 ) -> None:
     begin_broken(page, folder)
     imports = page.get_by_role("region", name="Imports")
     expect(imports.get_by_role("button", name="Copy details")).to_be_visible()
     expect(imports).to_contain_text("GGUF")
+    if again:
+        fails_again(page, server)
+    imports.get_by_role("button", name="Dismiss the import of broken").click()
+    expect(imports).to_have_count(0)
+
+
+def fails_again(page: Page, server: Server) -> None:
+    imports = page.get_by_role("region", name="Imports")
     before = ended(server)
     imports.get_by_role("button", name="Try again: import of broken").click()
     wait_until(
@@ -205,12 +216,10 @@ def test_an_import_that_fails_tells_why_and_is_tried_again_or_dismissed(
         deadline_s=60,
     )
     expect(imports.get_by_role("button", name="Try again: import of broken")).to_be_visible()
-    imports.get_by_role("button", name="Dismiss the import of broken").click()
-    expect(imports).to_have_count(0)
 
 
 @pytest.mark.soak
-@looks
+@looks(1440, "light")
 def test_axe_finds_nothing_on_imports(
     open_page: OpenPage, axe_source: str, folder: Path, width: int, theme: Theme
 ) -> None:

@@ -14,7 +14,8 @@ from playwright.sync_api import BrowserContext, Route, expect
 from hatch_build import sources_digest
 from mlx_gui.web.static_files import ADMIN_HEADERS, STATIC_FOLDER
 from tests.browser.axe import axe
-from tests.browser.conftest import OpenContext, Theme
+from tests.browser.conftest import OpenContext
+from tests.browser.pages import Theme
 from tests.real.packages import cache
 from tests.support.server import Server
 

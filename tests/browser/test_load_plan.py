@@ -8,8 +8,18 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import axe, looks
-from tests.browser.conftest import OpenContext, OpenPage, Theme
-from tests.browser.visiting import LOADED, NOT_LOADED, load, load_button, pin, row, unload_all
+from tests.browser.conftest import OpenContext, OpenPage
+from tests.browser.pages import Theme
+from tests.browser.visiting import (
+    LOADED,
+    NOT_LOADED,
+    have_loaded,
+    load,
+    load_button,
+    pin,
+    row,
+    unload_all,
+)
 from tests.support.server import Server, running_server
 
 MOST_MODELS = 2
@@ -38,12 +48,13 @@ def plan_of(page: Page, name: str) -> Locator:
     return page.get_by_role("region", name=f"Load plan of {name}")
 
 
-def ask_for_third(page: Page) -> Locator:
-    """The plan of `slow-load`, for which `echo` has to go."""
-    load(page, "echo")
-    load(page, "slow")
-    load_button(page, "slow-load").click()
-    plan = plan_of(page, "slow-load")
+def ask_for_third(page: Page, server: Server) -> Locator:
+    """The plan of `agent`, for which `echo` has to go."""
+    have_loaded(server, "echo", "slow")
+    for name in ("echo", "slow"):
+        expect(row(page, name)).to_contain_text(LOADED)
+    load_button(page, "agent").click()
+    plan = plan_of(page, "agent")
     expect(plan).to_be_visible()
     return plan
 
@@ -53,51 +64,53 @@ def test_a_load_that_simply_fits_shows_no_plan(page: Page) -> None:
     expect(plan_of(page, "echo")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("width", "theme"), [(1440, "light"), pytest.param(390, "dark", marks=pytest.mark.soak)]
+)
 def test_a_load_that_evicts_names_who_leaves_and_who_stays(
-    open_page: OpenPage, width: int, theme: Theme
+    open_page: OpenPage, server: Server, width: int, theme: Theme
 ) -> None:
     page = open_page(width=width, theme=theme)
-    plan = ask_for_third(page)
+    plan = ask_for_third(page, server)
     expect(plan.get_by_role("heading")).to_be_focused()
     expect(plan.get_by_role("heading")).to_be_in_viewport()
-    expect(plan).to_contain_text(re.compile(r"Loading slow-load needs [\d.]+ [GM]B\."))
+    expect(plan).to_contain_text(re.compile(r"Loading agent needs [\d.]+ [GM]B\."))
     expect(plan).to_contain_text("Fits after unloading")
     expect(plan).to_contain_text("1 model is unloaded first:")
     expect(plan.get_by_role("listitem").filter(has_text="echo frees")).to_contain_text("idle for")
     expect(plan.get_by_role("listitem").filter(has_text="slow")).to_contain_text("room beside it")
     memory = page.get_by_role("region", name="Memory")
-    expect(memory.get_by_text("After loading slow-load")).to_be_visible()
+    expect(memory.get_by_text("After loading agent")).to_be_visible()
     leaving = memory.get_by_role("listitem").filter(has_text="would unload")
     expect(leaving).to_have_count(1)
     expect(leaving).to_contain_text("echo")
 
     plan.get_by_role("button", name="Unload 1 and load").click()
-    expect(row(page, "slow-load")).to_contain_text(LOADED)
+    expect(row(page, "agent")).to_contain_text(LOADED)
     expect(row(page, "echo")).to_contain_text(NOT_LOADED)
     expect(row(page, "slow")).to_contain_text(LOADED)
     expect(plan).to_have_count(0)
     page.get_by_role("button", name="Details of echo").click()
     details = page.get_by_role("dialog", name="Details of echo")
-    expect(details).to_contain_text("made room for fake/slow-load")
+    expect(details).to_contain_text("made room for fake/agent")
 
 
-@pytest.mark.parametrize("way", ["button", "key"])
+@pytest.mark.parametrize("way", ["key", pytest.param("button", marks=pytest.mark.soak)])
 def test_a_cancelled_plan_changes_nothing(page: Page, server: Server, way: str) -> None:
-    plan = ask_for_third(page)
+    plan = ask_for_third(page, server)
     before = standing(server)
     if way == "button":
         plan.get_by_role("button", name="Cancel").click()
     else:
         page.keyboard.press("Escape")
     expect(plan).to_have_count(0)
-    expect(load_button(page, "slow-load")).to_be_focused()
-    expect(row(page, "slow-load")).to_contain_text(NOT_LOADED)
+    expect(load_button(page, "agent")).to_be_focused()
+    expect(row(page, "agent")).to_contain_text(NOT_LOADED)
     assert standing(server) == before
 
 
 def test_a_plan_that_no_longer_holds_is_shown_anew(page: Page, server: Server) -> None:
-    plan = ask_for_third(page)
+    plan = ask_for_third(page, server)
     use(server, "echo")
     plan.get_by_role("button", name="Unload 1 and load").click()
     expect(plan).to_contain_text("The memory has changed since you looked.")
@@ -106,51 +119,51 @@ def test_a_plan_that_no_longer_holds_is_shown_anew(page: Page, server: Server) -
     assert {name for name, *_ in standing(server)} == {"fake/echo", "fake/slow"}
 
     plan.get_by_role("button", name="Unload 1 and load").click()
-    expect(row(page, "slow-load")).to_contain_text(LOADED)
+    expect(row(page, "agent")).to_contain_text(LOADED)
     expect(row(page, "slow")).to_contain_text(NOT_LOADED)
     expect(row(page, "echo")).to_contain_text(LOADED)
 
 
+@pytest.mark.soak
 def test_a_plan_that_became_simple_is_done_at_once(page: Page, server: Server) -> None:
-    plan = ask_for_third(page)
+    plan = ask_for_third(page, server)
     unload_all(server)
     plan.get_by_role("button", name="Unload 1 and load").click()
-    expect(row(page, "slow-load")).to_contain_text(LOADED)
+    expect(row(page, "agent")).to_contain_text(LOADED)
     expect(plan).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_a_plan_goes_when_somebody_else_loads_the_model(page: Page, server: Server) -> None:
-    plan = ask_for_third(page)
-    with server.client() as client:
-        client.post("/v1/models/fake/slow-load/load").raise_for_status()
-    expect(row(page, "slow-load")).to_contain_text(LOADED)
+    plan = ask_for_third(page, server)
+    have_loaded(server, "agent")
+    expect(row(page, "agent")).to_contain_text(LOADED)
     expect(plan).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_the_plan_is_shown_to_who_loads_from_the_palette_elsewhere(
-    open_page: OpenPage, page: Page
+    open_page: OpenPage, server: Server
 ) -> None:
-    load(page, "echo")
-    load(page, "slow")
+    have_loaded(server, "echo", "slow")
     other = open_page("/admin/nothing")
     expect(other.get_by_role("heading", level=1)).to_be_visible()
     other.keyboard.press("Control+k")
-    other.keyboard.type("load slow-load")
-    expect(other.get_by_role("option", name="Load slow-load")).to_be_visible()
+    other.keyboard.type("load agent")
+    expect(other.get_by_role("option", name="Load agent")).to_be_visible()
     other.keyboard.press("Enter")
-    expect(plan_of(other, "slow-load")).to_be_visible()
+    expect(plan_of(other, "agent")).to_be_visible()
 
 
 def test_a_load_beside_pinned_models_tells_that_it_does_not_fit_and_unpins_one(
     page: Page, server: Server
 ) -> None:
-    load(page, "echo")
-    load(page, "slow")
+    have_loaded(server, "echo", "slow")
     for name in ("echo", "slow"):
         pin(server, name, pinned=True)
         expect(row(page, name).get_by_role("img", name="pinned")).to_be_visible()
-    load_button(page, "slow-load").click()
-    plan = plan_of(page, "slow-load")
+    load_button(page, "agent").click()
+    plan = plan_of(page, "agent")
     expect(plan).to_contain_text("Does not fit")
     expect(plan).to_contain_text("these are pinned: fake/echo, fake/slow")
     expect(plan.get_by_role("button", name="Unload")).to_have_count(0)
@@ -158,9 +171,10 @@ def test_a_load_beside_pinned_models_tells_that_it_does_not_fit_and_unpins_one(
     expect(plan).to_contain_text("Fits after unloading")
     expect(plan.get_by_role("listitem").filter(has_text="echo")).to_contain_text("pinned")
     plan.get_by_role("button", name="Unload 1 and load").click()
-    expect(row(page, "slow-load")).to_contain_text(LOADED)
+    expect(row(page, "agent")).to_contain_text(LOADED)
 
 
+@pytest.mark.soak
 def test_a_shorter_context_may_fit_where_the_whole_one_does_not(
     open_context: OpenContext, tmp_path: Path
 ) -> None:
@@ -203,18 +217,18 @@ def test_a_tight_load_offers_the_most_that_fits(open_context: OpenContext, tmp_p
         assert str(context_of(server, "fake/echo")) == most
 
 
-@looks
+@looks(390, "dark")
 def test_axe_finds_nothing_on_a_plan(
     open_page: OpenPage, server: Server, axe_source: str, width: int, theme: Theme
 ) -> None:
     page = open_page(width=width, theme=theme)
-    plan = ask_for_third(page)
+    plan = ask_for_third(page, server)
     assert axe(page, axe_source) == []
     assert page.evaluate("document.documentElement.scrollWidth") == width
     plan.get_by_role("button", name="Cancel").click()
     for name in ("echo", "slow"):
         pin(server, name, pinned=True)
-    load_button(page, "slow-load").click()
+    load_button(page, "agent").click()
     expect(plan).to_contain_text("Does not fit")
     assert axe(page, axe_source) == []
 

@@ -7,8 +7,9 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.axe import axe
-from tests.browser.conftest import OpenPage, Theme
+from tests.browser.axe import axe, looks
+from tests.browser.conftest import OpenPage
+from tests.browser.pages import Theme
 from tests.browser.visiting import NOT_LOADED, row, unload_all
 from tests.support.server import Server, running_server
 from tests.unit.kinds.folders import write_model
@@ -172,7 +173,12 @@ def test_its_requests_are_listed_the_newest_first(server: Server, open_page: Ope
 
 @pytest.mark.parametrize(
     "name",
-    ["org/none", "Qwen2.5-0.5B.gguf", '"><script>alert(1)</script>', "%E0%A4%A"],
+    [
+        '"><script>alert(1)</script>',
+        "%E0%A4%A",
+        pytest.param("org/none", marks=pytest.mark.soak),
+        pytest.param("Qwen2.5-0.5B.gguf", marks=pytest.mark.soak),
+    ],
 )
 def test_a_model_that_is_not_there_is_told_whatever_its_name(
     server: Server, open_page: OpenPage, name: str
@@ -183,7 +189,7 @@ def test_a_model_that_is_not_there_is_told_whatever_its_name(
     expect(page.get_by_role("heading", level=1, name="Installed models")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@looks(1440, "light")
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     server: Server, open_page: OpenPage, axe_source: str, width: int, theme: Theme
 ) -> None:

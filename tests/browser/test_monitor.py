@@ -17,8 +17,9 @@ from mlx_gui.core.chart_mark import ChartMark
 from mlx_gui.core.request_record import Phases, RequestRecord, TokenCounts
 from mlx_gui.store.requests import Bounds, RequestStore
 from mlx_gui.store.samples import ModelParts, Sample, SampleStore
-from tests.browser.axe import axe
-from tests.browser.conftest import OpenPage, Theme
+from tests.browser.axe import axe, looks
+from tests.browser.conftest import OpenPage
+from tests.browser.pages import Theme
 from tests.browser.visiting import endless_answer, unload_all
 from tests.support.server import Server, first_start, running_server
 
@@ -190,6 +191,7 @@ def test_a_range_is_chosen_and_a_part_of_it_looked_at(open_page: OpenPage) -> No
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_the_pointer_names_what_happened_on_every_chart(open_page: OpenPage) -> None:
     page = open_page(PATH)
     canvas = chart(page, "Queue").locator(".u-over")
@@ -239,6 +241,7 @@ def test_a_range_that_the_server_refuses_is_told_with_its_hint(open_page: OpenPa
     expect(chart(page, "Throughput")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_it_is_reached_by_keys_and_by_name(open_page: OpenPage) -> None:
     page = open_page("/admin/models")
     expect(page.get_by_role("heading", level=1, name="Installed models")).to_be_visible()
@@ -247,7 +250,7 @@ def test_it_is_reached_by_keys_and_by_name(open_page: OpenPage) -> None:
     expect(page.get_by_role("heading", level=1, name="Monitor")).to_be_visible()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@looks(390, "dark")
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     server: Server, open_page: OpenPage, axe_source: str, width: int, theme: Theme
 ) -> None:

@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.axe import axe
-from tests.browser.conftest import OpenContext, OpenPage, Theme
+from tests.browser.axe import axe, looks
+from tests.browser.conftest import OpenContext, OpenPage
+from tests.browser.pages import Theme
 from tests.support.server import Server, first_start, running_server
 from tests.unit.kinds.folders import write_model
 
@@ -154,6 +155,7 @@ def test_changes_are_collected_reviewed_and_applied_together(
     expect(setting(page, "blas")).to_contain_text("Now auto; this holds from the next start on.")
 
 
+@pytest.mark.soak
 def test_a_setting_goes_back_to_its_default(open_page: OpenPage, server: Server) -> None:
     put(server, keep_alive_s=60, hub_token="hf_one")
     page = open_page(f"{PATH}/memory")
@@ -230,6 +232,7 @@ def test_what_is_typed_outlives_a_look_elsewhere_and_a_reload_but_no_secret_is_k
     expect(field(page, "At the same time")).to_have_value("4")
 
 
+@pytest.mark.soak
 def test_a_token_is_set_without_ever_being_shown(open_page: OpenPage, server: Server) -> None:
     page = open_page(f"{PATH}/downloads")
     field(page, "Token for the hub").fill("hf_secret")
@@ -241,6 +244,7 @@ def test_a_token_is_set_without_ever_being_shown(open_page: OpenPage, server: Se
     assert "hf_secret" not in page.content()
 
 
+@pytest.mark.soak
 def test_a_server_that_is_gone_while_somebody_types_takes_nothing_away(
     open_context: OpenContext, tmp_path: Path
 ) -> None:
@@ -283,6 +287,7 @@ def test_settings_are_found_by_search_palette_and_keys(open_page: OpenPage) -> N
     expect(page.get_by_role("region", name="Trash")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_what_is_kept_by_the_browser_holds_at_once_also_where_it_keeps_nothing(
     open_context: OpenContext, server: Server
 ) -> None:
@@ -360,6 +365,7 @@ def test_a_model_is_removed_brought_back_and_deleted_for_good(
     assert not (folder / "models/org/first").exists()
 
 
+@pytest.mark.soak
 def test_without_a_trash_a_removal_is_asked_for(open_page: OpenPage, server: Server) -> None:
     put(server, trash_retention_days=0)
     page = open_page(f"{PATH}/storage")
@@ -372,7 +378,7 @@ def test_without_a_trash_a_removal_is_asked_for(open_page: OpenPage, server: Ser
     expect(disk.get_by_role("link", name="org/first")).to_have_count(0)
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@looks(1440, "light")
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     open_page: OpenPage, server: Server, axe_source: str, width: int, theme: Theme
 ) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import axe
-from tests.browser.conftest import OpenPage, Theme
+from tests.browser.axe import axe, looks
+from tests.browser.conftest import OpenPage
 from tests.browser.hub_visiting import House, house
+from tests.browser.pages import Theme
 from tests.hub.faults import Fault
 from tests.process.pulling import repo_folder
 from tests.support.server import Server
@@ -134,6 +135,7 @@ def test_one_click_brings_the_first_model_and_its_steps_are_ticked(
     expect(page.get_by_role("link", name="Welcome")).to_have_count(0)
 
 
+@pytest.mark.soak
 def test_another_model_is_chosen_and_stands_in_the_address(open_page: OpenPage) -> None:
     page = open_page(PATH)
     choice = page.get_by_role("combobox", name="Model to start with")
@@ -147,6 +149,7 @@ def test_another_model_is_chosen_and_stands_in_the_address(open_page: OpenPage) 
     expect(start.get_by_role("heading", name=name_of(other))).to_be_visible()
 
 
+@pytest.mark.soak
 def test_all_that_is_useful_comes_by_one_click(open_page: OpenPage, home: House) -> None:
     page = open_page(PATH)
     useful = page.get_by_role("region", name="Also useful")
@@ -180,6 +183,7 @@ def test_a_hub_that_does_not_answer_is_said_and_other_ways_are_there(
     expect(page.get_by_role("heading", level=1, name="Settings")).to_be_focused()
 
 
+@pytest.mark.soak
 def test_an_offline_server_says_so_and_where_that_is_changed(
     open_page: OpenPage, server: Server
 ) -> None:
@@ -205,7 +209,7 @@ def test_the_page_stays_reachable_and_the_empty_list_leads_here(open_page: OpenP
     expect(page.get_by_role("heading", level=1, name="Welcome")).to_be_focused()
 
 
-@pytest.mark.parametrize(("width", "theme"), [(1440, "light"), (390, "dark")])
+@looks(390, "dark")
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     open_page: OpenPage, axe_source: str, width: int, theme: Theme
 ) -> None:
