@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from mlx_gui.core.errors import CapabilityMissing
-from mlx_gui.core.generation import Delta, Event, Result
+from mlx_gui.core.generation import Delta, Event, Result, Usage
 from mlx_gui.kinds.transcription import TranscribeRequest, Transcript, unpacked
 from tests.engines import listening
 from tests.engines.remote import Child, RemoteEngine
@@ -79,6 +79,30 @@ def test_parakeet_hears_nothing_in_silence(child: Child) -> None:
 def test_parakeet_does_not_translate(child: Child) -> None:
     with pytest.raises(CapabilityMissing, match="cannot translate"):
         heard(child, parakeet_tones(), tone(220, 2), translate=True)
+
+
+def test_a_short_recording_is_not_behind_a_long_one(child: Child) -> None:
+    long, short = (
+        TranscribeRequest(wav(spoken(words))) for words in (["two", "one"] * 60, ["two", "one"])
+    )
+
+    told = child.call(listening.listen, parakeet_tones(), [long, short])
+
+    assert told.ends() == [1, 0]
+    assert transcript_in(told.of(1)).text == "two one"
+
+
+def test_what_is_cancelled_ends_at_once_and_gives_everything_back(child: Child) -> None:
+    # More than is decoded ahead.
+    long = TranscribeRequest(wav(spoken(["two", "one"] * 100)))
+
+    events, busy, decoding = child.call(listening.listen_and_cancel, parakeet_tones(), long)
+
+    (usage,) = events
+    assert isinstance(usage, Usage)
+    assert not busy
+    assert decoding == 0
+    assert heard(child, parakeet_tones(), spoken(["two", "one"])).text == "two one"
 
 
 def test_weights_as_they_are_stored_hear_the_same(child: Child) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -97,6 +96,8 @@ def test_real_speech_is_written_down_as_the_plain_library_does(
     assert pieces[-1].until_s == pytest.approx(got.duration_s, abs=0.01)
 
 
+# A tiny model has its words at the same times as the plain library every time.
+@pytest.mark.soak
 def test_words_have_the_times_that_the_plain_library_finds(child: Child) -> None:
     path = beckett()
     got = heard(child, asked(path, words=True))
@@ -109,12 +110,9 @@ def test_words_have_the_times_that_the_plain_library_finds(child: Child) -> None
     in_order(got)
 
 
-def in_soak(*endings: str) -> list[Any]:
-    return [pytest.param(ending, marks=pytest.mark.soak) for ending in endings]
-
-
-# What each format sounds like is for the tests of sound; here one of a kind is enough.
-@pytest.mark.parametrize("ending", ["mp3", *in_soak("flac", "ogg", "opus", "aiff", "caf")])
+# What each format sounds like is for the tests of sound.
+@pytest.mark.soak
+@pytest.mark.parametrize("ending", ["mp3", "flac", "ogg", "opus", "aiff", "caf"])
 def test_the_same_speech_in_another_format_says_the_same(
     child: Child, ending: str, tmp_path: Path
 ) -> None:
@@ -130,7 +128,8 @@ def test_the_same_speech_in_another_format_says_the_same(
 
 
 @pytest.mark.skipif(FFMPEG is None, reason="there is no ffmpeg on the PATH")
-@pytest.mark.parametrize("ending", in_soak("m4a", "webm"))
+@pytest.mark.soak
+@pytest.mark.parametrize("ending", ["m4a", "webm"])
 def test_so_it_does_in_what_ffmpeg_reads(child: Child, ending: str, tmp_path: Path) -> None:
     path = tmp_path / f"speech.{ending}"
     assert FFMPEG is not None
@@ -169,12 +168,14 @@ def late(engine: RemoteEngine) -> Transcript:
     return heard(engine.child, asked)
 
 
+@pytest.mark.soak
 def test_two_minutes_of_silence_before_it_do_not_hide_a_sentence(late: Transcript) -> None:
     assert late.text == BECKETT
     assert late.segments[0].start_s == pytest.approx(120, abs=1)
     in_order(late)
 
 
+@pytest.mark.soak
 def test_speech_is_heard_in_the_language_that_was_named(late: Transcript) -> None:
     assert (late.language, late.text) == ("en", BECKETT)
 
@@ -232,7 +233,7 @@ class Both:
         return transcript_in(self.told.of(0))
 
 
-@pytest.fixture(scope="module", params=["twice", *in_soak("two cities")])
+@pytest.fixture(scope="module", params=["twice", "two cities"])
 def both(
     request: pytest.FixtureRequest, engine: RemoteEngine, tmp_path_factory: pytest.TempPathFactory
 ) -> Both:
@@ -243,12 +244,15 @@ def both(
     return Both(said, told)
 
 
+# Tiny models take turns, and are cancelled, every time.
+@pytest.mark.soak
 def test_a_short_recording_is_not_behind_a_long_one(both: Both) -> None:
     assert both.told.ends() == [1, 0]
     assert transcript_in(both.told.of(1)).text == BECKETT
     assert word_error_rate(both.said, both.long.text) < 0.1
 
 
+@pytest.mark.soak
 def test_times_of_a_window_meet_those_of_the_next(both: Both) -> None:
     assert both.long.words[-1].end_s > 30
     in_order(both.long)
@@ -256,6 +260,7 @@ def test_times_of_a_window_meet_those_of_the_next(both: Both) -> None:
         assert after.start_s >= before.end_s
 
 
+@pytest.mark.soak
 def test_what_is_cancelled_ends_at_once_and_gives_everything_back(child: Child) -> None:
     samples, _ = soundfile.read(beckett())
     # More than is decoded ahead.
@@ -272,6 +277,7 @@ def test_what_is_cancelled_ends_at_once_and_gives_everything_back(child: Child) 
     assert heard(child, asked(beckett())).text == BECKETT
 
 
+@pytest.mark.soak
 def test_the_prompt_spells_names(child: Child) -> None:
     got = heard(child, asked(beckett(), prompt="Samuel Beckett, Worstward Ho:"))
 
