@@ -50,6 +50,7 @@ from tests.engines.seeing import (
 )
 from tests.support.pictures import encoded, endless_jpeg
 from tests.support.pictures import plain as plain_file
+from tests.support.soak import in_soak, mostly_in_soak
 
 PLENTY = 1 << 30
 QWEN = "Qwen2-VL-tiny"
@@ -92,7 +93,7 @@ def test_tokens_are_those_of_the_plain_library(name: str, engine: RemoteEngine) 
     assert engine.serial_because() is None
 
 
-@pytest.mark.parametrize("name", TELL_COLOURS)
+@pytest.mark.parametrize("name", mostly_in_soak(TELL_COLOURS, but=("gemma-3-tiny",)))
 def test_colours_are_named(name: str, engine: RemoteEngine) -> None:
     engine.see(seeing(name))
     colours = ("red", "green", "blue", "yellow", "black", "white")
@@ -101,7 +102,7 @@ def test_colours_are_named(name: str, engine: RemoteEngine) -> None:
     assert {reply.usage.images for reply in replies} == {1}
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_in_soak(FAMILIES, but=(QWEN,)))
 def test_who_joins_late_says_the_same(name: str, engine: RemoteEngine) -> None:
     engine.see(seeing(name))
     alone = [ids(engine.answer(request)) for request in MIXED]
@@ -114,7 +115,7 @@ def test_who_joins_late_says_the_same(name: str, engine: RemoteEngine) -> None:
     assert [ids(replies[str(place)]) for place in range(len(MIXED))] == alone
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_in_soak(FAMILIES, but=("gemma-3-tiny",)))
 def test_the_same_seed_says_the_same_whoever_else_is_served(
     name: str, engine: RemoteEngine
 ) -> None:
@@ -136,7 +137,7 @@ def test_two_pictures_are_told_in_their_order(engine: RemoteEngine) -> None:
     assert [reply.text for reply in engine.answers(ways)] == ["red and blue", "blue and red"]
 
 
-@pytest.mark.parametrize("name", TELL_COLOURS)
+@pytest.mark.parametrize("name", mostly_in_soak(TELL_COLOURS, but=(QWEN, "gemma-3-tiny")))
 def test_pictures_of_one_size_never_share_an_entry(name: str, engine: RemoteEngine) -> None:
     engine.see(seeing(name), prefix_cache_bytes=PLENTY)
     red = engine.answer(asked("red"))
@@ -152,7 +153,7 @@ def test_pictures_of_one_size_never_share_an_entry(name: str, engine: RemoteEngi
     assert again.usage.cached_tokens > blue.usage.cached_tokens
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_in_soak(FAMILIES, but=(QWEN, GEMMA3N)))
 def test_a_picture_that_was_looked_at_is_not_looked_at_again(
     name: str, engine: RemoteEngine
 ) -> None:
@@ -184,7 +185,7 @@ def test_without_a_prefix_cache_every_request_looks_for_itself(engine: RemoteEng
 
 def test_a_writer_never_waits_for_more_than_one_look(engine: RemoteEngine) -> None:
     engine.see(seeing(QWEN))
-    engine.admit("writer", look(user("Hello"), ignore_eos=True, max_tokens=200))
+    engine.admit("writer", look(user("Hello"), ignore_eos=True, max_tokens=80))
     replies: dict[str, Reply] = {}
     while not any(isinstance(each, Delta) for each in replies.get("writer", Reply()).events):
         gather(replies, engine.step())
@@ -211,7 +212,7 @@ def test_a_tower_that_fails_fails_its_request_alone(engine: RemoteEngine) -> Non
     assert engine.answer(asked("red")).text == "The picture is red."
 
 
-@pytest.mark.parametrize("steps", [0, 1, 2, 4])
+@pytest.mark.parametrize("steps", [1, 4, *in_soak(0, 2)])
 def test_a_request_is_cancelled_in_any_phase(steps: int, engine: RemoteEngine) -> None:
     engine.see(seeing(QWEN), prefix_cache_bytes=PLENTY)
     replies: dict[str, Reply] = {}
@@ -284,6 +285,8 @@ def test_stop_strings_chances_and_several_answers_are_as_for_text(engine: Remote
     assert texts == ["The picture is blue."] * 2
 
 
+# What is read as embeddings, and waits again, is read anew by the batch's own tests every time.
+@pytest.mark.soak
 def test_a_row_that_waits_again_sees_its_pictures_again(engine: RemoteEngine) -> None:
     settings = {"context": 600, "slots": 4, "prefix_cache_bytes": PLENTY}
     requests = [
@@ -320,7 +323,7 @@ def _take_pauses() -> int:
     return remote._engines[0]._resident.decoder.pauses
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", mostly_in_soak(FAMILIES, but=(QWEN,)))
 def test_one_after_the_other_tokens_are_the_same(name: str, engine: RemoteEngine) -> None:
     engine.see(seeing(name))
     together = [ids(reply) for reply in engine.answers(MIXED)]
@@ -370,11 +373,16 @@ def test_the_oldest_turns_go_with_their_pictures(engine: RemoteEngine) -> None:
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (b"", InvalidRequest),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UnsupportedMedia),
         (b"%PDF-1.7", UnsupportedMedia),
         (plain_file((9, 9, 9))[:60], InvalidRequest),
-        (plain_file((9, 9, 9), (20_000, 2)), InvalidRequest),
+        *(
+            pytest.param(*each, marks=pytest.mark.soak)
+            for each in (
+                (b"", InvalidRequest),
+                (b"<svg xmlns='http://www.w3.org/2000/svg'/>", UnsupportedMedia),
+                (plain_file((9, 9, 9), (20_000, 2)), InvalidRequest),
+            )
+        ),
     ],
 )
 def test_what_is_no_picture_is_refused_before_mlx_sees_it(
@@ -446,6 +454,8 @@ def _marker() -> int:
     return remote._engines[0]._resident.loaded.eyes.marker
 
 
+# The reader's own tests put a request off every time.
+@pytest.mark.soak
 def test_a_request_whose_picture_takes_long_is_prepared_when_that_is_read(
     engine: RemoteEngine,
 ) -> None:
