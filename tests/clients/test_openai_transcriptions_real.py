@@ -83,6 +83,17 @@ def said(client: OpenAI) -> Transcription:
     return client.audio.transcriptions.create(model=MODEL, file=beckett())
 
 
+def test_it_says_how_long_the_sound_is(client: OpenAI) -> None:
+    answer = client.audio.transcriptions.create(model=TONES, file=("a.wav", tones()))
+
+    assert answer.text == WORDS
+    assert answer.usage is not None
+    assert answer.usage.type == "duration"
+    assert answer.usage.seconds == pytest.approx(3.44, abs=0.01)
+
+
+# What a real model hears is seen of the engine every time.
+@pytest.mark.soak
 def test_it_writes_down_what_is_said(said: Transcription) -> None:
     assert said.text == BECKETT
     assert said.usage is not None
@@ -90,6 +101,7 @@ def test_it_writes_down_what_is_said(said: Transcription) -> None:
     assert said.usage.seconds == pytest.approx(9.96, abs=0.01)
 
 
+@pytest.mark.soak
 def test_its_times_grow_and_end_with_the_sound(client: OpenAI) -> None:
     answer: Any = client.audio.transcriptions.create(
         model=MODEL,
@@ -136,9 +148,8 @@ def test_its_subtitles_are_well_formed(
     assert [cue.split("\n")[0] for cue in cues] == [str(n + 1) for n in range(len(cues))]
 
 
-@pytest.mark.parametrize(
-    "said", [f"{BECKETT} {BECKETT}", pytest.param(TWO_CITIES, marks=pytest.mark.soak)]
-)
+@pytest.mark.soak
+@pytest.mark.parametrize("said", [f"{BECKETT} {BECKETT}", TWO_CITIES])
 def test_a_stream_brings_the_text_window_by_window(client: OpenAI, said: str) -> None:
     file = ("sound.wav", two_cities().read_bytes() if said == TWO_CITIES else twice())
     with client.audio.transcriptions.create(model=MODEL, file=file, stream=True) as stream:
@@ -268,8 +279,8 @@ def test_a_model_that_hears_answers_no_conversation(client: OpenAI) -> None:
         client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "Hi"}])
 
 
-@pytest.mark.usefixtures("said")
-def test_what_was_heard_is_in_the_records_with_its_speed(hearing: Server) -> None:
+def test_what_was_heard_is_in_the_records_with_its_speed(client: OpenAI, hearing: Server) -> None:
+    client.audio.transcriptions.create(model=TONES, file=("a.wav", tones()))
     with hearing.client() as http:
         records = http.get("/v1/requests", params={"outcome": "finished"}).json()["data"]
     speeds = [each["real_time_factor"] for each in records if each["audio_ms"]]

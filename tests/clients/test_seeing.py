@@ -21,6 +21,7 @@ from tests.colours.families import FAMILIES, SMALL_TOWERS
 from tests.colours.swatches import swatch
 from tests.support.pictures import data_url, encoded
 from tests.support.server import Server, running_server
+from tests.support.soak import mostly_in_soak
 from tests.support.waiting import wait_until
 
 QUESTION = "What colour is this?"
@@ -144,7 +145,7 @@ def by_ollama(clients: Clients, model: str, picture: bytes, stream: bool) -> str
 WAYS: tuple[Asked, ...] = (by_chat, by_responses, by_messages, by_ollama)
 
 
-@pytest.mark.parametrize("name", _WHOLE)
+@pytest.mark.parametrize("name", mostly_in_soak(_WHOLE, but=("Qwen2-VL-tiny",)))
 @pytest.mark.parametrize("way", WAYS)
 def test_the_colour_is_named_in_every_dialect(name: str, way: Asked, clients: Clients) -> None:
     model = f"house/{name}"
@@ -154,6 +155,8 @@ def test_the_colour_is_named_in_every_dialect(name: str, way: Asked, clients: Cl
             assert way(clients, model, picture, stream) == f"The picture is {colour}."
 
 
+# What each tower sees is for the engine's tests.
+@pytest.mark.soak
 def test_gemma_3n_says_the_same_of_a_picture_in_every_dialect(clients: Clients) -> None:
     """It has not learnt to tell colours, so what it says is known by its sameness alone."""
     (red,), (blue,) = (
@@ -218,6 +221,7 @@ def test_a_model_says_that_it_sees_and_its_worker_that_it_serves_several(
     assert worker["serial_because"] is None
 
 
+@pytest.mark.soak
 def test_a_model_that_sees_is_converted_and_still_names_the_colour(clients: Clients) -> None:
     path = "/v1/models/house/Qwen2-VL-tiny/convert"
     begun = clients.plain.post(path, json={"bits": 8, "group_size": 32})
@@ -236,7 +240,7 @@ def test_a_model_that_sees_is_converted_and_still_names_the_colour(clients: Clie
 
 
 def test_a_picture_is_named_again_after_its_worker_was_killed(clients: Clients) -> None:
-    model = "house/Mistral-Small-3.1-tiny"
+    model = "house/Qwen2-VL-tiny"
     picture = encoded(swatch("black"))
     assert by_chat(clients, model, picture, False) == "The picture is black."
     loaded = clients.plain.get("/v1/manager/status").json()["loaded_models"]

@@ -103,8 +103,8 @@ def test_its_command_writes_a_file_that_knows_its_length(speaking: Server, tmp_p
 @pytest.mark.parametrize(
     ("arguments", "name"),
     [
-        (("--output", "a.mp3"), "a.mp3"),
-        (("--output", "a.ogg"), "a.ogg"),
+        pytest.param(("--output", "a.mp3"), "a.mp3", marks=pytest.mark.soak),
+        pytest.param(("--output", "a.ogg"), "a.ogg", marks=pytest.mark.soak),
         (("--output", "a.bin", "--format", "flac", "--speed", "2", "--seed", "3"), "a.bin"),
     ],
 )
@@ -150,11 +150,16 @@ def test_a_player_of_the_system_gets_a_whole_file_that_is_gone_afterwards(
     [
         (("Good morning.",), 1, "no program that plays sound"),
         (("Good morning.", "-o", "a.wav", "--voice", "clara"), 1, "its voices are: anna, bert"),
-        (("Good morning.", "-o", "a.wav", "--speed", "9"), 1, "between 0.25 and 4"),
-        (("Good morning.", "-o", "a.wav", "--model", "nobody"), 1, "is not installed"),
-        (("Good morning.", "-o", "a.txt"), 2, "names no format"),
         (("Good morning.", "-o", "nowhere/a.wav"), 1, "cannot be written"),
-        (("", "-o", "a.wav"), 1, "input"),
+        *(
+            pytest.param(*each, marks=pytest.mark.soak)
+            for each in (
+                (("Good morning.", "-o", "a.wav", "--speed", "9"), 1, "between 0.25 and 4"),
+                (("Good morning.", "-o", "a.wav", "--model", "nobody"), 1, "is not installed"),
+                (("Good morning.", "-o", "a.txt"), 2, "names no format"),
+                (("", "-o", "a.wav"), 1, "input"),
+            )
+        ),
     ],
 )
 def test_what_it_cannot_do_is_said_and_leaves_nothing(
