@@ -27,6 +27,7 @@ from mlx_gui.core.generation import (
 from mlx_gui.core.model import TextOptions
 from tests.engines import remote
 from tests.engines.remote import RemoteEngine, ask
+from tests.support.soak import mostly_in_soak
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES
 
@@ -187,7 +188,9 @@ def test_they_read_as_a_tokenizer_reads_them_that_does_not_know_them(
         assert list(ids(engine, request)) == engine.child.call(ids_beside, beside, typed)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name", mostly_in_soak(KINDS, but=("Qwen3-tiny", "SmolLM3-tiny", "gemma-3-text-tiny"))
+)
 def test_a_prompt_holds_what_was_written_and_no_control_token_more(
     name: str, engine: RemoteEngine
 ) -> None:

@@ -20,6 +20,7 @@ from mlx_gui.engines.cpu.blas import open_blas
 from mlx_gui.engines.cpu.shim import ShimUnavailable, shim_around
 from mlx_gui.engines.cpu.trial import problem_with
 from tests.engines.remote import Child, child
+from tests.support.soak import in_soak, mostly_in_soak
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="macOS has Accelerate")
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
@@ -75,7 +76,9 @@ def test_a_right_library_passes_its_trial(fresh: Child, tmp_path: Path, folder: 
 
 
 @needs_compiler
-@pytest.mark.parametrize("fault", WRONG)
+@pytest.mark.parametrize(
+    "fault", mostly_in_soak(WRONG, but=("one element in the largest product", "old content added"))
+)
 def test_wrong_products_are_noticed(fault: str, fresh: Child, tmp_path: Path, folder: Path) -> None:
     problem = tried(fresh, library(tmp_path, WRONG[fault]), folder)
     assert problem is not None
@@ -230,7 +233,7 @@ def shim(file: Path, folder: Path, **settings: Any) -> Path:
 
 
 @needs_compiler
-@pytest.mark.parametrize("damage", [b"", b"\x7fELF", None])
+@pytest.mark.parametrize("damage", [None, *in_soak(b"", b"\x7fELF")])
 def test_a_broken_shim_is_built_again(
     damage: bytes | None, fresh: Child, tmp_path: Path, folder: Path
 ) -> None:

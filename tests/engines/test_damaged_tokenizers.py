@@ -14,6 +14,7 @@ from tests.encoders.cache import encoder
 from tests.engines import listening, speaking
 from tests.engines.remote import Child, child
 from tests.real.whisper import whisper_tiny_en
+from tests.support.soak import in_soak
 from tests.voices.checkpoints import pocket_tts
 
 DAMAGES = {
@@ -71,7 +72,6 @@ def refused(process: Child, name: str, folder: Path, file: str, content: bytes) 
         ("bert-reranker-tiny", "tokenizer.json"),
         *[("whisper", file) for file in TOKENIZERS],
         ("whisper", "preprocessor_config.json"),
-        ("whisper", "generation_config.json"),
         ("pocket", "tokenizer.json"),
     ],
 )
@@ -79,6 +79,12 @@ def test_a_damaged_file_is_named(
     process: Child, tmp_path: Path, name: str, file: str, damage: str
 ) -> None:
     assert file in refused(process, name, tmp_path / "model", file, DAMAGES[damage])
+
+
+@pytest.mark.parametrize("damage", ["truncated", *in_soak("empty", "a list", "no text")])
+def test_damaged_settings_of_whisper_are_named(process: Child, tmp_path: Path, damage: str) -> None:
+    file = "generation_config.json"
+    assert file in refused(process, "whisper", tmp_path / "model", file, DAMAGES[damage])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -90,7 +96,7 @@ def test_a_tokenizer_of_wrong_types_is_named(process: Child, tmp_path: Path, nam
     assert "tokenizer" in refused(process, name, tmp_path / "model", "tokenizer.json", content)
 
 
-@pytest.mark.parametrize("heads", [[[9, 9]], [[1]], "all", [], [[1.5, 2]]])
+@pytest.mark.parametrize("heads", [[[9, 9]], "all", *in_soak([[1]], [], [[1.5, 2]])])
 def test_heads_that_whisper_does_not_have_are_refused(
     process: Child, tmp_path: Path, heads: object
 ) -> None:

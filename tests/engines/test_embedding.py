@@ -22,6 +22,7 @@ from tests.encoders.driving import (
 )
 from tests.encoders.families import FAMILIES, JUDGES, RERANKERS, WIDE
 from tests.engines.remote import child
+from tests.support.soak import mostly_in_soak
 
 TEXTS = (
     "What is the capital of France?",
@@ -57,7 +58,9 @@ def test_each_family_makes_the_vectors_of_the_plain_library(name: str, engine: E
     assert len(ours[0]) == (WIDE if name.endswith("wide") else 64)
 
 
-@pytest.mark.parametrize("name", LIKE_THE_LIBRARY)
+@pytest.mark.parametrize(
+    "name", mostly_in_soak(LIKE_THE_LIBRARY, but=("MiniLM-tiny", "Qwen3-Embedding-tiny"))
+)
 def test_a_vector_does_not_depend_on_what_is_read_beside_it(name: str, engine: Engine) -> None:
     engine.load(encoder(name))
     together = engine.answers({str(n): EmbedRequest((text,)) for n, text in enumerate(TEXTS)})

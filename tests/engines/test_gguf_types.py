@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,6 +15,7 @@ from tests.engines.gguf_models import (
 )
 from tests.engines.remote import RemoteEngine
 from tests.engines.test_gguf import converted
+from tests.support.soak import mostly_in_soak
 
 KEPT = {
     "Q4_0": 1e-5,
@@ -50,18 +50,10 @@ def write_untied(file: Path, architecture: Architecture, type_name: str) -> list
     return write_random(file, architecture, type_name, tied=False)
 
 
-BY_VALUE = ("IQ3_XXS", "IQ1_S", "IQ2_XXS", "IQ2_S", "IQ1_M")
-"""Of these it is enough that their values are right, but for the soak."""
-
-
-def in_models(*type_names: str) -> list[Any]:
-    return [
-        pytest.param(each, marks=pytest.mark.soak) if each in BY_VALUE else each
-        for each in type_names
-    ]
-
-
-@pytest.mark.parametrize("type_name", in_models("F32", "F16", *KEPT))
+# Of the others it is enough that their values are right, but for the soak.
+@pytest.mark.parametrize(
+    "type_name", mostly_in_soak(("F32", "F16", *KEPT), but=("F16", "Q5_1", "Q8_0", "Q4_K"))
+)
 def test_a_model_computes_what_the_blocks_hold(
     type_name: str, engine: RemoteEngine, tmp_path: Path
 ) -> None:
@@ -72,8 +64,18 @@ def test_a_model_computes_what_the_blocks_hold(
 IN_BFLOAT16 = ("gemma3",)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize(
+    ("name", "tied"),
+    [
+        *((name, False) for name in ARCHITECTURES),
+        ("llama", True),
+        *(
+            pytest.param(name, True, marks=pytest.mark.soak)
+            for name in ARCHITECTURES
+            if name != "llama"
+        ),
+    ],
+)
 def test_every_architecture_computes_as_its_source(
     name: str, tied: bool, engine: RemoteEngine, tmp_path: Path
 ) -> None:
@@ -194,7 +196,7 @@ def loss_by_quantizing_anew(type_name: str) -> tuple[float, float]:
     return off[0], off[1] / float(np.sqrt((known.values**2).mean()))
 
 
-@pytest.mark.parametrize("type_name", in_models(*REQUANTIZED))
+@pytest.mark.parametrize("type_name", mostly_in_soak(REQUANTIZED, but=("Q2_K", "Q6_K", "IQ4_NL")))
 def test_a_model_of_such_blocks_computes_nearly_the_same(
     type_name: str, engine: RemoteEngine, tmp_path: Path
 ) -> None:

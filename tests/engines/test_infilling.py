@@ -15,6 +15,7 @@ from mlx_gui.core.fill_tokens import FILL_TOKENS
 from mlx_gui.core.generation import GenerateRequest, Reasoning, Sampling
 from tests.engines.parts import tokenizer as loaded_tokenizer
 from tests.engines.remote import RemoteEngine
+from tests.support.soak import in_soak
 from tests.zoo import tokenization
 from tests.zoo.cache import checkpoint
 
@@ -152,7 +153,7 @@ def expected(family: Family, before: str, behind: str, *, special: bool) -> list
     return ids
 
 
-@pytest.mark.parametrize("special", [True, False])
+@pytest.mark.parametrize("special", [True, *in_soak(False)])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_gap_is_written_as_each_family_learnt_it(
     name: str, special: bool, tmp_path: Path, engine: RemoteEngine

@@ -22,6 +22,7 @@ from mlx_gui.engines.pictures.picture import PictureLimits
 from mlx_gui.engines.pictures.reading import PictureReader
 from mlx_gui.kinds.vision_memory import PATIENT_READER_BYTES, QUICK_READER_BYTES
 from tests.support.pictures import BLUE, RED, encoded, endless_jpeg, plain
+from tests.support.soak import in_soak
 
 LIMITS = PictureLimits()
 PATIENCE_S = 120
@@ -113,9 +114,7 @@ def test_what_takes_too_much_memory_is_ended_and_the_next_picture_is_read() -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads peaks from /proc")
-@pytest.mark.parametrize(
-    "format", ["PNG", "WEBP", *(pytest.param(each, marks=pytest.mark.soak) for each in LARGEST)]
-)
+@pytest.mark.parametrize("format", ["PNG", *in_soak("WEBP", *LARGEST)])
 def test_the_largest_pictures_take_no_more_than_is_planned(format: str) -> None:
     reader = PictureReader(max_s=PATIENCE_S)
     before = {child.pid for child in children()}
@@ -194,7 +193,7 @@ def test_a_picture_whose_process_is_killed_is_read_once_more(
 
 def test_a_request_whose_pictures_take_long_is_put_off_and_has_them_later() -> None:
     desk = PictureDesk(quick_s=0)
-    slow = (ImagePart(plain(RED)), ImagePart(endless_jpeg(20)))
+    slow = (ImagePart(plain(RED)), ImagePart(endless_jpeg(5)))
     with pytest.raises(TakesLong) as put_off:
         list(desk.read(slow))
     put_off.value.work(always_wanted)

@@ -7,6 +7,7 @@ import pytest
 
 from mlx_gui.core.generation import GenerateRequest, Sampling
 from tests.engines.remote import RemoteEngine, Reply, ask
+from tests.support.soak import mostly_in_soak
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES
 
@@ -30,7 +31,9 @@ def qwen(engine: RemoteEngine) -> RemoteEngine:
     return load(engine, checkpoint("Qwen3-tiny"))
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name", mostly_in_soak(FAMILIES, but=("Qwen3-tiny", "Llama-4-tiny", *UNTRIMMABLE))
+)
 def test_a_warm_answer_is_the_cold_one_and_only_the_rest_is_fed(
     name: str, engine: RemoteEngine
 ) -> None:

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 from tests.engines.remote import child
+from tests.support.soak import in_soak
 from tests.zoo.cache import checkpoint
 
 OF_AN_ARCHITECTURE = ("mlx_lm.models.", "mlx_lm.tool_parsers", "transformers.models.")
 
 
-@pytest.mark.parametrize("name", ["Qwen3-tiny", "SmolLM2-tiny", "gemma-3-text-tiny"])
+@pytest.mark.parametrize("name", ["Qwen3-tiny", *in_soak("SmolLM2-tiny", "gemma-3-text-tiny")])
 def test_a_load_after_warming_imports_only_its_architecture(name: str) -> None:
     with child() as process:
         imported = process.call(_imported_by_a_load, checkpoint(name))

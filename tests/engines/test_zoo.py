@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
+from tests.support.soak import mostly_in_soak
 from tests.zoo.cache import checkpoint, checkpoints
 from tests.zoo.corpus import ADAPTED, DIALOGUES, Dialogue, any_tool_dialogues, tool_dialogues
 from tests.zoo.exam import NotLearnt, until_learnt
@@ -58,19 +59,20 @@ def test_every_id_that_a_model_can_sample_has_a_token(name: str) -> None:
     assert sorted(tokenizer.get_vocab().values()) == list(range(config["vocab_size"]))
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize("name", mostly_in_soak(TRAINED, but=TRAINED[:1]))
 def test_a_trained_family_answers_every_dialogue_word_for_word(name: str) -> None:
     answers = greedy_answers([question(name, dialogue) for dialogue in DIALOGUES])
     assert said(answers) == [(dialogue.answer, "stop") for dialogue in DIALOGUES]
 
 
-@pytest.mark.parametrize("name", CALLING)
+@pytest.mark.parametrize("name", mostly_in_soak(CALLING, but=CALLING[1:]))
 def test_a_family_whose_template_knows_tools_calls_them_and_reads_their_results(name: str) -> None:
     dialogues = tool_dialogues()
     answers = said(greedy_answers([question(name, dialogue) for dialogue in dialogues]))
     assert answers == expected_of(name, dialogues)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("name", CALLING)
 def test_descriptions_and_ids_that_a_family_has_not_seen_rarely_mislead_it(name: str) -> None:
     dice = random.Random(name)
@@ -90,11 +92,14 @@ def expected_of(name: str, dialogues: Sequence[Dialogue]) -> list[tuple[str, str
     return [(text, "stop") for text in texts]
 
 
+@pytest.mark.soak
 def test_a_trained_family_thinks_before_it_calls() -> None:
     answer, *_ = greedy_answers([question(CALLING[0], tool_dialogues()[0], thinking=True)])
     assert answer.text.startswith("<think>\nI should call the tool.\n</think>\n\n<tool_call>\n")
 
 
+# What the engine makes of adapters and drafts is seen in its own tests.
+@pytest.mark.soak
 def test_the_adapter_changes_one_answer_and_leaves_the_others() -> None:
     name, adapter = checkpoints("Qwen3-tiny-trained", "Qwen3-tiny-adapter")
     questions = [
@@ -105,6 +110,7 @@ def test_the_adapter_changes_one_answer_and_leaves_the_others() -> None:
     assert said(greedy_answers(questions)) == [(d.answer, "stop") for d in expected]
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("draft", ["Qwen3-tiny-draft", "Qwen3-tiny-draft-trained"])
 def test_a_draft_good_or_bad_leaves_the_answers_as_they_are(draft: str) -> None:
     name, folder = checkpoints("Qwen3-tiny-trained", draft)
