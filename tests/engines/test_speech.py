@@ -15,7 +15,8 @@ from mlx_gui.core.sound_format import SoundFormat
 from mlx_gui.kinds.speech import SpeakRequest
 from tests.engines import speaking
 from tests.engines.remote import Child, RemoteEngine
-from tests.engines.speaking import Samples
+from tests.engines.speaking import Said, Samples
+from tests.support.soak import in_soak
 from tests.unit.kinds.folders import write_safetensors
 from tests.voices.checkpoints import pocket_tts
 
@@ -43,7 +44,15 @@ def pcm(samples: Samples) -> bytes:
 
 @pytest.mark.parametrize(
     ("text", "voice", "seed"),
-    [(SHORT, "anna", 3), (SHORT, "bert", 2**63 - 1), (LONG, "anna", 5), (ODD, None, 7)],
+    [
+        (SHORT, "anna", 3),
+        ("3.14 … “日本”", None, 7),
+        # Sentences, and the largest seed, are looked at beside others every time.
+        *(
+            pytest.param(*each, marks=pytest.mark.soak)
+            for each in ((SHORT, "bert", 2**63 - 1), (LONG, "anna", 5), (ODD, None, 7))
+        ),
+    ],
 )
 def test_it_says_what_the_library_says(
     child: Child, text: str, voice: str | None, seed: int
@@ -62,16 +71,21 @@ def test_it_says_what_the_library_says(
     assert usage.decode_ms > 0
 
 
-def test_several_speak_beside_each_other_and_each_as_if_alone(child: Child) -> None:
-    asks = [
-        SpeakRequest(LONG, "anna", "pcm", seed=5),
-        SpeakRequest(SHORT, "bert", "pcm", seed=2**63 - 1),
-        SpeakRequest(SHORT, "anna", "pcm", seed=3),
-    ]
+ASKS = (
+    SpeakRequest(LONG, "anna", "pcm", seed=5),
+    SpeakRequest(SHORT, "bert", "pcm", seed=2**63 - 1),
+    SpeakRequest(SHORT, "anna", "pcm", seed=3),
+)
 
-    together = child.call(speaking.speak, pocket_tts(), asks)
 
-    for number, ask in enumerate(asks):
+@pytest.fixture(scope="module")
+def together(engine: RemoteEngine) -> Said:
+    """What came of `ASKS`."""
+    return engine.child.call(speaking.speak, pocket_tts(), ASKS)
+
+
+def test_several_speak_beside_each_other_and_each_as_if_alone(child: Child, together: Said) -> None:
+    for number, ask in enumerate(ASKS):
         assert ask.seed is not None
         plain = child.call(speaking.plain, pocket_tts(), ask.text, ask.voice, ask.seed)
         assert together.sound(number) == pcm(plain)
@@ -122,10 +136,8 @@ def test_a_speed_makes_it_shorter_or_longer(child: Child) -> None:
         assert said.usage(number).audio_ms == pytest.approx(usual_ms / speed, abs=0.1)
 
 
-def test_sound_comes_frame_by_frame(child: Child) -> None:
-    said = child.call(speaking.speak, pocket_tts(), [SpeakRequest(LONG, format="pcm")])
-
-    pieces = [len(event.data) for event in said.of(0) if isinstance(event, Audio)]
+def test_sound_comes_frame_by_frame(together: Said) -> None:
+    pieces = [len(event.data) for event in together.of(0) if isinstance(event, Audio)]
     assert len(pieces) > 50
     assert max(pieces) < 2 * RATE_HZ
 
@@ -143,12 +155,11 @@ def test_what_is_cancelled_ends_at_once(child: Child) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "a" * 300,
         "! ? . ! ? .",
         "\u200b\u0301\U0001f600" * 12,
         "\0\x01 zero",
-        "word " * 24,
         "<|endoftext|> [STOP]",
+        *in_soak("a" * 300, "word " * 24),
     ],
 )
 def test_a_strange_text_is_said_somehow(child: Child, text: str) -> None:
