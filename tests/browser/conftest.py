@@ -33,9 +33,9 @@ def browser() -> Iterator[Browser]:
         yield launch(playwright)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def pages(browser: Browser) -> Iterator[PagePool]:
-    """Those of the module's server, which its tests have one after another."""
+    """Those that tests have one after another."""
     pool = PagePool(browser, Conduct())
     yield pool
     pool.close()
