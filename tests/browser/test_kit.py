@@ -45,11 +45,11 @@ def test_a_build_for_users_has_no_kit() -> None:
 @pytest.mark.parametrize(
     ("width", "theme"),
     [
-        (1440, "light"),
         (768, "dark"),
-        (390, "light"),
+        pytest.param(1440, "light", marks=pytest.mark.soak),
         pytest.param(1440, "dark", marks=pytest.mark.soak),
         pytest.param(768, "light", marks=pytest.mark.soak),
+        pytest.param(390, "light", marks=pytest.mark.soak),
         pytest.param(390, "dark", marks=pytest.mark.soak),
     ],
 )

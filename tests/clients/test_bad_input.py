@@ -47,6 +47,7 @@ WITHOUT_ROW = {
         ("hub_answer", "hub_unreachable", "model_not_on_hub", "offline"),
         "a hub, or none, is asked; tests/process/test_discover.py and test_refused_downloads.py",
     ),
+    "program_gone": "the program must go; tests/process/test_moved_program.py removes one",
     "cancelled": "the client has gone, so nobody reads it; tests/unit/api/test_streams.py",
 }
 
