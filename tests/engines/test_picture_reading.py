@@ -41,7 +41,7 @@ def large(format: str) -> bytes:
         "WEBP": (4300, "RGB", {"method": 0}),
         "AVIF": (4600, "RGB", {"speed": 10}),
         "TIFF": (6300, "RGB", {"compression": "tiff_lzw"}),
-        "progressive JPEG": (6800, "RGB", {"progressive": True, "subsampling": 0}),
+        "progressive JPEG": (6700, "RGB", {"progressive": True, "subsampling": 0}),
     }[format]
     return encoded(Image.new(mode, (side, side), "red"), format.split()[-1], **how)
 
