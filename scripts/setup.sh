@@ -157,7 +157,7 @@ programs_of_tests() {
     has ruby || missing="$missing ruby"
     has_desktop || missing="$missing xvfb dbus-daemon"
     # shellcheck disable=SC2086
-    [ -z "$missing" ] || apt_install $missing 2>/dev/null || true
+    [ -z "$missing" ] || apt_install $missing || true
     need_chromium
     want_ffmpeg
     want_ruby

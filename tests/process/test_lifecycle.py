@@ -21,6 +21,7 @@ import pytest
 from mlx_gui.ipc.spawn import child_argv
 from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
 from tests.support.server import PROGRAM
+from tests.support.soak import in_soak
 from tests.support.waiting import wait_until
 
 SERVER_SETTINGS = {"slots": 2, "max_context_tokens": 1_000_000, "health_timeout_s": 1}
@@ -247,9 +248,7 @@ def test_no_worker_survives_its_server_and_a_restart_finds_its_state(tmp_path: P
         assert again.ask("fake/echo", "hello").status_code == 200
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("number", [signal.SIGTERM, *in_soak(signal.SIGINT)])
 def test_a_signal_lets_running_answers_finish_then_exits_zero(
     tmp_path: Path, number: signal.Signals
 ) -> None:

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.process.visitor import ENDLESS, Visitor, visited_server
+from tests.support.soak import in_soak
 from tests.support.waiting import wait_until
 
 AGENT = "fake/agent"
@@ -33,9 +34,7 @@ def reloads(server: Visitor) -> list[str]:
     return [each["reason"] for each in later if each["action"] == "reload"]
 
 
-@pytest.mark.parametrize(
-    "path", [NEAREST, *(pytest.param(path, marks=pytest.mark.soak) for path in OTHERS)]
-)
+@pytest.mark.parametrize("path", [NEAREST, *in_soak(*OTHERS)])
 def test_a_prompt_that_is_too_long_is_answered_after_one_reload(server: Visitor, path: str) -> None:
     assert server.ask(AGENT, "Hi").status_code == 200
     assert server.row(AGENT)["context"] == 65_536

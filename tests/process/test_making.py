@@ -13,6 +13,7 @@ from tests.engines.gguf_files import source_metadata, source_tensors, write_gguf
 from tests.engines.remote import child
 from tests.process.pulling import mlx_gui
 from tests.process.visitor import Visitor, visited_server
+from tests.support.soak import in_soak
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
 
@@ -51,7 +52,7 @@ def refusal(answer: httpx.Response, code: str) -> str:
     return error["message"]
 
 
-@pytest.mark.parametrize("mode", ["link", "move", pytest.param("copy", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("mode", ["link", "move", *in_soak("copy")])
 def test_a_folder_is_imported_and_answers(server: Visitor, folder: Path, mode: str) -> None:
     source = folder / f"elsewhere-{mode}"
     shutil.copytree(checkpoint(SOURCE), source)

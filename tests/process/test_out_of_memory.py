@@ -11,6 +11,7 @@ from mlx_gui.core.errors import WorkerOutOfMemory
 from tests.process.large import large_checkpoint
 from tests.process.visitor import visited_server
 from tests.process.workers import DEADLINE_S, Observed, settings, text_spec
+from tests.support.soak import in_soak
 from tests.zoo.cache import checkpoint
 
 MB = 1_000_000
@@ -21,10 +22,7 @@ SEQUENCES = 32
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds anybody to it")
 
 
-@pytest.mark.parametrize(
-    "limit_mb",
-    [pytest.param(300, marks=pytest.mark.soak), 400, pytest.param(600, marks=pytest.mark.soak)],
-)
+@pytest.mark.parametrize("limit_mb", [400, *in_soak(300, 600)])
 def test_a_load_that_is_refused_memory_is_diagnosed_as_such(limit_mb: int, tmp_path: Path) -> None:
     folder = large_checkpoint(tmp_path / "large")
 

@@ -18,6 +18,7 @@ import pytest
 from tests.process.storm import STALL_S, storm, unread
 from tests.process.visitor import ENDLESS, Visitor, chat, script, visited_server
 from tests.support.server import PROGRAM
+from tests.support.soak import in_soak
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
 
@@ -103,7 +104,7 @@ def _last_line(visitor: Visitor) -> dict[str, Any]:
     return json.loads(visitor.server.log.read_text().splitlines()[-1])
 
 
-@pytest.mark.parametrize("engine", ["fake", pytest.param("mlx", marks=pytest.mark.soak)])
+@pytest.mark.parametrize("engine", ["fake", *in_soak("mlx")])
 @pytest.mark.parametrize("requests", [100, pytest.param(500, marks=pytest.mark.soak)])
 def test_a_storm_of_cancels_gives_back_every_slot_place_and_byte(
     tmp_path: Path, engine: str, requests: int

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 DEADLINE_S = 90.0
 _LOOK_AGAIN_S = 0.01
+_WIDER = 1.3
 _LOOK_AGAIN_AT_MOST_S = 0.1
 """Apart, once it has taken longer: each look costs both whoever looks and whoever is looked at."""
 
@@ -21,4 +22,4 @@ def wait_until(
     while not condition():
         assert time.monotonic() < ends_at_s, f"waited {deadline_s:g} s for {what}"
         time.sleep(apart_s)
-        apart_s = min(apart_s * 1.3, _LOOK_AGAIN_AT_MOST_S)
+        apart_s = min(apart_s * _WIDER, _LOOK_AGAIN_AT_MOST_S)

@@ -20,6 +20,7 @@ from mlx_gui.store.database import DATABASE_FILE, Store
 from mlx_gui.store.errors import DamagedDatabase, NewerDatabase
 from mlx_gui.store.migrate import KEPT_BACKUPS, migrate
 from mlx_gui.store.schema import METADATA, REVISIONS
+from tests.support.soak import in_soak
 from tests.unit.store.databases import DUMPS, restore, rows, schema
 
 SCRIPT = Path(__file__).with_name("kill_during_migration.py")
@@ -80,10 +81,7 @@ def assert_kept(old: list[tuple[object, ...]], new: list[tuple[object, ...]]) ->
     assert [row[: len(old[0])] for row in new] == old
 
 
-@pytest.mark.parametrize(
-    "revision",
-    ["none", REVISIONS[-2], *(pytest.param(old, marks=pytest.mark.soak) for old in REVISIONS[:-2])],
-)
+@pytest.mark.parametrize("revision", ["none", REVISIONS[-2], *in_soak(*REVISIONS[:-2])])
 def test_a_kill_during_the_migration_leaves_the_old_schema_or_the_new(
     revision: str, tmp_path: Path, newest: dict[str, str]
 ) -> None:
