@@ -14,7 +14,7 @@ from tests.engines import listening
 from tests.engines.remote import Child, RemoteEngine
 from tests.real.speech import word_error_rate
 from tests.tones.checkpoints import parakeet_tones
-from tests.tones.signals import RATE_HZ, WORDS, Samples, spoken, tone
+from tests.tones.signals import LEAD_S, RATE_HZ, WORDS, Samples, spoken, tone
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_parakeet_writes_its_words_with_their_times(child: Child) -> None:
     assert got.text == " ".join(words)
     assert [word.text for word in got.words] == words
     for number, word in enumerate(got.words):
-        assert word.start_s == pytest.approx(0.24 + 0.64 * number, abs=0.25)
+        assert word.start_s == pytest.approx(LEAD_S + 0.64 * number, abs=0.25)
     assert got.language == "en"
 
 

@@ -9,9 +9,10 @@ from tests.zoo.backend import prepare_process
 def main(folder: Path) -> None:
     prepare_process()
     from tests.tones.parakeet import train
+    from tests.zoo.exam import until_learnt
 
     folder.mkdir(parents=True)
-    train(folder)
+    until_learnt(folder.name, lambda attempt: train(folder, attempt))
 
 
 if __name__ == "__main__":

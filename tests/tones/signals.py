@@ -10,6 +10,9 @@ Samples = NDArray[np.float32]
 RATE_HZ = 16_000
 WORDS = {"one": 300, "two": 520, "three": 900, "four": 1500, "five": 2600}
 """Tones that are words, in Hz."""
+LEAD_S = 0.28
+"""Silence before the first. Words then begin in the middle of a frame: on its edge, whether they
+are in this one or the next is as hard to hear as to say."""
 
 
 def tone(frequency_hz: float, seconds: float, *, level: float = 0.3) -> Samples:
@@ -20,7 +23,7 @@ def tone(frequency_hz: float, seconds: float, *, level: float = 0.3) -> Samples:
 
 def spoken(words: Sequence[str], dice: np.random.Generator | None = None) -> Samples:
     """The tones of `words`, 0.4 s each with silence around; `dice` makes each time another."""
-    parts = [_silence(0.24)]
+    parts = [_silence(LEAD_S)]
     for word in words:
         seconds = 0.4 * (1 if dice is None else dice.uniform(0.85, 1.25))
         frequency_hz = WORDS[word] * (1 if dice is None else dice.uniform(0.97, 1.03))
