@@ -116,7 +116,10 @@ class Place:
     seen: Seen
 
     def left(self) -> list[Path]:
-        return list(self.folder.rglob("*"))
+        try:
+            return list(self.folder.rglob("*"))
+        except FileNotFoundError:  # gone while it was looked at; others may be left
+            return [self.folder]
 
     def nothing_left(self) -> None:
         """Files go when their answer has gone out, which a client may see a moment before."""
