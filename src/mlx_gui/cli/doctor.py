@@ -5,8 +5,8 @@ from dataclasses import asdict
 import typer
 from rich.text import Text
 
-from mlx_gui.cli.examination import examine
-from mlx_gui.cli.findings import Finding, Level, findings
+from mlx_gui.cli.doctor_checks import Finding, Level, findings
+from mlx_gui.cli.doctor_facts import examine
 from mlx_gui.cli.options import DataDir, Json
 from mlx_gui.cli.output import console, write_json
 from mlx_gui.config import resolve

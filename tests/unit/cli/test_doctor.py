@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import typer
 
-from mlx_gui.cli import examination
+from mlx_gui.cli import doctor_facts
 from mlx_gui.cli.doctor import command as doctor
 from mlx_gui.cli.doctor import finding_line
-from mlx_gui.cli.findings import Finding, Folder, Machine, findings
+from mlx_gui.cli.doctor_checks import Finding, Folder, Machine, findings
 from mlx_gui.config import Config, resolve
 from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.errors import WorkerFailed
@@ -189,7 +189,7 @@ def test_this_machine_is_examined_without_a_server(
     folder = tmp_path / "not" / "there" / "yet"
     (tmp_path / "file").write_text("")
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        machine = examination.examine(
+        machine = doctor_facts.examine(
             config_for(
                 folder,
                 port=str(taken.getsockname()[1]),
@@ -213,7 +213,7 @@ def test_this_machine_is_examined_without_a_server(
 @pytest.mark.usefixtures("no_probe")
 def test_offline_asks_no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-    machine = examination.examine(config_for(tmp_path, offline="on", port="0"))
+    machine = doctor_facts.examine(config_for(tmp_path, offline="on", port="0"))
     assert machine.hub_problem is None
     assert machine.port == "any"
 
@@ -223,7 +223,7 @@ def test_a_hub_that_does_not_answer_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
-    assert examination.examine(config_for(tmp_path, port="0")).hub_problem
+    assert doctor_facts.examine(config_for(tmp_path, port="0")).hub_problem
 
 
 @pytest.mark.usefixtures("no_probe")
@@ -231,7 +231,7 @@ def test_a_data_directory_that_is_a_file_cannot_be_written(tmp_path: Path) -> No
     file = tmp_path / "file"
     file.write_text("")
     config = replace(config_for(tmp_path, offline="on", port="0"), data_dir=file)
-    machine = examination.examine(config)
+    machine = doctor_facts.examine(config)
     assert machine.data_dir_problem == os.strerror(errno.ENOTDIR)
 
 
@@ -242,7 +242,7 @@ def test_a_probe_that_fails_is_told_in_its_own_words(
         raise WorkerFailed("The probe ended: libmlx.so is missing.")
 
     monkeypatch.setattr("mlx_gui.serve.probe_device", probe)
-    machine = examination.examine(config_for(tmp_path, offline="on", port="0"))
+    machine = doctor_facts.examine(config_for(tmp_path, offline="on", port="0"))
     assert machine.device == "The probe ended: libmlx.so is missing."
 
 

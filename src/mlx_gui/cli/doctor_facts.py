@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import psutil
 
-from mlx_gui.cli.findings import Folder, Machine, PortUse
+from mlx_gui.cli.doctor_checks import Folder, Machine, PortUse
 from mlx_gui.cli.version import installed_versions
 from mlx_gui.client import Client, ServerUnreachable
 from mlx_gui.config import Config
