@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from mlx_gui.api.media import Media
 from mlx_gui.api.opening import Opening
 from mlx_gui.api.services import MachineParts, ModelParts, ServerParts, Services
-from mlx_gui.bus import EventBus, Topic
+from mlx_gui.bus import EventBus
 from mlx_gui.catalog.aliases import Aliases
 from mlx_gui.catalog.disk_room import DiskRoom
 from mlx_gui.catalog.hub import Hub
@@ -52,6 +52,7 @@ from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.retention import ResponseRetention
 from mlx_gui.control.safe_mode import SafeMode
+from mlx_gui.control.settings.applying import Applying
 from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
@@ -66,8 +67,6 @@ from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, LoadSpec
 from mlx_gui.kinds.registry import engine_of
 from mlx_gui.log_tail import LogTail
-from mlx_gui.logging import set_level
-from mlx_gui.server_settings import SERVER_SETTINGS
 from mlx_gui.store.database import Store
 from mlx_gui.store.devices import recall_device, remember_device
 from mlx_gui.store.measurements import Measurement
@@ -76,8 +75,6 @@ from mlx_gui.store.samples import Sample, SampleStore
 from mlx_gui.store.uploads import Uploads
 from mlx_gui.version import __version__
 from mlx_gui.web.static_files import ui_build
-
-_SHOWING_SETTINGS: tuple[Topic, ...] = ("settings", "manager", "memory", "system")
 
 
 class Application:
@@ -160,7 +157,7 @@ class Application:
         self._updates = self._look_for_updates()
         self.services = self._services(address, boot_id)
         self.asgi = Opening(self.services)
-        settings.listen(self._on_settings_changed)
+        settings.listen(self._applying().changed)
 
     def _services(self, address: str, boot_id: str) -> Services:
         """What the routes get of all these parts."""
@@ -258,6 +255,22 @@ class Application:
             wanted=self.settings.view(asks_for_updates),
             tell=self.notices.tell,
             changed=partial(self.bus.publish, "system"),
+        )
+
+    def _applying(self) -> Applying:
+        return Applying(
+            background=self._background,
+            boot=self.boot,
+            jobs=self.jobs,
+            bandwidth=self._bandwidth,
+            removals=self.removals,
+            retention=self._retention,
+            spare=self.spare,
+            disks=self._disks,
+            updates=self._updates,
+            run_loop=self.run_loop,
+            recorder=self._recorder,
+            bus=self.bus,
         )
 
     def _follow_requests(self) -> Requests:
@@ -383,45 +396,9 @@ class Application:
             return None
         return await self.jobs.start(InstallStarter(starter.model_id))
 
-    def _on_settings_changed(self, before: Config, after: Config) -> None:
-        """Whoever acts by a setting only now and then acts by the new one now."""
-
-        def changed(*names: str) -> bool:
-            return any(getattr(before, name) != getattr(after, name) for name in names)
-
-        names = [row.name for row in SERVER_SETTINGS if changed(row.name)]
-        if names:
-            self._recorder.mark("settings", text=", ".join(names))
-        if changed("log_level"):
-            set_level(after.log_level)
-        if changed("model_dirs"):
-            self._background.once("rescan", self.boot.search_again())
-        if changed("responses_retention_days"):
-            self._background.once("retention", self._retention.forget_old())
-        if changed("trash_retention_days"):
-            self._background.once("trash", self.removals.delete_expired())
-        if changed("warm_spare", "worker_memory_limit_bytes"):
-            self._background.once("spare", self._replace_spare())
-        if changed("downloads_at_once"):
-            self.jobs.look_again()
-        if changed("disk_reserve_bytes", "model_dirs"):
-            self._background.once("disks", self._disks.look())
-        if changed("check_updates", "offline"):
-            self._background.once("updates", self._updates.look())
-        if changed("download_limit_bytes"):
-            self._bandwidth.share_anew()
-        self.run_loop.settings_changed()
-        for topic in _SHOWING_SETTINGS:
-            self.bus.publish(topic)
-
     def _on_pressure(self, level: Pressure) -> None:
         self.notices.tell(pressure_news(level))
         self.run_loop.pressure_is(level)
-
-    async def _replace_spare(self) -> None:
-        """It was begun by what was set before; another may follow it."""
-        await self.spare.close()
-        self.run_loop.settings_changed()
 
     def _supported_model_types(self) -> Mapping[Kind, tuple[str, ...]]:
         return self.device.facts.model_types if self.device.facts is not None else {}
