@@ -56,6 +56,13 @@ class Server:
         loaded = {entry.id: entry.weight_form for entry in self.client.manager().loaded_models}
         return loaded[model] or ""
 
+    def worker_pid(self, model: str) -> int:
+        """The process that has a loaded model."""
+        pids = {entry.id: entry.pid for entry in self.client.manager().loaded_models}
+        pid = pids[model]
+        assert pid is not None, "it is loaded"
+        return pid
+
     def await_jobs(self) -> None:
         """Returns when every job is done; raises RuntimeError for one that is not going to be."""
 

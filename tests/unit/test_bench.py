@@ -12,6 +12,7 @@ from bench.pairs import Spread, differences, interleave, ratios, spread
 from bench.policy import house
 from bench.report import Bound, Row, amount, figure_row, merged, ratio_row, table
 from bench.timing import Ask, Timing, require_same_work
+from bench.transcription import rounds_of
 
 IMPORT_ALL = """
 from importlib import import_module
@@ -28,6 +29,11 @@ def test_every_benchmark_can_be_begun() -> None:
 
 def test_the_policy_that_is_measured_has_a_step_for_every_model_that_is_wanted() -> None:
     assert house(models=10, queued=100)() == 4
+
+
+def test_the_longer_a_sound_the_fewer_rounds_there_are_of_it() -> None:
+    assert [rounds_of(each, 7) for each in (10, 44, 100, 600)] == [7, 7, 6, 1]
+    assert [rounds_of(each, 2) for each in (10, 44, 600)] == [2, 2, 1]
 
 
 def test_sides_take_turns_and_keep_the_order_of_their_rounds() -> None:
