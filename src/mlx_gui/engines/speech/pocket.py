@@ -6,7 +6,6 @@ layers: each request has a copy of those, which shares the weights, so that seve
 beside each other.
 """
 
-import copy
 import secrets
 import time
 from collections.abc import Generator, Iterator
@@ -16,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
-import mlx.nn as nn
 import msgspec
 import numpy as np
 
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.engines.sound.source import Samples
+from mlx_gui.engines.speech.own import own_copy
 from mlx_gui.engines.speech.sentences import blocks, cut_to
 from mlx_gui.engines.speech.speaking import Speaking, Spoken, Times
 from mlx_gui.kinds.checkpoint import DamagedFile, read_header
@@ -61,7 +60,7 @@ class PocketSpeaker:
         return msgspec.structs.replace(asked, voice=voice)
 
     def speak(self, asked: SpeakRequest, times: Times) -> Speaking:
-        model, codec, chance = self._model, _own(self._model.mimi), _Chance(asked.seed)
+        model, codec, chance = self._model, own_copy(self._model.mimi), _Chance(asked.seed)
         began_s = time.perf_counter()
         with chance.taken():
             voice = voices_in(self._folder)[asked.voice or ""]
@@ -138,22 +137,3 @@ class _Chance:
         state: Any = mx.random.state
         high, low = state[0].tolist()
         self._state = high << 32 | low
-
-
-def _own(part: Any) -> Any:
-    """A copy of the layers of `part` with a memory of their own and the same arrays."""
-    match part:
-        case nn.Module():
-            own: Any = type(part).__new__(type(part))
-            vars(own).update({name: _own(each) for name, each in vars(part).items()})
-            dict.update(own, {name: _own(each) for name, each in part.items()})
-            return own
-        case list() | tuple():
-            return type(part)(_own(each) for each in part)
-        case dict():
-            return {name: _own(each) for name, each in part.items()}
-        case _ if hasattr(part, "offset"):
-            # The cache of a layer.
-            return copy.copy(part)
-        case _:
-            return part
