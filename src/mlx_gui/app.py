@@ -410,6 +410,7 @@ class Application:
                 settings=self.model_settings,
                 measurements=self.measurements,
                 find=self.library.resolve,
+                installed=self.library.models,
                 device=lambda: self.device.facts,
                 budget_bytes=lambda: self.budget.of(self.sampler.latest, 0).static_bytes,
             ),

@@ -33,8 +33,8 @@ class Told:
 
 
 @cache
-def engine_of(folder: Path, form: Any = "float32") -> Engine:
-    """In the child: the engine with the model of `folder`."""
+def engine_of(folder: Path, form: Any = "float32", detector: Path | None = None) -> Engine:
+    """In the child: the engine with the model of `folder`, and what finds speech beside it."""
     from mlx_gui.engines.transcription.engine import create
 
     engine = create()
@@ -44,15 +44,20 @@ def engine_of(folder: Path, form: Any = "float32") -> Engine:
         kind="transcription",
         engine="mlx_gui.engines.transcription.engine",
         weight_form=form,
-        options=TranscriptionOptions(slots=8),
+        options=TranscriptionOptions(slots=8, detector=None if detector is None else str(detector)),
     )
     engine.load(spec, lambda *_: None)
     return engine
 
 
-def listen(folder: Path, asks: Sequence[TranscribeRequest], form: Any = "float32") -> Told:
+def listen(
+    folder: Path,
+    asks: Sequence[TranscribeRequest],
+    form: Any = "float32",
+    detector: Path | None = None,
+) -> Told:
     """In the child: all of `asks`, together."""
-    engine = engine_of(folder, form)
+    engine = engine_of(folder, form, detector)
     for number, ask in enumerate(asks):
         prepared = engine.prepare(str(number), ask)
         assert isinstance(prepared, PreparedRequest)
@@ -95,6 +100,26 @@ def resident_bytes(folder: Path, ask: TranscribeRequest) -> int:
         engine.step()
         most = max(most, psutil.Process().memory_info().rss)
     return most
+
+
+def hears_speech(folder: Path, samples: Any) -> bool:
+    """In the child: whether the detector in `folder` hears any."""
+    from mlx_gui.engines.transcription.detector import load_detector
+
+    return load_detector(folder).hears_speech(samples)
+
+
+def chances(folder: Path, samples: Any) -> tuple[Any, Any]:
+    """In the child: how surely each moment is speech, by the detector in `folder` and by
+    mlx-audio's own."""
+    import numpy as np
+    from mlx_audio.vad.utils import load_model
+
+    from mlx_gui.engines.transcription.detector import load_detector
+
+    ours = np.concatenate(list(load_detector(folder).chances(samples)))
+    plain: Any = load_model(folder, model_type="silero_vad", model_name_parts=[])
+    return ours, np.array(plain.predict_proba(samples))
 
 
 @cache

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -16,8 +17,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from tests.engines.test_detector import music
 from tests.process.visitor import chat
-from tests.real.speech import word_error_rate
+from tests.real.silero import silero_vad
+from tests.real.speech import BECKETT, beckett, word_error_rate
+from tests.real.whisper import whisper_tiny_en
 from tests.support.server import Server, running_server
 from tests.support.waiting import wait_until
 from tests.tones.checkpoints import parakeet_tones
@@ -130,3 +134,28 @@ def test_a_short_recording_and_a_chat_are_not_behind_a_long_one(client: httpx.Cl
 
     assert ends[-1] == "long"
     assert set(ends) == {"chat", "short", "long"}
+
+
+@pytest.mark.soak
+def test_an_installed_detector_keeps_a_model_from_hearing_words_in_music(tmp_path: Path) -> None:
+    models = tmp_path / "models" / "house"
+    models.mkdir(parents=True)
+    (models / "whisper-tiny.en").symlink_to(whisper_tiny_en())
+    (models / "silero-vad").symlink_to(silero_vad())
+    file = BytesIO()
+    soundfile.write(file, music(20), RATE_HZ, format="FLAC")
+    settings = {"model_dirs": tmp_path / "models"}
+    with (
+        running_server(tmp_path, engine="mlx", settings=settings) as server,
+        httpx.Client(base_url=server.address, timeout=DEADLINE_S, trust_env=False) as client,
+    ):
+        asked = {"model": "house/whisper-tiny.en"}
+        of_music = client.post(PATH, data=asked, files={"file": file.getvalue()})
+        of_speech = client.post(PATH, data=asked, files={"file": beckett().read_bytes()})
+        by_itself = client.post(
+            PATH, data={"model": "house/silero-vad"}, files={"file": beckett().read_bytes()}
+        )
+
+    assert (of_music.json()["text"], of_speech.json()["text"]) == ("", BECKETT)
+    assert by_itself.status_code == 400
+    assert "answers nothing by itself" in by_itself.json()["error"]["message"]

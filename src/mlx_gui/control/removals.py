@@ -18,6 +18,7 @@ from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Model, TextOptions
+from mlx_gui.kinds.transcription import TranscriptionOptions
 from mlx_gui.store.database import Store
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.models import note_trash_bases, trash_bases
@@ -196,7 +197,8 @@ class Removals:
         folders = {model.adapter} if model.adapter else {model.path, *model.copies}
         views = self._run_loop.snapshot().models
         for each in self._run_loop.resident_models():
-            if not folders.isdisjoint({each.path, each.adapter, _draft(views.get(each.id))}):
+            besides = _loaded_besides(views.get(each.id))
+            if not folders.isdisjoint({each.path, each.adapter, besides}):
                 await self._run_loop.unload(each, force=force)
         await self._run_loop.unload(model, force=force)
 
@@ -234,7 +236,10 @@ class Removals:
         return entry
 
 
-def _draft(view: ResidentView | None) -> str | None:
-    """The folder of the draft model that a worker has loaded besides."""
-    options = None if view is None or view.spec is None else view.spec.options
-    return options.draft if isinstance(options, TextOptions) else None
+def _loaded_besides(view: ResidentView | None) -> str | None:
+    """The folder of the model that a worker has loaded besides, to draft or to find speech."""
+    match None if view is None or view.spec is None else view.spec.options:
+        case TextOptions(draft=folder) | TranscriptionOptions(detector=folder):
+            return folder
+        case _:
+            return None

@@ -35,8 +35,9 @@ class LoadAsked:
     """The load that a kind is to plan.
 
     `engine` is the import path of the engine that will load it, `room_bytes` what it may take at
-    most. `corrected` tells what is known of a spec's need besides the kind's own estimate.
-    `context_tokens`, `footprint` and `room_tokens` are the wish for this load
+    most. `draft` is the model that the settings name to draft, `detector` an installed one that
+    tells speech from other sound. `corrected` tells what is known of a spec's need besides the
+    kind's own estimate. `context_tokens`, `footprint` and `room_tokens` are the wish for this load
     (`control/plans/wish.py:Wish`), which a kind follows as far as it means something for it.
     """
 
@@ -48,6 +49,7 @@ class LoadAsked:
     settings: ModelSettings
     corrected: Callable[[LoadSpec, MemoryNeed], MemoryNeed]
     draft: Model | None = None
+    detector: Model | None = None
     context_tokens: int | None = None
     footprint: Footprint = "full"
     room_tokens: int = 0

@@ -21,7 +21,12 @@ from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile, Tensor, read_header, read_tensors
 from mlx_gui.kinds.quantization import parameter_counts, read_quantization
 from mlx_gui.kinds.text_plan import weight_forms
-from mlx_gui.kinds.transcription_facts import TranscriptionFacts, facts_of, family_of
+from mlx_gui.kinds.transcription_facts import (
+    DETECTOR_TYPES,
+    TranscriptionFacts,
+    facts_of,
+    family_of,
+)
 from mlx_gui.kinds.transcription_memory import transcription_need
 
 MODEL_TYPES = ("hubert", "moonshine", "parakeet", "parakeet_tdt", "wav2vec2", "whisper")
@@ -101,9 +106,13 @@ def unpacked(value: bytes) -> Transcript:
 
 
 class TranscriptionOptions(KindOptions, msgspec.Struct, frozen=True, tag="transcription"):
-    """How such a model is loaded."""
+    """How such a model is loaded. `detector` is the folder of what finds speech beside it."""
 
     slots: int = 1
+    detector: str | None = None
+
+    def sized_by(self) -> tuple[object, ...]:
+        return () if self.detector is None else (self.detector,)
 
 
 class TranscriptionKind:
@@ -134,7 +143,9 @@ class TranscriptionKind:
     def recognise(self, folder: Path, config: dict[str, object]) -> Recognised | None:
         family = family_of(config)
         named = config.get("model_type")
-        if family is None and named not in MODEL_TYPES:
+        detects = named in DETECTOR_TYPES
+        known = detects or named in MODEL_TYPES
+        if family is None and not known:
             return None
         if family == "whisper" and not any((folder / name).exists() for name in _TOKENIZERS):
             return Recognised(None, _NO_TOKENIZER)
@@ -149,8 +160,8 @@ class TranscriptionKind:
         facts = ModelFacts(
             kind=self.name,
             # A config of NeMo's names none.
-            model_type=str(named) if named in MODEL_TYPES else str(family),
-            capabilities=_capabilities(own),
+            model_type=str(named) if known else str(family),
+            capabilities=() if detects else _capabilities(own),
             parameter_count=sum(parameters),
             stored_bytes=sum(tensor.stored_bytes for tensor in tensors),
             largest_tensor_parameters=max(parameters, default=0),
@@ -158,7 +169,7 @@ class TranscriptionKind:
             quantization=None if quantization is None else str(quantization),
             float16_bytes=sum(tensor.stored_bytes for tensor in halves),
         )
-        return Recognised(facts, None)
+        return Recognised(facts, _DETECTS if detects else None)
 
     def plan(self, asked: LoadAsked) -> LoadPlanned:
         """The fastest form of the weights that fits, else the smallest."""
@@ -177,12 +188,22 @@ class TranscriptionKind:
             kind=self.name,
             engine=asked.engine,
             weight_form=form,
-            options=TranscriptionOptions(slots=min(asked.settings.slots, _TOGETHER)),
+            options=TranscriptionOptions(
+                slots=min(asked.settings.slots, _TOGETHER),
+                detector=None if asked.detector is None else asked.detector.path,
+            ),
         )
-        need = transcription_need(asked.facts, spec, backend=asked.device.backend)
+        detector = None if asked.detector is None else asked.detector.facts
+        need = transcription_need(
+            asked.facts, spec, backend=asked.device.backend, detector=detector
+        )
         return LoadPlanned(spec, asked.corrected(spec, need))
 
 
+_DETECTS = (
+    "It tells speech from other sound, and answers nothing by itself: models that write down what "
+    "is said use it, since it is installed."
+)
 _NO_TOKENIZER = (
     "It has no tokenizer, as older conversions of Whisper for mlx-whisper: fetch a newer one, "
     "whose folder has tokenizer.json."

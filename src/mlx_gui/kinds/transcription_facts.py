@@ -11,6 +11,9 @@ from mlx_gui.kinds.numbers import number
 Family = Literal["whisper", "parakeet"]
 """Families of mlx-audio's that are driven window by window."""
 
+DETECTOR_TYPES = ("silero", "silero-vad", "silero_vad")
+"""Models that tell speech from other sound, by the names that mlx-audio has for them."""
+
 _NEMO = "nemo.collections.asr"
 _WHISPER_FRAMES = 1500
 _FRAME_S = 0.08

@@ -24,15 +24,24 @@ _TEXT_TOKENS = 448
 _TOKENIZER_BYTES = 60_000_000
 """Whisper's tokenizer, of 52,000 tokens."""
 _WIDENING = 4
+_DETECTING_BYTES = 20_000_000
+"""What tells speech from other sound looks at some seconds at once."""
 
 
-def transcription_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -> MemoryNeed:
-    """What `spec` takes. One window is computed at a time, however many requests there are."""
+def transcription_need(
+    facts: ModelFacts, spec: LoadSpec, *, backend: Backend, detector: ModelFacts | None = None
+) -> MemoryNeed:
+    """What `spec` takes. One window is computed at a time, however many requests there are.
+
+    `detector` are the facts of what tells speech from other sound, where it is loaded besides.
+    """
     own = facts.own
     assert isinstance(own, TranscriptionFacts), "these formulas are of speech models"
     value_bytes = 2 if spec.weight_form == "stored" else 4
     # The table is made when the model is loaded.
     weights_bytes = _weights_bytes(facts, spec) + 2 * own.distances * own.width * 4
+    if detector is not None:
+        weights_bytes += detector.parameter_count * 4
     process_bytes = PROCESS_BYTES[backend] + (_TOKENIZER_BYTES if own.vocabulary else 0)
     frames, heads = own.frames, own.attention_heads
     working = _SCORES_ALIVE * heads * frames * frames
@@ -40,6 +49,8 @@ def transcription_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -
     working_bytes = working * value_bytes + _LOGITS_ALIVE * own.vocabulary * 4
     # The spectrogram is made in the same go as what the convolutions make of it.
     working_bytes += _SPECTRUM_BYTES + _CONVOLVED_QUARTERS * own.convolved
+    if detector is not None:
+        working_bytes += _DETECTING_BYTES
     # Of each request: keys and values of the window and of what is written of it, for each layer
     # of the decoder, and the window as the encoder has left it.
     kept = 2 * own.decoder_layers * (frames + _TEXT_TOKENS) * own.width

@@ -18,9 +18,13 @@ from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import ModelNotFound, NotReady
 from mlx_gui.core.model import MemoryUse, Model
+from mlx_gui.kinds.registry import recognise
+from mlx_gui.kinds.transcription import TranscriptionOptions
 from mlx_gui.store.database import Store
 from mlx_gui.store.measurements import Measurement
 from tests.unit.control.test_planning import GIB, MODEL
+from tests.unit.kinds.folders import write_model
+from tests.unit.kinds.test_transcription import TENSORS, WHISPER
 
 DEVICE = DeviceFacts("cpu", "some", 16 * GIB, None, {}, {})
 
@@ -32,6 +36,7 @@ class Desk:
         config = resolve(flags={"data_dir": str(folder)}, environment={})
         self.device: DeviceFacts | None = DEVICE
         self.budget_bytes = 8 * GIB
+        self.installed: tuple[Model, ...] = ()
         self.settings = ModelSettingsOwner(store, lambda: config)
         self.measurements = Measurements(store)
         self.planner = ModelPlanner(
@@ -39,6 +44,7 @@ class Desk:
             settings=self.settings,
             measurements=self.measurements,
             find=_find,
+            installed=lambda: self.installed,
             device=lambda: self.device,
             budget_bytes=lambda: self.budget_bytes,
         )
@@ -121,3 +127,39 @@ def test_another_folder_of_the_same_model_is_another_load(desk: Desk) -> None:
     moved = msgspec.structs.replace(MODEL, path="/elsewhere")
     assert not desk.planner.holds(moved, Wish(), loaded)
     assert desk.planner.holds(MODEL, Wish(), replace(loaded, wanted_context=1))
+
+
+def test_what_finds_speech_is_loaded_beside_models_that_hear_once_it_is_there(
+    desk: Desk, tmp_path: Path
+) -> None:
+    whisper = Model(
+        "org/whisper",
+        "/whisper",
+        recognise(write_model(tmp_path / "whisper", config=WHISPER, tensors=TENSORS)).facts,
+        None,
+        0,
+        "",
+    )
+    folder = write_model(
+        tmp_path / "silero", config={"model_type": "silero_vad"}, tensors={"w": ("F32", (300_000,))}
+    )
+    found = recognise(folder)
+    assert found.problem is not None
+    detector = Model("org/silero", str(folder), found.facts, found.problem, 0, "")
+    alone = desk.planner.plan(whisper, Wish())
+
+    desk.installed = (whisper, detector)
+
+    beside = desk.planner.plan(whisper, Wish())
+    assert isinstance(alone.spec.options, TranscriptionOptions)
+    assert isinstance(beside.spec.options, TranscriptionOptions)
+    assert (alone.spec.options.detector, beside.spec.options.detector) == (None, str(folder))
+    assert beside.need.weights_bytes == alone.need.weights_bytes + 4 * 300_000
+    assert beside.need.total_bytes > alone.need.total_bytes
+    assert not desk.planner.holds(whisper, Wish(), alone)
+    away = msgspec.structs.replace(detector, away=True)
+    desk.installed = (whisper, away)
+    assert desk.planner.plan(whisper, Wish()).spec == alone.spec
+    text = desk.planner.plan(MODEL, Wish())
+    desk.installed = (whisper, detector)
+    assert desk.planner.plan(MODEL, Wish()) is text

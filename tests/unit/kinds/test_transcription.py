@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlx_audio.registry import supported_model_types as supported_model_types_of
 
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.model import Model
 from mlx_gui.engines.transcription.architectures import supported_model_types
 from mlx_gui.kinds.base import LoadAsked
 from mlx_gui.kinds.registry import kind_of, recognise
-from mlx_gui.kinds.transcription_facts import TranscriptionFacts
+from mlx_gui.kinds.transcription_facts import DETECTOR_TYPES, TranscriptionFacts
 from mlx_gui.model_settings import resolve_model
 from tests.unit.api.parts import config
 from tests.unit.kinds.folders import write_model, write_safetensors
@@ -150,3 +151,15 @@ def test_what_a_parakeet_makes_of_a_window_is_planned(tmp_path: Path) -> None:
     # What is measured of the process when a model is loaded has no request in it yet.
     assert needs[0].load_peak_bytes >= needs[0].process_bytes + needs[0].weights_bytes
     assert needs[0].requests_bytes > 0
+
+
+def test_what_tells_speech_from_other_sound_answers_nothing_by_itself(tmp_path: Path) -> None:
+    recognised = recognise(write_model(tmp_path, config={"model_type": "silero_vad"}))
+
+    assert recognised.facts is not None
+    assert (recognised.facts.kind, recognised.facts.capabilities) == ("transcription", ())
+    assert "tells speech from other sound" in (recognised.problem or "")
+
+
+def test_the_library_has_all_that_tell_speech_from_other_sound() -> None:
+    assert set(DETECTOR_TYPES) <= supported_model_types_of("vad")

@@ -1,6 +1,6 @@
 """From an installed model, its settings and the machine to exactly what would be resident."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mlx_gui.config import Config
@@ -14,6 +14,7 @@ from mlx_gui.core.units import format_bytes
 from mlx_gui.kinds import text_plan
 from mlx_gui.kinds.base import Footprint, LoadAsked
 from mlx_gui.kinds.registry import engine_of, kind_of
+from mlx_gui.kinds.transcription_facts import DETECTOR_TYPES
 from mlx_gui.store.measurements import Measurement
 
 Measured = Callable[[LoadSpec], Measurement | None]
@@ -54,6 +55,7 @@ def plan_load(
     *,
     settings: ModelSettings,
     draft: Model | None = None,
+    detector: Model | None = None,
     measured: Measured | None = None,
     context_tokens: int | None = None,
     footprint: Footprint = "full",
@@ -81,6 +83,7 @@ def plan_load(
             settings=settings,
             corrected=corrected_need,
             draft=draft,
+            detector=detector,
             context_tokens=context_tokens,
             footprint=footprint,
             room_tokens=room_tokens,
@@ -163,6 +166,18 @@ def find_draft(model: Model, name: str | None, find: Callable[[str], Model]) -> 
             model, f"{model.id} has a vocabulary of {sizes[0]}, {draft.id} one of {sizes[1]}."
         )
     return draft
+
+
+def find_detector(model: Model, installed: Iterable[Model]) -> Model | None:
+    """What tells speech from other sound for `model`; None where it hears nothing, or none is
+    there."""
+    if model.facts is None or model.facts.kind != "transcription":
+        return None
+    return next((each for each in installed if _detects(each)), None)
+
+
+def _detects(model: Model) -> bool:
+    return not model.away and model.facts is not None and model.facts.model_type in DETECTOR_TYPES
 
 
 def _no_draft(model: Model, reason: str) -> ModelUnsupported:

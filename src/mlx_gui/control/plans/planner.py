@@ -1,6 +1,6 @@
 """The planner over the real parts: model settings, the machine, and what was measured before."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mlx_gui.config import Config
@@ -9,6 +9,7 @@ from mlx_gui.control.plans.plan import (
     Machine,
     Measured,
     Plan,
+    find_detector,
     find_draft,
     largest_context,
     plan_load,
@@ -21,8 +22,9 @@ from mlx_gui.core.model import LoadSpec, Model
 from mlx_gui.core.setting_row import ModelSettings
 from mlx_gui.store.measurements import Measurement
 
-Basis = tuple[Model, ModelSettings, Model | None, Machine]
-"""What a plan follows from besides measurements: the draft model is the third."""
+Basis = tuple[Model, ModelSettings, Model | None, Model | None, Machine]
+"""What a plan follows from besides measurements: third and fourth are the model that drafts and
+the one that tells speech from other sound."""
 
 
 _KEPT_PLANS = 128
@@ -49,6 +51,7 @@ class ModelPlanner:
     settings: ModelSettingsOwner
     measurements: Measurements
     find: Callable[[str], Model]
+    installed: Callable[[], Iterable[Model]]
     device: Callable[[], DeviceFacts | None]
     budget_bytes: Callable[[], int]
     _latest: dict[tuple[str, Wish], Plan] = field(default_factory=dict[tuple[str, Wish], Plan])
@@ -87,7 +90,7 @@ class ModelPlanner:
         return Standing(settings.pinned, settings.priority, settings.keep_alive_s)
 
     def largest_context(self, model: Model, room_bytes: int, /) -> int:
-        _, settings, draft, machine = self._basis(model)
+        _, settings, draft, _, machine = self._basis(model)
         return largest_context(
             model,
             machine,
@@ -99,7 +102,7 @@ class ModelPlanner:
         )
 
     def _made(self, basis: Basis, wish: Wish, measured: Measured) -> Plan:
-        model, settings, draft, machine = basis
+        model, settings, draft, detector, machine = basis
         known: dict[str, Measurement | None] = {}
 
         def noted(spec: LoadSpec) -> Measurement | None:
@@ -112,6 +115,7 @@ class ModelPlanner:
             self.config,
             settings=settings,
             draft=draft,
+            detector=detector,
             measured=noted,
             context_tokens=wish.context_tokens,
             footprint=wish.footprint,
@@ -129,4 +133,5 @@ class ModelPlanner:
         if settings is None:
             settings = self.settings.of(model)
         draft = find_draft(model, settings.draft_model, self.find)
-        return model, settings, draft, Machine(facts, self.budget_bytes())
+        detector = find_detector(model, self.installed())
+        return model, settings, draft, detector, Machine(facts, self.budget_bytes())

@@ -12,12 +12,14 @@ from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.folder import TokenizerErrors, existing_folder, read_json, weight_errors
 from mlx_gui.engines.sound.mono import RATE_HZ
+from mlx_gui.engines.transcription.detector import SpeechDetector, load_detector
 from mlx_gui.engines.transcription.hearing import Recogniser
 from mlx_gui.engines.transcription.mlx_audio import load_model
 from mlx_gui.engines.transcription.parakeet import ParakeetRecogniser
+from mlx_gui.engines.transcription.silence import rule_with
 from mlx_gui.engines.transcription.whisper import WhisperRecogniser
 from mlx_gui.engines.weights import hold_weights
-from mlx_gui.kinds.transcription import family_of
+from mlx_gui.kinds.transcription import TranscriptionOptions, family_of
 
 _FIRST_TIME = "<|0.00|>"
 _GENERATION, _HEADS = "generation_config.json", "alignment_heads"
@@ -48,13 +50,20 @@ def load(spec: LoadSpec, report: LoadReport) -> Recogniser:
     with weight_errors(spec.model_id):
         hold_weights(model, spec.weight_form, report)
     dtype = _dtype(model)
+    says_nothing = rule_with(_detector(spec))
     if family == "parakeet":
-        return ParakeetRecogniser(model, dtype, spec.model_id)
+        return ParakeetRecogniser(model, dtype, spec.model_id, says_nothing=says_nothing)
     model.dtype = dtype
     # They are no parameters.
     model.encoder._positional_embedding = model.encoder._positional_embedding.astype(dtype)
     model.decoder._mask = model.decoder._mask.astype(dtype)
-    return WhisperRecogniser(model, dtype, spec.model_id)
+    return WhisperRecogniser(model, dtype, spec.model_id, says_nothing=says_nothing)
+
+
+def _detector(spec: LoadSpec) -> SpeechDetector | None:
+    options = spec.options
+    assert isinstance(options, TranscriptionOptions), f"{spec.model_id} is of kind {spec.kind}"
+    return None if options.detector is None else load_detector(Path(options.detector))
 
 
 def _dtype(model: Any) -> mx.Dtype:

@@ -18,6 +18,7 @@ from mlx_audio.stt.models.whisper.timing import add_word_timestamps
 from mlx_audio.stt.models.whisper.tokenizer import LANGUAGES, TO_LANGUAGE_CODE
 from mlx_audio.stt.models.whisper.whisper import HFTokenizerWrapper
 from mlx_audio.stt.utils import load_model
+from mlx_audio.vad.utils import load_model as load_detector_model
 
 __all__ = [
     "HOP_LENGTH",
@@ -33,6 +34,7 @@ __all__ = [
     "add_word_timestamps",
     "compression_ratio",
     "hanning",
+    "load_detector_model",
     "load_model",
     "mel_filters",
     "merge_longest_common_subsequence",

@@ -20,7 +20,7 @@ from mlx_gui.engines.transcription.mlx_audio import (
     merge_longest_contiguous,
     tokens_to_sentences,
 )
-from mlx_gui.engines.transcription.silence import says_nothing
+from mlx_gui.engines.transcription.silence import SaysNothing
 from mlx_gui.kinds.transcription import HeardSegment, HeardWord, TranscribeRequest
 
 CHUNK_S = 30
@@ -34,8 +34,11 @@ UNDETERMINED = "und"
 class ParakeetRecogniser:
     """See `hearing.Recogniser`. `model` is mlx-audio's, whose weights have `dtype`."""
 
-    def __init__(self, model: Any, dtype: mx.Dtype, model_id: str) -> None:
+    def __init__(
+        self, model: Any, dtype: mx.Dtype, model_id: str, *, says_nothing: SaysNothing
+    ) -> None:
         self._model = model
+        self._says_nothing = says_nothing
         self._dtype = dtype
         self._model_id = model_id
         english = len(model.vocabulary) <= _ENGLISH_TOKENS
@@ -51,7 +54,7 @@ class ParakeetRecogniser:
         return asked
 
     def listen(self, asked: TranscribeRequest, feed: SoundFeed, times: Times) -> Listening:
-        yield from _Listener(self._model, self._dtype, feed, times).listen()
+        yield from _Listener(self._model, self._dtype, self._says_nothing, feed, times).listen()
         return asked.language or self._language
 
 
@@ -62,6 +65,7 @@ class _Listener:
 
     model: Any
     dtype: mx.Dtype
+    says_nothing: SaysNothing
     feed: SoundFeed
     times: Times
     open: list[AlignedToken] = field(default_factory=list[AlignedToken])
@@ -74,7 +78,7 @@ class _Listener:
             samples = self.feed.window(start, chunk)
             total = self.feed.total
             last = total is not None and start + len(samples) >= total
-            if len(samples) >= _LEAST_SAMPLES and not says_nothing(samples):
+            if len(samples) >= _LEAST_SAMPLES and not self.says_nothing(samples):
                 began_s = time.monotonic()
                 self._join(self._tokens(mx.array(samples, self.dtype), start))
                 self.times.writing_ms += (time.monotonic() - began_s) * 1000

@@ -1,13 +1,20 @@
 """Whether there can be speech in a piece of sound: a rule about its energy, not about words.
 
 Models that write down what is said invent something where nothing is. Silence is what never gets
-louder than the noise of a recorder; noise is what has no tone and no rhythm.
+louder than the noise of a recorder; noise is what has no tone and no rhythm. Music and machines
+have both: where a detector of speech is installed, it is asked about what is left.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
 from mlx_gui.engines.sound.mono import RATE_HZ
 from mlx_gui.engines.sound.source import Samples
+from mlx_gui.engines.transcription.detector import SpeechDetector
+
+SaysNothing = Callable[[Samples], bool]
+"""Whether there is no speech in samples, 16,000 a second."""
 
 _FRAME = RATE_HZ * 30 // 1000
 _SILENT = 1e-3
@@ -18,6 +25,13 @@ _FLAT = 0.3
 """Spectral flatness: 1 for white noise, 0.56 of it for one recording; speech is below 0.1."""
 _LEAST_FRAMES = 10
 _TINY = 1e-12
+
+
+def rule_with(detector: SpeechDetector | None) -> SaysNothing:
+    """The rule that models follow, with what `detector` says where there is one."""
+    if detector is None:
+        return says_nothing
+    return lambda samples: says_nothing(samples) or not detector.hears_speech(samples)
 
 
 def says_nothing(samples: Samples) -> bool:

@@ -31,7 +31,7 @@ from mlx_gui.engines.transcription.mlx_audio import (
     DecodingOptions,
     add_word_timestamps,
 )
-from mlx_gui.engines.transcription.silence import says_nothing
+from mlx_gui.engines.transcription.silence import SaysNothing
 from mlx_gui.engines.transcription.whisper_decoding import Decoded, decode, temperatures_from
 from mlx_gui.engines.transcription.whisper_segments import Window, cut
 from mlx_gui.engines.transcription.whisper_window import (
@@ -50,8 +50,11 @@ _WARM = 0.5
 class WhisperRecogniser:
     """See `hearing.Recogniser`. `model` is mlx-audio's, its weights held in `dtype`."""
 
-    def __init__(self, model: Any, dtype: mx.Dtype, model_id: str) -> None:
+    def __init__(
+        self, model: Any, dtype: mx.Dtype, model_id: str, *, says_nothing: SaysNothing
+    ) -> None:
         self._model = model
+        self._says_nothing = says_nothing
         self._dtype = dtype
         self._model_id = model_id
         count = model.num_languages if model.is_multilingual else 1
@@ -70,7 +73,7 @@ class WhisperRecogniser:
         return msgspec.structs.replace(asked, language=code)
 
     def listen(self, asked: TranscribeRequest, feed: SoundFeed, times: Times) -> Listening:
-        return _Listener(self._model, self._dtype, asked, feed, times).listen()
+        return _Listener(self._model, self._dtype, self._says_nothing, asked, feed, times).listen()
 
 
 @dataclass(slots=True)
@@ -79,6 +82,7 @@ class _Listener:
 
     model: Any
     dtype: mx.Dtype
+    says_nothing: SaysNothing
     asked: TranscribeRequest
     feed: SoundFeed
     times: Times
@@ -101,7 +105,7 @@ class _Listener:
             frames = min(len(content) // HOP_LENGTH, N_FRAMES)
             if frames < _LEAST_FRAMES:
                 return self.language or self.asked.language or "en"
-            if says_nothing(content):
+            if self.says_nothing(content):
                 self.seek += frames
                 yield Heard("", self._seek_s)
                 continue
