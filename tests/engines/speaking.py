@@ -71,6 +71,27 @@ def speak(folder: Path, asks: Sequence[SpeakRequest]) -> Said:
     return Said(tuple(events))
 
 
+def speak_one_after_the_other(folder: Path, asks: Sequence[SpeakRequest]) -> tuple[Said, int]:
+    """In the child: each of `asks` begins when the one before has said something; and how many
+    were spoken at once."""
+    engine = engine_of(folder)
+    events: list[tuple[int, Event]] = []
+    waiting, most, running = list(enumerate(asks)), 0, 0
+    while waiting or engine.busy():
+        if waiting and (not events or events[-1][0] == waiting[0][0] - 1):
+            number, ask = waiting.pop(0)
+            prepared = engine.prepare(str(number), ask)
+            assert isinstance(prepared, PreparedRequest)
+            engine.admit(prepared)
+            running += 1
+            most = max(most, running)
+        for stepped in engine.step():
+            told = [(int(stepped.request_id), event) for event in stepped.events]
+            running -= sum(isinstance(event, Usage) for _, event in told)
+            events += told
+    return Said(tuple(events)), most
+
+
 def refuse(folder: Path, ask: Any) -> None:
     """In the child: what `prepare` raises."""
     engine_of(folder).prepare("0", ask)
@@ -89,13 +110,13 @@ def speak_and_cancel(folder: Path, ask: SpeakRequest) -> tuple[list[Event], bool
 
 
 @cache
-def _plain_model(folder: Path) -> Any:
+def _plain_model(folder: Path, family: str) -> Any:
     from mlx_gui.engines.speech.loading import leave_codecs_out
 
     leave_codecs_out()
     from mlx_audio.tts.utils import load_model
 
-    return load_model(folder, model_type="pocket_tts", model_name_parts=[])
+    return load_model(folder, model_type=family, model_name_parts=[])
 
 
 @cache
@@ -103,7 +124,22 @@ def plain(folder: Path, text: str, voice: str | None, seed: int) -> Samples:
     """In the child: what mlx-audio itself says."""
     import mlx.core as mx
 
-    model = _plain_model(folder)
+    model = _plain_model(folder, "pocket_tts")
     mx.random.seed(seed)
     said = model.generate(text, voice=voice)
     return np.concatenate([np.array(each.audio) for each in said])
+
+
+@cache
+def plain_qwen(
+    folder: Path, text: str, voice: str, seed: int, instructions: str | None = None
+) -> Samples:
+    """In the child: the same of Qwen3-TTS, made into samples as often as here."""
+    import mlx.core as mx
+
+    model = _plain_model(folder, "qwen3_tts")
+    mx.random.seed(seed)
+    said = model.generate(
+        text, voice=voice, instruct=instructions, stream=True, streaming_interval=4 / 12.5
+    )
+    return np.concatenate([np.array(each.audio, np.float32) for each in said])

@@ -28,7 +28,7 @@ from tests.engines.remote import CACHE
 from tests.engines.seeing import look, picture, user
 from tests.support.soak import in_soak, mostly_in_soak
 from tests.tones.checkpoints import parakeet_tones
-from tests.voices.checkpoints import pocket_tts
+from tests.voices.checkpoints import pocket_tts, qwen3_tts
 from tests.zoo.cache import checkpoint
 from tests.zoo.families import FAMILIES
 
@@ -85,7 +85,7 @@ def test_a_real_encoder_takes_what_was_planned() -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("model", [parakeet_tones, pocket_tts])
+@pytest.mark.parametrize("model", [parakeet_tones, pocket_tts, qwen3_tts])
 def test_what_hears_or_speaks_takes_what_was_planned(model: Callable[[], Path]) -> None:
     check(*filled(model()))
 

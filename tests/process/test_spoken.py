@@ -15,10 +15,11 @@ from tests.engines.remote import child
 from tests.process.visitor import chat
 from tests.support.server import Server, running_server
 from tests.support.waiting import wait_until
-from tests.voices.checkpoints import pocket_tts
+from tests.voices.checkpoints import pocket_tts, qwen3_tts
 from tests.zoo.cache import checkpoint
 
 SPEECH, TEXT = "house/pocket-tts", "house/SmolLM2-tiny-trained"
+DOCILE = "house/qwen3-tts"
 PATH = "/v1/audio/speech"
 DEADLINE_S = 300
 SHORT = "Good morning."
@@ -33,6 +34,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     models = folder / "models" / "house"
     models.mkdir(parents=True)
     (models / "pocket-tts").symlink_to(pocket_tts())
+    (models / "qwen3-tts").symlink_to(qwen3_tts())
     (models / "SmolLM2-tiny-trained").symlink_to(checkpoint("SmolLM2-tiny-trained"))
     settings = {"model_dirs": folder / "models"}
     with running_server(folder, engine="mlx", settings=settings) as server:
@@ -72,6 +74,20 @@ def test_through_http_every_sample_is_the_librarys(client: httpx.Client) -> None
     got = spoken(client, SHORT, voice="bert", seed=11)
 
     assert got == np.rint(np.clip(plain, -1, 1) * 32_767).astype("<i2").tobytes()
+
+
+def test_so_it_is_of_one_that_is_told_how_to_speak(client: httpx.Client) -> None:
+    how = "Very happy."
+    with child() as process:
+        plain = process.call(speaking.plain_qwen, qwen3_tts(), SHORT, "bert", 11, how)
+
+    answer = client.post(
+        PATH, json=body(SHORT, model=DOCILE, voice="bert", seed=11, instructions=how)
+    )
+
+    assert answer.content == np.rint(np.clip(plain, -1, 1) * 32_767).astype("<i2").tobytes()
+    assert "x-mlx-gui-left-out" not in answer.headers
+    assert loaded(client)[DOCILE]["active"] == 0
 
 
 def test_kill_9_of_its_worker_breaks_the_sound_off_and_the_next_is_whole(

@@ -14,6 +14,7 @@ import msgspec
 from mlx_gui.core.errors import InvalidRequest, NotServable
 from mlx_gui.core.hub import RepoFile, RepoTree
 from mlx_gui.core.model import Kind
+from mlx_gui.kinds.speech_files import why_not_this_variant
 
 INDEX_SUFFIX = ".safetensors.index.json"
 CONFIG = "config.json"
@@ -85,7 +86,8 @@ def check_index(tree: RepoTree, index: RepoFile, content: bytes) -> None:
 def check_config(
     tree: RepoTree, content: bytes, *, supported: Mapping[Kind, tuple[str, ...]]
 ) -> None:
-    """Raises NotServable when only the repo's own code can run the model, or nothing can tell.
+    """Raises NotServable when only the repo's own code can run the model, or nothing can tell; and
+    for a model that speaks and is of a variant that is not served.
 
     `supported` names the architectures that the installed libraries know, nothing where that is
     not known yet.
@@ -94,6 +96,8 @@ def check_config(
         config = msgspec.json.decode(content, type=dict[str, object])
     except (msgspec.DecodeError, RecursionError) as error:
         raise NotServable(f"{tree.model_id} has a {CONFIG} that is damaged.") from error
+    if (reason := why_not_this_variant(config)) is not None:
+        raise NotServable(f"{tree.model_id} cannot be served: {reason}")
     model_type = config.get("model_type")
     known = {each for names in supported.values() for each in names}
     if "auto_map" in config and known and model_type not in known:

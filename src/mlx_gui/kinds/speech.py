@@ -10,15 +10,17 @@ from mlx_gui.core.generation import WorkerRequest
 from mlx_gui.core.model import Kind, KindFacts, KindOptions, LoadSpec, ModelFacts, WeightForm
 from mlx_gui.core.sound_format import SoundFormat
 from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
-from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile, read_tensors
+from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile, Tensor, read_tensors
 from mlx_gui.kinds.quantization import parameter_counts, read_quantization
 from mlx_gui.kinds.speech_files import (
+    CODEC_FOLDER,
+    Family,
     SpeechFacts,
     facts_of,
     family_of,
-    has_tokenizer,
     type_of,
     why_not_driven,
+    why_not_these,
 )
 from mlx_gui.kinds.speech_memory import speech_need
 from mlx_gui.kinds.text_plan import weight_forms
@@ -32,6 +34,7 @@ class SpeakRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="speak"):
 
     Answered by Audio in `format`, as it is spoken. Without a `voice` it is the model's own. The
     same `seed` says the same text in the same way; without one each time is another.
+    `instructions` say how to speak to a model that follows them.
     """
 
     text: str
@@ -39,6 +42,7 @@ class SpeakRequest(WorkerRequest, msgspec.Struct, frozen=True, tag="speak"):
     format: SoundFormat = "wav"
     speed: float = 1.0
     seed: int | None = None
+    instructions: str | None = None
 
 
 class SpeechOptions(KindOptions, msgspec.Struct, frozen=True, tag="speech"):
@@ -48,7 +52,7 @@ class SpeechOptions(KindOptions, msgspec.Struct, frozen=True, tag="speech"):
 
 
 class SpeechKind:
-    """Pocket TTS and its like."""
+    """Pocket TTS, Qwen3-TTS and their like."""
 
     name: Kind = "speech"
     engine = "mlx_gui.engines.speech.engine"
@@ -80,10 +84,10 @@ class SpeechKind:
         if family is None:
             return Recognised(None, why_not_driven(model_type))
         try:
-            tensors = read_tensors(folder)
+            tensors = _tensors(folder, family)
+            own = facts_of(folder, config, family)
         except DamagedFile as damage:
             return Recognised(None, str(damage))
-        own = facts_of(folder, config, family)
         quantization = read_quantization(config)
         parameters = parameter_counts(tensors, quantization).values()
         facts = ModelFacts(
@@ -99,7 +103,7 @@ class SpeechKind:
                 tensor.stored_bytes for tensor in tensors if tensor.dtype in ("F16", "BF16")
             ),
         )
-        return Recognised(facts, _problem(folder, config, own))
+        return Recognised(facts, why_not_these(folder, config, own))
 
     def plan(self, asked: LoadAsked) -> LoadPlanned:
         """The fastest form of the weights that fits, else the smallest."""
@@ -124,16 +128,11 @@ class SpeechKind:
         return LoadPlanned(spec, asked.corrected(spec, need))
 
 
-def _problem(folder: Path, config: Mapping[str, object], own: SpeechFacts) -> str | None:
-    """What the library would fetch by itself, while it runs."""
-    if not has_tokenizer(folder, config):
-        return (
-            "It has no tokenizer in its folder: fetch the model again, or put tokenizer.model or "
-            "tokenizer.json of the original there."
-        )
-    if not own.voices:
-        return (
-            "It has no voice in its folder: put files of voices there, as "
-            "voices/NAME.safetensors of the original model."
-        )
-    return None
+def _tensors(folder: Path, family: Family) -> list[Tensor]:
+    tensors = read_tensors(folder)
+    if family != "qwen3_tts":
+        return tensors
+    try:
+        return [*tensors, *read_tensors(folder / CODEC_FOLDER)]
+    except DamagedFile as damage:
+        raise DamagedFile(f"In its folder {CODEC_FOLDER}: {damage}") from damage

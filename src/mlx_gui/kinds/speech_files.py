@@ -9,19 +9,20 @@ import msgspec
 
 from mlx_gui.core.errors import InvalidRequest
 from mlx_gui.core.model import KindFacts
+from mlx_gui.kinds.checkpoint import read_json_object
 from mlx_gui.kinds.numbers import number
 
-Family = Literal["pocket_tts"]
+Family = Literal["pocket_tts", "qwen3_tts"]
 """Families of mlx-audio's that are driven step by step."""
 
 _FAMILY_OF: Mapping[str, Family] = MappingProxyType(
-    {"gradium_phonon_tts": "pocket_tts", "pocket_tts": "pocket_tts"}
+    {"gradium_phonon_tts": "pocket_tts", "pocket_tts": "pocket_tts", "qwen3_tts": "qwen3_tts"}
 )
 _OTHERS = (
     *("audiodit", "bark", "breeze_tts", "chatterbox", "chatterbox_turbo", "csm", "dia"),
     *("echo_tts", "fish_qwen3_omni", "higgs_audio", "higgs_audio_v3", "higgs_multimodal_qwen3"),
     *("indextts", "irodori_tts", "kitten", "kitten_tts", "kokoro", "kugelaudio", "melotts"),
-    *("moss_tts_delay", "moss_tts_local", "moss_tts_nano", "omnivoice", "outetts", "qwen3_tts"),
+    *("moss_tts_delay", "moss_tts_local", "moss_tts_nano", "omnivoice", "outetts"),
     *("sesame", "soprano", "spark", "speecht5", "tada", "vibevoice", "vibevoice_streaming"),
     *("vits", "voxcpm", "voxcpm1.5", "voxcpm2", "voxtral_tts", "zonos2"),
 )
@@ -46,6 +47,14 @@ _LACKING: Mapping[str, tuple[str, str]] = MappingProxyType(
     }
 )
 """By type, what it needs that does not come along, and the name by which pip knows that."""
+_FETCHING = frozenset(
+    {
+        *("audiodit", "bark", "chatterbox", "chatterbox_turbo", "csm", "dia", "echo_tts"),
+        *("higgs_audio", "indextts", "irodori_tts", "kugelaudio", "outetts", "sesame"),
+        *("vibevoice", "vibevoice_streaming", "zonos2"),
+    }
+)
+"""Types whose tokenizers or codecs lie in other repos, by names that mlx-audio has for them."""
 
 _SHOWN_CHARACTERS = 40
 _VOICE_FOLDERS = ("voices", "embeddings")
@@ -53,12 +62,30 @@ _VOICE_FILE = ".safetensors"
 _DEFAULT_FILE = "default-voice.safetensors"
 _DEFAULT_VOICES = ("default", "alba")
 _TOKENIZERS = ("tokenizer.model", "tokenizer.json")
+_TOKENIZERS_OF_QWEN = ("tokenizer.json", "vocab.json")
+CODEC_FOLDER = "speech_tokenizer"
+"""Where Qwen3-TTS keeps what makes samples of its codes."""
+_OWN_VOICES = "custom_voice"
+_OTHER_QWENS: Mapping[str, str] = MappingProxyType(
+    {
+        "base": "It has no voices: it imitates those of recordings, which are not taken here. "
+        "Fetch the CustomVoice of the same model, which has some.",
+        "voice_design": "It makes a voice of its description, which is not taken here. Fetch the "
+        "CustomVoice of the same model, which has voices.",
+    }
+)
+_SMALL_QWEN = "0b6"
+_QWEN_RATE_HZ = 24_000
+_QWEN_FRAMES = 2048
+_CONFIG = "config.json"
 
 
 class SpeechFacts(KindFacts, msgspec.Struct, frozen=True):
     """The voices of a model, the one that speaks where none is asked for, and its shape.
 
-    `width` and `layers` are those of what reads the text, for `kinds/speech_memory.py`.
+    `follows` is whether it is told how to speak. The rest is for `kinds/speech_memory.py`: `width`
+    and `layers` are those of what reads the text, `kept` the numbers that are kept of each frame,
+    `frames` the longest that is spoken in one go, and `codec_width` that of what makes samples.
     """
 
     family: Family = "pocket_tts"
@@ -67,6 +94,10 @@ class SpeechFacts(KindFacts, msgspec.Struct, frozen=True):
     rate_hz: int = 0
     width: int = 0
     layers: int = 0
+    follows: bool = False
+    kept: int = 0
+    frames: int = 0
+    codec_width: int = 0
 
 
 def type_of(config: Mapping[str, object]) -> str | None:
@@ -86,6 +117,11 @@ def why_not_driven(model_type: str) -> str | None:
     """The sentence why models of a type that speaks are not served; None for those that are."""
     if model_type in _FAMILY_OF:
         return None
+    if model_type in _FETCHING:
+        return (
+            f"Speech models of the type '{model_type}' fetch their tokenizer or codec from another "
+            "repo of the hub whenever they are loaded: no model here fetches anything."
+        )
     if (lacking := _LACKING.get(model_type)) is None:
         return f"mlx-gui does not serve speech models of the type '{model_type}' yet."
     what, package = lacking
@@ -107,7 +143,9 @@ def unknown_voice(model_id: str, voice: str, voices: tuple[str, ...]) -> Invalid
 
 
 def facts_of(folder: Path, config: Mapping[str, object], family: Family) -> SpeechFacts:
-    """What folder and config say of the model."""
+    """What folder and config say of the model. Raises DamagedFile."""
+    if family == "qwen3_tts":
+        return _qwen_facts(folder, config)
     flow, codec = _part(config, "flow_lm"), _part(config, "mimi")
     # Models of Gradium have it all in one object.
     transformer = _part(flow, "transformer") or flow
@@ -120,6 +158,67 @@ def facts_of(folder: Path, config: Mapping[str, object], family: Family) -> Spee
         width=number(transformer, "d_model"),
         layers=number(transformer, "num_layers"),
     )
+
+
+def _qwen_facts(folder: Path, config: Mapping[str, object]) -> SpeechFacts:
+    talker = _part(config, "talker_config")
+    voices = tuple(each.lower() for each in _part(talker, "spk_id"))
+    codec: Mapping[str, object] = {}
+    if (described := folder / CODEC_FOLDER / _CONFIG).exists():
+        codec = _part(read_json_object(described), "decoder_config")
+    generation: Mapping[str, object] = {}
+    if (file := folder / "generation_config.json").exists():
+        generation = read_json_object(file)
+    layers = number(talker, "num_hidden_layers")
+    return SpeechFacts(
+        "qwen3_tts",
+        voices=voices,
+        default_voice=next(iter(voices), ""),
+        rate_hz=number(config, "sample_rate") or _QWEN_RATE_HZ,
+        width=number(talker, "hidden_size"),
+        layers=layers,
+        follows=config.get("tts_model_size") != _SMALL_QWEN,
+        kept=2 * layers * number(talker, "num_key_value_heads") * number(talker, "head_dim")
+        + 2
+        * number(codec, "num_hidden_layers")
+        * number(codec, "num_key_value_heads")
+        * number(codec, "head_dim"),
+        frames=number(generation, "max_new_tokens") or _QWEN_FRAMES,
+        codec_width=number(codec, "decoder_dim"),
+    )
+
+
+def why_not_this_variant(config: Mapping[str, object]) -> str | None:
+    """What of `why_not_these` its config.json alone tells."""
+    if type_of(config) != "qwen3_tts":
+        return None
+    variant = str(config.get("tts_model_type", "base"))
+    if variant != _OWN_VOICES:
+        return _OTHER_QWENS.get(variant, f"mlx-gui does not serve Qwen3-TTS of {variant!r}.")
+    if not _part(_part(config, "talker_config"), "spk_id"):
+        return "Its config.json names no voices (spk_id)."
+    return None
+
+
+def why_not_these(folder: Path, config: Mapping[str, object], own: SpeechFacts) -> str | None:
+    """The sentence why this model of a family that is driven is not served; None if it is.
+
+    Most of it the library would fetch by itself, while it runs, or do without.
+    """
+    if not has_tokenizer(folder, config):
+        names = " or ".join(_tokenizers(config))
+        return (
+            f"It has no tokenizer in its folder: fetch the model again, or put {names} of the "
+            "original there."
+        )
+    if own.family == "qwen3_tts":
+        return why_not_this_variant(config)
+    if not own.voices:
+        return (
+            "It has no voice in its folder: put files of voices there, as "
+            "voices/NAME.safetensors of the original model."
+        )
+    return None
 
 
 def voices_in(folder: Path) -> dict[str, Path]:
@@ -141,9 +240,14 @@ def default_voice(voices: Collection[str]) -> str:
 
 def has_tokenizer(folder: Path, config: Mapping[str, object]) -> bool:
     """Whether what makes tokens of a text lies in the folder: mlx-audio would fetch it else."""
+    return any("/" not in name and (folder / name).is_file() for name in _tokenizers(config))
+
+
+def _tokenizers(config: Mapping[str, object]) -> tuple[str, ...]:
+    if config.get("model_type") == "qwen3_tts":
+        return _TOKENIZERS_OF_QWEN
     named = config.get("tokenizer_name")
-    names = (*_TOKENIZERS, named) if isinstance(named, str) else _TOKENIZERS
-    return any("/" not in name and (folder / name).is_file() for name in names)
+    return (*_TOKENIZERS, named) if isinstance(named, str) else _TOKENIZERS
 
 
 def _part(config: Mapping[str, object], name: str) -> Mapping[str, object]:

@@ -1,6 +1,6 @@
 """Bytes that a model takes that speaks: its weights, and what each request keeps.
 
-Formulas are of what mlx-audio's Pocket TTS does; the constants were measured.
+Formulas are of what mlx-audio's Pocket TTS and Qwen3-TTS do; the constants were measured.
 """
 
 from mlx_gui.core.device import Backend
@@ -17,6 +17,10 @@ _CODEC_BYTES = 5_000
 that."""
 _FRAME_BYTES = 10_000
 """What is made of one frame on its way to sound, in the same way."""
+_READ_TOKENS = 512
+"""Of a text and of how to speak it, which stand before its frames; caches grow by 256."""
+_WAVES_BYTES = 40_000
+"""What is made of four frames on their way to sound, for each channel of the codec at first."""
 _LIBRARY_BYTES = 20_000_000
 """What mlx-audio brings beside MLX: tokenizers, soundfile, samplerate."""
 
@@ -30,10 +34,15 @@ def speech_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -> Memor
     process_bytes = PROCESS_BYTES[backend] + _LIBRARY_BYTES
     # Where a sentence follows on another, its caches are there beside those of the one before.
     sentences = slots + 1
-    kv_bytes = 2 * own.layers * own.width * _CACHE_TOKENS * _KV_VALUE_BYTES * sentences
+    working_bytes = own.width * (_FRAME_BYTES + slots * _CODEC_BYTES)
+    if own.family == "qwen3_tts":
+        value_bytes = 2 if spec.weight_form == "stored" else 4
+        kv_bytes = own.kept * (own.frames + _READ_TOKENS) * value_bytes * sentences
+        working_bytes += own.codec_width * _WAVES_BYTES
+    else:
+        kv_bytes = 2 * own.layers * own.width * _CACHE_TOKENS * _KV_VALUE_BYTES * sentences
     widened = spec.weight_form != "stored" and facts.float16_bytes > 0
     narrow_bytes = 2 * facts.largest_tensor_parameters if widened else 0
-    working_bytes = own.width * (_FRAME_BYTES + slots * _CODEC_BYTES)
     return MemoryNeed(
         weights_bytes=weights_bytes,
         kv_bytes=kv_bytes,

@@ -13,6 +13,7 @@ from mlx_gui.core.errors import WorkerFailed
 from mlx_gui.core.generation import Audio, Event, Failed, Prepared, Usage, WorkerRequest
 from mlx_gui.kinds.registry import kind_of
 from mlx_gui.kinds.speech import SpeakRequest
+from mlx_gui.kinds.speech_files import SpeechFacts
 from tests.unit.api.parts import (
     MODEL,
     ScriptedDispatch,
@@ -29,6 +30,13 @@ TEXT = "Good day."
 SOUND = b"RIFF\0\xff more"
 SPEAKER = msgspec.structs.replace(
     MODEL, id="org/speaker", facts=kind_of("speech").scripted["speech"]
+)
+DOCILE = msgspec.structs.replace(
+    SPEAKER,
+    id="org/docile",
+    facts=msgspec.structs.replace(
+        kind_of("speech").scripted["speech"], own=SpeechFacts(voices=("anna",), follows=True)
+    ),
 )
 BROKEN = msgspec.structs.replace(SPEAKER, id="org/broken", problem="It is damaged.")
 
@@ -55,7 +63,7 @@ async def fail(_: WorkerRequest) -> AsyncGenerator[Event]:
 def speaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ScriptedDispatch]]:
     dispatch = ScriptedDispatch()
     settings = config(tmp_path_factory.mktemp("data"), max_speech_characters=200)
-    shelf = Shelf(MODEL, SPEAKER, BROKEN)
+    shelf = Shelf(MODEL, SPEAKER, DOCILE, BROKEN)
     with serving(application(services(settings, dispatch=dispatch, shelf=shelf))) as address:
         yield address, dispatch
 
@@ -96,6 +104,18 @@ def test_the_model_is_asked_what_the_body_says(address: str, dispatch: ScriptedD
     (ask,) = dispatch.asks
     assert (ask.needs, ask.endpoint, ask.priority) == ("speech", PATH, 3)
     assert answer.headers["x-mlx-gui-left-out"] == "instructions"
+
+
+def test_how_to_speak_is_told_to_a_model_that_follows(
+    address: str, dispatch: ScriptedDispatch
+) -> None:
+    answer = post(address, model=DOCILE.id, instructions="Whisper.")
+
+    assert dispatch.asked == [SpeakRequest(TEXT, None, "mp3", instructions="Whisper.")]
+    assert "x-mlx-gui-left-out" not in answer.headers
+    long = post(address, model=DOCILE.id, instructions="x" * 201)
+    assert long.status_code == 400
+    assert long.json()["error"]["param"] == "instructions"
 
 
 def test_without_more_it_is_mp3_in_the_models_voice(
@@ -251,10 +271,12 @@ def test_voices_are_those_of_the_models_that_speak(
         return {"id": name, "name": name, "model": SPEAKER.id, "default": default}
 
     listed = httpx.get(address + VOICES).json()
+    of_one = httpx.get(address + VOICES, params={"model": "speaker"}).json()
 
     voices = [voice("anna", default=True), voice("bert", default=False)]
-    assert listed == {"object": "list", "voices": voices}
-    assert httpx.get(address + VOICES, params={"model": "speaker"}).json() == listed
+    assert of_one == {"object": "list", "voices": voices}
+    other = {"id": "anna", "name": "anna", "model": DOCILE.id, "default": False}
+    assert listed == {"object": "list", "voices": [*voices, other]}
     assert dispatch.asked == []
 
 

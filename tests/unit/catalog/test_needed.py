@@ -126,3 +126,16 @@ def test_what_only_its_own_code_can_run_is_refused() -> None:
     check_config(found, json.dumps(known).encode(), supported={"text": ("llama",)})
     with pytest.raises(NotServable, match="damaged"):
         check_config(found, b"[]", supported={})
+
+
+@pytest.mark.parametrize("variant", ["base", "voice_design"])
+def test_a_model_that_speaks_and_has_no_voices_is_refused_before_it_is_fetched(
+    variant: str,
+) -> None:
+    config = {"model_type": "qwen3_tts", "tts_model_type": variant}
+    found = tree("config.json", "model.safetensors")
+    with pytest.raises(NotServable, match="CustomVoice"):
+        check_config(found, json.dumps(config).encode(), supported={})
+    voices = {"spk_id": {"vivian": 3065}}
+    served = {**config, "tts_model_type": "custom_voice", "talker_config": voices}
+    check_config(found, json.dumps(served).encode(), supported={})

@@ -101,7 +101,8 @@ def test_a_tokenizer_outside_of_the_folder_is_none(tmp_path: Path, name: str) ->
         ({"istftnet": {}, "plbert": {}}, "misaki"),
         ({"model_type": "kitten_tts"}, "phonemizer and espeak-ng.*GPL"),
         ({"model_type": "voxtral_tts"}, r"mistral-common\[audio\]"),
-        ({"model_type": "bark"}, "does not serve speech models of the type 'bark' yet"),
+        ({"model_type": "bark"}, "fetch their tokenizer or codec from another repo"),
+        ({"model_type": "soprano"}, "does not serve speech models of the type 'soprano' yet"),
     ],
 )
 def test_a_family_that_is_not_served_says_why(
@@ -115,6 +116,93 @@ def test_a_family_that_is_not_served_says_why(
     assert recognised.problem is not None
     with pytest.raises(AssertionError, match=because):
         raise AssertionError(recognised.problem)
+
+
+QWEN: dict[str, object] = {
+    "model_type": "qwen3_tts",
+    "tts_model_type": "custom_voice",
+    "tts_model_size": "1b7",
+    "talker_config": {
+        "hidden_size": 2048,
+        "num_hidden_layers": 28,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "spk_id": {"Serena": 3066, "vivian": 3065},
+    },
+}
+CODEC: dict[str, object] = {
+    "decoder_config": {
+        "num_hidden_layers": 8,
+        "num_key_value_heads": 16,
+        "head_dim": 64,
+        "decoder_dim": 1536,
+    }
+}
+
+
+def qwen(folder: Path, **config: object) -> Path:
+    write_model(folder, config={**QWEN, **config}, tensors=TENSORS)
+    tensors = {"decoder.pre_conv.conv.weight": ("F32", (1024, 3, 512))}
+    write_model(folder / "speech_tokenizer", config=CODEC, tensors=tensors)
+    return folder
+
+
+def test_qwen3_tts_has_the_voices_of_its_config_and_a_codec_beside_it(tmp_path: Path) -> None:
+    folder = qwen(tmp_path)
+
+    recognised = recognise(folder)
+
+    assert recognised.problem is None
+    assert recognised.facts is not None
+    assert recognised.facts.model_type == "qwen3_tts"
+    assert recognised.facts.model_type in supported_model_types()
+    assert recognised.facts.parameter_count == 4096 * 1024 + 1024 * 3 * 512
+    facts = own(folder)
+    assert (facts.voices, facts.default_voice) == (("serena", "vivian"), "serena")
+    assert facts.follows
+    assert facts.kept == 2 * (28 * 8 * 128 + 8 * 16 * 64)
+    assert (facts.rate_hz, facts.frames, facts.codec_width) == (24_000, 2048, 1536)
+
+
+def test_the_smaller_qwen3_tts_is_not_told_how_to_speak(tmp_path: Path) -> None:
+    assert not own(qwen(tmp_path, tts_model_size="0b6")).follows
+
+
+def test_how_long_a_qwen3_tts_may_speak_decides_what_it_needs(tmp_path: Path) -> None:
+    folders = [qwen(tmp_path / name) for name in ("long", "short")]
+    (folders[1] / "generation_config.json").write_text('{"max_new_tokens": 512}')
+
+    long, short = (planned(each, "metal", 2**40, tmp_path).need for each in folders)
+
+    slots = planned(folders[0], "metal", 2**40, tmp_path).spec.options.slots
+    kept = 2 * (28 * 8 * 128 + 8 * 16 * 64) * 2 * (slots + 1)
+    assert long.kv_bytes - short.kv_bytes == kept * (2048 - 512)
+
+
+@pytest.mark.parametrize(
+    ("config", "because"),
+    [
+        ({"tts_model_type": "base"}, "imitates those of recordings.*CustomVoice"),
+        ({"tts_model_type": "voice_design"}, "of its description.*CustomVoice"),
+        ({"tts_model_type": "sings"}, "'sings'"),
+        ({"talker_config": {}}, "names no voices"),
+    ],
+)
+def test_a_qwen3_tts_without_voices_of_its_own_says_why(
+    tmp_path: Path, config: dict[str, object], because: str
+) -> None:
+    with pytest.raises(AssertionError, match=because):
+        raise AssertionError(recognise(qwen(tmp_path, **config)).problem)
+
+
+def test_a_qwen3_tts_without_its_other_files_says_so(tmp_path: Path) -> None:
+    folder = qwen(tmp_path / "one")
+    (folder / "speech_tokenizer" / "model.safetensors").unlink()
+    assert "In its folder speech_tokenizer" in (recognise(folder).problem or "")
+
+    folder = qwen(tmp_path / "two")
+    (folder / "tokenizer.json").unlink()
+    assert "tokenizer.json or vocab.json" in (recognise(folder).problem or "")
 
 
 def test_a_damaged_file_says_so(tmp_path: Path) -> None:

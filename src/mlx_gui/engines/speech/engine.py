@@ -209,10 +209,13 @@ class SpeechEngine:
 
     def _speak(self, running: _Running) -> None:
         assert running.speaking is not None, "it is ready"
-        spoken = next(running.speaking, None)
-        if spoken is None:
+        try:
+            spoken = next(running.speaking)
+        except StopIteration:
             running.speaking = None
             running.encoded.append(self._encoder.submit(running.track.end))
+            return
+        if spoken is None:
             return
         running.read_tokens += spoken.read_tokens
         running.made_tokens += spoken.made_tokens

@@ -6,15 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
+from transformers import AutoTokenizer
 
 from mlx_gui.core.errors import LoadFailed, ModelUnsupported
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import LoadReport
 from mlx_gui.engines.folder import TokenizerErrors, existing_folder, read_json, weight_errors
 from mlx_gui.engines.speech.pocket import PocketSpeaker
+from mlx_gui.engines.speech.qwen import QwenSpeaker
 from mlx_gui.engines.speech.speaking import Speaker
 from mlx_gui.engines.weights import hold_weights
-from mlx_gui.kinds.speech_files import family_of, has_tokenizer, type_of
+from mlx_gui.kinds.speech_files import (
+    CODEC_FOLDER,
+    facts_of,
+    family_of,
+    has_tokenizer,
+    type_of,
+)
 
 _TOKENIZER = "tokenizer.json"
 _PACKAGES_OF_CODECS = ("mlx_audio.codec", "mlx_audio.codec.models")
@@ -41,7 +49,13 @@ def load(spec: LoadSpec, report: LoadReport) -> Speaker:
         _check_tokenizer(folder, spec.model_id)
     with weight_errors(spec.model_id):
         model = _load_model(folder, family)
+    if family == "qwen3_tts":
+        _check_parts(model, folder, spec.model_id)
+    with weight_errors(spec.model_id):
         hold_weights(model, spec.weight_form, report)
+        if family == "qwen3_tts":
+            follows = facts_of(folder, config, family).follows
+            return QwenSpeaker(model, spec.model_id, follows=follows)
         return PocketSpeaker(model, folder, spec.model_id)
 
 
@@ -67,6 +81,23 @@ def _check_tokenizer(folder: Path, model_id: str) -> None:
         )
     with TokenizerErrors(folder, model_id):
         Tokenizer.from_file(str(folder / _TOKENIZER))
+
+
+def _check_parts(model: Any, folder: Path, model_id: str) -> None:
+    """Have what the library loads beside the weights of Qwen3-TTS be there, and be seen.
+
+    It goes on without, and hides the layers of the codec behind what compiles them. Raises
+    LoadFailed.
+    """
+    with TokenizerErrors(folder, model_id):
+        if model.tokenizer is None:
+            AutoTokenizer.from_pretrained(str(folder))
+    codec = model.speech_tokenizer
+    if model.tokenizer is None or codec is None:
+        raise LoadFailed(
+            f"{CODEC_FOLDER} of {model_id} cannot be loaded.", hint="Fetch the model again."
+        )
+    codec.decoder = codec.decoder.streaming_step.__self__
 
 
 def _load_model(folder: Path, family: str) -> Any:

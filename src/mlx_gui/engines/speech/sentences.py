@@ -7,15 +7,15 @@ BLOCK_CHARACTERS = 4096
 _SENTENCE_END = re.compile(r"[.!?\u2026]['\"\u201d\u2019)]*\s|\n|[\u3002\uff01\uff1f]")
 
 
-def blocks(text: str) -> Iterator[str]:
+def blocks(text: str, *, longest: int = BLOCK_CHARACTERS) -> Iterator[str]:
     """`text` in blocks of whole sentences, each with something in it.
 
-    One of at most `BLOCK_CHARACTERS` stays as it is.
+    One of at most `longest` characters stays as it is.
     """
-    while len(text) > BLOCK_CHARACTERS:
-        head = text[:BLOCK_CHARACTERS]
+    while len(text) > longest:
+        head = text[:longest]
         ends = [found.end() for found in _SENTENCE_END.finditer(head)]
-        at = ends[-1] if ends else head.rfind(" ") + 1 or BLOCK_CHARACTERS
+        at = ends[-1] if ends else head.rfind(" ") + 1 or longest
         if block := text[:at].strip():
             yield block
         text = text[at:]

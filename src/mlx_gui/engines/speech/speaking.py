@@ -28,8 +28,8 @@ class Times:
     speaking_ms: float = 0.0
 
 
-Speaking = Generator[Spoken, None, None]
-"""Between two of its steps others may have their turn."""
+Speaking = Generator[Spoken | None, None, None]
+"""Between two of its steps others may have their turn: None is only a pause."""
 
 
 class Speaker(Protocol):

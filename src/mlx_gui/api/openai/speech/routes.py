@@ -54,7 +54,7 @@ async def create_speech(body: SpeechRequest, serving: InjectedServing) -> Respon
     check_capability(model, "speech")
     config = serving.services.server.config
     request = await serving.translated(partial(to_core, body, model, config))
-    if body.instructions:
+    if body.instructions and request.instructions is None:
         serving.notices.leave_out(["instructions"])
     events = serving.events(
         model, request, id=f"speech-{uuid4().hex}", needs="speech", priority=body.priority

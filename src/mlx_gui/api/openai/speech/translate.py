@@ -35,12 +35,13 @@ MEDIA_TYPES: dict[SoundFormat, str] = {
 def to_core(body: SpeechRequest, model: Model, config: Config) -> SpeakRequest:
     """What the model is asked. Raises InvalidRequest for what it cannot say so."""
     most = config.max_speech_characters
-    if len(body.input) > most:
-        raise InvalidRequest(
-            f"`input` has {len(body.input)} characters; this server speaks {most} at once.",
-            hint="Send it in parts, or raise max_speech_characters.",
-            param="input",
-        )
+    for name, text in (("input", body.input), ("instructions", body.instructions or "")):
+        if len(text) > most:
+            raise InvalidRequest(
+                f"`{name}` has {len(text)} characters; this server speaks {most} at once.",
+                hint="Send it in parts, or raise max_speech_characters.",
+                param=name,
+            )
     if not body.input.strip():
         raise InvalidRequest("`input` is empty.", hint="Send a text to speak.", param="input")
     format = format_of(body)
@@ -50,7 +51,15 @@ def to_core(body: SpeechRequest, model: Model, config: Config) -> SpeakRequest:
     if facts is not None and voice is not None and voice not in facts.voices:
         raise unknown_voice(model.id, voice, facts.voices)
     speed = 1.0 if body.speed is None else body.speed
-    return SpeakRequest(body.input, voice, format, speed=speed, seed=body.seed)
+    follows = facts is not None and facts.follows
+    return SpeakRequest(
+        body.input,
+        voice,
+        format,
+        speed=speed,
+        seed=body.seed,
+        instructions=(body.instructions or None) if follows else None,
+    )
 
 
 def format_of(body: SpeechRequest) -> SoundFormat:
