@@ -8,13 +8,14 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 
 from filelock import FileLock
 
-from tests.zoo.families import ADAPTERS
+from tests.zoo.families import ADAPTERS, FAMILIES
 
 _ZOO = Path(__file__).parent
 _REPOSITORY = _ZOO.parents[1]
@@ -33,11 +34,20 @@ def checkpoints(*names: str) -> list[Path]:
     Raises RuntimeError with the child's output when a build fails.
     """
     folder = _folder()
-    if all((folder / name).is_dir() for name in names):
-        return [folder / name for name in names]
     if bases := {ADAPTERS[name] for name in names if name in ADAPTERS}:
         # The child that trains an adapter finds its base complete, and so asks for no lock.
         checkpoints(*bases)
+    if any(name in FAMILIES and not (folder / name).is_dir() for name in names):
+        # All that are not trained: a child's imports take longer than what it then does.
+        _have(list(FAMILIES), folder)
+    _have(names, folder)
+    return [folder / name for name in names]
+
+
+def _have(names: Sequence[str], folder: Path) -> None:
+    """Each of `names` is built, by this process or another."""
+    if all((folder / name).is_dir() for name in names):
+        return
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as locks:
         # In one order everywhere, so that no two processes hold what the other waits for.
@@ -46,7 +56,6 @@ def checkpoints(*names: str) -> list[Path]:
         missing = [name for name in dict.fromkeys(names) if not (folder / name).is_dir()]
         if missing:
             _build(missing, folder)
-    return [folder / name for name in names]
 
 
 def _folder() -> Path:

@@ -1,6 +1,6 @@
 """Small tokenizers with each family's real scheme and special tokens."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -125,17 +125,28 @@ def _learn_merges(
     pieces = dict.fromkeys(alphabet)
     merges: list[tuple[str, str]] = []
     splits = [(list(word), count) for word, count in sorted(words.items())]
+    pairs: Counter[tuple[str, str]] = Counter()
+    places: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for place, (split, count) in enumerate(splits):
+        for pair in pairwise(split):
+            pairs[pair] += count
+            places[pair].add(place)
     while len(pieces) < _PIECES:
-        pairs: Counter[tuple[str, str]] = Counter()
-        for split, count in splits:
-            for pair in pairwise(split):
-                pairs[pair] += count
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         if pairs[best] < 2:
             break
         pieces["".join(best)] = None
         merges.append(best)
-        splits = [(_merge(split, best), count) for split, count in splits]
+        # Words without it stay as they are, and so does what is counted of them.
+        for place in places.pop(best):
+            split, count = splits[place]
+            merged = _merge(split, best)
+            for pair in pairwise(split):
+                pairs[pair] -= count
+            for pair in pairwise(merged):
+                pairs[pair] += count
+                places[pair].add(place)
+            splits[place] = merged, count
     return list(pieces), merges
 
 
