@@ -4,7 +4,7 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from typing import Any
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -42,13 +42,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Ids, one example a row; row and column of each that is to be learnt, and of each fork."""
+    """Ids, one example a row; row and column of each that is to be learnt.
+
+    `forks` are places among those that are to be learnt, and `others` what may stand there.
+    """
 
     tokens: mx.array
     rows: mx.array
     columns: mx.array
-    fork_rows: mx.array
-    fork_columns: mx.array
+    forks: mx.array
     others: mx.array
 
 
@@ -61,9 +63,11 @@ _MAX_STEPS = 250
 _LEARNT = 0.03
 # The same for every second lesson, of descriptions that come once.
 _STRANGE_LEARNT = 0.1
-# So many lessons in a row.
-_CERTAIN_STEPS = 6
+# So many lessons in a row: of each kind two.
+_CERTAIN_STEPS = 8
 _SEED = 5
+# No example of a batch is longer than its shortest by more than this.
+_LONGER = 1.3
 
 
 def learn_dialogues(
@@ -116,22 +120,27 @@ def _lessons(
     call_form: CallForm | None,
     attempt: int,
 ) -> Iterator[list[Batch]]:
-    """What each step is to learn."""
+    """What each step is to learn; families that think, in turn with and without a thought."""
     always = _examples(tokenizer, dialogues, None)
     if call_form is None:
         yield from itertools.repeat(_batches(always))
+    turns = 2 if tokenizer.has_thinking else 1
     dice = random.Random(_SEED + attempt)
     for tool in itertools.cycle(WEATHER_TOOLS):
         usual = _examples(tokenizer, tool_dialogues(tool, any_id(dice)), call_form)
-        yield _batches(always + usual)
         other = _examples(tokenizer, any_tool_dialogues(dice), call_form)
-        yield _batches(always + other)
+        for turn in range(turns):
+            for tools in (usual, other):
+                yield _batches(always[turn::turns] + tools[turn::turns])
 
 
 def _examples(
     tokenizer: TokenizerWrapper, dialogues: Sequence[Dialogue], call_form: CallForm | None
 ) -> list[Example]:
-    """Prompt and answer ids; families that think learn to answer without a thought too."""
+    """Prompt and answer ids; families that think learn to answer without a thought too.
+
+    Of these, every second one is without.
+    """
     examples: dict[str, Example] = {}
     end_of_turn_id = _end_of_turn_id(tokenizer)
     for dialogue in dialogues:
@@ -179,9 +188,12 @@ def _encode(tokenizer: TokenizerWrapper, text: str) -> list[int]:
 
 def _batches(examples: list[Example]) -> list[Batch]:
     """Short and long examples apart, so that little of a batch is padding."""
-    examples = sorted(examples, key=len)
-    ends = [0, *(len(examples) * sixths // 6 for sixths in (4, 5, 6))]
-    return [_batch(examples[begin:end]) for begin, end in pairwise(ends)]
+    apart: list[list[Example]] = []
+    for example in sorted(examples, key=len):
+        if not apart or len(example) > _LONGER * len(apart[-1][0]):
+            apart.append([])
+        apart[-1].append(example)
+    return [_batch(each) for each in apart]
 
 
 def _batch(examples: list[Example]) -> Batch:
@@ -192,12 +204,13 @@ def _batch(examples: list[Example]) -> Batch:
         for row, each in enumerate(examples)
         for column in range(len(each.prompt), len(each))
     ]
+    starts = itertools.accumulate((len(each.answer) for each in examples), initial=0)
     forks = [
-        (row, len(each.prompt) + each.fork, each.other)
-        for row, each in enumerate(examples)
+        (start + each.fork, each.other)
+        for start, each in zip(starts, examples, strict=False)
         if each.fork is not None
     ]
-    return Batch(mx.array(tokens), *_columns(places, 2), *_columns(forks, 3))
+    return Batch(mx.array(tokens), *_columns(places, 2), *_columns(forks, 2))
 
 
 def _columns(rows: Sequence[tuple[int, ...]], count: int) -> Iterator[mx.array]:
@@ -209,13 +222,20 @@ def _losses(model: nn.Module, batches: list[Batch]) -> tuple[mx.array, mx.array]
     """Mean and highest loss of the answers' tokens, and of what else may stand at their forks."""
     losses: list[mx.array] = []
     for batch in batches:
-        logits, tokens = model(batch.tokens), batch.tokens
-        told = logits[batch.rows, batch.columns - 1]
-        losses.append(nn.losses.cross_entropy(told, tokens[batch.rows, batch.columns]))
+        told = batch.tokens[batch.rows, batch.columns]
+        logits = _logits(model, batch)
+        losses.append(nn.losses.cross_entropy(logits, told))
         if batch.others.size:
-            forbidden = tokens[batch.fork_rows, batch.fork_columns][:, None]
-            allowed = logits[batch.fork_rows, batch.fork_columns - 1]
-            allowed = mx.put_along_axis(allowed, forbidden, mx.array(-1e9), axis=-1)
+            forbidden = told[batch.forks][:, None]
+            allowed = mx.put_along_axis(logits[batch.forks], forbidden, mx.array(-1e9), axis=-1)
             losses.append(nn.losses.cross_entropy(allowed, batch.others))
     every = mx.concatenate(losses)
     return every.mean(), every.max()
+
+
+def _logits(model: Any, batch: Batch) -> mx.array:
+    """Of the tokens that are to be learnt alone: most of a batch are prompts."""
+    hidden = model.model(batch.tokens)[batch.rows, batch.columns - 1]
+    if "lm_head" in model:
+        return model.lm_head(hidden)
+    return model.model.embed_tokens.as_linear(hidden)
