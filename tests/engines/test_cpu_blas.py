@@ -66,13 +66,31 @@ def library(tmp_path: Path, body: str, name: str = "libtest.so") -> Path:
     return built
 
 
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A right library."""
+    return library(tmp_path_factory.mktemp("right"), RIGHT)
+
+
+@pytest.fixture(scope="module")
+def built(right: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shim around it, which took longer to build than most of these tests."""
+    return shim(right, tmp_path_factory.mktemp("built"))
+
+
+@pytest.fixture
+def copied(built: Path, folder: Path) -> Path:
+    """The same, to be damaged."""
+    return Path(shutil.copy2(built, folder))
+
+
 def tried(process: Child, file: Path, folder: Path, cpu: str = "cpu") -> str | None:
     return process.call(partial(problem_with, file, folder=folder, cpu=cpu))
 
 
 @needs_compiler
-def test_a_right_library_passes_its_trial(fresh: Child, tmp_path: Path, folder: Path) -> None:
-    assert tried(fresh, library(tmp_path, RIGHT), folder) is None
+def test_a_right_library_passes_its_trial(fresh: Child, right: Path, folder: Path) -> None:
+    assert tried(fresh, right, folder) is None
 
 
 @needs_compiler
@@ -131,10 +149,9 @@ def test_a_library_that_is_none_leaves_mlx_with_its_own(
 
 @needs_compiler
 def test_the_shim_multiplies_any_number_of_rows_inside_larger_matrices(
-    fresh: Child, tmp_path: Path, folder: Path
+    fresh: Child, built: Path
 ) -> None:
-    shim = shim_around(library(tmp_path, RIGHT), folder=folder, cpu="cpu")
-    assert fresh.call(wrong_products, str(shim)) == []
+    assert fresh.call(wrong_products, str(built)) == []
 
 
 def wrong_products(library: str) -> list[tuple[int, int, int, bool]]:
@@ -213,11 +230,12 @@ def test_mlx_computes_with_the_shim_around_the_library(fresh: Child, tmp_path: P
 
 
 @needs_compiler
-def test_without_a_compiler_the_library_is_used_bare(fresh: Child, tmp_path: Path) -> None:
-    file = library(tmp_path, RIGHT)
+def test_without_a_compiler_the_library_is_used_bare(
+    fresh: Child, right: Path, tmp_path: Path
+) -> None:
     fresh.call(set_path, tmp_path)
-    facts: BlasFacts = fresh.call(open_blas, str(file), tmp_path)
-    assert (facts.library, facts.shim) == (str(file), None)
+    facts: BlasFacts = fresh.call(open_blas, str(right), tmp_path)
+    assert (facts.library, facts.shim) == (str(right), None)
     assert facts.problem is not None
     assert "no C compiler" in facts.problem
     assert fresh.call(mlx_product_error) == 0
@@ -235,29 +253,27 @@ def shim(file: Path, folder: Path, **settings: Any) -> Path:
 @needs_compiler
 @pytest.mark.parametrize("damage", [None, *in_soak(b"", b"\x7fELF")])
 def test_a_broken_shim_is_built_again(
-    damage: bytes | None, fresh: Child, tmp_path: Path, folder: Path
+    damage: bytes | None, fresh: Child, right: Path, copied: Path, folder: Path
 ) -> None:
-    file = library(tmp_path, RIGHT)
-    built = shim(file, folder)
-    whole = built.read_bytes()
-    built.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    assert shim(file, folder) == built
-    assert built.stat().st_size == len(whole)
-    assert tried(fresh, built, folder) is None
+    whole = copied.read_bytes()
+    copied.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    assert shim(right, folder) == copied
+    assert copied.stat().st_size == len(whole)
+    assert tried(fresh, copied, folder) is None
 
 
 @needs_compiler
 def test_a_whole_shim_is_kept_and_another_library_gets_its_own(
-    tmp_path: Path, folder: Path
+    right: Path, copied: Path, tmp_path: Path, folder: Path
 ) -> None:
-    first, second = library(tmp_path, RIGHT), library(tmp_path, RIGHT, "libother.so")
-    built = shim(first, folder)
-    made_ns = built.stat().st_mtime_ns
-    assert shim(first, folder).stat().st_mtime_ns == made_ns
-    others = {shim(second, folder), shim(first, folder, cpu="another")}
-    os.utime(first, ns=(1, 1))
-    others.add(shim(first, folder))
-    assert len(others | {built}) == 4
+    other = Path(shutil.copy2(right, tmp_path / "libother.so"))
+    made_ns = copied.stat().st_mtime_ns
+    assert shim(right, folder) == copied
+    assert copied.stat().st_mtime_ns == made_ns
+    others = {shim(other, folder), shim(right, folder, cpu="another")}
+    os.utime(other, ns=(1, 1))
+    others.add(shim(other, folder))
+    assert len(others | {copied}) == 4
     assert all(path.suffix == ".so" for path in folder.iterdir())
 
 
