@@ -187,29 +187,26 @@ def fail_looks(count: int) -> None:
     looking._tower = failing
 
 
-def steps_of_a_look() -> list[str]:
-    """What there was since the last call, each part of a look by itself."""
+def log_parts_of_looks() -> None:
+    """As `log_steps`, where a look is told of in each of its parts."""
     from tests.engines import remote
 
     resident = remote._engines[0]._resident
     tower = resident.looking._tower
-    told = list(_steps)
     _steps.clear()
-    if not told:
 
-        def look(picture: Any) -> Any:
-            glance = tower(picture)
-            while True:
-                _steps.append("look")
-                try:
-                    next(glance)
-                except StopIteration as ended:
-                    return ended.value
-                yield
+    def look(picture: Any) -> Any:
+        glance = tower(picture)
+        while True:
+            _steps.append("look")
+            try:
+                next(glance)
+            except StopIteration as ended:
+                return ended.value
+            yield
 
-        resident.looking._tower = look
-        resident.decoder.step = _logged("step", resident.decoder.step)
-    return told
+    resident.looking._tower = look
+    resident.decoder.step = _logged("step", resident.decoder.step)
 
 
 def _end_of_image() -> int:

@@ -7,7 +7,15 @@ import pytest
 
 from tests.colours.checkpoints import seeing
 from tests.engines.remote import RemoteEngine, Reply, gather
-from tests.engines.seeing import asked, look, plain, steps_of_a_look, user, values_of_rows
+from tests.engines.seeing import (
+    asked,
+    log_parts_of_looks,
+    look,
+    plain,
+    steps,
+    user,
+    values_of_rows,
+)
 
 NAME = "gemma-3n-tiny"
 TALKS = (look(user("Hello")), look(user("What is the capital of France?")))
@@ -88,10 +96,10 @@ def test_a_look_is_a_step_for_each_block_and_others_are_served_between(
     replies: dict[str, Reply] = {}
     while not replies.get("writer", Reply()).text:
         gather(replies, engine.step())
-    engine.child.call(steps_of_a_look)
+    engine.child.call(log_parts_of_looks)
     engine.admit("looks", asked("red"))
     engine.drain(replies)
-    told = engine.child.call(steps_of_a_look)
+    told = engine.child.call(steps)
     # Six blocks, and what makes tokens of them.
     assert told.count("look") == 7
     assert told[:13] == ["look", "step"] * 6 + ["look"]
