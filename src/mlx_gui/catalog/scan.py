@@ -200,7 +200,7 @@ def _hub_snapshot(repository: Path) -> Path:
     try:
         revisions = {path.name: path.stat().st_mtime for path in snapshots.iterdir()}
         main = repository / "refs" / "main"
-        revision = main.read_text(encoding="utf-8").strip() if main.exists() else ""
+        revision = main.read_text(encoding="utf-8").strip() if main.is_file() else ""
     except (OSError, UnicodeDecodeError):
         return snapshots
     if revision in revisions:

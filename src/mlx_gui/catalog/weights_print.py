@@ -4,6 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from mlx_gui.core.regular_file import open_regular
 from mlx_gui.kinds.registry import has_weights
 
 _SAMPLES, _SAMPLE_BYTES = 64, 4096
@@ -28,7 +29,7 @@ def weights_print(folder: Path) -> str:
 def _pieces(file: Path) -> str:
     """The size of a file, and a digest of pieces of it."""
     found = hashlib.sha256()
-    with file.open("rb") as opened:
+    with open_regular(file) as opened:
         size_bytes = os.fstat(opened.fileno()).st_size
         last = max(size_bytes - _SAMPLE_BYTES, 0)
         for number in range(_SAMPLES):

@@ -8,6 +8,8 @@ from typing import Annotated, cast
 
 import msgspec
 
+from mlx_gui.core.regular_file import open_regular
+
 MAX_JSON_BYTES = 64 * 1024 * 1024
 MAX_HEADER_BYTES = 100_000_000
 """The bound that the safetensors format itself sets."""
@@ -149,7 +151,7 @@ def _tensor(path: Path, name: str, entry: _Entry) -> Tensor:
 
 def _read(path: Path, *, offset: int, limit: int) -> bytes:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(offset)
             # Room is made for as much as is asked for, and limits are large.
             there = max(0, os.fstat(file.fileno()).st_size - offset)

@@ -55,6 +55,18 @@ def test_a_model_folder_may_itself_be_one_of_the_folders(tmp_path: Path) -> None
     assert names(scan([tmp_path / "org" / "model"])) == ["model"]
 
 
+@pytest.mark.parametrize(
+    "name", ["config.json", "tokenizer_config.json", INDEX_FILE, "model.safetensors", "README.md"]
+)
+def test_a_pipe_in_a_model_folder_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    for place in ("one", "two"):
+        folder = write_model(tmp_path / place / "org" / "model")
+        (folder / name).unlink(missing_ok=True)
+        os.mkfifo(folder / name)
+    found = scan([tmp_path / "one", tmp_path / "two"])
+    assert [each.name for each in found.models] == ["org/model"]
+
+
 def test_a_model_says_what_its_files_take_on_disk(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "one")
     (model,) = scan([tmp_path]).models
