@@ -1,5 +1,6 @@
 """GGUF files that are damaged, or made to harm: refused in words, or read; nothing else."""
 
+import os
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -90,6 +91,19 @@ def test_the_file_that_is_damaged_here_can_be_read(
 ) -> None:
     (tmp_path / "x.gguf").write_bytes(whole)
     assert engine.child.call(outcome, tmp_path / "x.gguf", tmp_path / "out") == "read"
+
+
+@pytest.mark.parametrize("what", ["array", "text"])
+def test_a_head_as_large_as_the_file_is_refused_before_it_is_read(
+    engine: RemoteEngine, tmp_path: Path, what: str
+) -> None:
+    file, size_bytes = tmp_path / "x.gguf", 1 << 40
+    key = struct.pack("<Q", 1) + b"k"
+    said = struct.pack("<IIQ", 9, 0, size_bytes // 2) if what == "array" else b""
+    said = said or struct.pack("<IQ", 8, size_bytes // 2)
+    file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + key + said)
+    os.truncate(file, size_bytes)
+    assert engine.child.call(outcome, file, tmp_path / "out") == "NotServable"
 
 
 @FUZZ

@@ -39,6 +39,8 @@ _NUMBERS = {
 _STRING, _ARRAY = 8, 9
 _MOST_DIMENSIONS = 4
 _USUAL_ALIGNMENT = 32
+_MOST_HEADER_BYTES = 256 * 1024 * 1024
+"""Vocabularies of half a million tokens have a tenth of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +166,13 @@ class _Reader:
         return self._file.read(length_bytes).decode("utf-8", errors="replace")
 
     def _count(self) -> int:
-        """A count of things that follow; each takes a byte at least, so the file bounds it."""
+        """A count of things that follow; each takes a byte at least, so what is left bounds it."""
         count = self._integer("Q")
-        if count > self._size_bytes:
-            raise ValueError(f"it announces {count} items in {self._size_bytes} bytes")
+        left_bytes = min(self._size_bytes, _MOST_HEADER_BYTES) - self._file.tell()
+        if count > left_bytes:
+            raise ValueError(
+                f"it announces {count} items where {max(left_bytes, 0)} bytes are left"
+            )
         return count
 
     def _integer(self, layout: str) -> int:
