@@ -394,7 +394,9 @@ class Application:
         """
         if (starter_folder(self._config) / starter.model_id).exists():
             return None
-        return await self.jobs.start(InstallStarter(starter.model_id))
+        bringing = self.jobs.bringing(starter.model_id)
+        job = bringing and await self.jobs.go_on(bringing.id)
+        return job or await self.jobs.start(InstallStarter(starter.model_id))
 
     def _on_pressure(self, level: Pressure) -> None:
         self.notices.tell(pressure_news(level))

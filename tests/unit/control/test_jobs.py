@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 from mlx_gui.control.jobs.back_off import BackOff
 from mlx_gui.control.jobs.base import JobContext, Resting
 from mlx_gui.control.jobs.kinds import JOB_KINDS
-from mlx_gui.control.jobs.owner import KEPT_ENDED, MOST_RUNNING, MOST_WAITING, Jobs
+from mlx_gui.control.jobs.owner import KEPT_ENDED, MOST_RUNNING, Jobs
+from mlx_gui.control.jobs.refusals import MOST_WAITING
 from mlx_gui.core.errors import (
     Conflict,
     DiskFull,
@@ -242,6 +243,79 @@ def test_the_same_work_is_begun_once(store: Store) -> None:
 
     play(scenario)
     assert bench.runs == ["one", "one"]
+
+
+def test_two_that_bring_a_model_of_one_name_are_not_in_each_others_way(store: Store) -> None:
+    bench = Bench()
+
+    async def scenario() -> None:
+        bench.hold("one")
+        async with running(store, bench) as jobs:
+            first, refused = await asyncio.gather(
+                jobs.start(Chore("one")), jobs.start(Journey("one")), return_exceptions=True
+            )
+            assert isinstance(first, Job)
+            assert isinstance(refused, Conflict)
+            assert refused.details == {"model": "org/one", "job": first.id}
+            await jobs.pause(first.id)
+            with pytest.raises(Conflict, match="being installed already"):
+                await jobs.start(Journey("one"))
+            assert jobs.bringing("org/one") == jobs.get(first.id)
+            await jobs.cancel(first.id)
+            assert jobs.bringing("org/one") is None
+            bench.faults["one"] = Conflict("No.")
+            bench.release("one")
+            failed = await reached(jobs, await jobs.start(Journey("one")), "failed")
+            bench.hold("one")
+            await jobs.start(Chore("one"))
+            with pytest.raises(Conflict, match="being installed already"):
+                await jobs.resume(failed.id)
+
+    play(scenario)
+
+
+def test_what_is_wanted_while_it_is_cancelled_or_forgotten_is_begun_anew_or_told(
+    store: Store,
+) -> None:
+    bench = Bench()
+
+    async def scenario() -> None:
+        bench.hold("one")
+        async with running(store, bench) as jobs:
+            first = await jobs.start(Chore("one"))
+            await reported(jobs, first)
+            cancelled, second = await asyncio.gather(
+                jobs.cancel(first.id), jobs.start(Chore("one"))
+            )
+            assert (cancelled.state, second.ended) == ("cancelled", False)
+            assert second.id != first.id
+            bench.faults["one"] = Conflict("No.")
+            bench.release("one")
+            await reached(jobs, second, "failed")
+            _, late = await asyncio.gather(
+                jobs.remove(second.id), jobs.resume(second.id), return_exceptions=True
+            )
+            assert isinstance(late, NotFound)
+            assert jobs.find(second.id) is None
+
+    play(scenario)
+    assert [job.state for job in stored(store).values()] == ["cancelled"]
+
+
+def test_two_orders_at_once_are_one_after_the_other(store: Store) -> None:
+    bench = Bench()
+    labels = [f"{number}" for number in range(5)]
+
+    async def scenario() -> None:
+        bench.hold(*labels)
+        async with running(store, bench) as jobs:
+            ids = [(await jobs.start(Chore(label))).id for label in labels]
+            await asyncio.gather(jobs.order(ids[::-1]), jobs.order([ids[2], ids[0]]))
+            by_turn = [job.id for job in jobs.by_turn()]
+            assert by_turn[:2] == [ids[2], ids[0]]
+            assert [jobs.get(each).position for each in by_turn] == list(range(5))
+
+    play(scenario)
 
 
 def test_a_few_run_at_a_time_and_the_others_in_the_order_in_which_they_came(store: Store) -> None:

@@ -130,12 +130,14 @@ class Downloads:
             asked = msgspec.json.decode(job.arguments, type=Download)
             if (asked.revision, asked.files) != (revision, files):
                 raise Conflict(
-                    f"{asked.model_id} is being downloaded already, as {asked.revision}"
-                    f"{f' with {len(asked.files)} chosen files' if asked.files else ''}.",
+                    f"There is a download of {asked.model_id} already, as {asked.revision}"
+                    f"{f' with {len(asked.files)} chosen files' if asked.files else ''}: it is "
+                    f"{job.state}.",
                     hint=f"Wait for the download {job.id}, or cancel it first.",
                     details={"download": job.id},
                 )
-            return await self._jobs.resume(job.id)
+            if (job := await self._jobs.go_on(job.id)) is not None:
+                return job
         return None if exact or files else self._installed(model_id)
 
     def _unfinished(self, model_id: str) -> Job | None:

@@ -13,16 +13,12 @@ from typing import Any, Literal
 import msgspec
 import structlog
 
+from mlx_gui.control.jobs import refusals
 from mlx_gui.control.jobs.back_off import BackOff
 from mlx_gui.control.jobs.base import JobContext, JobKind, JobTools, Resting
 from mlx_gui.control.jobs.faults import error_of, is_ours
 from mlx_gui.control.supervision import fault_of, finished
-from mlx_gui.core.errors import (
-    Conflict,
-    NotFound,
-    QueueFull,
-    ShuttingDown,
-)
+from mlx_gui.core.errors import Conflict, NotFound, ShuttingDown
 from mlx_gui.core.job import Job, JobState
 from mlx_gui.store.database import Store
 from mlx_gui.store.jobs import all_jobs, forget_jobs, keep_job
@@ -30,7 +26,6 @@ from mlx_gui.store.jobs import all_jobs, forget_jobs, keep_job
 log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
 
 MOST_RUNNING = 2
-MOST_WAITING = 100
 KEPT_ENDED = 100
 _KEEP_EVERY_S = 1.0
 
@@ -142,6 +137,13 @@ class Jobs:
             if entry.installs is not None and entry.job.state in ("queued", "running")
         }
 
+    def bringing(self, model_id: str) -> Job | None:
+        """The job that brings a model of that name and has not ended, be it at work or not."""
+        for entry in self._entries.values():
+            if entry.installs == model_id and not entry.job.ended:
+                return entry.job
+        return None
+
     async def follow(self, job_id: str) -> AsyncGenerator[Job]:
         """The job as it is now and after each change, until it has ended. Raises NotFound.
 
@@ -158,13 +160,15 @@ class Jobs:
     async def start(self, kind: JobKind) -> Job:
         """The job that does this work: a new one, or the one that does it already.
 
-        Raises QueueFull, ShuttingDown, and StoreError or DiskFull when it could not be kept.
+        Raises Conflict where another one brings a model of that name, QueueFull, ShuttingDown, and
+        StoreError or DiskFull when it could not be kept.
         """
         arguments = msgspec.json.encode(kind).decode()
         async with self._starting:
             twin = self._twin(kind.name, arguments)
-            if twin is not None:
-                return await self.resume(twin.job.id)
+            if twin is not None and (job := await self.go_on(twin.job.id)) is not None:
+                return job
+            self._refuse_rival(kind.installs)
             self._refuse_more()
             now = time.time()
             job = Job(
@@ -186,21 +190,23 @@ class Jobs:
 
     async def order(self, ids: Sequence[str]) -> None:
         """Those named have their turn before all others that wait. Raises NotFound, Conflict."""
-        first = {job_id: self._entry(job_id) for job_id in ids}
-        for entry in first.values():
-            _refuse_ended(entry.job, "be put into an order")
-        self._entries = {**first, **self._entries}
-        waiting = [entry for entry in self._entries.values() if not entry.job.ended]
-        for position, entry in enumerate(waiting):
-            if entry.job.position != position:
-                self._change(entry, position=position)
-                await self._keep(entry)
+        # A new one is put behind all others, and two orders at once would be a third one.
+        async with self._starting:
+            first = {job_id: self._entry(job_id) for job_id in ids}
+            for entry in first.values():
+                refusals.refuse_ended(entry.job, "be put into an order")
+            self._entries = {**first, **self._entries}
+            waiting = [entry for entry in self._entries.values() if not entry.job.ended]
+            for position, entry in enumerate(waiting):
+                if entry.job.position != position:
+                    self._change(entry, position=position)
+                    await self._keep(entry)
 
     async def pause(self, job_id: str) -> Job:
         """The job, which does nothing until it is resumed. Raises NotFound, Conflict."""
         entry = self._entry(job_id)
         async with self._asked(entry):
-            _refuse_ended(entry.job, "be paused")
+            refusals.refuse_ended(entry.job, "be paused")
             await self._interrupted(entry, "pause")
             if entry.job.state == "queued":
                 self._change(entry, state="paused")
@@ -212,14 +218,25 @@ class Jobs:
         entry = self._entry(job_id)
         async with self._asked(entry):
             if entry.job.state == "failed":
+                self._refuse_rival(entry.installs)
                 self._refuse_more()
             else:
-                _refuse_ended(entry.job, "go on")
+                refusals.refuse_ended(entry.job, "go on")
             if entry.job.state in ("paused", "failed") or entry.job.retry_at is not None:
                 self._change(entry, state="queued", ended_at=None, **self._before(entry))
                 await self._keep(entry)
                 self._advance()
             return entry.job
+
+    async def go_on(self, job_id: str) -> Job | None:
+        """As `resume`; None where it was cancelled or forgotten before it could."""
+        try:
+            return await self.resume(job_id)
+        except (Conflict, NotFound):
+            job = self.find(job_id)
+            if job is not None and job.state != "cancelled":
+                raise
+            return None
 
     async def cancel(self, job_id: str, *, leave: bool = False) -> Job:
         """The job, which is over and has left nothing unfinished. Raises NotFound, Conflict.
@@ -229,7 +246,7 @@ class Jobs:
         """
         entry = self._entry(job_id)
         async with self._asked(entry):
-            _refuse_ended(entry.job, "be cancelled")
+            refusals.refuse_ended(entry.job, "be cancelled")
             entry.leaves = leave
             await self._interrupted(entry, "cancel")
             if not entry.job.ended:
@@ -248,22 +265,21 @@ class Jobs:
         entry = self._entry(job_id)
         async with self._asked(entry):
             entry.leaves = leave
-            if not entry.job.ended:
-                raise Conflict(
-                    f"The job {job_id} is {entry.job.state}, and only one that has ended is "
-                    "removed.",
-                    hint="Cancel it first.",
-                )
+            refusals.refuse_unended(entry.job)
             if entry.job.state == "failed":
                 await self._discard(entry)
             await self._forget([job_id])
 
     @asynccontextmanager
     async def _asked(self, entry: _Entry) -> AsyncGenerator[None]:
-        """One demand after the other, and none while the store is told how the job ended."""
+        """One demand after the other, and none while the store is told how the job ended.
+
+        Raises NotFound where the demand before has made the job be forgotten.
+        """
         async with entry.lock:
             if entry.job.ended and entry.attendant is not None:
                 await asyncio.wait((entry.attendant,))
+            self._entry(entry.job.id)
             yield
 
     def _add(self, job: Job) -> _Entry:
@@ -275,13 +291,9 @@ class Jobs:
         return entry
 
     def _entry(self, job_id: str) -> _Entry:
-        entry = self._entries.get(job_id)
-        if entry is None:
-            raise NotFound(
-                f"There is no job '{job_id}'.",
-                hint="`GET /v1/jobs` and `mlx-gui jobs` show those that there are.",
-            )
-        return entry
+        if job_id not in self._entries:
+            raise refusals.no_job(job_id)
+        return self._entries[job_id]
 
     def _twin(self, kind: str, arguments: str) -> _Entry | None:
         for entry in self._entries.values():
@@ -290,26 +302,21 @@ class Jobs:
                 return entry
         return None
 
+    def _refuse_rival(self, model_id: str | None) -> None:
+        if model_id is not None and (rival := self.bringing(model_id)) is not None:
+            refusals.refuse_rival(model_id, rival)
+
     def _refuse_more(self) -> None:
         if self._stage == "closed":
             raise ShuttingDown("The server is stopping.", hint="Try again when it runs again.")
-        waiting = sum(not entry.job.ended for entry in self._entries.values())
-        if waiting >= MOST_WAITING:
-            raise QueueFull(
-                f"{waiting} jobs have not ended yet, more are not taken.",
-                hint="Wait until some have ended, or cancel some.",
-            )
+        refusals.refuse_more(sum(not entry.job.ended for entry in self._entries.values()))
 
     def _kind(self, job: Job) -> JobKind:
         """Raises Conflict for what another version has left that this one does not know."""
         try:
             return msgspec.json.decode(job.arguments, type=self._kinds[job.kind])
         except (KeyError, msgspec.DecodeError) as error:
-            raise Conflict(
-                f"This version of mlx-gui has no job {job.kind} with the arguments "
-                f"{job.arguments}.",
-                hint="Remove the job, and start a new one.",
-            ) from error
+            raise refusals.not_known(job) from error
 
     def _advance(self) -> None:
         """Have the oldest queued jobs run, as far as there is room."""
@@ -484,10 +491,8 @@ class Jobs:
     async def _forget(self, ids: list[str]) -> None:
         await self._store.write(lambda connection: forget_jobs(connection, ids))
         for job_id in ids:
-            self._entries.pop(job_id, None)
-            self._publish(job_id)
-
-
-def _refuse_ended(job: Job, done_to_it: str) -> None:
-    if job.ended:
-        raise Conflict(f"The job {job.id} is {job.state}, and cannot {done_to_it} any more.")
+            entry = self._entries.get(job_id)
+            # One that failed may have been tried again meanwhile.
+            if entry is None or entry.job.ended:
+                self._entries.pop(job_id, None)
+                self._publish(job_id)
