@@ -23,15 +23,21 @@ _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".xz", ".bz2", ".7z", ".rar", ".zst"
 _GGUF = ".gguf"
 _CHUNK_BYTES = 8 * 1024 * 1024
 _MOST_FILES = 10_000
+_LONGEST_PATH = 4096
+"""Characters; no system here takes more bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Importable:
-    """A folder or a GGUF file that can be imported. `files` are relative, with their sizes."""
+    """A folder or a GGUF file that can be imported. `files` are relative, with their sizes.
+
+    `bound_by` is a link in it that would lead nowhere if the folder were moved.
+    """
 
     path: Path
     form: Literal["folder", "gguf"]
     files: tuple[tuple[Path, int], ...]
+    bound_by: Path | None = None
 
     @property
     def bytes(self) -> int:
@@ -59,10 +65,33 @@ def checked_name(name: str | None, path: Path) -> str:
     return checked_repo_id(path.name.removesuffix(_GGUF) if name is None else name, param="name")
 
 
-def check_place(source: Importable, target: Path, *, mode: ImportMode) -> None:
-    """Raises Conflict when `target` is taken, and DiskFull when a copy would not fit."""
+def check_free(target: Path, root: Path) -> None:
+    """Raises Conflict when `target`, below `root`, is taken, or would lie in another model."""
     if os.path.lexists(target):
         raise _taken(target)
+    for folder in target.parents:
+        if folder == root:
+            return
+        # What lies in a model is not searched for more, and a link leads into somebody's own.
+        if folder.is_symlink() or (folder / "config.json").exists():
+            raise Conflict(
+                f"{target} would lie in the folder of the model {folder.relative_to(root)}.",
+                hint="Give the new model another name.",
+            )
+
+
+def check_place(source: Importable, target: Path, root: Path, *, mode: ImportMode) -> None:
+    """Raises Conflict as `check_free` does, and DiskFull when a copy would not fit.
+
+    Raises InvalidRequest for a folder that cannot be moved.
+    """
+    check_free(target, root)
+    if mode == "move" and source.bound_by is not None:
+        raise InvalidRequest(
+            f"{source.path} cannot be moved: {source.bound_by} would lead nowhere then.",
+            hint="Import it with the mode copy, or link.",
+            param="mode",
+        )
     room = target.parent
     while not room.exists():
         room = room.parent
@@ -154,7 +183,7 @@ def _taken(target: Path) -> Conflict:
 
 
 def _existing(text: str) -> Path:
-    if not text or "\0" in text or not text.isprintable():
+    if not 0 < len(text) <= _LONGEST_PATH or not text.isprintable():
         raise InvalidRequest(
             "The path cannot be one of this machine.",
             hint="Name a model folder or a file that ends in .gguf.",
@@ -190,7 +219,9 @@ def _folder(path: Path) -> Importable:
     problem = recognise(path).problem
     if problem is not None:
         raise NotServable(f"The model in {path} cannot be served: {problem}")
-    return Importable(path, "folder", files)
+    links = (path / name for name, _ in files if (path / name).is_symlink())
+    bound_by = next((each for each in links if not _moves_along(each, path)), None)
+    return Importable(path, "folder", files, bound_by)
 
 
 def _names(folder: Path) -> frozenset[str]:
@@ -222,6 +253,13 @@ def _files(root: Path) -> Iterator[tuple[Path, int]]:
                 )
             if path.is_file():
                 yield path.relative_to(root), path.stat().st_size
+
+
+def _moves_along(link: Path, root: Path) -> bool:
+    """Whether a link leads to the same file of `root` wherever that lies."""
+    written = os.readlink(link)
+    target = Path(os.path.normpath(link.parent / written))
+    return not os.path.isabs(written) and target.is_relative_to(root)
 
 
 def _is_link(folder: str, name: str) -> bool:

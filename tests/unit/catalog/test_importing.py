@@ -34,11 +34,14 @@ def test_a_gguf_file_is_known_by_its_end(tmp_path: Path) -> None:
     assert examine(str(tmp_path / "small.GGUF")).form == "gguf"
 
 
-@pytest.mark.parametrize("path", ["", "models/one", "/nowhere/at/all", "/tmp/\0", "/tmp/a\nb"])
+@pytest.mark.parametrize(
+    "path", ["", "models/one", "/nowhere/at/all", "/tmp/\0", "/tmp/a\nb", "/a" * 5000]
+)
 def test_a_path_that_is_none_is_refused_by_its_name(path: str) -> None:
     with pytest.raises(InvalidRequest) as refusal:
         examine(path)
     assert refusal.value.details["param"] == "path"
+    assert len(refusal.value.message) < 200
 
 
 def test_what_is_no_model_is_refused_with_what_to_name_instead(tmp_path: Path) -> None:
@@ -105,7 +108,34 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
         if not taken.exists():
             taken.symlink_to("nowhere")
         with pytest.raises(Conflict, match="already"):
-            check_place(source, taken, mode="link")
+            check_place(source, taken, tmp_path / "to", mode="link")
+
+
+def test_a_place_within_another_model_is_refused(tmp_path: Path) -> None:
+    root = tmp_path / "to"
+    write_model(root / "model")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (root / "link").symlink_to(elsewhere)
+    source = examine(str(write_model(tmp_path / "from" / "model")))
+    for owner in ("model", "link"):
+        with pytest.raises(Conflict, match=f"in the folder of the model {owner}"):
+            check_place(source, root / owner / "mine", root, mode="copy")
+    check_place(source, root / "org" / "mine", root, mode="copy")
+
+
+def test_what_would_lead_nowhere_is_not_moved(tmp_path: Path) -> None:
+    root = tmp_path / "to"
+    snapshot = examine(str(hub_model(tmp_path / "cache", "org/model", "a1", main="a1")))
+    whole = write_model(tmp_path / "whole")
+    (whole / "also.json").symlink_to(whole / "config.json")
+    along = write_model(tmp_path / "along")
+    (along / "also.json").symlink_to("config.json")
+    for source in (snapshot, examine(str(whole))):
+        with pytest.raises(InvalidRequest, match="would lead nowhere"):
+            check_place(source, root / "model", root, mode="move")
+        check_place(source, root / "model", root, mode="link")
+    check_place(examine(str(along)), root / "model", root, mode="move")
 
 
 def test_a_copy_that_does_not_fit_is_refused_before_it_begins(
@@ -117,9 +147,9 @@ def test_a_copy_that_does_not_fit_is_refused_before_it_begins(
     )
     target = tmp_path / "to" / "model"
     with pytest.raises(MlxGuiError, match="needs"):
-        check_place(source, target, mode="copy")
+        check_place(source, target, target.parent, mode="copy")
     for mode in ("link", "move"):
-        check_place(source, target, mode=mode)
+        check_place(source, target, target.parent, mode=mode)
 
 
 def test_a_copy_is_the_same_files_and_appears_at_once(tmp_path: Path) -> None:

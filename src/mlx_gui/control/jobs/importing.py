@@ -56,7 +56,7 @@ class ImportModel:
         with named_errors(root):
             if not await asyncio.to_thread(is_placed, target, work=work):
                 async with undone_by(lambda: clear_work(work)):
-                    await self._put(context, target, work)
+                    await self._put(context, root, work)
             if self.mode == "move" and self.form == "folder":
                 await asyncio.to_thread(_remove_twin, Path(self.path), target)
         await context.tools.installed(self.model_id)
@@ -66,9 +66,10 @@ class ImportModel:
         root = starter_folder(context.tools.config())
         await asyncio.to_thread(clear_work, work_folder(root / self.model_id, root))
 
-    async def _put(self, context: JobContext, target: Path, work: Path) -> None:
+    async def _put(self, context: JobContext, root: Path, work: Path) -> None:
+        target = root / self.model_id
         source = await asyncio.to_thread(examine, self.path)
-        await asyncio.to_thread(check_place, source, target, mode=self.mode)
+        await asyncio.to_thread(check_place, source, target, root, mode=self.mode)
         await in_thread(clear_work, work)
         if source.form == "gguf":
             work.parent.mkdir(parents=True, exist_ok=True)

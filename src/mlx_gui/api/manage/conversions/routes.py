@@ -10,6 +10,7 @@ from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.validation import StrictJsonRoute
 from mlx_gui.catalog.disk import free_bytes_for
+from mlx_gui.catalog.importing import check_free
 from mlx_gui.control.jobs.converting import ConvertModel, sense_of
 from mlx_gui.control.jobs.starter import starter_folder
 from mlx_gui.control.plans.conversion import check_conversion
@@ -40,6 +41,7 @@ async def convert_model(name: str, body: ConvertRequest, services: InjectedServi
     made = checked_repo_id(body.name or f"{model.id}-{wanted.words}", param="name")
     services.models.library.refuse_taken(made)
     root = starter_folder(services.server.config)
+    await asyncio.to_thread(check_free, root / made, root)
     free_bytes = await asyncio.to_thread(free_bytes_for, root)
     memory = services.machine.sampler.latest
     check_conversion(

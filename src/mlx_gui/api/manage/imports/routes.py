@@ -43,8 +43,8 @@ async def import_model(body: ImportRequest, services: InjectedServices) -> JobBo
                 hint="`mlx-gui list` shows it, if need be after a rescan.",
             )
     services.models.library.refuse_taken(name)
-    target = starter_folder(config) / name
-    await asyncio.to_thread(check_place, source, target, mode=body.mode)
+    root = starter_folder(config)
+    await asyncio.to_thread(check_place, source, root / name, root, mode=body.mode)
     return job_body(
         await services.jobs.start(ImportModel(str(source.path), name, body.mode, source.form))
     )
