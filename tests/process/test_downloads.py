@@ -224,12 +224,17 @@ def test_a_model_is_served_on_while_a_newer_revision_comes(tmp_path: Path, hub: 
 def test_a_model_may_be_given_a_name_with_its_download(
     slow: Visitor, noise: Path, hub: HubServer
 ) -> None:
-    wrong = {"model_id": "org/noise", "name": "a b"}
-    assert slow.client.post("/v1/models/install", json=wrong).status_code == 400
+    for name, status in (("a b", 400), ("org/noise", 409)):
+        wrong = {"model_id": "org/noise", "name": name}
+        assert slow.client.post("/v1/models/install", json=wrong).status_code == status
     assert hub.seen == []
     pull = install(slow.client, "org/noise", name="gpt-9")
     alias = slow.client.get("/v1/aliases/gpt-9").json()
     assert (alias["model"], alias["installed"]) == ("org/noise", False)
+    other = {"model_id": "org/other", "name": "gpt-9"}
+    taken = slow.client.post("/v1/models/install", json=other)
+    assert (taken.status_code, taken.json()["error"]["code"]) == (409, "conflict")
+    assert slow.client.get("/v1/aliases/gpt-9").json() == alias
     pull.finish()
 
 

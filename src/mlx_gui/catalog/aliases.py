@@ -52,15 +52,10 @@ class Aliases:
     async def put(self, name: str, model_id: str) -> Alias:
         """The alias, in the place of an earlier one of that name.
 
-        Raises InvalidRequest for what is no name, and StoreError.
+        Raises InvalidRequest for what is no name, Conflict for the model's own, QueueFull, and
+        StoreError.
         """
-        checked_alias(name)
-        if name == model_id:
-            raise Conflict(f"'{name}' is the id of the model itself.", hint="Choose another name.")
-        if name not in self._aliases and len(self._aliases) >= MOST_ALIASES:
-            raise QueueFull(
-                f"There are {MOST_ALIASES} aliases, more are not kept.", hint="Remove some."
-            )
+        self._check(name, model_id)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         alias, before = Alias(name, model_id, now), self._aliases.get(name)
         await self._store.write(lambda connection: keep_alias(connection, alias))
@@ -69,6 +64,25 @@ class Aliases:
         if before is not None and before.model_id != model_id:
             self._on_change(before.model_id)
         return alias
+
+    def refuse_other(self, name: str, model_id: str) -> None:
+        """Raises what `put` raises, and Conflict where the alias is that of another model."""
+        self._check(name, model_id)
+        known = self._aliases.get(name)
+        if known is not None and known.model_id != model_id:
+            raise Conflict(
+                f"'{name}' is an alias of {known.model_id}.",
+                hint=f"Choose another name, or remove the alias: `mlx-gui alias {name} --remove`.",
+            )
+
+    def _check(self, name: str, model_id: str) -> None:
+        checked_alias(name)
+        if name == model_id:
+            raise Conflict(f"'{name}' is the id of the model itself.", hint="Choose another name.")
+        if name not in self._aliases and len(self._aliases) >= MOST_ALIASES:
+            raise QueueFull(
+                f"There are {MOST_ALIASES} aliases, more are not kept.", hint="Remove some."
+            )
 
     async def remove(self, name: str) -> Alias:
         """What it was. Raises NotFound and StoreError."""

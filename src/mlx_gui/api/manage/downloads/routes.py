@@ -10,7 +10,6 @@ from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.downloads.translate import download_body, wanted_model
 from mlx_gui.api.present_models import present_model
 from mlx_gui.api.validation import StrictJsonRoute
-from mlx_gui.core.alias import checked_alias
 from mlx_gui.core.model import Model
 from mlx_gui.wire.downloads import (
     DownloadBody,
@@ -46,7 +45,8 @@ async def install_model(body: InstallRequest, services: InjectedServices) -> Mod
     """
     await services.models.library.listed()
     if body.name is not None:
-        services.models.library.refuse_id(checked_alias(body.name))
+        services.models.library.refuse_id(body.name)
+        services.models.aliases.refuse_other(body.name, body.model_id)
     found = await services.downloads.install(
         body.model_id, revision=body.revision, files=body.files or ()
     )
