@@ -20,6 +20,8 @@ _WHERE: Mapping[Network, str] = {
     "other": "that no hub has",
 }
 _PORTS = {"http": 80, "https": 443}
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+"""Where a network of version 6 alone has the machines of version 4, public or not."""
 
 
 def origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -39,8 +41,9 @@ def resolve_host(host: str) -> frozenset[str]:
 def network_of(address: str) -> Network:
     """What sort of network an address is of; `other` is what no hub is in."""
     parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
+    if isinstance(parsed, ipaddress.IPv6Address):
+        inside = ipaddress.IPv4Address(int(parsed) & 0xFFFF_FFFF) if parsed in _NAT64 else None
+        parsed = parsed.ipv4_mapped or inside or parsed
     if parsed.is_loopback:
         return "loopback"
     if parsed.is_link_local or parsed.is_multicast or parsed.is_reserved or parsed.is_unspecified:

@@ -25,7 +25,8 @@ _MOST_HOPS = 8
 _CONNECT_S = 10.0
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _BUSY = frozenset({408, 425, 429})
-_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)", re.IGNORECASE)
+_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.IGNORECASE | re.ASCII)
+_LONGEST_WAIT_S = 86_400
 
 
 class Expired(Exception):
@@ -228,7 +229,8 @@ def _read_head(response: httpx.Response, span: tuple[int, int] | None) -> Answer
 def _refusal(response: httpx.Response, *, is_hub: bool) -> MlxGuiError:
     host, status = response.url.host, response.status_code
     code = response.headers.get("x-error-code", "")
-    said = response.headers.get("x-error-message", "")[:200]
+    written = response.headers.get("x-error-message", "")[:200]
+    said = "".join(each for each in written if each.isprintable())
     if is_hub and (status in (401, 403) or code == "GatedRepo"):
         return GatedModel(
             f"The hub does not give this file: {said or f'it answered {status}'}.",
@@ -260,12 +262,19 @@ def _is_busy(status: int) -> bool:
 
 
 def _told_wait_s(response: httpx.Response) -> int | None:
-    """What Retry-After says, in seconds or as a date."""
+    """What Retry-After says, in seconds or as a date; no more than a day is believed."""
     told = response.headers.get("retry-after", "").strip()
     if told.isdecimal():
-        return int(told[:9])
+        return min(int(told[:9]), _LONGEST_WAIT_S)
     parsed = email.utils.parsedate_tz(told)
-    return None if parsed is None else max(0, round(email.utils.mktime_tz(parsed) - time.time()))
+    if parsed is None:
+        return None
+    try:
+        wait_s = round(email.utils.mktime_tz(parsed) - time.time())
+    except (ValueError, OverflowError):
+        # A date of no calendar.
+        return None
+    return min(max(0, wait_s), _LONGEST_WAIT_S)
 
 
 def _words(error: BaseException) -> str:

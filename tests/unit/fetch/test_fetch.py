@@ -18,6 +18,7 @@ from mlx_gui.core.errors import (
     ModelNotOnHub,
 )
 from mlx_gui.core.fetching import FetchOrder, FetchState
+from mlx_gui.fetch.asking import Asker
 from mlx_gui.fetch.locks import FileLock
 from mlx_gui.fetch.part import is_verified
 from mlx_gui.fetch.whole import Fetch
@@ -425,6 +426,37 @@ def test_retry_after_is_waited_for_and_told(shelf: Shelf, tmp_path: Path) -> Non
     began_s = time.monotonic()
     fetched(order)
     assert time.monotonic() - began_s >= 1
+
+
+@pytest.mark.parametrize(
+    ("told", "waits_s"),
+    [
+        ("7", 7),
+        ("999999999", 86_400),
+        ("9" * 5000, 86_400),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86_400),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Fri, 31 Dec 99999 23:59:59 GMT", None),
+        ("soon", None),
+    ],
+)
+def test_a_hub_may_say_when_to_come_back_but_not_anything(
+    shelf: Shelf, tmp_path: Path, told: str, waits_s: int | None
+) -> None:
+    shelf.put("small", SMALL, always(refuse(429, Retry_After=told)))
+    asker = Asker(shelf.address, token=None, agent="x", silence_s=5, connections=1)
+    with pytest.raises(HubUnreachable) as refused, asker.open(f"{shelf.address}/small"):
+        pass
+    asker.close()
+    assert refused.value.retry_after_s == waits_s
+
+
+def test_a_range_of_figures_that_no_file_has_is_none(shelf: Shelf, tmp_path: Path) -> None:
+    def absurd(handler: Handler, content: bytes) -> None:
+        handler.answer(206, content, **{"Content-Range": f"bytes 0-{'9' * 5000}/*"})
+
+    shelf.put("small", SMALL, once(absurd))
+    fetched(order_of(shelf, tmp_path, file_on(shelf, tmp_path, "small")))
 
 
 def test_a_limit_holds_and_may_be_lifted(shelf: Shelf, tmp_path: Path) -> None:
