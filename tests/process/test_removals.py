@@ -318,6 +318,20 @@ def test_the_disk_says_what_models_and_trash_take(client: httpx.Client, disk: Pa
     assert found["data_bytes"] > 0
 
 
+def test_a_model_may_be_deleted_for_good_at_once(client: httpx.Client, disk: Path) -> None:
+    write_model(disk / "models" / "org" / "one")
+    assert rescan(client) == ["org/one"]
+    path = "/v1/models/org/one"
+    both = client.delete(path, params={"remove_files": "false", "for_good": "true"})
+    assert (both.status_code, both.json()["error"]["param"]) == (400, "for_good")
+    gone = client.delete(path, params={"for_good": "true"}).raise_for_status().json()
+    assert (gone["trash_id"], gone["undo_until"]) == (None, None)
+    assert gone["freed_bytes"] > 12_000
+    assert client.get("/v1/trash").json()["data"] == []
+    assert listed(client) == []
+    assert [*(disk / "models" / "org").iterdir()] == []
+
+
 def test_without_a_retention_nothing_is_kept(tmp_path: Path) -> None:
     write_model(tmp_path / "models" / "org" / "one")
     with served(tmp_path, trash_retention_days=0) as server, server.client() as client:

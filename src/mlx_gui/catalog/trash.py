@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlx_gui.catalog.deleting import delete_for_good
 from mlx_gui.catalog.removal import Removal
 from mlx_gui.catalog.trash_folder import (
     ENTRY_PREFIX,
@@ -17,6 +18,11 @@ from mlx_gui.catalog.trash_folder import (
     recover,
 )
 from mlx_gui.core.errors import Conflict, DiskFull, NotFound
+
+_FOR_GOOD = (
+    "Free some space there, empty the trash (`mlx-gui restore`), or delete the model at once: "
+    "`for_good=true`, `mlx-gui rm --for-good`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ class Trash:
         entry_id = f"{ENTRY_PREFIX}{secrets.token_hex(6)}"
         folders = [TrashFolder(removal.base) for removal in removals]
         begun: list[tuple[TrashFolder, Journal]] = []
-        with _said("It cannot be moved to the trash"), locked(folders):
+        with _said("It cannot be moved to the trash", full_hint=_FOR_GOOD), locked(folders):
             try:
                 for number, (folder, removal) in enumerate(zip(folders, removals, strict=True)):
                     about = Journal(entry_id, number, model_id, name, now_s, "removing")
@@ -89,6 +95,11 @@ class Trash:
                     folder.undo(journal)
                 raise
         return _entry(begun)
+
+    def delete_now(self, removals: Collection[Removal]) -> int:
+        """The bytes that came free, for good. It needs no room on the disk."""
+        with _said("It cannot be deleted"):
+            return delete_for_good(removals)
 
     def confirm(self, entry_id: str) -> None:
         """Whoever has to know of a removal knows."""
@@ -193,7 +204,9 @@ def _refuse_taken(folder: TrashFolder, journal: Journal) -> None:
 
 
 @contextmanager
-def _said(what: str) -> Generator[None]:
+def _said(
+    what: str, *, full_hint: str = "Free some space there, and try again."
+) -> Generator[None]:
     """What the system says of a disk, as an error with the path in it."""
     try:
         yield
@@ -201,7 +214,7 @@ def _said(what: str) -> Generator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull(
                 f"{what}: the disk of {error.filename or 'the trash'} is full.",
-                hint="Free some space there, and try again.",
+                hint=full_hint,
             ) from error
         raise Conflict(
             f"{what}: {error.strerror or error} ({error.filename}).",

@@ -13,12 +13,15 @@ class CatalogCalls(Connection):
     """What is asked of the disks, and done to what lies there."""
 
     def remove(
-        self, name: str, *, keep_files: bool = False, force: bool = False
+        self, name: str, *, keep_files: bool = False, for_good: bool = False, force: bool = False
     ) -> RemovedModelBody:
-        """Answers when the files are in the trash. Conflict while it answers, unless `force`."""
-        query = ({"remove_files": "false"} if keep_files else {}) | (
-            {"force": "true"} if force else {}
-        )
+        """Answers when the files are in the trash, or deleted where that is to be `for_good`.
+
+        Conflict while it answers, unless `force`.
+        """
+        asked = {"remove_files": "false" if keep_files else None}
+        asked |= {"for_good": "true" if for_good else None, "force": "true" if force else None}
+        query = {name: value for name, value in asked.items() if value is not None}
         path = f"/v1/models/{quote(name, safe='/', errors='surrogateescape')}"
         return self._ask("DELETE", path, RemovedModelBody, patient=True, query=query)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from mlx_gui.catalog.deleting import clear_deletions
 from mlx_gui.catalog.library import Library
 from mlx_gui.catalog.removal import Removal, removal_of
 from mlx_gui.catalog.trash import Trash, TrashEntry
@@ -67,9 +68,10 @@ class Removals:
         """Bring to an end what an earlier server was about. Raises nothing; the log tells."""
         try:
             self._bases = {Path(each) for each in await self._store.read(trash_bases)}
+            await asyncio.to_thread(clear_deletions, self._config().model_dirs)
             found = await asyncio.to_thread(self._trash.recover)
             for entry in found.removed:
-                await self._off_the_list(entry)
+                await self._off_the_list(entry.name, revision=entry.revision)
             for name in found.restored:
                 await self._library.show(name)
         except (StoreError, MlxGuiError) as error:
@@ -107,10 +109,11 @@ class Removals:
         """Raises NotFound."""
         return await asyncio.to_thread(self._trash.get, entry_id)
 
-    async def remove(self, model: Model, *, force: bool = False) -> Removed:
+    async def remove(self, model: Model, *, force: bool = False, for_good: bool = False) -> Removed:
         """Take the model out of memory and off the list, and its files to the trash.
 
-        With `trash_retention_days` 0 they are deleted. Raises Conflict while it answers, unless
+        With `trash_retention_days` 0 they are deleted; with `for_good` as well, without any way
+        over the trash, for which a full disk has no room. Raises Conflict while it answers, unless
         forced, while it is installed, and where its files cannot be moved.
         """
         self._refuse(model)
@@ -122,11 +125,16 @@ class Removals:
             )
         async with self._changing:
             removals = await asyncio.to_thread(self._planned, model)
+            stays = tuple(each for removal in removals for each in removal.stays)
+            if for_good:
+                await self._out_of_memory(model, force=force)
+                freed_bytes = await asyncio.shield(self._deleted(model, removals))
+                log.info("model_deleted", model=model.id, freed_bytes=freed_bytes)
+                return Removed(model, None, freed_bytes, stays)
             await self._note(removals)
             await self._out_of_memory(model, force=force)
             # Whoever asked may go away; half of it would be done then.
             entry = await asyncio.shield(self._moved(model, removals))
-        stays = tuple(each for removal in removals for each in removal.stays)
         log.info("model_removed", model=model.id, entry=entry.id, freed_bytes=entry.freed_bytes)
         if self._config().trash_retention_days == 0:
             return Removed(model, None, await self.delete(entry.id), stays)
@@ -209,18 +217,26 @@ class Removals:
             self._trash.remove, model.id, removals, name=name, now_s=time.time()
         )
         try:
-            await self._off_the_list(entry)
+            await self._off_the_list(entry.name, revision=entry.revision)
         finally:
             # Where the store takes nothing, it can come back all the same.
             await asyncio.to_thread(self._trash.confirm, entry.id)
         await self._library.look_again(*places)
         return entry
 
-    async def _off_the_list(self, entry: TrashEntry) -> None:
+    async def _deleted(self, model: Model, removals: Collection[Removal]) -> int:
+        places = [each.place for each in self._library.places(model)]
+        name = self._library.name_in_folder(model)
+        freed_bytes = await asyncio.to_thread(self._trash.delete_now, removals)
+        await self._off_the_list(name, revision=any(each.repo for each in removals))
+        await self._library.look_again(*places)
+        return freed_bytes
+
+    async def _off_the_list(self, name: str, *, revision: bool) -> None:
         """Have the model be neither away nor, by another revision of its repo, still there."""
-        if entry.revision:
-            await self._library.hide(entry.name)
-        await self._library.forget(entry.name)
+        if revision:
+            await self._library.hide(name)
+        await self._library.forget(name)
 
     async def _back(self, entry_id: str) -> TrashEntry:
         entry = await asyncio.to_thread(self._trash.begin_restore, entry_id)
@@ -229,7 +245,7 @@ class Removals:
         try:
             await asyncio.to_thread(self._trash.restore, entry_id)
         except MlxGuiError:
-            await self._off_the_list(entry)
+            await self._off_the_list(entry.name, revision=entry.revision)
             raise
         log.info("model_restored", model=entry.model_id, entry=entry.id)
         await self._library.look_again(*entry.places)

@@ -1,6 +1,6 @@
 """Removes, restores or deletes a model in copies of a disk, each in a process that SIGKILL ends.
 
-usage: kill_in_trash.py remove|restore|delete ORIGINAL COPIES MODEL…
+usage: kill_in_trash.py remove|delete-now|restore|delete ORIGINAL COPIES MODEL…
 
 The process of the copy n is killed before the n-th thing that it would change on the disk, the last
 one is left to finish. What is removed are the models at the paths MODEL below the disk.
@@ -12,7 +12,7 @@ import signal
 import sys
 from pathlib import Path
 
-from mlx_gui.catalog.removal import removal_of
+from mlx_gui.catalog.removal import Removal, removal_of
 from mlx_gui.catalog.trash import Trash
 
 _CHANGES = ("os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.chmod")
@@ -38,14 +38,18 @@ def trash_of(disk: Path) -> Trash:
     return Trash(lambda: [disk, disk / "models", disk / "more"])
 
 
-def remove(disk: Path, models: list[str]) -> None:
-    removals = []
+def planned(disk: Path, models: list[str]) -> list[Removal]:
+    removals: list[Removal] = []
     for model in models:
         folder = disk / model
         hub = next((each for each in folder.parents if each.name.startswith("models--")), folder)
         root = hub.parent if hub != folder else disk / folder.relative_to(disk).parts[0]
         removals.append(removal_of(root, hub, folder))
-    trash = trash_of(disk)
+    return removals
+
+
+def remove(disk: Path, models: list[str]) -> None:
+    trash, removals = trash_of(disk), planned(disk, models)
     trash.confirm(trash.remove("org/one", removals, name="org/one", now_s=1.0).id)
 
 
@@ -54,6 +58,9 @@ def act(action: str, disk: Path, models: list[str]) -> None:
         remove(disk, models)
         return
     trash = trash_of(disk)
+    if action == "delete-now":
+        trash.delete_now(planned(disk, models))
+        return
     (entry,) = trash.entries()
     if action == "restore":
         trash.begin_restore(entry.id)

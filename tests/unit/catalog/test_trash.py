@@ -1,5 +1,7 @@
 """A removal, a restore and a deletion happen or do not, also where SIGKILL comes in between."""
 
+import dataclasses
+import errno
 import os
 import shutil
 import subprocess
@@ -9,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from mlx_gui.catalog.deleting import clear_deletions
 from mlx_gui.catalog.removal import TRASH_NAME, removal_of
 from mlx_gui.catalog.shared_blobs import SharedBlobs
 from mlx_gui.catalog.trash import Recovered, Trash, TrashEntry
-from mlx_gui.core.errors import Conflict, NotFound
+from mlx_gui.core.errors import Conflict, DiskFull, NotFound
 from tests.unit.catalog import kill_in_trash
 from tests.unit.catalog.caches import model_files, share, tree, write_revision
-from tests.unit.catalog.kill_in_trash import remove, trash_of
+from tests.unit.catalog.kill_in_trash import planned, remove, trash_of
 from tests.unit.kinds.folders import write_model
 
 REPOSITORY = Path(__file__).parents[3]
@@ -313,6 +316,53 @@ def test_a_kill_during_a_deletion_leaves_the_entry_or_nothing(
             if build is not two_places:
                 restore(trash, entry.id)
                 assert outside(copy) == before
+
+
+@KINDS
+def test_a_kill_during_a_deletion_for_good_leaves_a_place_whole_or_not_at_all(
+    tmp_path: Path, build: Callable[[Path], list[str]]
+) -> None:
+    models = build(tmp_path / "disk")
+    before = outside(tmp_path / "disk")
+    copies = killed("delete-now", tmp_path / "disk", tmp_path / "copies", models)
+    for copy in copies:
+        clear_deletions([copy / "models", copy / "more", copy / "hub"])
+        left = [each for each in models if (copy / each).exists()]
+        if left == models:
+            assert outside(copy) == before
+        for each in left:
+            assert {name for name in before if name.startswith(each)} <= outside(copy).keys()
+        assert outside(copy).items() <= before.items()
+    assert not any((copies[-1] / each).exists() for each in models)
+
+
+def test_a_full_disk_has_no_room_for_a_trash_but_for_a_deletion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = two_places(tmp_path)
+    removals, before = planned(tmp_path, models), outside(tmp_path)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "mkdir", full)
+        patched.setattr("mlx_gui.catalog.trash_folder.write_durably", full)
+        with pytest.raises(DiskFull) as refused:
+            trash_of(tmp_path).remove("org/one", removals, name="org/one", now_s=1.0)
+        assert "--for-good" in refused.value.hint
+        assert outside(tmp_path) == before
+        freed_bytes = trash_of(tmp_path).delete_now(removals)
+    assert freed_bytes == sum(removal.freed_bytes for removal in removals) > 0
+    assert outside(tmp_path) == {}
+
+
+def test_what_cannot_be_deleted_in_one_place_stays_in_all(tmp_path: Path) -> None:
+    removals, before = planned(tmp_path, two_places(tmp_path)), outside(tmp_path)
+    lost = dataclasses.replace(removals[1], main=tmp_path / "more" / "org" / "lost")
+    with pytest.raises(Conflict, match="cannot be deleted"):
+        trash_of(tmp_path).delete_now([removals[0], lost])
+    assert outside(tmp_path) == before
 
 
 def test_a_trash_that_nobody_can_read_says_so(tmp_path: Path) -> None:

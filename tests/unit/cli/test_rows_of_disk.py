@@ -53,12 +53,18 @@ def test_a_removal_says_how_to_undo_it() -> None:
     ("change", "said"),
     [
         ({"trash_id": None}, "org/one is deleted; 271.0 MB are free again."),
-        ({"trash_id": None, "freed_bytes": 0}, "org/one is hidden; its files stay."),
+        ({"trash_id": None, "freed_bytes": 0}, "org/one is deleted; 0 B are free again."),
         ({"other_revisions": ["abc"]}, "Other revisions stay in the cache"),
     ],
 )
 def test_a_removal_says_what_is_otherwise(change: dict[str, object], said: str) -> None:
     assert said in " ".join(removal_sentences(REMOVED.model_copy(update=change)))
+
+
+def test_what_is_only_hidden_is_not_said_to_be_deleted() -> None:
+    hidden = REMOVED.model_copy(update={"trash_id": None, "freed_bytes": 0})
+    (said,) = removal_sentences(hidden, kept=True)
+    assert said.startswith("org/one is hidden; its files stay.")
 
 
 def test_the_trash_is_a_row_each() -> None:

@@ -8781,6 +8781,8 @@ export interface operations {
                 remove_files?: boolean;
                 /** @description End running answers too. */
                 force?: boolean;
+                /** @description Delete its files at once, for which a full disk has room as well. */
+                for_good?: boolean;
             };
             header?: never;
             path: {

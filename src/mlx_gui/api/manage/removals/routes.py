@@ -12,7 +12,7 @@ from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.removals.translate import entry_body, removed_body, trash_list
 from mlx_gui.api.present_models import present_model
-from mlx_gui.core.errors import Conflict, ModelNotFound
+from mlx_gui.core.errors import Conflict, InvalidRequest, ModelNotFound
 from mlx_gui.wire.errors import ErrorEnvelope
 from mlx_gui.wire.removals import (
     DeletedTrash,
@@ -61,6 +61,10 @@ async def remove_model(
         Query(description="`false` leaves its files, and hides it until a rescan asks for it."),
     ] = True,
     force: Annotated[bool, Query(description="End running answers too.")] = False,
+    for_good: Annotated[
+        bool,
+        Query(description="Delete its files at once, for which a full disk has room as well."),
+    ] = False,
 ) -> RemovedModelBody:
     """It leaves memory, and its files go to a trash on their disk, from where it can come back.
 
@@ -74,7 +78,16 @@ async def remove_model(
             f"'{alias}' is an alias of {model.id}, which is removed by its own name alone.",
             hint=f"`DELETE /v1/aliases/{alias}` removes the alias.",
         )
-    done = await (removals.remove if remove_files else removals.forget)(model, force=force)
+    if not remove_files and for_good:
+        raise InvalidRequest(
+            "Files that stay cannot be deleted for good.",
+            hint="Leave `remove_files` or `for_good` out.",
+            param="for_good",
+        )
+    if remove_files:
+        done = await removals.remove(model, force=force, for_good=for_good)
+    else:
+        done = await removals.forget(model, force=force)
     return removed_body(removals, done)
 
 
