@@ -65,7 +65,8 @@ def refusal(answer: "httpx2.Response", endpoint: str, *, model_id: str | None, k
         raise _gated(name, endpoint, known=known) from None
     except errors.RepositoryNotFoundError:
         raise ModelNotOnHub(
-            f"The hub at {endpoint} has no model {name}, or does not show it to everybody.",
+            f"The hub at {endpoint} has no model {model_id or 'like that'}, or does not show it to "
+            "everybody.",
             hint="Is the id written as on the hub? For a private model: "
             + _TOKEN_HINT.format(endpoint),
             details={"model": name},

@@ -46,16 +46,20 @@ def decoded(body: bytes, *, what: str) -> Any:
 
 
 def read_models(answer: object) -> tuple[HubModel, ...]:
-    """The models of a list; those whose ids make no sense are left out. Raises HubAnswer."""
+    """The models of a list, each once; those whose ids make no sense are left out.
+
+    Raises HubAnswer.
+    """
     if not isinstance(answer, list):
         raise HubAnswer("The hub answered no list where models were asked for.", hint=_HINT)
-    found: list[HubModel] = []
+    found: dict[str, HubModel] = {}
     for each in cast("list[object]", answer):
         try:
-            found.append(read_model(each))
+            model = read_model(each)
         except HubAnswer:
             continue
-    return tuple(found)
+        found.setdefault(model.id, model)
+    return tuple(found.values())
 
 
 def read_model(answer: object) -> HubModel:

@@ -13,7 +13,7 @@ from mlx_gui.cli.output import console, plain_table, write_json
 from mlx_gui.core.units import format_bytes
 from mlx_gui.wire.discover import DiscoveredList, DiscoveredModel, FitBody, StarterBody, StarterList
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?)B?", re.IGNORECASE)
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s*([KMGT]?)B?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _FITS = {
     "yes": "yes",

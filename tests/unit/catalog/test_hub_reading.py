@@ -99,3 +99,9 @@ def test_what_is_no_hash_of_the_xet_store_was_not_said(said: object) -> None:
     assert file.xet_hash is None
     (file,) = read_tree([{**entry, "lfs": lfs, "xetHash": "a" * 64}])
     assert file.xet_hash == "a" * 64
+
+
+def test_a_model_that_a_hub_lists_twice_is_one() -> None:
+    listed = [{"id": "org/a", "likes": 1}, {"id": "org/b"}, {"id": "org/a", "likes": 2}, {"id": 5}]
+    found = read_models(listed)
+    assert [(model.id, model.likes) for model in found] == [("org/a", 1), ("org/b", None)]
