@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -316,6 +317,16 @@ def test_the_disk_says_what_models_and_trash_take(client: httpx.Client, disk: Pa
     assert 0 < models["free_bytes"] < models["total_bytes"]
     assert hub["models"] == []
     assert found["data_bytes"] > 0
+
+
+def test_of_several_who_remove_a_model_one_does(client: httpx.Client, disk: Path) -> None:
+    write_model(disk / "models" / "org" / "one")
+    assert rescan(client) == ["org/one"]
+    with ThreadPoolExecutor(6) as people:
+        asked = [people.submit(client.delete, "/v1/models/org/one") for _ in range(6)]
+        answers = sorted(each.result().status_code for each in asked)
+    assert answers == [200, *[404] * 5]
+    assert len(client.get("/v1/trash").json()["data"]) == 1
 
 
 def test_a_model_may_be_deleted_for_good_at_once(client: httpx.Client, disk: Path) -> None:

@@ -16,7 +16,7 @@ from mlx_gui.catalog.trash import Trash, TrashEntry
 from mlx_gui.config import Config
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.residency.views import ResidentView
-from mlx_gui.core.errors import Conflict, MlxGuiError
+from mlx_gui.core.errors import Conflict, MlxGuiError, ModelNotFound
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Model, TextOptions
 from mlx_gui.kinds.transcription import TranscriptionOptions
@@ -124,6 +124,7 @@ class Removals:
                 "`mlx-gui rm --keep-files`.",
             )
         async with self._changing:
+            self._refuse_gone(model)
             removals = await asyncio.to_thread(self._planned, model)
             stays = tuple(each for removal in removals for each in removal.stays)
             if for_good:
@@ -144,6 +145,7 @@ class Removals:
         """Take the model out of memory and off the list; its files stay where they are."""
         self._refuse(model)
         async with self._changing:
+            self._refuse_gone(model)
             await self._out_of_memory(model, force=force)
             await self._library.hide(self._library.name_in_folder(model))
             await self._library.look_again()
@@ -176,6 +178,13 @@ class Removals:
                 f"{model.id} is being installed.",
                 hint=f"Cancel that first: `mlx-gui jobs {job.id} --cancel`.",
                 details={"model": model.id, "job": job.id},
+            )
+
+    def _refuse_gone(self, model: Model) -> None:
+        """Raises ModelNotFound where somebody else has removed it while this was waited for."""
+        if self._library.resolve(model.id).id != model.id:
+            raise ModelNotFound(
+                f"The model '{model.id}' is not installed any more.", details={"model": model.id}
             )
 
     def _planned(self, model: Model) -> tuple[Removal, ...]:
