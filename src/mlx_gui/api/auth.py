@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from mlx_gui.api.injected import InjectedServices
+from mlx_gui.api.injected import services_of
 from mlx_gui.api.principal import AccessScope, Principal, demand, principal_of
 
 
-async def authenticate(request: Request, services: InjectedServices) -> Principal:
+async def authenticate(request: Request) -> Principal:
     """The request's principal. Raises Unauthenticated."""
-    server = services.server
+    server = services_of(request).server
     return principal_of(
         request, trusted_proxies=server.config.trusted_proxies, token=server.local_token
     )

@@ -7,9 +7,14 @@ from fastapi import Depends, Request
 from mlx_gui.api.services import Services
 
 
+def services_of(request: Request) -> Services:
+    """The running server's parts, for what is itself a dependency: each one costs its time."""
+    return cast(Services, request.app.state.services)
+
+
 async def services(request: Request) -> Services:
     """The running server's parts."""
-    return cast(Services, request.app.state.services)
+    return services_of(request)
 
 
 InjectedServices = Annotated[Services, Depends(services)]

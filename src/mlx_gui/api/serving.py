@@ -17,7 +17,7 @@ from mlx_gui.api.answers import Collector, feed, only
 from mlx_gui.api.auth import requires
 from mlx_gui.api.bodies import translated
 from mlx_gui.api.hangup import first_of, hang_up
-from mlx_gui.api.injected import InjectedServices
+from mlx_gui.api.injected import services_of
 from mlx_gui.api.linked_pictures import with_linked
 from mlx_gui.api.notices import Notices
 from mlx_gui.api.picture_files import R, pictures_of, with_files
@@ -171,24 +171,15 @@ class Serving:
         )
 
 
-async def notices_of(request: Request) -> Notices:
-    """Those of the request, which the border sends."""
-    return cast(Notices, request.state.notices)
-
-
-RequestNotices = Annotated[Notices, Depends(notices_of)]
-
-
 async def serving(
     request: Request,
-    services: InjectedServices,
-    notices: RequestNotices,
     who: Annotated[Principal, requires("inference")],
     priority: RequestPriority = 0,
 ) -> AsyncGenerator[Serving]:
     """What a route that asks a model needs; its author may infer."""
     async with AsyncExitStack() as until_answered:
-        yield Serving(services, request, notices, who, priority, until_answered)
+        notices = cast(Notices, request.state.notices)
+        yield Serving(services_of(request), request, notices, who, priority, until_answered)
 
 
 InjectedServing = Annotated[Serving, Depends(serving)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from fastapi import Request
@@ -16,8 +17,10 @@ from tests.unit.api.parts import config, services
 def who(
     data_dir: Path, *, peer: str | None, authorization: str = "", api_key: str = ""
 ) -> Principal:
+    parts = services(config(data_dir))
     scope = {
         "type": "http",
+        "app": SimpleNamespace(state=SimpleNamespace(services=parts)),
         "client": (peer, 50000) if peer is not None else None,
         "headers": [
             (b"authorization", authorization.encode()),
@@ -26,7 +29,7 @@ def who(
     }
 
     async def ask() -> Principal:
-        return await authenticate(Request(scope), services(config(data_dir)))
+        return await authenticate(Request(scope))
 
     return asyncio.run(ask())
 
