@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fastapi import FastAPI
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from mlx_gui.api.anthropic.errors import error_body as anthropic_error_body
 from mlx_gui.api.anthropic.messages import routes as messages
@@ -61,39 +61,8 @@ from mlx_gui.api.paths import AnyReadingMethod, OnePath
 from mlx_gui.api.raised import answer_raised
 from mlx_gui.api.services import Services
 
-# Routes match in this order: what follows a model's name in a path comes before the name alone.
+# A request is held against one route after the other: those that models are asked by come first.
 FAMILIES = (
-    Family(
-        "manage",
-        "",
-        (
-            imports.router,
-            conversions.router,
-            benchmarks.router,
-            residency.router,
-            plan.router,
-            settings.router,
-            model_texts.router,
-            removals.router,
-            aliases.router,
-            server_settings.router,
-            status.router,
-            addresses.router,
-            samples.router,
-            history.router,
-            disk.router,
-            jobs.router,
-            discover.router,
-            downloads.router,
-            safe_mode.router,
-            requests.router,
-            notices.router,
-            logs.router,
-            metrics.router,
-            events.router,
-        ),
-        error_body,
-    ),
     Family(
         "openai",
         "/v1/",
@@ -125,13 +94,52 @@ FAMILIES = (
         ),
         ollama_error_body,
     ),
+    Family(
+        "manage",
+        "",
+        (
+            imports.router,
+            conversions.router,
+            benchmarks.router,
+            residency.router,
+            plan.router,
+            settings.router,
+            model_texts.router,
+            removals.router,
+            aliases.router,
+            server_settings.router,
+            status.router,
+            addresses.router,
+            samples.router,
+            history.router,
+            disk.router,
+            jobs.router,
+            discover.router,
+            downloads.router,
+            safe_mode.router,
+            requests.router,
+            notices.router,
+            logs.router,
+            metrics.router,
+            events.router,
+        ),
+        error_body,
+    ),
 )
 
 
 def routes_of(families: Iterable[Family]) -> tuple[BaseRoute, ...]:
-    """All routes of `families`, in the order in which they match."""
+    """All routes of `families`, in the order in which they match.
+
+    Paths with a name in them come last, and of those what follows a name before the name alone.
+    """
     routers = (router for family in families for router in family.routers)
-    return tuple(route for router in routers for route in router.routes)
+    return tuple(sorted((route for router in routers for route in router.routes), key=_place))
+
+
+def _place(route: BaseRoute) -> tuple[bool, int]:
+    path = route.path if isinstance(route, Route) else ""
+    return (True, -len(path)) if "{" in path else (False, 0)
 
 
 def add_routes(app: FastAPI) -> None:

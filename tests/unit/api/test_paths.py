@@ -1,10 +1,13 @@
 """Paths with slashes too many, and the methods that a path takes."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from starlette.routing import Match, Route
 
+from mlx_gui.api.families import FAMILIES, routes_of
 from mlx_gui.api.paths import plain_path
 from mlx_gui.web.static_files import mount
 from tests.unit.api.parts import (
@@ -160,3 +163,19 @@ def test_files_are_only_read(address: str) -> None:
 @pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/", "/api/nothing/", "/v2/models"])
 def test_where_nothing_is_no_method_helps(address: str, method: str, path: str) -> None:
     assert ask(address, method, path).status_code == 404
+
+
+def test_each_route_answers_its_own_path() -> None:
+    routes = [route for route in routes_of(FAMILIES) if isinstance(route, Route)]
+    for route in routes:
+        path = re.sub(r"\{[^}]*\}", "x", route.path)
+        for method in route.methods or ():
+            scope = {"type": "http", "method": method, "path": path}
+            first = next(each for each in routes if each.matches(scope)[0] is Match.FULL)
+            assert first is route, f"{method} {path}"
+
+
+def test_those_that_models_are_asked_by_are_looked_at_first() -> None:
+    paths = [route.path for route in routes_of(FAMILIES) if isinstance(route, Route)]
+    assert paths.index("/v1/chat/completions") < paths.index("/v1/manager/status")
+    assert paths.index("/v1/embeddings") < paths.index("/v1/manager/status")
