@@ -288,9 +288,10 @@ def test_a_plan_that_cannot_be_is_refused(
 
 
 def test_what_unpacks_to_more_than_was_promised_is_cut_off(hub: HubServer, tmp_path: Path) -> None:
-    """The chunks' headers say so before anything is unpacked."""
+    """The chunks' headers say so before anything is unpacked, unless hf_xet has had enough first."""
     hub.fault(MODEL, Fault("swell", where="xorb", times=None))
-    assert "unpacks to more" in refused(order_of(hub, tmp_path), HubAnswer)
+    said = refused(order_of(hub, tmp_path), HubAnswer)
+    assert "unpacks to more" in said or "cannot be unpacked" in said
 
 
 def test_what_chunks_unpack_to_is_seen_however_they_are_cut() -> None:
