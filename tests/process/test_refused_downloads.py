@@ -93,6 +93,7 @@ def test_a_refusal_names_the_repo_that_has_the_model_converted(
     "fault",
     [
         Fault("status", where="resolve", status=302, headers={"Location": "file:/x"}, times=None),
+        Fault("status", where="resolve", status=200, body=b"<html>sign in</html>", times=None),
         Fault(
             "status",
             where="resolve",
@@ -104,7 +105,7 @@ def test_a_refusal_names_the_repo_that_has_the_model_converted(
         Fault("status", where="api", status=200, body=b'{"sha": "', times=None),
         Fault("status", where="api", status=302, headers={"Location": "/api/models/x"}, times=None),
     ],
-    ids=["file", "private", "a page", "half", "a circle"],
+    ids=["file", "a page for a file", "private", "a page", "half", "a circle"],
 )
 def test_a_hub_that_leads_astray_is_not_followed(
     slow: Visitor, noise: Path, tmp_path: Path, hub: HubServer, fault: Fault

@@ -1,5 +1,6 @@
 """Models on a hub as plain data, and what may be asked of one by name."""
 
+import hashlib
 import re
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -158,6 +159,14 @@ def checked_revision(text: str) -> str:
 def is_commit(revision: str) -> bool:
     """Whether `revision` names a commit in full, which never changes."""
     return _COMMIT.fullmatch(revision) is not None
+
+
+def is_content_of(file: RepoFile, content: bytes) -> bool:
+    """Whether `content` has the digest that the hub's list of files names."""
+    if file.sha256 is not None:
+        return hashlib.sha256(content).hexdigest() == file.sha256
+    blob = b"blob %d\0" % len(content) + content
+    return hashlib.sha1(blob, usedforsecurity=False).hexdigest() == file.blob_id
 
 
 def safe_path(text: str) -> bool:

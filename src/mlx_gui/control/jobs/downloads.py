@@ -15,6 +15,7 @@ from mlx_gui.control.jobs.download import Download, download_folder
 from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.core.errors import (
     Conflict,
+    HubAnswer,
     InvalidRequest,
     MlxGuiError,
     ModelNotFound,
@@ -29,6 +30,7 @@ from mlx_gui.core.hub import (
     RepoTree,
     checked_repo_id,
     checked_revision,
+    is_content_of,
 )
 from mlx_gui.core.job import Job
 from mlx_gui.core.model import Kind, Model
@@ -162,10 +164,17 @@ class Downloads:
         return model if model.id == model_id else None
 
     async def _look_inside(self, tree: RepoTree, needed: Sequence[RepoFile]) -> None:
-        """Raises NotServable for what the small files say against it."""
+        """Raises NotServable for what the small files say against it, HubAnswer for other ones."""
         small = [file for file in needed if file.path == CONFIG or _is_index(file)]
         contents = await asyncio.to_thread(self._read, tree, small)
         for file, content in zip(small, contents, strict=True):
+            if not is_content_of(file, content):
+                raise HubAnswer(
+                    f"{tree.model_id} came with another {file.path} than the hub's list of files "
+                    "names.",
+                    hint="Something between here and the hub changes what it says; a proxy or a "
+                    "sign-in page may answer in its place.",
+                )
             if _is_index(file):
                 check_index(tree, file, content)
             else:
