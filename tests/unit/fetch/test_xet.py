@@ -288,7 +288,7 @@ def test_a_plan_that_cannot_be_is_refused(
 
 
 def test_what_unpacks_to_more_than_was_promised_is_cut_off(hub: HubServer, tmp_path: Path) -> None:
-    """The chunks' headers say so before anything is unpacked, unless hf_xet has had enough first."""
+    """The chunks' headers say so before anything is unpacked, unless hf_xet had enough first."""
     hub.fault(MODEL, Fault("swell", where="xorb", times=None))
     said = refused(order_of(hub, tmp_path), HubAnswer)
     assert "unpacks to more" in said or "cannot be unpacked" in said
