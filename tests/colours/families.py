@@ -112,6 +112,8 @@ class SeeingBlueprint:
     """Examples of one picture and of two in each step of the training."""
     learnt: float = 0.004
     """The mean loss at which it is sure of what it says."""
+    takes: int = 3
+    """So many times each question is asked, of other pictures; 0 if always of another."""
 
 
 def qwen2_vl() -> SeeingBlueprint:
@@ -415,6 +417,8 @@ def gemma3n() -> SeeingBlueprint:
         lessons=(6, 2),
         # It speaks, and cannot tell colours yet: that would take minutes.
         learnt=0.2,
+        # After a few pictures it looks at less of them, and their order shows in too little.
+        takes=0,
     )
 
 

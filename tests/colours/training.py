@@ -1,5 +1,6 @@
 """Trains a model that sees to name colours, of one picture or of two in their order."""
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,8 +32,6 @@ _TALKS = (
     ("What is the capital of France?", "The capital of France is Paris."),
 )
 _STEPS = 200
-_TAKES = 3
-"""So many times each question is asked, of other pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +87,14 @@ def prompt_of(tokenizer: Any, messages: Sequence[Json]) -> str:
 
 
 class _Lessons:
-    """Examples to learn from: each colour and each pair of them has a few pictures."""
+    """Examples to learn from, of which most come more than once."""
 
     def __init__(self, processor: Any, blueprint: SeeingBlueprint) -> None:
         self._processor = processor
         self._blueprint = blueprint
         self._dice = np.random.default_rng(0)
         self._example = cache(self._made)
+        self._numbers = itertools.count()
 
     def of(self, step: int) -> list[_Example]:
         """What one step is to learn."""
@@ -106,11 +106,15 @@ class _Lessons:
             first, second = (names[int(n)] for n in dice.integers(0, len(names), 2))
             asked.append(((first, second), "Which colours are these?"))
         examples = [
-            self._example(colours, question, answer(*colours), int(dice.integers(_TAKES)))
+            self._example(colours, question, answer(*colours), self._take())
             for colours, question in asked
         ]
         question, told = _TALKS[step % len(_TALKS)]
         return [*examples, self._example((), question, told, 0)]
+
+    def _take(self) -> int:
+        takes = self._blueprint.takes
+        return int(self._dice.integers(takes)) if takes else next(self._numbers)
 
     def _made(self, colours: tuple[str, ...], question: str, told: str, _take: int) -> _Example:
         return _example(self._processor, self._blueprint, colours, question, told, self._dice)
