@@ -176,7 +176,7 @@ def wrong_products(library: str) -> list[tuple[int, int, int, bool]]:
 
     wrong: list[tuple[int, int, int, bool]] = []
     for rows, columns, depth, transposed in product(
-        range(1, 44), (1, 7, 8), (3, 64, 255, 277), (True, False)
+        range(1, 44), (1, 7, 8, 35, 270), (3, 64, 255, 277), (True, False)
     ):
         a, c = whole(rows, depth + 5), whole(rows, columns + 2)
         b = whole(columns, depth + 3) if transposed else whole(depth, columns + 3)
