@@ -22,7 +22,7 @@ from tests.encoders.cache import encoder
 from tests.encoders.real import e5, minilm
 from tests.real.whisper import whisper_tiny_en
 from tests.tones.checkpoints import parakeet_tones
-from tests.voices.checkpoints import pocket_tts
+from tests.voices.checkpoints import pocket_tts, qwen3_tts
 from tests.zoo.cache import checkpoints
 from tests.zoo.families import FAMILIES
 
@@ -63,7 +63,7 @@ def main() -> int:
         short = {"context_tokens": 512, "slots": 2}
         runs += [(real, budget_bytes, short) for budget_bytes in (_ROOMY_BYTES, _TIGHT_BYTES)]
     runs += [(encoder(name), _ROOMY_BYTES, {}) for name in _ENCODERS]
-    others = (minilm(), e5(), parakeet_tones(), whisper_tiny_en(), pocket_tts())
+    others = (minilm(), e5(), parakeet_tones(), whisper_tiny_en(), pocket_tts(), qwen3_tts())
     runs += [(folder, _ROOMY_BYTES, {}) for folder in others]
     lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
     with tempfile.TemporaryDirectory() as scratch:

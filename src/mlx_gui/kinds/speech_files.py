@@ -1,6 +1,7 @@
 """What the files of a model that speaks say: its family, its voices, why it is not served."""
 
 from collections.abc import Collection, Mapping
+from math import prod
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, cast
@@ -77,6 +78,10 @@ _OTHER_QWENS: Mapping[str, str] = MappingProxyType(
 _SMALL_QWEN = "0b6"
 _QWEN_RATE_HZ = 24_000
 _QWEN_FRAMES = 2048
+_QWEN_RATES: Mapping[str, list[int]] = MappingProxyType(
+    {"upsample_rates": [8, 5, 4, 3], "upsampling_ratios": [2, 2]}
+)
+"""By how much its codec makes more of a frame, step by step, where its config does not say."""
 _CONFIG = "config.json"
 
 
@@ -85,7 +90,8 @@ class SpeechFacts(KindFacts, msgspec.Struct, frozen=True):
 
     `follows` is whether it is told how to speak. The rest is for `kinds/speech_memory.py`: `width`
     and `layers` are those of what reads the text, `kept` the numbers that are kept of each frame,
-    `frames` the longest that is spoken in one go, and `codec_width` that of what makes samples.
+    `frames` the longest that is spoken in one go, and `waves` how much the codec makes of a frame:
+    its samples, in as many channels as it begins with.
     """
 
     family: Family = "pocket_tts"
@@ -97,7 +103,7 @@ class SpeechFacts(KindFacts, msgspec.Struct, frozen=True):
     follows: bool = False
     kept: int = 0
     frames: int = 0
-    codec_width: int = 0
+    waves: int = 0
 
 
 def type_of(config: Mapping[str, object]) -> str | None:
@@ -184,8 +190,15 @@ def _qwen_facts(folder: Path, config: Mapping[str, object]) -> SpeechFacts:
         * number(codec, "num_key_value_heads")
         * number(codec, "head_dim"),
         frames=number(generation, "max_new_tokens") or _QWEN_FRAMES,
-        codec_width=number(codec, "decoder_dim"),
+        waves=number(codec, "decoder_dim") * _samples_of(codec),
     )
+
+
+def _samples_of(codec: Mapping[str, object]) -> int:
+    """Of one frame."""
+    rates = [codec.get(name, usual) for name, usual in _QWEN_RATES.items()]
+    steps = [each for rate in rates if isinstance(rate, list) for each in cast(list[object], rate)]
+    return prod(each for each in steps if isinstance(each, int))
 
 
 def why_not_this_variant(config: Mapping[str, object]) -> str | None:

@@ -19,8 +19,10 @@ _FRAME_BYTES = 10_000
 """What is made of one frame on its way to sound, in the same way."""
 _READ_TOKENS = 512
 """Of a text and of how to speak it, which stand before its frames; caches grow by 256."""
-_WAVES_BYTES = 40_000
-"""What is made of four frames on their way to sound, for each channel of the codec at first."""
+_WAVES_BYTES = 23
+"""What is made of four frames on their way to sound, for each number of `SpeechFacts.waves`."""
+_WAVES_KEPT_BYTES = 16
+"""What the codec keeps between two of these, for each text, in the same way."""
 _LIBRARY_BYTES = 20_000_000
 """What mlx-audio brings beside MLX: tokenizers, soundfile, samplerate."""
 
@@ -38,7 +40,7 @@ def speech_need(facts: ModelFacts, spec: LoadSpec, *, backend: Backend) -> Memor
     if own.family == "qwen3_tts":
         value_bytes = 2 if spec.weight_form == "stored" else 4
         kv_bytes = own.kept * (own.frames + _READ_TOKENS) * value_bytes * sentences
-        working_bytes += own.codec_width * _WAVES_BYTES
+        working_bytes += own.waves * (_WAVES_BYTES + slots * _WAVES_KEPT_BYTES)
     else:
         kv_bytes = 2 * own.layers * own.width * _CACHE_TOKENS * _KV_VALUE_BYTES * sentences
     widened = spec.weight_form != "stored" and facts.float16_bytes > 0

@@ -161,7 +161,7 @@ def test_qwen3_tts_has_the_voices_of_its_config_and_a_codec_beside_it(tmp_path: 
     assert (facts.voices, facts.default_voice) == (("serena", "vivian"), "serena")
     assert facts.follows
     assert facts.kept == 2 * (28 * 8 * 128 + 8 * 16 * 64)
-    assert (facts.rate_hz, facts.frames, facts.codec_width) == (24_000, 2048, 1536)
+    assert (facts.rate_hz, facts.frames, facts.waves) == (24_000, 2048, 1536 * 1920)
 
 
 def test_the_smaller_qwen3_tts_is_not_told_how_to_speak(tmp_path: Path) -> None:
