@@ -33,7 +33,8 @@ def open_blas(setting: str, cache_dir: Path) -> BlasFacts:
     folder = cache_dir / "blas"
     if (problem := _make_private(folder)) is not None:
         return BlasFacts(None, None, problem)
-    cpu = cpu_name()
+    # What it computes with on this processor: that is what is tried.
+    cpu = f"{cpu_name()} {os.environ.get('OPENBLAS_CORETYPE', '')}"
     problem = f"No BLAS library was found. {_HINT}"
     for library in _installed() if setting == "auto" else [Path(setting)]:
         problem = problem_with(library, folder=folder, cpu=cpu)
