@@ -3,8 +3,7 @@
  * A decode step multiplies one row per sequence with every weight of the model, the next turn of a
  * conversation some twenty. BLAS libraries copy the weights into packed tiles first, which costs
  * several times the product itself; here each weight is read once from memory, straight into sums
- * that stay in registers. With more rows packing pays. Where rows are short, as in attention, whose
- * matrices are as wide as a head, sums go down the columns instead of across each row.
+ * that stay in registers. With more rows packing pays, the sooner the shorter the rows are.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -130,54 +129,22 @@ INLINE void times_plain(int m, int n, int k, float alpha, const float *a, long l
     }
 }
 
-/* The same, eight rows of a at a time: with more, the sums would not stay in registers. */
-static void times_short(int m, int n, int k, float alpha, const float *a, long lda, const float *b,
-                        long ldb, float beta, float *c, long ldc) {
-#define PLAIN(ROWS) \
-  case ROWS: times_plain(ROWS, n, k, alpha, a, lda, b, ldb, beta, c, ldc); return
-  for (; m > 8; m -= 8, a += 8 * lda, c += 8 * ldc)
-    times_plain(8, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-  switch (m) {
-    PLAIN(1);
-    PLAIN(2);
-    PLAIN(3);
-    PLAIN(4);
-    PLAIN(5);
-    PLAIN(6);
-    PLAIN(7);
-    PLAIN(8);
-  }
-#undef PLAIN
-}
-
-/* c = a b^T for short rows of b: some of them are turned, so that no sum goes across lanes. */
-static void times_turned(int m, int n, int k, float alpha, const float *a, long lda, const float *b,
-                         long ldb, float beta, float *c, long ldc) {
-  float turned[LONG * LANES];
-  int j = 0;
-  for (; j + LANES <= n; j += LANES) {
-    for (int lane = 0; lane < LANES; lane++)
-      for (int i = 0; i < k; i++) turned[i * LANES + lane] = b[(j + lane) * ldb + i];
-    times_short(m, LANES, k, alpha, a, lda, turned, LANES, beta, c + j, ldc);
-  }
-  times_transposed(m, n - j, k, alpha, a, lda, b + j * ldb, ldb, beta, c + j, ldc);
-}
-
 void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float alpha,
                  const float *a, int lda, const float *b, int ldb, float beta, float *c, int ldc) {
-  if (order == ROW_MAJOR && trans_a == AS_IS && m <= MOST_ROWS) {
-    if (trans_b == TRANSPOSED && (k >= LONG || m <= MOST_SHORT_ROWS)) {
+#define PLAIN(ROWS) \
+  case ROWS: times_plain(ROWS, n, k, alpha, a, lda, b, ldb, beta, c, ldc); return
+  if (order == ROW_MAJOR && trans_a == AS_IS) {
+    if (trans_b == TRANSPOSED && m <= (k < LONG ? MOST_SHORT_ROWS : MOST_ROWS)) {
       times_transposed(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
       return;
     }
-    if (trans_b == TRANSPOSED) {
-      times_turned(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      return;
-    }
-    if (trans_b == AS_IS && (n <= LONG || m <= 4)) {
-      times_short(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-      return;
-    }
+    if (trans_b == AS_IS) switch (m) {
+        PLAIN(1);
+        PLAIN(2);
+        PLAIN(3);
+        PLAIN(4);
+      }
   }
+#undef PLAIN
   library_sgemm(order, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
