@@ -26,3 +26,8 @@ def test_a_processor_that_tells_no_flags_is_left_to_openblas() -> None:
 
 def test_only_linux_has_an_openblas_that_is_told() -> None:
     assert "OPENBLAS_CORETYPE" not in worker_environment("darwin")
+
+
+def test_who_knows_the_processor_better_is_listened_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENBLAS_CORETYPE", "Haswell")
+    assert "OPENBLAS_CORETYPE" not in worker_environment("linux")

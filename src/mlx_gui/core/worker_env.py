@@ -1,7 +1,9 @@
 """The environment of the worker tower's processes."""
 
+import os
 from pathlib import Path
 
+_CORE = "OPENBLAS_CORETYPE"
 _CPUINFO = Path("/proc/cpuinfo")
 _BLAS_CORES = (
     ("SkylakeX", {"avx512f", "avx512bw", "avx512dq", "avx512vl"}),
@@ -29,8 +31,9 @@ def worker_environment(platform: str, threads: int = 1) -> dict[str, str]:
         # Larger blocks go back to the system when they are freed, so that a worker takes no more
         # than MLX holds. Without this, holes between caches that come and go stay with it.
         environment["MALLOC_MMAP_THRESHOLD_"] = str(1 << 20)
-        if (core := blas_core(_cpuinfo())) is not None:
-            environment["OPENBLAS_CORETYPE"] = core
+        core = None if _CORE in os.environ else blas_core(_cpuinfo())
+        if core is not None:
+            environment[_CORE] = core
     return environment
 
 
