@@ -22,6 +22,10 @@ class CarriedFile:
     sha256: str
 
     @property
+    def file_name(self) -> str:
+        return self.path.name
+
+    @property
     def needed_bytes(self) -> int:
         """Disk space besides: it is read where it is."""
         return 0

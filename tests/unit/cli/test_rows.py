@@ -6,7 +6,7 @@ import pytest
 
 from mlx_gui.cli.chat import pace_sentence, printable
 from mlx_gui.cli.jobs import job_facts, job_row
-from mlx_gui.cli.list import model_row, short_count
+from mlx_gui.cli.list import licence_name, model_row, short_count
 from mlx_gui.cli.load import load_sentence
 from mlx_gui.cli.ps import loaded_row, serial_sentence, time_left
 from mlx_gui.cli.settings import pending_sentence, shown_value
@@ -82,6 +82,13 @@ LOADED = LoadedModel(
 def test_a_model_is_one_row() -> None:
     row = ("org/tiny", "text", "135M", "4-bit", "75.7 MB", "8,192", "-")
     assert model_row(MODEL) == row
+
+
+def test_a_licence_is_one_short_name() -> None:
+    assert licence_name(MODEL) == "-"
+    assert licence_name(MODEL.model_copy(update={"license": "apache-2.0"})) == "apache-2.0"
+    cut = licence_name(MODEL.model_copy(update={"license": "x" * 300}))
+    assert (len(cut), cut[-1]) == (24, "…")
 
 
 @pytest.mark.parametrize(
