@@ -104,6 +104,13 @@ def licence(page: Page) -> None:
     expect(page.get_by_role("button", name="Accept and install")).to_be_visible()
 
 
+def writing(page: Page) -> None:
+    page.get_by_role("button", name="Edit", exact=True).click()
+    editor = page.get_by_role("textbox", name="Chat template")
+    editor.fill(f"{{# With the date. #}}\n{editor.input_value()}")
+    expect(page.locator("ins").first).to_be_visible()
+
+
 def found(page: Page) -> None:
     expect(page.locator("[data-row]").first).to_be_visible()
 
@@ -121,6 +128,7 @@ SCENES: dict[str, Scene] = {
     "model-settings": Scene(f"{by_name(CHAT)}?tab=settings"),
     "model-memory": Scene(f"{by_name(CHAT)}?tab=memory"),
     "model-template": Scene(f"{by_name(CHAT)}?tab=template"),
+    "model-template-edit": Scene(f"{by_name(CHAT)}?tab=template", writing),
     "model-snippets": Scene(f"{by_name(CHAT)}?tab=snippets"),
     "model-card": Scene(f"{by_name(CHAT)}?tab=card"),
     "discover": Scene("/admin/discover", found),

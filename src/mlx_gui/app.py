@@ -56,6 +56,7 @@ from mlx_gui.control.settings.applying import Applying
 from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
+from mlx_gui.control.settings.templates import TemplateTrials
 from mlx_gui.control.supervision import Background, finished
 from mlx_gui.control.updates import Updates, asks_for_updates
 from mlx_gui.control.watching import FolderWatch
@@ -173,6 +174,7 @@ class Application:
                     self.library.models,
                     find=self.library.resolve,
                     device=self.device,
+                    templates=TemplateTrials(self._worker_settings),
                     run_loop=self.run_loop,
                     config=lambda: self._config,
                 ),

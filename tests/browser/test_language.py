@@ -17,6 +17,7 @@ from tests.support.server import Server
 PATHS = (
     "",
     "models/fake/slow-load",
+    "models/fake/slow-load?tab=settings",
     "models/fake/slow-load?tab=template",
     "models/fake/slow-load?tab=card",
     "discover",

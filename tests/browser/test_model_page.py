@@ -49,11 +49,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def as_it_was(server: Server) -> None:
     unload_all(server)
     with server.client() as client:
-        told = client.get(f"/v1/models/{MODEL}/settings").json()["settings"]
-        own = {name: None for name, each in told.items() if each["source"] == "model"}
-        if own:
-            change = {"settings": own}
-            client.patch(f"/v1/models/{MODEL}/settings", json=change).raise_for_status()
+        for path in (f"/v1/models/{MODEL}/settings", f"/v1/models/{SHELF}/settings"):
+            told = client.get(path).json()["settings"]
+            own = {name: None for name, each in told.items() if each["source"] == "model"}
+            if own:
+                client.patch(path, json={"settings": own}).raise_for_status()
 
 
 def field(page: Page, name: str) -> Locator:
@@ -121,22 +121,22 @@ def test_settings_are_changed_reset_and_discarded_with_their_source(
     server: Server, open_page: OpenPage
 ) -> None:
     page = open_page(f"{PATH}?tab=settings")
-    field(page, "priority").fill("3")
-    field(page, "pinned").check()
+    field(page, "Priority").fill("3")
+    field(page, "Pin").check()
     expect(page.get_by_text("2 changes.")).to_be_visible()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The settings are saved.")).to_be_visible()
     told = setting(server, "priority")
     assert (told["value"], told["source"]) == (3, "model")
     assert setting(server, "pinned")["value"] is True
-    field(page, "temperature").fill("0.5")
+    field(page, "Temperature").fill("0.5")
     expect(page.get_by_text("1 change, 1 from the next load on.")).to_be_visible()
     page.get_by_role("button", name="Discard").click()
-    expect(field(page, "temperature")).to_have_value("")
-    page.get_by_role("button", name="Reset priority").click()
-    expect(field(page, "priority")).to_have_value("0")
+    expect(field(page, "Temperature")).to_have_value("")
+    page.get_by_role("button", name="Reset Priority").click()
+    expect(field(page, "Priority")).to_have_value("0")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("button", name="Reset priority")).to_have_count(0)
+    expect(page.get_by_role("button", name="Reset Priority")).to_have_count(0)
     assert setting(server, "priority")["source"] == "default"
 
 
@@ -144,19 +144,19 @@ def test_what_does_not_fit_is_said_and_nothing_that_was_typed_is_lost(
     server: Server, open_page: OpenPage
 ) -> None:
     page = open_page(f"{PATH}?tab=settings")
-    field(page, "slots").fill("many")
+    field(page, "Answers at the same time").fill("many")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("This is no number.")).to_be_visible()
-    field(page, "slots").fill("99999")
-    field(page, "template_arguments").fill('{"name": "<img src=x onerror=alert(1)>"}')
+    field(page, "Answers at the same time").fill("99999")
+    field(page, "Template arguments").fill('{"name": "<img src=x onerror=alert(1)>"}')
     page.get_by_role("button", name="Save").click()
     expect(
         page.get_by_role("alert").filter(has_text="The settings were not saved")
     ).to_contain_text("slots")
-    expect(field(page, "slots")).to_have_value("99999")
-    expect(field(page, "template_arguments")).to_have_value(re.compile("onerror"))
+    expect(field(page, "Answers at the same time")).to_have_value("99999")
+    expect(field(page, "Template arguments")).to_have_value(re.compile("onerror"))
     assert setting(server, "slots")["source"] != "model"
-    field(page, "slots").fill("2")
+    field(page, "Answers at the same time").fill("2")
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The settings are saved.")).to_be_visible()
     assert setting(server, "slots")["value"] == 2
@@ -195,7 +195,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
 ) -> None:
     ask_once(server)
     page = open_page(f"{PATH}?tab=settings", width=width, theme=theme)
-    field(page, "priority").fill("3")
+    field(page, "Priority").fill("3")
     expect(page.get_by_text("1 change.")).to_be_visible()
     assert axe(page, axe_source) == []
     page.set_viewport_size({"width": 320, "height": 900})
@@ -204,6 +204,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
         page.get_by_role("radio", name=part).check(force=True)
         expect(page.get_by_role("main").get_by_role("region").first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 320
+        assert axe(page, axe_source, within="main") == [], part
 
 
 def test_its_speed_is_measured_while_one_looks_and_kept(open_page: OpenPage) -> None:
@@ -259,14 +260,80 @@ def test_the_template_is_shown_as_it_is_written_and_what_a_loaded_model_makes_of
     expect(page.get_by_role("region", name="Source of the chat template")).to_have_text(TEMPLATE)
     expect(page.get_by_text("It stands in chat_template.jinja")).to_be_visible()
     preview = page.get_by_role("region", name="A conversation as the model reads it")
-    expect(preview).to_contain_text("load the model to see it")
-    page.get_by_role("button", name="Load shelf").click()
     preview.get_by_role("button", name="Show").click()
-    expect(preview.get_by_role("region", name="The prompt")).to_contain_text("word-")
+    prompt = preview.get_by_role("region", name="The prompt")
+    expect(prompt).to_contain_text("<script>And of Italy?</script>")
+    expect(prompt.locator("mark").first).to_have_text("<script>")
+    page.get_by_role("button", name="Load shelf").click()
+    expect(page.get_by_role("main")).to_contain_text("Loaded")
+    preview.get_by_role("button", name="Show").click()
+    expect(prompt).to_contain_text("word-")
     expect(preview).to_contain_text(re.compile(r"\d+ tokens"))
     assert axe(page, axe_source) == []
-    page.get_by_role("link", name="Change in Settings").click()
-    expect(field(page, "chat_template")).to_be_visible()
+
+
+def test_a_template_of_ones_own_is_tried_compared_saved_and_taken_back(
+    server: Server, open_page: OpenPage, axe_source: str
+) -> None:
+    page = open_page(f"{SHELF_PATH}?tab=settings")
+    page.get_by_role("link", name="Open Template").click()
+    page.get_by_role("button", name="Edit").click()
+    editor = page.get_by_role("textbox", name="Chat template")
+    expect(editor).to_have_value(TEMPLATE)
+    editor.fill("{# mine #}\n{% for message in messages %}")
+    page.get_by_role("button", name="Save").click()
+    refusal = page.get_by_role("alert").filter(has_text="Not saved")
+    expect(refusal).to_contain_text("for its line 2: Unexpected end of template")
+    assert shelf_setting(server)["source"] == "default"
+    # What was written is there again, whatever was looked at meanwhile.
+    page.get_by_role("radio", name="Overview").check(force=True)
+    page.get_by_role("radio", name="Template").check(force=True)
+    expect(editor).to_have_value(re.compile("mine"))
+
+    mine = TEMPLATE.replace("script", "turn") + "\n<end>"
+    editor.fill(mine)
+    difference = page.get_by_role("region", name="Difference from the model's own")
+    expect(difference.locator("del")).to_have_text(f"Removed: {TEMPLATE}")
+    expect(difference.locator("ins").last).to_have_text("Added: <end>")
+    preview = page.get_by_role("region", name="A conversation as the model reads it")
+    preview.get_by_role("button", name="Show").click()
+    prompt = preview.get_by_role("region", name="The prompt")
+    expect(prompt).to_contain_text("<turn>And of Italy?</turn>")
+    assert axe(page, axe_source) == []
+    page.set_viewport_size({"width": 320, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    page.set_viewport_size({"width": 1440, "height": 900})
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The chat template is saved.").first).to_be_visible()
+    assert shelf_setting(server)["value"] == mine
+
+    expect(difference.locator("ins").last).to_have_text("Added: <end>")
+    page.get_by_role("radio", name="Source").check(force=True)
+    expect(page.get_by_role("region", name="Source of the chat template")).to_have_text(mine)
+    page.get_by_role("button", name="Back to the model's own").click()
+    expect(page.get_by_role("region", name="Source of the chat template")).to_have_text(TEMPLATE)
+    assert shelf_setting(server)["source"] == "default"
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("region", name="Source of the chat template")).to_have_text(mine)
+    assert shelf_setting(server)["value"] == mine
+
+
+def shelf_setting(server: Server) -> dict[str, object]:
+    with server.client() as client:
+        told = client.get(f"/v1/models/{SHELF}/settings").json()
+    return told["settings"]["chat_template"]
+
+
+def test_every_setting_has_a_name_and_a_sentence_of_its_own(
+    server: Server, open_page: OpenPage
+) -> None:
+    page = open_page(f"{PATH}?tab=settings")
+    with server.client() as client:
+        names = list(client.get(f"/v1/models/{MODEL}/settings").json()["settings"])
+    for name in names:
+        row = page.locator(f"[data-setting='{name}']")
+        expect(row.locator("code").first).to_have_text(name)
+        expect(row.locator("label, strong").first).not_to_have_text(name)
 
 
 def test_snippets_and_programs_are_those_of_the_model(open_page: OpenPage) -> None:

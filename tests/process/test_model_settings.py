@@ -8,6 +8,7 @@ import httpx
 
 from tests.process.visitor import Visitor, script, visited_server
 from tests.support.waiting import wait_until
+from tests.unit.kinds.folders import write_model
 
 PATH = "/v1/models/fake/echo/settings"
 
@@ -52,3 +53,35 @@ def test_settings_outlive_the_server_and_keep_alive_holds_at_once(tmp_path: Path
         assert server.ask("fake/echo", "Hi").status_code == 200
         row = server.row("fake/echo")
         assert (row["slots"], row["state"]) == (3, "ready")
+
+
+def test_a_chat_template_is_tried_before_it_is_kept(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "models" / "org" / "shelf")
+    own = (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    settings = {"model_dirs": tmp_path / "models"}
+    with visited_server(tmp_path, settings=settings) as server:
+        path = "/v1/models/org/shelf"
+        for wrong, line in (("{{ messages }}\n{% for", 2), ("\n\n{{ raise_exception('no') }}", 3)):
+            change = {"settings": {"chat_template": wrong, "slots": 2}}
+            for refused in (
+                server.client.patch(f"{path}/settings", json=change),
+                server.client.post(f"{path}/template/try", json={"template": wrong}),
+            ):
+                assert refused.status_code == 400
+                assert f"line {line}" in refused.json()["error"]["message"]
+        kept = server.client.get(f"{path}/settings").json()["settings"]
+        assert (kept["chat_template"]["value"], kept["slots"]["source"]) == (None, "server")
+
+        better = "{% for message in messages %}<{{ message.role }}>{% endfor %}"
+        tried = server.client.post(f"{path}/template/try", json={"template": better}).json()
+        assert tried == {"model": "org/shelf", "prompt": "<user><assistant><user>"}
+        change = {"settings": {"chat_template": better}}
+        server.client.patch(f"{path}/settings", json=change).raise_for_status()
+        told = server.client.get(f"{path}/template").json()
+        assert (told["template"], told["source"], told["own"]) == (better, "setting", own)
+        assert (folder / "chat_template.jinja").read_text(encoding="utf-8") == own
+
+        reset = {"settings": {"chat_template": None}}
+        server.client.patch(f"{path}/settings", json=reset).raise_for_status()
+        told = server.client.get(f"{path}/template").json()
+        assert (told["template"], told["source"], told["own"]) == (own, "file", own)

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { about, bytes, bytesOf, context, duration, inOneUnit, parameters, percent, plural, rate } from "../src/lib/i18n/format";
+import { about, bytes, bytesOf, context, day, duration, inOneUnit, parameters, percent, plural, rate } from "../src/lib/i18n/format";
 
 it.each([
   [bytes(4_300_000_000), "4.3 GB"],
@@ -25,6 +25,8 @@ it.each([
   [context(131_072), "128K"],
   [context(512), "512"],
   [percent(0.999), "99 %"],
+  [day("2025-09-14T10:00:00.000Z"), "Sep 14, 2025"],
+  [day("soon"), "soon"],
   [about(59_600), "1 min"],
   [about(7_200_000), "2 h"],
   [about(59_000), "59 s"],

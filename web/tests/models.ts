@@ -22,6 +22,7 @@ export function model(id: string, changes: Partial<Model> = {}): Model {
     license: null,
     license_link: null,
     license_class: null,
+    revision: null,
     disk_bytes: 1_000,
     path: "/models",
     copies: [],

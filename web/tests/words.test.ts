@@ -24,11 +24,14 @@ import { monitor } from "../src/lib/i18n/en/monitor";
 import { monitor as germanMonitor } from "../src/lib/i18n/de/monitor";
 import { model } from "../src/lib/i18n/en/model";
 import { model as germanModel } from "../src/lib/i18n/de/model";
+import { modelSettings } from "../src/lib/i18n/en/model-settings";
+import { modelSettings as germanModelSettings } from "../src/lib/i18n/de/model-settings";
 import { marked } from "../src/lib/i18n/pseudo";
 
-const ENGLISH = { model, monitor, api, card, discover, downloads, frame, installed, models, notices, settings, welcome };
+const ENGLISH = { model, modelSettings, monitor, api, card, discover, downloads, frame, installed, models, notices, settings, welcome };
 const GERMAN = {
   model: germanModel,
+  modelSettings: germanModelSettings,
   monitor: germanMonitor,
   api: germanApi,
   card: germanCard,

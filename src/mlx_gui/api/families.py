@@ -34,6 +34,7 @@ from mlx_gui.api.manage.plan import routes as plan
 from mlx_gui.api.manage.plan.changed import install_plan_changed
 from mlx_gui.api.manage.removals import routes as removals
 from mlx_gui.api.manage.requests import routes as requests
+from mlx_gui.api.manage.revisions import routes as revisions
 from mlx_gui.api.manage.safe_mode import routes as safe_mode
 from mlx_gui.api.manage.samples import routes as samples
 from mlx_gui.api.manage.server_settings import routes as server_settings
@@ -105,6 +106,7 @@ FAMILIES = (
             plan.router,
             settings.router,
             model_texts.router,
+            revisions.router,
             removals.router,
             aliases.router,
             server_settings.router,

@@ -7,6 +7,7 @@ from typing import overload
 from mlx_gui.control.residency.views import ResidentView
 from mlx_gui.control.workers.weighing import MemoryReturned
 from mlx_gui.core.errors import ErrorInfo, InvalidRequest
+from mlx_gui.core.hub import commit_of_folder
 from mlx_gui.core.licence import licence_class
 from mlx_gui.core.model import MemoryNeed, Model
 from mlx_gui.kinds.registry import kind_of
@@ -61,6 +62,7 @@ def model_object(
         license=model.licence.name if model.licence else None,
         license_link=model.licence.link if model.licence else None,
         license_class=licence_class(model.licence.name) if model.licence else None,
+        revision=commit_of_folder(model.adapter or model.path),
         disk_bytes=model.disk_bytes,
         path=model.adapter or model.path,
         copies=[] if model.adapter else list(model.copies),

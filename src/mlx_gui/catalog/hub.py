@@ -122,6 +122,14 @@ class Hub:
         read = partial(_model_of, answer.body, what=f"what {model_id} is")
         return await asyncio.to_thread(read), told
 
+    async def newest(self, model_id: str, *, revision: str = DEFAULT_REVISION) -> HubModel:
+        """One model as it is now, without its files; what is remembered of it says nothing."""
+        path = f"{_model_path(model_id)}/revision/{_quoted(revision)}"
+        self._refuse_offline()
+        ask = partial(self._ask, path, {"expand": ["sha", "lastModified"]}, model_id=model_id)
+        answer = await self._threads.run(ask, within_s=self._patience_s + _GRACE_S)
+        return await asyncio.to_thread(_model_of, answer.body, what=f"what {model_id} is")
+
     async def known(self) -> tuple[tuple[HubModel, float], ...]:
         """All models of answers that are remembered, each once, with their age: the newest first.
 

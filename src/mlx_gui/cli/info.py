@@ -61,13 +61,17 @@ def command(
     elif card:
         _print_card(detail.card)
     else:
-        show_detail(detail, files=files)
+        show_detail(detail, files=files, local=installed)
 
 
-def show_detail(detail: DiscoveredDetail, *, files: bool) -> None:
-    """Facts, then other quantizations, then warnings."""
+def show_detail(detail: DiscoveredDetail, *, files: bool, local: ModelObject | None = None) -> None:
+    """Facts, then other quantizations, then warnings; `local` is the same model as installed."""
     out, aside = console(), console(stderr=True)
-    out.print(facts_table(list(detail_facts(detail))))
+    facts = list(detail_facts(detail))
+    if local is not None and local.revision is not None:
+        same = "this one" if local.revision == detail.revision else "another one"
+        facts.append(("Installed", f"{local.revision}, {same}"))
+    out.print(facts_table(facts))
     if files:
         table = plain_table("File", ">Size", "Fetched", wraps="File")
         for each in detail.files:

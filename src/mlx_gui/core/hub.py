@@ -169,6 +169,12 @@ def is_content_of(file: RepoFile, content: bytes) -> bool:
     return hashlib.sha1(blob, usedforsecurity=False).hexdigest() == file.blob_id
 
 
+def commit_of_folder(path: str) -> str | None:
+    """The commit of a repo that lies in the folder `path`, as in the Hugging Face cache."""
+    folder = PurePosixPath(path)
+    return folder.name if folder.parent.name == "snapshots" and is_commit(folder.name) else None
+
+
 def safe_path(text: str) -> bool:
     """Whether `text` names a file within a repo, in any folder that the repo is put into."""
     path = PurePosixPath(text)

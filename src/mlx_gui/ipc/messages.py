@@ -9,7 +9,7 @@
                   ◀─Hello, Warmed─
                   ──StartWorker──▶            and on as above
 
-    control plane ──StartErrand──▶ errand     probe, convert: one result, then it ends
+    control plane ──StartErrand──▶ errand     probe, convert, try: one result, then it ends
                   ◀─Hello, ErrandProgress, ErrandDone | StartFailed─
 
     control plane ──StartFetch──▶ fetch       files of a repo, then it ends
@@ -58,7 +58,7 @@ class StartErrand(msgspec.Struct, frozen=True, tag="start_errand"):
     """Do one piece of work and end."""
 
     protocol: int
-    errand: Literal["probe", "convert-gguf", "quantize"]
+    errand: Literal["probe", "convert-gguf", "quantize", "try-template"]
     blas: str
     cache_dir: str
     arguments: dict[str, str] = {}

@@ -54,7 +54,8 @@ class ModelObject(BaseModel):
     leaves the memory by itself. `keep_alive_s` is how long it stays there after a use, as the
     latest request or the model's own settings say, less than 0 for ever; null is the server's.
     `license` is what the head of its card or the title of its LICENSE names, null where neither
-    does; `license_class` is what one of that name allows.
+    does; `license_class` is what one of that name allows. `revision` is the commit of the hub's
+    repo that it is, null where nobody knows.
     """
 
     id: str
@@ -75,6 +76,7 @@ class ModelObject(BaseModel):
     license: str | None = None
     license_link: str | None = None
     license_class: LicenceClass | None = None
+    revision: str | None = None
     disk_bytes: int
     path: str
     copies: list[str] = []

@@ -3,6 +3,7 @@
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -10,6 +11,10 @@ from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.quantization import Quantization
 from mlx_gui.ipc.channel import BlockingChannel
 from mlx_gui.ipc.messages import ErrandDone, ErrandProgress, StartErrand, StartFailed
+from mlx_gui.worker.process import limit_memory
+
+_TEMPLATE_BYTES = 1_000_000_000
+"""What a chat template that is tried may take."""
 
 
 def run_errand(channel: BlockingChannel, start: StartErrand) -> int:
@@ -47,6 +52,17 @@ def run_errand(channel: BlockingChannel, start: StartErrand) -> int:
                     packing=packing_of(start.arguments["kind"]),
                 )
                 result = b"null"
+            case "try-template":
+                from mlx_gui.engines.text.template_trial import tried
+
+                limit_memory(_TEMPLATE_BYTES)
+                folder = start.arguments["folder"]
+                trial = tried(
+                    start.arguments["source"],
+                    Path(folder) if folder else None,
+                    msgspec.json.decode(start.arguments["arguments"], type=dict[str, Any]),
+                )
+                result = msgspec.json.encode(trial)
     except MlxGuiError as error:
         channel.send(StartFailed(error.info()))
         return 1

@@ -41,8 +41,10 @@ from mlx_gui.control.safe_mode import SafeMode
 from mlx_gui.control.settings.check import SettingsCheck
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.server import ServerSettings
+from mlx_gui.control.settings.templates import TemplateTrials
 from mlx_gui.control.updates import Updates
 from mlx_gui.control.workers.probe import DeviceProbe
+from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.control.workers.warm_spare import WarmSpare
 from mlx_gui.core.ask import Ask
 from mlx_gui.core.errors import ModelNotFound
@@ -270,6 +272,7 @@ def services(
                 shelf.models,
                 find=shelf.resolve,
                 device=device,
+                templates=TemplateTrials(partial(WorkerSettings.of, settings)),
                 run_loop=run_loop,
                 config=lambda: owner.config,
             ),

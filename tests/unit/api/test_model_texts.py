@@ -32,6 +32,7 @@ def test_card_licence_and_template_are_told_as_they_lie_there(tmp_path: Path) ->
             "template": "{{ messages }}",
             "source": "file",
             "file": "chat_template.jinja",
+            "own": "{{ messages }}",
         }
         assert client.get("/v1/models/org/bare/card").json() == {
             "model": "org/bare", "card": None, "license_text": None,
@@ -44,16 +45,23 @@ def test_card_licence_and_template_are_told_as_they_lie_there(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("wanted", "stored", "expected"),
     [
-        ("{{ own }}", StoredTemplate("x", "y"), ("{{ own }}", "setting", None)),
-        (None, StoredTemplate("x", "y"), ("x", "file", "y")),
-        (None, None, (None, None, None)),
+        ("{{ mine }}", StoredTemplate("x", "y"), ("{{ mine }}", "setting", None, "x")),
+        ("{{ mine }}", None, ("{{ mine }}", "setting", None, None)),
+        (None, StoredTemplate("x", "y"), ("x", "file", "y", "x")),
+        (None, None, (None, None, None, None)),
     ],
 )
 def test_the_template_of_the_settings_goes_before_the_models_own(
     wanted: str | None, stored: StoredTemplate | None, expected: tuple[str | None, ...]
 ) -> None:
-    template, source, file = expected
+    template, source, file, own = expected
     told = template_body(MODEL, wanted, stored)
     assert told == ModelTemplateBody.model_validate(
-        {"model": "org/one", "template": template, "source": source, "file": file}
+        {
+            "model": "org/one",
+            "template": template,
+            "source": source,
+            "file": file,
+            "own": own,
+        }
     )

@@ -8,6 +8,7 @@ from mlx_gui.control.plans.pins import check_pins, check_pins_below
 from mlx_gui.control.plans.plan import find_draft
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.settings.models import ModelSettingsOwner
+from mlx_gui.control.settings.templates import TemplateTrials
 from mlx_gui.control.workers.probe import DeviceProbe
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.model import Model
@@ -24,17 +25,26 @@ class SettingsCheck:
     models: Callable[[], Iterable[Model]]
     find: Callable[[str], Model]
     device: DeviceProbe
+    templates: TemplateTrials
     run_loop: RunLoop
     config: Callable[[], Config]
 
     async def of_model(self, model: Model, changes: Mapping[str, Value | None]) -> None:
         """Raises ModelUnsupported where `model` cannot have its new draft model.
 
-        And Conflict where `changes` to it have more pinned than fits. A pin is judged when it is
-        made, and again when what is pinned would need more: the model itself, or with an adapter.
-        An unloadable model that is pinned holds nothing.
+        InvalidRequest where its new chat template makes no prompt. And Conflict where `changes` to
+        it have more pinned than fits. A pin is judged when it is made, and again when what is
+        pinned would need more: the model itself, or with an adapter. An unloadable model that is
+        pinned holds nothing.
         """
         wanted = self.settings.after(changes, model=model)
+        if changes.get("chat_template") is not None and wanted.chat_template is not None:
+            await self.templates.prompt(
+                model,
+                wanted.chat_template,
+                wanted.template_arguments,
+                param="settings.chat_template",
+            )
         if changes.get("draft_model") is not None:
             find_draft(model, wanted.draft_model, self.find)
         models = (model, *(each for each in self.models() if each.id != model.id))

@@ -24,7 +24,7 @@ def _ignore(stage: str, done: int, total: int) -> None:
 
 
 async def run_errand(
-    errand: Literal["probe", "convert-gguf", "quantize"],
+    errand: Literal["probe", "convert-gguf", "quantize", "try-template"],
     arguments: Mapping[str, str],
     settings: WorkerSettings,
     report: Callable[[str, int, int], None] = _ignore,

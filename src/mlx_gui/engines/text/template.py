@@ -16,6 +16,7 @@ from jinja2 import (
     Template,
     TemplateError,
     TemplateRuntimeError,
+    TemplateSyntaxError,
     nodes,
     pass_context,
     pass_environment,
@@ -80,7 +81,11 @@ _TEMPLATE_ERRORS = (*PROGRAM_ERRORS, TemplateError)
 
 
 class TemplateFailed(Exception):
-    """The template raised; the message is what it said."""
+    """The template raised; the message is what it said, and `line` where, as far as it is known."""
+
+    def __init__(self, message: str, *, line: int | None = None) -> None:
+        super().__init__(message)
+        self.line = line
 
 
 class Templates:
@@ -114,7 +119,21 @@ class Templates:
                 del self._compiled[next(iter(self._compiled))]
             return "".join(budget.output(template.generate(variables)))
         except _TEMPLATE_ERRORS as error:
-            raise TemplateFailed(str(error) or type(error).__name__) from error
+            said = str(error) or type(error).__name__
+            raise TemplateFailed(said, line=_line_of(error)) from error
+
+
+def _line_of(error: BaseException) -> int | None:
+    """The line of the template in which `error` was raised: jinja2 writes it into the traceback."""
+    if isinstance(error, TemplateSyntaxError):
+        return error.lineno
+    line: int | None = None
+    trace = error.__traceback__
+    while trace is not None:
+        if "__jinja_exception__" in trace.tb_frame.f_globals:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
 
 
 def check_source(source: str) -> None:

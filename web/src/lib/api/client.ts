@@ -1,5 +1,5 @@
 import type { paths } from "./schema";
-import type { ChatMessage, FoundDetail, FoundPage, ImportRequest, LoadPlan, ModelCard, StarterList, Template } from "./types";
+import type { ChatMessage, FoundDetail, FoundPage, ImportRequest, LoadPlan, ModelCard, Revision, StarterList } from "./types";
 import { visible } from "./visible";
 
 /** What the server answered instead of what was asked for. `code` is stable, `message` a sentence. */
@@ -48,8 +48,14 @@ export const api = {
   /** What strangers have written of it. */
   modelCard: async (id: string) =>
     visible((await call("get", "/v1/models/{name}/card", { name: id })) as ModelCard),
-  modelTemplate: async (id: string) =>
-    visible((await call("get", "/v1/models/{name}/template", { name: id })) as Template),
+  /** As it is written, for whoever is to change it: shown it is to be made visible. */
+  modelTemplate: (id: string) => call("get", "/v1/models/{name}/template", { name: id }),
+  /** What a chat template makes of a short conversation. Loads nothing. */
+  tryTemplate: async (id: string, template: string) =>
+    visible((await call("post", "/v1/models/{name}/template/try", { name: id, body: { template } })).prompt),
+  /** Its commit beside that of the hub, which is asked now. */
+  modelRevision: async (id: string) =>
+    visible((await call("get", "/v1/models/{name}/revision", { name: id })) as Revision),
   /** The prompt that a conversation becomes, as tokens. Loads the model. */
   tokenize: async (id: string, messages: ChatMessage[]) =>
     (await call("post", "/v1/tokenize", { body: { model: id, messages } })).tokens,
@@ -68,7 +74,8 @@ export const api = {
   /** Forgets one that has ended; what it has made stays. */
   removeJob: (id: string) => call("delete", "/v1/jobs/{job_id}", { name: id }),
   /** Begins the download of a model of the hub, or goes on with it. */
-  install: (id: string) => call("post", "/v1/models/install", { body: { model_id: id } }),
+  install: (id: string, revision: string | null = null) =>
+    call("post", "/v1/models/install", { body: { model_id: id, revision } }),
   pauseDownload: (id: string) => call("post", "/v1/downloads/{download_id}/pause", { name: id }),
   /** Also tries one again that failed. */
   resumeDownload: (id: string) => call("post", "/v1/downloads/{download_id}/resume", { name: id }),

@@ -1313,6 +1313,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/models/{name}/template/try": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a chat template
+         * @description What it makes of a short conversation, with the model's special tokens and the template
+         *     arguments of its settings. Nothing is changed, and the model is not loaded.
+         */
+        post: operations["try_model_template"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/responses/{response_id}/cancel": {
         parameters: {
             query?: never;
@@ -1468,9 +1489,29 @@ export interface paths {
         };
         /**
          * Show the chat template of a model
-         * @description The one that is used: that of its settings, else its own.
+         * @description The one that is used: that of its settings, else its own, which is told in either case.
          */
         get: operations["get_model_template"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/models/{name}/revision": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Compare an installed model with the one on the hub
+         * @description The hub is asked now, and at no other time. Nothing is installed.
+         */
+        get: operations["get_model_revision"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4557,7 +4598,8 @@ export interface components {
          *     leaves the memory by itself. `keep_alive_s` is how long it stays there after a use, as the
          *     latest request or the model's own settings say, less than 0 for ever; null is the server's.
          *     `license` is what the head of its card or the title of its LICENSE names, null where neither
-         *     does; `license_class` is what one of that name allows.
+         *     does; `license_class` is what one of that name allows. `revision` is the commit of the hub's
+         *     repo that it is, null where nobody knows.
          */
         ModelObject: {
             /** Id */
@@ -4604,6 +4646,8 @@ export interface components {
             license_link?: string | null;
             /** License Class */
             license_class?: ("permissive" | "copyleft" | "noncommercial" | "terms") | null;
+            /** Revision */
+            revision?: string | null;
             /** Disk Bytes */
             disk_bytes: number;
             /** Path */
@@ -4753,7 +4797,7 @@ export interface components {
          * @description The chat template that makes a prompt of a conversation, as Jinja source.
          *
          *     `source` says whether it is the model's own, which stands in its `file`, or that of the model's
-         *     settings. All are null for a model without one.
+         *     settings. `own` is the model's own in either case. All are null for a model without one.
          */
         ModelTemplateBody: {
             /** Model */
@@ -4764,6 +4808,8 @@ export interface components {
             source: ("file" | "setting") | null;
             /** File */
             file: string | null;
+            /** Own */
+            own: string | null;
         };
         /**
          * NamedFunction
@@ -6367,6 +6413,30 @@ export interface components {
             model: components["schemas"]["ModelObject"] | null;
         };
         /**
+         * RevisionBody
+         * @description The commit that is here, and the one that the hub has now.
+         *
+         *     `branch` is the branch or tag of `repo` that is compared: what `revision` was when it came, else
+         *     `main`. `newest_at` is when the hub's changed, as the hub says it. `newer` says that the hub has
+         *     another one; installing `repo` with `branch` as its revision brings it.
+         */
+        RevisionBody: {
+            /** Model */
+            model: string;
+            /** Repo */
+            repo: string;
+            /** Branch */
+            branch: string;
+            /** Revision */
+            revision: string;
+            /** Newest */
+            newest: string;
+            /** Newest At */
+            newest_at: string | null;
+            /** Newer */
+            newer: boolean;
+        };
+        /**
          * SafeModeBody
          * @description Whether the server loads nothing by itself; `reason` is null while it is not active.
          */
@@ -6671,6 +6741,14 @@ export interface components {
                 [key: string]: string;
             };
             update?: components["schemas"]["UpdateStatus"] | null;
+        };
+        /**
+         * TemplateTry
+         * @description A chat template that is to be tried, as Jinja source.
+         */
+        TemplateTry: {
+            /** Template */
+            template: string;
         };
         /**
          * TextBlock
@@ -7020,6 +7098,16 @@ export interface components {
             data: components["schemas"]["TrashEntryBody"][];
             /** Freed Bytes */
             freed_bytes: number;
+        };
+        /**
+         * TriedTemplate
+         * @description What a chat template made: the `prompt` of a short conversation, the same each time.
+         */
+        TriedTemplate: {
+            /** Model */
+            model: string;
+            /** Prompt */
+            prompt: string;
         };
         /**
          * UndoneEviction
@@ -10964,6 +11052,41 @@ export interface operations {
             };
         };
     };
+    try_model_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TemplateTry"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TriedTemplate"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
     cancel_response: {
         parameters: {
             query?: never;
@@ -11296,6 +11419,46 @@ export interface operations {
             };
             /** @description Client Error */
             "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+        };
+    };
+    get_model_revision: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RevisionBody"];
+                };
+            };
+            /** @description Client Error */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ErrorEnvelope"];
+                };
+            };
+            /** @description Server Error */
+            "5XX": {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -18,7 +18,7 @@ export type ModelSettings = Schemas["ModelSettingsBody"];
 /** Card and licence of an installed model. */
 export type ModelCard = Schemas["ModelCardBody"];
 /** The chat template that is used. */
-export type Template = Schemas["ModelTemplateBody"];
+export type Revision = Schemas["RevisionBody"];
 /** What a licence of some name allows. */
 export type LicenceClass = NonNullable<Model["license_class"]>;
 export type ChatMessage = Schemas["ChatMessage"];

@@ -66,8 +66,10 @@ export function count(value: number): string {
   return compact.format(value);
 }
 
+/** A day as it is written here; what strangers say of one may be none, and stays as it is. */
 export function day(iso: string): string {
-  return date.format(new Date(iso));
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? iso : date.format(at);
 }
 
 /** `8200000000` as `8.2B`, `135000000` as `135M`: in every language as models are named. */

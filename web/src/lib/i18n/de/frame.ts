@@ -1,5 +1,5 @@
 import type { frame as english } from "../en/frame";
-import { about, figure, number, percent } from "../format";
+import { about, figure, number, percent, plural } from "../format";
 
 export const frame: typeof english = {
   app: {
@@ -19,6 +19,11 @@ export const frame: typeof english = {
     dismiss: "Ausblenden",
     reload: "Neu laden",
     retry: "Noch einmal",
+  },
+  diff: {
+    added: "Dazu: ",
+    removed: "Weg: ",
+    skipped: (count) => `${plural(count, { one: "Zeile", other: "Zeilen" })} wie zuvor`,
   },
   nav: {
     groups: { models: "Modelle", observe: "Beobachten", connect: "Verbinden" },

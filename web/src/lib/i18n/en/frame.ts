@@ -1,4 +1,4 @@
-import { about, figure, number, percent } from "../format";
+import { about, figure, number, percent, plural } from "../format";
 
 /** The words around every page. */
 export const frame = {
@@ -19,6 +19,11 @@ export const frame = {
     dismiss: "Dismiss",
     reload: "Reload",
     retry: "Try again",
+  },
+  diff: {
+    added: "Added: ",
+    removed: "Removed: ",
+    skipped: (count: number) => `${plural(count, { one: "line", other: "lines" })} as before`,
   },
   nav: {
     groups: { models: "Models", observe: "Observe", connect: "Connect" },
