@@ -1,15 +1,20 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 
 import { Connection, type LinkStatus } from "../src/lib/api/events";
+import { takeKey } from "../src/lib/api/key";
 
 /** A server of which the test decides when it answers, speaks and hangs up. */
 class FakeServer {
   up = true;
+  /** What it wants of whoever asks. */
+  key: string | null = null;
   requests: Headers[] = [];
   stream: ReadableStreamDefaultController<Uint8Array> | null = null;
 
   fetch = (_: unknown, { headers, signal }: { headers: HeadersInit; signal: AbortSignal }) => {
     this.requests.push(new Headers(headers));
+    if (this.key !== null && new Headers(headers).get("authorization") !== `Bearer ${this.key}`)
+      return Promise.resolve(new Response("{}", { status: 401 }));
     if (!this.up) return Promise.reject(new TypeError("refused"));
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -101,6 +106,25 @@ it("tries at once when asked to", async () => {
   server.hangUp();
   await pass(20_000);
   server.up = true;
+  connection.retry();
+  await pass(0);
+  expect(states.at(-1)).toBe("connected");
+});
+
+it("waits for a key that the server wants, and asks with it", async () => {
+  await pass(0);
+  server.key = "right";
+  server.hangUp();
+  await pass(1_000);
+  expect(states).toEqual(["connected", "lost", "locked"]);
+  const asked = server.requests.length;
+  await pass(60_000);
+  expect(server.requests).toHaveLength(asked);
+  takeKey("wrong");
+  connection.retry();
+  await pass(0);
+  expect(states.at(-1)).toBe("locked");
+  takeKey("right");
   connection.retry();
   await pass(0);
   expect(states.at(-1)).toBe("connected");

@@ -1,3 +1,4 @@
+import { withKey } from "./key";
 import type { paths } from "./schema";
 import type { ChatMessage, FoundDetail, FoundPage, ImportRequest, LoadPlan, ModelCard, Revision, StarterList } from "./types";
 import { visible } from "./visible";
@@ -155,11 +156,9 @@ async function call<M extends Method, P extends Paths<M>>(
   // The id's slashes stay slashes, all else is encoded.
   const encoded = name.split("/").map(encodeURIComponent).join("/");
   const address = path.replace(/\{\w+\}/, () => encoded) + query;
-  const request: RequestInit = { method: method.toUpperCase(), keepalive: outlives };
-  if (body !== undefined) {
-    request.headers = { "content-type": "application/json" };
-    request.body = JSON.stringify(body);
-  }
+  const headers = withKey(body === undefined ? {} : { "content-type": "application/json" });
+  const request: RequestInit = { method: method.toUpperCase(), keepalive: outlives, headers };
+  if (body !== undefined) request.body = JSON.stringify(body);
   let response: Response;
   try {
     response = await fetch(address, request);

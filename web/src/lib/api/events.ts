@@ -1,8 +1,11 @@
+import { takenKey, UNAUTHENTICATED, withKey } from "./key";
 import { FrameParser } from "./sse";
 
 export type LinkStatus =
   | { readonly state: "connecting" }
   | { readonly state: "connected" }
+  /** It answers, but wants a key, or another one than it was asked with. */
+  | { readonly state: "locked"; readonly wrong: boolean }
   | { readonly state: "lost"; readonly since: number; readonly retryAt: number | null };
 
 /** What any page shows; some of it the server tells only to who asks for it. */
@@ -24,6 +27,7 @@ export class Connection {
   #skipDelay = () => {};
   #lastEventId: string | null = null;
   #lostSince: number | null = null;
+  #locked = false;
 
   constructor(readonly events: ConnectionEvents) {}
 
@@ -31,7 +35,8 @@ export class Connection {
     for (let failures = 0; !this.#stopped.signal.aborted; failures++) {
       if (await this.#connectOnce()) failures = 0;
       if (this.#stopped.signal.aborted) return;
-      await this.#pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0);
+      if (this.#locked) await this.#wait();
+      else await this.#pause(RETRY_MS[Math.min(failures, RETRY_MS.length - 1)] ?? 0);
     }
   }
 
@@ -49,12 +54,15 @@ export class Connection {
   /** Reads the stream to its end; true if it was open at all. */
   async #connectOnce(): Promise<boolean> {
     this.#attempt = new AbortController();
+    this.#locked = false;
     let opened = false;
     let watch = this.#watchForSilence();
     try {
-      const headers: HeadersInit = { accept: "text/event-stream" };
+      const headers = withKey({ accept: "text/event-stream" });
       if (this.#lastEventId !== null) headers["last-event-id"] = this.#lastEventId;
       const response = await fetch(`/v1/events?topics=${TOPICS.join()}`, { headers, signal: this.#attempt.signal });
+      this.#locked = response.status === UNAUTHENTICATED;
+      if (this.#locked) this.events.status({ state: "locked", wrong: takenKey() !== null });
       if (!response.ok || !response.body) return false;
       opened = true;
       this.#lostSince = null;
@@ -86,17 +94,22 @@ export class Connection {
     return setTimeout(() => this.#attempt.abort(), SILENCE_MS);
   }
 
-  async #pause(delayMs: number): Promise<void> {
-    this.#lostSince ??= Date.now();
-    const since = this.#lostSince;
-    this.events.status({ state: "lost", since, retryAt: Date.now() + delayMs });
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(resolve, delayMs);
+  /** Ends after `ms`, or when somebody wants it to: without `ms` then alone. */
+  #wait(ms?: number): Promise<void> {
+    return new Promise<void>((resolve) => {
+      const timer = ms === undefined ? undefined : setTimeout(resolve, ms);
       this.#skipDelay = () => {
         clearTimeout(timer);
         resolve();
       };
     });
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    this.#lostSince ??= Date.now();
+    const since = this.#lostSince;
+    this.events.status({ state: "lost", since, retryAt: Date.now() + delayMs });
+    await this.#wait(delayMs);
     if (!this.#stopped.signal.aborted) this.events.status({ state: "lost", since, retryAt: null });
   }
 }

@@ -1,9 +1,11 @@
 import { Connection, type LinkStatus } from "./events";
+import { takeKey } from "./key";
 
 /** What a tab that joins late gets from the tab that holds the connection. */
 export interface Shared<State> {
   state: State;
   status: LinkStatus;
+  key: string | null;
 }
 
 export interface LinkHandlers<State> {
@@ -20,6 +22,7 @@ type Message<State> =
   | { kind: "beat" }
   | { kind: "join" }
   | { kind: "retry" }
+  | { kind: "key"; key: string }
   | { kind: "shared"; shared: Shared<State> };
 
 const NAME = "mlx-gui:events";
@@ -57,6 +60,17 @@ export class SharedLink<State> {
     else this.#send({ kind: "retry" });
   }
 
+  /** Asks with that key from now on, and so do the other tabs. */
+  unlock(key: string): void {
+    this.#send({ kind: "key", key });
+    this.#unlock(key);
+  }
+
+  #unlock(key: string): void {
+    takeKey(key);
+    this.#connection?.retry();
+  }
+
   #lead(): Promise<void> {
     clearTimeout(this.#silence);
     this.#connection = new Connection({
@@ -74,6 +88,7 @@ export class SharedLink<State> {
   }
 
   #receive(message: Message<State>): void {
+    if (message.kind === "key") return this.#unlock(message.key);
     if (this.#connection) {
       if (message.kind === "join") this.#send({ kind: "shared", shared: this.handlers.share() });
       if (message.kind === "retry") this.#connection.retry();
@@ -84,7 +99,10 @@ export class SharedLink<State> {
     this.#heard();
     if (message.kind === "event") this.handlers.event(message.name, message.data);
     if (message.kind === "status") this.handlers.status(message.status);
-    if (message.kind === "shared") this.handlers.adopt(message.shared);
+    if (message.kind === "shared") {
+      if (message.shared.key !== null) takeKey(message.shared.key);
+      this.handlers.adopt(message.shared);
+    }
   }
 
   /** A leading tab that the browser froze sends nothing, not even that the link is lost. */

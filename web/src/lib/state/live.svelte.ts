@@ -1,4 +1,5 @@
 import type { LinkStatus } from "../api/events";
+import { takenKey } from "../api/key";
 import { SharedLink } from "../api/shared-link";
 import type {
   Download,
@@ -21,6 +22,7 @@ class Live {
   #state = $state.raw<LiveState>(NOTHING_YET);
   #link = $state.raw<LinkStatus>({ state: "connecting" });
   #graceOver = $state(false);
+  #unlocked = $state(0);
   /** A model that is about to be loaded: it has its colour already. */
   #expected = $state<string | null>(null);
   #series = $derived(assignSeries(this.#colored));
@@ -34,11 +36,16 @@ class Live {
       this.#state = state;
       this.#status(status);
     },
-    share: () => ({ state: this.#state, status: this.#link }),
+    share: () => ({ state: this.#state, status: this.#link, key: takenKey() }),
   });
 
   start(): void {
     this.#shared.start();
+  }
+
+  /** Asks the server with that key from now on. */
+  unlock(key: string): void {
+    this.#shared.unlock(key);
   }
 
   retry(): void {
@@ -105,9 +112,19 @@ class Live {
     return this.#link;
   }
 
-  /** Lost for long enough to say so; all values are then as old as `link.since`. */
+  /** Lost for long enough to say so, all values are then as old as `link.since`; or locked. */
   get lost(): boolean {
-    return this.#link.state === "lost" && this.#graceOver;
+    return this.locked || (this.#link.state === "lost" && this.#graceOver);
+  }
+
+  /** The server wants a key. */
+  get locked(): boolean {
+    return this.#link.state === "locked";
+  }
+
+  /** Becomes another number when a key is found to be right before anything was told. */
+  get unlocked(): number {
+    return this.#unlocked;
   }
 
   /** The server is of another version than this page. */
@@ -169,6 +186,7 @@ class Live {
     const before = this.#link.state;
     this.#link = status;
     if (status.state === before) return;
+    if (before === "locked" && status.state === "connected" && this.#state.models === null) this.#unlocked++;
     clearTimeout(this.#grace);
     this.#graceOver = false;
     if (status.state === "lost") this.#grace = setTimeout(() => (this.#graceOver = true), GRACE_MS);

@@ -57,6 +57,7 @@ export const frame: typeof english = {
     busy: "antwortet",
     connecting: "verbindet",
     notConnected: "nicht verbunden",
+    locked: "verschlossen",
     address: "Adresse des Servers",
   },
   link: {
@@ -67,6 +68,17 @@ export const frame: typeof english = {
     age: (ms) => `Die Werte sind ${about(ms)} alt.`,
     needed: "Nicht möglich, solange der Server nicht verbunden ist",
     outdated: "mlx-gui wurde aktualisiert.",
+  },
+  key: {
+    title: "Dieser Server verlangt einen Schlüssel",
+    meaning: "Er wird von einer anderen Maschine gefragt. Auf seiner eigenen braucht es keinen.",
+    field: "Schlüssel",
+    show: "Zeigen",
+    hide: "Verbergen",
+    wrong: "Diesen Schlüssel nimmt der Server nicht.",
+    where: "Der Schlüssel dieses Laufs steht hinter `token` in der Datei `runtime.json` im Datenordner des Servers und ist nach jedem Start ein neuer. Diese Seite behält ihn, bis sie geschlossen oder neu geladen wird.",
+    enter: "Schlüssel eingeben",
+    go: "Weiter",
   },
   safeMode: {
     title: "Abgesicherter Modus.",

@@ -57,6 +57,7 @@ export const frame = {
     busy: "busy",
     connecting: "connecting",
     notConnected: "not connected",
+    locked: "locked",
     address: "Server address",
   },
   link: {
@@ -67,6 +68,17 @@ export const frame = {
     age: (ms: number) => `Values are from ${about(ms)} ago.`,
     needed: "Not possible while the server is not connected",
     outdated: "mlx-gui was updated.",
+  },
+  key: {
+    title: "This server wants a key",
+    meaning: "It is asked from another machine. On its own machine none is needed.",
+    field: "Key",
+    show: "Show",
+    hide: "Hide",
+    wrong: "The server does not take this key.",
+    where: "The key of this run stands behind `token` in the file `runtime.json` of the server's data folder, and is a new one after each start. This page keeps it until it is closed or loaded anew.",
+    enter: "Enter the key",
+    go: "Continue",
   },
   safeMode: {
     title: "Safe mode.",
