@@ -109,7 +109,7 @@ def test_whoever_asks_for_nothing_is_shown_where_to_begin_and_what_there_is(
     expect(small).to_contain_text("mit")
     expect(small).to_contain_text("1.2K")
     expect(small).to_contain_text("Fits")
-    expect(page.get_by_text("tagged `mlx`")).to_be_visible()
+    expect(page.get_by_text("tagged mlx")).to_be_visible()
 
 
 def test_filters_are_in_the_address_and_outlive_reload_and_a_look_at_a_model(
