@@ -1,15 +1,18 @@
 """axe (WCAG 2.0 to 2.2, A and AA) on every page and state, in both themes and both widths."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.axe import LOOKS, axe
-from tests.browser.conftest import OpenPage
+from tests.browser.conftest import OpenContext, OpenPage
 from tests.browser.pages import Theme
-from tests.browser.visiting import load, row, unload_all
+from tests.browser.visiting import LOADED, NOT_LOADED, load, row, unload_all
 from tests.support.server import Server
+from tests.support.soak import mostly_in_soak
+from tests.support.waiting import wait_until
 
 State = Callable[[Page], None]
 
@@ -122,6 +125,50 @@ def test_axe_finds_nothing_on_the_page_for_unknown_addresses(
     page = open_page("/admin/nothing", theme=theme)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     assert axe(page, axe_source) == []
+
+
+PATHS = (
+    "models",
+    "models/fake/echo?tab=template",
+    "models/fake/echo?tab=settings",
+    "discover",
+    "downloads",
+    "monitor",
+    "api",
+    "settings",
+)
+
+
+@pytest.mark.parametrize("path", mostly_in_soak(PATHS, but=["models/fake/echo?tab=settings"]))
+def test_at_twice_the_size_and_in_colours_of_the_system_a_model_is_loaded_and_unloaded(
+    open_context: OpenContext, server: Server, path: str
+) -> None:
+    unload_all(server)
+    # 1280 pixels at 200 % are as many as these.
+    page = open_context(width=640).new_page()
+    page.emulate_media(forced_colors="active", color_scheme="dark")
+    page.goto(f"{server.address}/admin/{path}")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") == 640
+    palette(page)
+    page.keyboard.type("load echo")
+    expect(page.get_by_role("listbox").get_by_role("option")).to_have_text(
+        [re.compile("Load echo")]
+    )
+    page.keyboard.press("Enter")
+    wait_until(lambda: state_of_echo(server) == "ready", what="echo to be loaded")
+    page.goto(f"{server.address}/admin/models")
+    expect(row(page, "echo")).to_contain_text(LOADED)
+    page.get_by_role("button", name="Unload echo").focus()
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    page.keyboard.press("Enter")
+    expect(row(page, "echo")).to_contain_text(NOT_LOADED)
+
+
+def state_of_echo(server: Server) -> str:
+    with server.client() as client:
+        return client.get("/v1/models/fake/echo").json()["state"]
 
 
 def test_everything_on_the_page_is_reached_by_the_tab_key(page: Page) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import axe, looks
 from tests.browser.conftest import OpenPage
@@ -133,6 +133,31 @@ def test_one_click_brings_the_first_model_and_its_steps_are_ticked(
     start.get_by_role("link", name="Ask it").click()
     expect(page.get_by_role("combobox", name="Model")).to_have_value(starter)
     expect(page.get_by_role("link", name="Welcome")).to_have_count(0)
+
+
+@pytest.mark.soak
+def test_the_first_model_comes_and_is_asked_by_the_keyboard_alone(
+    open_page: OpenPage, home: House
+) -> None:
+    starter = advised(home.server)["text"]
+    page = open_page(PATH)
+    start = page.get_by_role("region", name="Start with this")
+    press(page, start.get_by_role("button", name=f"Install {name_of(starter)}"))
+    if starter in asked_for(home.server):
+        press(page, page.get_by_role("button", name="Accept and install"))
+    expect(start).to_contain_text("It is loaded, and answers.", timeout=HERE_MS)
+    press(page, start.get_by_role("link", name="Ask it"))
+    expect(page.get_by_role("combobox", name="Model")).to_have_value(starter)
+
+
+def press(page: Page, wanted: Locator) -> None:
+    """Goes there by the Tab key, and presses Enter."""
+    expect(wanted).to_be_visible()
+    for _ in range(100):
+        page.keyboard.press("Tab")
+        if wanted.evaluate("(element) => element === document.activeElement"):
+            return page.keyboard.press("Enter")
+    raise AssertionError(f"the Tab key does not lead to {wanted}")
 
 
 @pytest.mark.soak
