@@ -44,6 +44,7 @@ def test_the_shell_of_a_guide_runs_and_leaves_nothing_behind(
             capture_output=True,
             text=True,
             env=environment,
+            cwd=tmp_path,
             timeout=DEADLINE_S,
         )
         assert ran.returncode == 0, ran.stderr
