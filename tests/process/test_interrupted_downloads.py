@@ -63,7 +63,7 @@ def test_a_file_that_was_damaged_on_the_disk_meanwhile_is_fetched_again(
     check_whole(cache, "org/noise", noise)
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("victim", ["child", "server"])
 def test_kills_at_any_moment_cost_nothing_that_was_kept(
     tmp_path: Path, hub: HubServer, kills: int, victim: str
