@@ -35,9 +35,10 @@ class Conduct:
         faults, requested = list(self.faults), list(self.requested)
         self.faults.clear()
         self.requested.clear()
-        assert faults == []
+        assert not faults, faults
         ours = ("http://127.0.0.1:", "blob:")
-        assert [url for url in requested if not url.startswith(ours)] == []
+        others = [url for url in requested if not url.startswith(ours)]
+        assert not others, others
 
 
 def new_context(
