@@ -37,6 +37,7 @@ def client(tour: Visitor) -> Iterator[openai.OpenAI]:
 
 
 def test_models_in_the_folders_are_found_and_described(tour: Visitor) -> None:
+    tour.client.post("/v1/models/unload-all", params={"when": "idle"}).raise_for_status()
     models = {row["id"]: row for row in tour.client.get("/v1/models").json()["data"]}
     assert set(models) == {f"tiny/{name}" for name in TRAINED}
     row = models["tiny/Qwen3-tiny-trained"]

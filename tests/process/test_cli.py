@@ -136,6 +136,7 @@ def terminal(environment: dict[str, str]) -> Iterator[Callable[..., Terminal]]:
 
 
 def test_a_model_is_loaded_listed_asked_and_unloaded(mlx_gui: Run) -> None:
+    mlx_gui("unload", "echo")
     loaded = mlx_gui("load", "echo")
     assert loaded.stdout.startswith("fake/echo is ready after ")
     assert mlx_gui("load", "echo").stdout.startswith("fake/echo was already loaded")
@@ -166,6 +167,7 @@ def test_a_model_gets_another_name_and_loses_it(mlx_gui: Run) -> None:
 
 
 def test_every_report_can_be_read_by_a_script(mlx_gui: Run, environment: dict[str, str]) -> None:
+    mlx_gui("unload", "echo")
     status = json.loads(mlx_gui("status", "--json").stdout)
     assert status["system"]["server"]["data_dir"] == environment["MLX_GUI_DATA_DIR"]
     assert status["manager"]["loaded_models"] == []

@@ -73,6 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
 
 
 def test_whoever_needs_a_child_then_is_told_so_in_the_words_of_the_api(server: Moved) -> None:
+    server.client.post("/v1/models/unload-all", params={"when": "idle"}).raise_for_status()
     with server.without(server.environment):
         refusals = [
             (server.ask(), openai_error),
