@@ -36,7 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visitor]:
 def endings(server: Visitor, request_id: str) -> list[dict[str, Any]]:
     """What the log has of the ends of this HTTP request's answers."""
     lines = server.server.log.read_text(errors="replace").splitlines()
-    found = [json.loads(line) for line in lines if line.startswith("{") and request_id in line]
+    named = f'"{request_id}"'
+    found = [json.loads(line) for line in lines if line.startswith("{") and named in line]
     return [line for line in found if line["event"] == "answer_finished"]
 
 
