@@ -124,8 +124,10 @@ def test_what_is_no_model_is_refused_before_a_job_begins(server: Visitor, folder
     for path, status in ((folder / "empty", 422), (folder / "nowhere", 400), ("models", 400)):
         answer = server.client.post("/v1/models/import", json={"path": str(path)})
         assert answer.status_code == status, answer.text
-    inside = folder / "models" / "plain"
+    inside = folder / "models" / "own"
+    shutil.copytree(checkpoint(SOURCE), inside)
     answer = server.client.post("/v1/models/import", json={"path": str(inside), "name": "other"})
+    shutil.rmtree(inside)
     assert "searched for models already" in refusal(answer, "conflict")
     assert len(server.client.get("/v1/jobs").json()["data"]) == before
 
