@@ -51,7 +51,7 @@ def test_a_worker_that_runs_out_while_it_answers_is_told_apart_and_all_answer_on
     (models / "Qwen3-tiny").symlink_to(checkpoint("Qwen3-tiny"))
     limits = {
         "model_dirs": tmp_path / "models",
-        "worker_memory_limit_bytes": 1200 * MB,
+        "worker_memory_limit_bytes": 1400 * MB,
         "max_context_tokens": 256,
         "prefix_cache_bytes": 0,
     }

@@ -35,6 +35,9 @@ def prepare_process(blas: str, cache_dir: Path) -> BlasFacts:
         # On a processor MLX would write C++ and call a compiler in the middle of an answer, once
         # for every new temperature; nothing gets faster by it.
         mx.disable_compile()
+        from mlx_gui.engines.cpu.replaced import replace_slow_functions
+
+        replace_slow_functions()
     if current == "metal":
         # What is not wired may be paged out between two steps, and decoding slows to a crawl.
         mx.set_wired_limit(int(mx.device_info()["max_recommended_working_set_size"]))
