@@ -8,9 +8,11 @@ import pytest
 from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, select
 from structlog.testing import capture_logs
 
+from mlx_gui.core.errors import DiskFull
 from mlx_gui.store.database import Database
 from mlx_gui.store.errors import DamagedDatabase
 from mlx_gui.store.expendable import expendable
+from tests.support.disks import small_disk
 
 METADATA = MetaData()
 NUMBERS = Table("numbers", METADATA, Column("number", Integer, primary_key=True))
@@ -98,3 +100,18 @@ def test_a_file_that_must_not_be_lost_is_refused_and_left_as_it_is(path: Path) -
     database.close()
     assert path.read_bytes() == RUBBISH
     assert not path.with_name("numbers.db.damaged").exists()
+
+
+def test_nothing_is_read_while_a_full_disk_has_no_room_to_begin(tmp_path: Path) -> None:
+    with small_disk(tmp_path):
+        (tmp_path / "filling").write_bytes(bytes(2**20))
+        database = expendable(tmp_path / "numbers.db", METADATA, format=1)
+
+        assert asyncio.run(database.read(numbers)) == []
+        with pytest.raises(DiskFull, match=r"numbers\.db is full"):
+            asyncio.run(database.write(keep(1)))
+
+        (tmp_path / "filling").unlink()
+        asyncio.run(database.write(keep(2)))
+        assert asyncio.run(database.read(numbers)) == [2]
+        database.close()

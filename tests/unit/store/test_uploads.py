@@ -3,9 +3,7 @@
 import asyncio
 import resource
 import stat
-import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from mlx_gui.core.blob import INLINE_BYTES, Blob, Content, open_content, size_of
 from mlx_gui.core.errors import Cancelled, DiskFull, ShuttingDown
 from mlx_gui.store.errors import StoreError
 from mlx_gui.store.uploads import Incoming, RequestFiles, Uploads
+from tests.support.disks import small_disk
 
 PIECE = bytes(range(256)) * 256
 LARGE = PIECE * 10
@@ -247,19 +246,3 @@ def refused(
         return refusal.value
 
     return asyncio.run(main())
-
-
-@contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """`folder` has a disk of its own, of 1 MB."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True).returncode == 0
-    except FileNotFoundError:
-        mounted = False
-    if not mounted:
-        pytest.skip("this system lets nobody mount a disk here")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
