@@ -216,31 +216,45 @@ def _end_of_image() -> int:
 
 
 def values_of_rows() -> tuple[list[float], list[float]]:
-    """How much each token differs of two pictures that differ in their upper rows alone.
+    """How much each token differs of two pictures that differ in their upper half alone.
 
-    Those of the first row of tokens and of the second, of the loaded Gemma 3n.
+    Those of the first row of tokens and of the second, of the loaded Gemma 3n. The blocks of its
+    tower are left out, which mix all of a picture: what makes tokens sees the picture itself.
     """
+    from types import SimpleNamespace
+
     import mlx.core as mx
     import numpy as np
 
     from mlx_gui.engines.text.pictures import Placed
+    from mlx_gui.engines.vision.gemma3n import look
     from tests.engines import remote
 
-    engine = remote._engines[0]
-    tower = engine._resident.looking._tower
+    model = remote._engines[0]._resident.looking._tower.args[0]
+    tower = model.vision_tower.timm_model
+    channels = tower.msfa.in_channels // len(tower.msfa_indices)
+
+    def shrink(values: Any) -> Any:
+        means = values.reshape(1, 4, 16, 4, 16, 3).mean(axis=(2, 4))
+        return mx.tile(means, (1, 1, 1, channels))[..., :channels]
+
+    unmixed = SimpleNamespace(
+        conv_stem=shrink, blocks=[[]] * 4, msfa_indices=tower.msfa_indices, msfa=tower.msfa
+    )
+    seeing = SimpleNamespace(
+        vision_tower=SimpleNamespace(timm_model=unmixed), embed_vision=model.embed_vision
+    )
     dice = np.random.default_rng(0)
     one = dice.random((1, 3, 64, 64), dtype=np.float32)
     other = one.copy()
-    other[:, :, :8] = dice.random((1, 3, 8, 64), dtype=np.float32)
+    other[:, :, :32] = dice.random((1, 3, 32, 64), dtype=np.float32)
     seen: list[Any] = []
     for pixels in (one, other):
-        glance = tower(Placed(0, (_end_of_image(),) * 5, b"", {"pixel_values": pixels}))
-        while True:
-            try:
-                next(glance)
-            except StopIteration as ended:
-                seen.append(ended.value)
-                break
+        glance = look(seeing, Placed(0, (_end_of_image(),) * 5, b"", {"pixel_values": pixels}))
+        try:
+            next(glance)
+        except StopIteration as ended:
+            seen.append(ended.value)
     change = mx.abs(seen[0] - seen[1]).mean(axis=-1).tolist()
     return change[:2], change[2:4]
 

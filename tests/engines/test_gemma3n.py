@@ -84,8 +84,9 @@ def test_what_it_hears_with_is_not_in_memory(engine: RemoteEngine) -> None:
 def test_tokens_of_a_picture_run_along_its_rows(engine: RemoteEngine) -> None:
     engine.see(seeing(NAME))
     top, bottom = engine.child.call(values_of_rows)
-    # Two tokens in each of two rows; each of them sees some of the whole picture.
-    assert sum(top) > 1.2 * sum(bottom)
+    # Two tokens in each of two rows.
+    assert min(top) > 1e-3
+    assert max(bottom) < 1e-6
 
 
 def test_a_look_is_a_step_for_each_block_and_others_are_served_between(
