@@ -129,6 +129,8 @@ def test_a_context_that_the_model_cannot_read_is_refused(
     server: Server, fields: dict[str, Any], message: str
 ) -> None:
     with server.client() as client:
+        # A stream waits for a model for some seconds only until it says that all is well.
+        client.post("/api/generate", json={"model": MODEL}).raise_for_status()
         answer = client.post("/api/generate", json={"model": MODEL, "prompt": "Hello", **fields})
 
     assert answer.status_code == 400
