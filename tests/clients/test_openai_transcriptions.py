@@ -92,6 +92,9 @@ def test_it_streams_word_by_word(client: OpenAI) -> None:
     last = events[-1]
     assert last.type == "transcript.text.done"
     assert last.text == heard(LARGE)
+    assert last.usage is not None
+    assert last.usage.total_tokens == last.usage.input_tokens + last.usage.output_tokens
+    assert (last.usage.model_extra or {})["seconds"] == long_s
 
 
 def test_a_model_that_does_not_hear_is_refused_before_it_is_loaded(

@@ -34,6 +34,13 @@ HEARD = Transcript(
     words=(HeardWord("Good", 0.0, 0.5), HeardWord("day.", 0.5, 1.25)),
 )
 USAGE = {"type": "duration", "seconds": 3661.5}
+USAGE_OF_STREAM = {
+    "type": "tokens",
+    "input_tokens": 0,
+    "output_tokens": 4,
+    "total_tokens": 4,
+    "seconds": 3661.5,
+}
 
 
 async def hear(_: WorkerRequest) -> AsyncGenerator[Event]:
@@ -172,7 +179,7 @@ def test_a_stream_tells_the_text_as_it_is_heard_and_all_of_it_at_the_end(
     assert events(answer) == [
         {"type": "transcript.text.delta", "delta": "Good day."},
         {"type": "transcript.text.delta", "delta": " It -->\nrains."},
-        {"type": "transcript.text.done", "text": HEARD.text, "usage": USAGE},
+        {"type": "transcript.text.done", "text": HEARD.text, "usage": USAGE_OF_STREAM},
     ]
 
 

@@ -7802,7 +7802,7 @@ export interface components {
             type: "transcript.text.done";
             /** Text */
             text: string;
-            usage: components["schemas"]["DurationUsage"];
+            usage: components["schemas"]["TranscriptUsage"];
             /**
              * Language
              * @default null
@@ -7828,6 +7828,26 @@ export interface components {
              * @default null
              */
             real_time_factor: number | null;
+        };
+        /**
+         * TranscriptUsage
+         * @description Tokens written, and how long the sound is. Of sound no tokens are read, but `seconds`.
+         */
+        TranscriptUsage: {
+            /**
+             * Type
+             * @default tokens
+             * @constant
+             */
+            type: "tokens";
+            /** Input Tokens */
+            input_tokens: number;
+            /** Output Tokens */
+            output_tokens: number;
+            /** Total Tokens */
+            total_tokens: number;
+            /** Seconds */
+            seconds: number;
         };
         /**
          * SpeechAudioDelta

@@ -1,7 +1,7 @@
 """The events of a transcription, put together or as a stream."""
 
 from mlx_gui.api.answers import broken_off
-from mlx_gui.api.openai.transcriptions.translate import usage_of, verbose_of
+from mlx_gui.api.openai.transcriptions.translate import stream_usage, verbose_of
 from mlx_gui.api.openai.transcriptions.wire import (
     TranscriptDelta,
     TranscriptDone,
@@ -43,7 +43,7 @@ class Hearing:
             case Delta(text=text, until_s=until_s):
                 return _framed(TranscriptDelta(delta=text, heard_s=until_s or None))
             case Usage():
-                return _framed(self._done())
+                return _framed(self._done(event))
             case _:
                 return b""
 
@@ -53,14 +53,15 @@ class Hearing:
             raise broken_off()
         return self._transcript
 
-    def _done(self) -> TranscriptDone:
+    def _done(self, took: Usage) -> TranscriptDone:
         heard = self.transcript()
+        usage = stream_usage(heard, took)
         if self._fields.response_format != "verbose_json":
-            return TranscriptDone(text=heard.text, usage=usage_of(heard))
-        verbose = verbose_of(self._fields, heard, self.usage)
+            return TranscriptDone(text=heard.text, usage=usage)
+        verbose = verbose_of(self._fields, heard, took)
         return TranscriptDone(
             text=heard.text,
-            usage=verbose.usage,
+            usage=usage,
             language=verbose.language,
             duration=verbose.duration,
             segments=verbose.segments,

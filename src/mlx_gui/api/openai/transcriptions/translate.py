@@ -12,6 +12,7 @@ from mlx_gui.api.openai.transcriptions.wire import (
     TranscriptionFields,
     TranscriptionSegment,
     TranscriptionWord,
+    TranscriptUsage,
     Translation,
     TranslationFields,
     VerboseTranscription,
@@ -91,6 +92,17 @@ def response_of(fields: TranslationFields, transcript: Transcript, usage: Usage 
 def usage_of(transcript: Transcript) -> DurationUsage:
     """How long the sound is."""
     return DurationUsage(seconds=transcript.duration_s)
+
+
+def stream_usage(transcript: Transcript, usage: Usage) -> TranscriptUsage:
+    """What a stream says at its end, which at OpenAI is always of tokens."""
+    read, written = usage.prompt_tokens, usage.completion_tokens
+    return TranscriptUsage(
+        input_tokens=read,
+        output_tokens=written,
+        total_tokens=read + written,
+        seconds=transcript.duration_s,
+    )
 
 
 def _plain(name: str) -> str:

@@ -60,6 +60,16 @@ class DurationUsage(BaseModel):
     seconds: float
 
 
+class TranscriptUsage(BaseModel):
+    """Tokens written, and how long the sound is. Of sound no tokens are read, but `seconds`."""
+
+    type: Literal["tokens"] = "tokens"
+    input_tokens: int
+    output_tokens: int
+    total_tokens: int
+    seconds: float
+
+
 class Transcription(BaseModel):
     """The answer in the format `json`."""
 
@@ -129,7 +139,7 @@ class TranscriptDone(BaseModel):
 
     type: Literal["transcript.text.done"] = "transcript.text.done"
     text: str
-    usage: DurationUsage
+    usage: TranscriptUsage
     language: str | None = None
     duration: float | None = None
     segments: list[TranscriptionSegment] | None = None
