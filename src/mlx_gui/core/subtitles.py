@@ -24,8 +24,10 @@ def _srt(cues: Iterable[Cue]) -> Iterator[str]:
 
 def _vtt(cues: Iterable[Cue]) -> Iterator[str]:
     yield "WEBVTT\n"
-    for cue in cues:
-        yield from _lines(cue, _clock)
+    for start_s, end_s, text in cues:
+        # A tag would begin with the one, and the name of a letter with the other.
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;")
+        yield from _lines((start_s, end_s, escaped), _clock)
 
 
 def _lines(cue: Cue, clock: Callable[[float], str]) -> Iterator[str]:

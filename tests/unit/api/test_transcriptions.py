@@ -162,6 +162,21 @@ def test_texts_and_subtitles(address: str, format_: str, type_: str, text: str) 
     assert (answer.headers["content-type"], answer.text) == (type_, text)
 
 
+def test_signs_of_a_cue_stand_for_themselves_in_webvtt(
+    address: str, dispatch: ScriptedDispatch
+) -> None:
+    said = HeardSegment("R&D: <b> is bold.", 0.0, 1.0)
+
+    async def hear_signs(_: WorkerRequest) -> AsyncGenerator[Event]:
+        yield Result(0, Transcript(said.text, "en", 1.0, segments=(said,)).packed())
+        yield Usage(0, 4)
+
+    dispatch.script = hear_signs
+
+    assert "R&amp;D: &lt;b> is bold." in post(address, response_format="vtt").text
+    assert said.text in post(address, response_format="srt").text
+
+
 def events(answer: httpx.Response) -> list[dict[str, Any]]:
     lines = [
         line.removeprefix("data: ") for line in answer.text.splitlines() if line[:5] == "data:"
