@@ -49,10 +49,13 @@ def form_of(*file_fields: str) -> Any:
 def texts_of(form: Form, model: type[B]) -> B:
     """The texts of `form`, checked; a field whose name ends in `[]` is a list.
 
-    Raises InvalidRequest.
+    Forms send all of their fields: what was left empty is not there. Raises InvalidRequest.
     """
     values: dict[str, object] = {}
-    for name, texts in form.texts.items():
+    for name, sent in form.texts.items():
+        texts = [text for text in sent if text]
+        if not texts:
+            continue
         if name.endswith("[]"):
             values[name] = texts
         elif len(texts) == 1:

@@ -94,6 +94,14 @@ def test_the_model_is_asked_what_the_form_says(address: str, dispatch: ScriptedD
     assert dispatch.asks[0].endpoint == PATH
 
 
+def test_what_a_form_leaves_empty_is_not_there(address: str, dispatch: ScriptedDispatch) -> None:
+    empty = ("language", "prompt", "temperature", "response_format", "stream")
+    fields = dict.fromkeys((*empty, "timestamp_granularities[]"), "")
+
+    assert post(address, **fields).raise_for_status().json()["text"] == HEARD.text
+    assert dispatch.asked == [TranscribeRequest(SOUND, "day.wav")]
+
+
 def test_a_large_file_comes_as_a_place(address: str, dispatch: ScriptedDispatch) -> None:
     assert post(address, sound=bytes(1_000_000)).json()["text"] == HEARD.text
 
@@ -218,9 +226,9 @@ def test_a_failure_is_an_error_or_the_end_of_the_stream(
         ({"temperature": "nan"}, "temperature", "between 0 and 1"),
         ({"temperature": ["0", "1"]}, "temperature", "2 times"),
         ({"stream": "perhaps"}, "stream", "boolean"),
-        ({"language": "'; drop table"}, "language", "pattern"),
-        ({"language": "x" * 33}, "language", "pattern"),
-        ({"model": ""}, "model", "at least 1 character"),
+        ({"language": "'; drop table"}, "language", "like de, or its English name"),
+        ({"language": "x" * 33}, "language", "like de, or its English name"),
+        ({"model": ""}, "model", "is required"),
         (
             {"timestamp_granularities[]": "word"},
             "timestamp_granularities[]",

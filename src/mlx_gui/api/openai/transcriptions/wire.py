@@ -1,8 +1,10 @@
 """The forms and the JSON of `/v1/audio/…`. Unknown fields are ignored."""
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.fields import Between, NonEmpty
 
@@ -22,6 +24,17 @@ LEFT_OUT = frozenset(
 """What is not read; some of these come in pieces, as `chunking_strategy[type]`."""
 
 
+_LANGUAGE = re.compile(r"[A-Za-z][A-Za-z-]{1,31}")
+
+
+def _as_language(name: str) -> str:
+    if _LANGUAGE.fullmatch(name) is None:
+        raise PydanticCustomError(
+            "language", "Input should be the code of a language, like de, or its English name"
+        )
+    return name
+
+
 class TranslationFields(BaseModel):
     """The texts of the form, beside its `file`. Numbers and truths are written out."""
 
@@ -34,7 +47,7 @@ class TranslationFields(BaseModel):
 class TranscriptionFields(TranslationFields):
     """The texts of the form, beside its `file`. Numbers and truths are written out."""
 
-    language: Annotated[str | None, Field(pattern=r"^[A-Za-z][A-Za-z-]{1,31}$")] = None
+    language: Annotated[str, AfterValidator(_as_language)] | None = None
     timestamp_granularities: Annotated[
         list[Granularity], Field(alias="timestamp_granularities[]", max_length=8)
     ] = ["segment"]
