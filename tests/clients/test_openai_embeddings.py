@@ -136,6 +136,7 @@ def test_many_inputs_come_back_in_their_order(client: OpenAI) -> None:
         ({"dimensions": 0}, "dimensions", "between 1 and"),
         ({"dimensions": 65}, "dimensions", "makes vectors of 64 dimensions, not 65"),
         ({"encoding_format": "hex"}, "encoding_format", "'float' or 'base64'"),
+        ({"extra_body": {"truncate": "START"}}, "truncate", "true, false, 'END' or 'NONE', not"),
         ({"input": "word " * 513}, "input", "513 tokens, the model reads 512"),
     ],
 )

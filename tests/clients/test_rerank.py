@@ -77,8 +77,9 @@ def test_what_is_too_long_is_cut_and_told_unless_it_is_to_be_refused(http: httpx
     assert len(cut.json()["results"]) == 4
     assert "tokens of documents 3" in cut.headers["x-mlx-gui-left-out"]
     assert "max_tokens_per_doc" in cut.headers["x-mlx-gui-left-out"]
-    refused = rerank(http, documents=long, truncate=False)
-    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "documents")
+    for never in (False, "NONE"):
+        refused = rerank(http, documents=long, truncate=never)
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, "documents")
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,7 @@ def test_what_is_too_long_is_cut_and_told_unless_it_is_to_be_refused(http: httpx
         ({"top_n": 0}, "top_n"),
         ({"top_n": "2"}, "top_n"),
         ({"return_documents": 1}, "return_documents"),
+        ({"truncate": "START"}, "truncate"),
     ],
 )
 def test_bad_input_is_a_clear_400_and_the_worker_answers_the_next_one(

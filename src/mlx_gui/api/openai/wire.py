@@ -23,6 +23,23 @@ def _as_schema(value: object) -> object:
     raise PydanticCustomError("schema_type", "Input should be a JSON schema")
 
 
+def _as_truncate(value: object) -> object:
+    """Whether to cut, also in the words of other servers."""
+    match value:
+        case None | bool():
+            return value
+        case "END" | "NONE":
+            return value == "END"
+        case _:
+            raise PydanticCustomError("truncate", "Input should be true, false, 'END' or 'NONE'")
+
+
+Truncate = Annotated[
+    bool | None,
+    BeforeValidator(_as_truncate, json_schema_input_type=bool | Literal["NONE", "END"] | None),
+]
+
+
 def texts_or_ids(most: int, *, of: str) -> Callable[[Any], list[Any]]:
     """Reads up to `most` texts or lists of token ids, each a thing called `of`.
 

@@ -5864,7 +5864,7 @@ export interface components {
             /** Return Documents */
             return_documents?: boolean | null;
             /** Truncate */
-            truncate?: boolean | null;
+            truncate?: boolean | ("NONE" | "END") | null;
             /** Instruction */
             instruction?: string | null;
             /**

@@ -31,9 +31,7 @@ def to_core(body: EmbeddingsRequest) -> EmbedRequest:
         body.dimensions,
         prompt=body.prompt_name,
         purpose=body.input_type,
-        truncate={"END": True, "NONE": False}[body.truncate]
-        if isinstance(body.truncate, str)
-        else body.truncate,
+        truncate=body.truncate,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field
 
 from mlx_gui.api.fields import Between, Strict
-from mlx_gui.api.openai.wire import TextsOrIds, texts_or_ids
+from mlx_gui.api.openai.wire import TextsOrIds, Truncate, texts_or_ids
 from mlx_gui.api.priority import Priority
 
 MAX_INPUTS = 16_384
@@ -37,7 +37,7 @@ class EmbeddingsRequest(Strict):
     dimensions: Annotated[int, Between(1, MAX_DIMENSIONS)] | None = None
     prompt_name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = None
     input_type: Annotated[str, Field(min_length=1, max_length=MAX_NAME)] | None = None
-    truncate: bool | Literal["NONE", "END"] | None = None
+    truncate: Truncate = None
     priority: Priority | None = None
 
 

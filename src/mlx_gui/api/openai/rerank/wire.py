@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mlx_gui.api.fields import Between, NonEmpty, Strict
+from mlx_gui.api.openai.wire import Truncate
 from mlx_gui.api.priority import Priority
 from mlx_gui.api.validation import EXPLAINED
 
@@ -70,7 +71,7 @@ class RerankBody(Strict):
     ]
     top_n: Annotated[int, Between(1, 2**31 - 1)] | None = None
     return_documents: bool | None = None
-    truncate: bool | None = None
+    truncate: Truncate = None
     instruction: str | None = None
     max_tokens_per_doc: int | None = Field(default=None, description="Left out.")
     rank_fields: list[str] | None = Field(default=None, description="Left out.")
