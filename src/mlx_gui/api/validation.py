@@ -135,9 +135,18 @@ def _decoded(body: bytes) -> Any:
     except RecursionError:
         raise _too_deep() from None
     except UnicodeDecodeError as error:
-        raise _NotJson(f"byte {error.start} is not UTF-8") from None
+        raise _NotJson(f"byte {_first_broken(body, error.start)} is not UTF-8") from None
     except msgspec.MsgspecError as error:
         raise _NotJson(str(error)) from None
+
+
+def _first_broken(body: bytes, start: int) -> int:
+    """Where `body` is not UTF-8: msgspec counts from the beginning of the string it is in."""
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return start
 
 
 def _cut(half: Half) -> _NotJson:
@@ -216,6 +225,9 @@ def _predicate(problem: Mapping[str, Any]) -> str:
     for subject in _SUBJECTS:
         if message.startswith(subject):
             wanted = message.removeprefix(subject).replace(" after validation, not ", ", not ")
+            if problem["type"].endswith("_parsing"):
+                # The rest says that a text could not be read, which the value shows.
+                wanted = wanted.partition(", ")[0]
             whole = problem["type"] in ("too_short", "too_long", EXPLAINED)
             return f"should {wanted}{'' if whole else _shown(problem.get('input'))}"
     return f"is not valid: {message}"

@@ -224,6 +224,7 @@ def test_a_failure_is_an_error_or_the_end_of_the_stream(
         ({"response_format": "srt", "stream": "true"}, "response_format", "no format srt"),
         ({"temperature": "1.5"}, "temperature", "between 0 and 1"),
         ({"temperature": "nan"}, "temperature", "between 0 and 1"),
+        ({"temperature": "warm"}, "temperature", 'should be a valid number, not "warm".'),
         ({"temperature": ["0", "1"]}, "temperature", "2 times"),
         ({"stream": "perhaps"}, "stream", "boolean"),
         ({"language": "'; drop table"}, "language", "like de, or its English name"),

@@ -35,7 +35,7 @@ def post(address: str, content: bytes) -> httpx.Response:
         (b'{"temperature": -Infinity}', "not valid JSON"),
         (b'{"temperature": 1e999}', "not valid JSON"),
         (b'{"model": "\\ud800"}', "not valid JSON"),
-        (b'{"model": "\xff"}', "not UTF-8"),
+        (b'{"model": "\xff"}', "byte 11 is not UTF-8"),
         (b'{"ignored": ' + DEEP + b"}", "nested too deeply"),
         (DEEP, "nested too deeply"),
         (b'{"ignored": ' + b"[" * MAX_DEPTH + b"]" * MAX_DEPTH + b"}", "128 levels are the most"),
