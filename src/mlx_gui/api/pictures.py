@@ -24,6 +24,20 @@ _PLACEHOLDERS: dict[Sense, str] = {
     "a video": "[There is a video here, which this model cannot see.]",
     "a file": "[There is a file here, which this model cannot read.]",
 }
+_UNABLE: dict[Sense, tuple[str, str]] = {
+    "a picture": (
+        "reads text only",
+        "Leave it out, send what it says as text, or ask a model that takes pictures.",
+    ),
+    "sound": (
+        "cannot hear",
+        "Leave it out, or send it to /v1/chat/completions and set chat_audio_model: the speech "
+        "model that it names writes it down.",
+    ),
+    "a video": ("takes no videos", "Leave it out, or send pictures of it."),
+    "a file": ("takes no files", "Leave it out, or send what it says as text."),
+}
+"""What models say to each, and what to do then."""
 _LOW_PIXELS = 512 * 512
 _DETAILS = ("auto", "low", "high", "original")
 
@@ -179,15 +193,9 @@ def behind_results(messages: Iterable[Message]) -> tuple[Message, ...]:
 
 def refuse(sense: Sense, *, type_: str, where: str) -> Never:
     """Raises CapabilityMissing for what the user shows now."""
-    able = "cannot hear" if sense == "sound" else "reads text only"
+    unable, hint = _UNABLE[sense]
     raise CapabilityMissing(
-        f"This model {able}, but `{where}` is {sense} (`{type_}`).",
-        hint="Leave it out, or send it to /v1/chat/completions, where the speech model that "
-        "chat_audio_model names writes it down."
-        if sense == "sound"
-        else "Leave it out, send what it says as text, or ask a model that takes pictures and "
-        "files.",
-        param=where,
+        f"This model {unable}, but `{where}` is {sense} (`{type_}`).", hint=hint, param=where
     )
 
 
