@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import anthropic
 import httpx
@@ -399,6 +400,30 @@ def test_what_is_no_picture_at_all_is_refused(
     assert answer.status_code == status
     assert said in error["message"] + (error.get("hint") or "")
     assert error["param"].startswith("messages[0].content[1].image_url")
+
+
+def test_a_data_url_may_be_escaped_as_addresses_are(server: Server) -> None:
+    escaped = f"data:image/png;base64,{quote(base64_of(RED_64), safe='')}"
+    assert "%3D" in escaped or "%2F" in escaped or "%2B" in escaped
+    answer = post(server, "/v1/chat/completions", messages=showing(escaped))
+
+    assert "64x64 #ff0000" in answer.json()["choices"][0]["message"]["content"]
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [
+        ({"type": "file", "file": {"file_data": "JVBERi0="}}, "takes no files"),
+        ({"type": "video_url", "video_url": {"url": "http://a/b.mp4"}}, "takes no videos"),
+    ],
+)
+def test_a_model_that_sees_refuses_what_it_does_not_take_by_its_name(
+    server: Server, part: dict[str, Any], said: str
+) -> None:
+    answer = post(server, "/v1/chat/completions", messages=[{"role": "user", "content": [part]}])
+
+    assert answer.status_code == 400
+    assert said in answer.json()["error"]["message"]
 
 
 def test_a_detail_that_nobody_knows_is_refused(server: Server) -> None:

@@ -1,6 +1,7 @@
 """Pictures as JSON carries them: base64, by itself or in a data URL."""
 
 import binascii
+from urllib.parse import unquote
 
 from mlx_gui.core.errors import InvalidRequest, PayloadTooLarge, UnsupportedMedia
 from mlx_gui.core.picture_formats import HEAD_BYTES, TAKEN, picture_format
@@ -11,7 +12,7 @@ _UNTYPED = ("", "application/octet-stream")
 
 
 def inside_data_url(url: str, *, where: str) -> str:
-    """The base64 in a data URL of a picture.
+    """The base64 in a data URL of a picture, `+`, `/` and `=` of which may be escaped.
 
     Raises InvalidRequest for another encoding, UnsupportedMedia for what says that it is another
     type.
@@ -30,7 +31,8 @@ def inside_data_url(url: str, *, where: str) -> str:
             hint=f"Send {TAKEN}.",
             details={"param": where},
         )
-    return inside
+    # What was put into an address stands in it as addresses have it.
+    return unquote(inside) if "%" in inside else inside
 
 
 def decoded(text: str, *, where: str, most_bytes: int) -> bytes:
