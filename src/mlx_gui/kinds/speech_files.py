@@ -56,6 +56,8 @@ _FETCHING = frozenset(
     }
 )
 """Types whose tokenizers or codecs lie in other repos, by names that mlx-audio has for them."""
+_IMITATING = frozenset({"higgs_audio_v3", "higgs_multimodal_qwen3"})
+"""Types without voices of their own, whose batch gives the sound of a text when it is whole."""
 
 _SHOWN_CHARACTERS = 40
 _VOICE_FOLDERS = ("voices", "embeddings")
@@ -127,6 +129,12 @@ def why_not_driven(model_type: str) -> str | None:
         return (
             f"Speech models of the type '{model_type}' fetch their tokenizer or codec from another "
             "repo of the hub whenever they are loaded: no model here fetches anything."
+        )
+    if model_type in _IMITATING:
+        return (
+            f"Speech models of the type '{model_type}' have no voices: they imitate those of "
+            "recordings, which are not taken here, and without one speak in another voice each "
+            "time."
         )
     if (lacking := _LACKING.get(model_type)) is None:
         return f"mlx-gui does not serve speech models of the type '{model_type}' yet."

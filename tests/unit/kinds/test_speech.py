@@ -102,6 +102,7 @@ def test_a_tokenizer_outside_of_the_folder_is_none(tmp_path: Path, name: str) ->
         ({"model_type": "kitten_tts"}, "phonemizer and espeak-ng.*GPL"),
         ({"model_type": "voxtral_tts"}, r"mistral-common\[audio\]"),
         ({"model_type": "bark"}, "fetch their tokenizer or codec from another repo"),
+        ({"model_type": "higgs_audio_v3"}, "have no voices: they imitate those of recordings"),
         ({"model_type": "soprano"}, "does not serve speech models of the type 'soprano' yet"),
     ],
 )
