@@ -87,13 +87,17 @@ class HeardSegment(msgspec.Struct, frozen=True):
 
 
 class Transcript(msgspec.Struct, frozen=True):
-    """All that was heard. `words` are there if they were asked for."""
+    """All that was heard. `words` are there if they were asked for.
+
+    `language` is its code, `language_name` its name in English where that is known.
+    """
 
     text: str
     language: str
     duration_s: float
     segments: tuple[HeardSegment, ...] = ()
     words: tuple[HeardWord, ...] = ()
+    language_name: str = ""
 
     def packed(self) -> bytes:
         """The value of a Result."""

@@ -26,6 +26,7 @@ SOUND = b"RIFF" + bytes(1000)
 HEARD = Transcript(
     text="Good day. It -->\nrains.",
     language="en",
+    language_name="english",
     duration_s=3661.5,
     segments=(
         HeardSegment("Good day.", 0.0, 1.25, tokens=(7, 8), mean_logprob=-0.5),
@@ -122,7 +123,7 @@ def test_a_verbose_answer_has_segments_and_words_as_they_were_asked_for(address:
     usual = verbose()
     assert {name: usual[name] for name in ("task", "language", "duration", "text", "usage")} == {
         "task": "transcribe",
-        "language": "en",
+        "language": "english",
         "duration": 3661.5,
         "text": HEARD.text,
         "usage": USAGE,

@@ -7,6 +7,11 @@ from mlx_gui.core.errors import InvalidRequest
 _SHOWN = 12
 
 
+def language_name(code: str, *, names: Mapping[str, str]) -> str:
+    """What `names` has for a code with or without a region; empty where it has none."""
+    return names.get(code.casefold().partition("-")[0], "")
+
+
 def language_code(name: str, *, codes: Collection[str], names: Mapping[str, str]) -> str:
     """The one of `codes` that `name` means; `names` has their names in English.
 

@@ -6,6 +6,8 @@ from typing import TypeVar
 import msgspec
 
 from mlx_gui.engines.transcription.hearing import Heard
+from mlx_gui.engines.transcription.languages import language_name
+from mlx_gui.engines.transcription.mlx_audio import LANGUAGES
 from mlx_gui.kinds.transcription import HeardSegment, HeardWord, Transcript
 
 T = TypeVar("T", HeardSegment, HeardWord)
@@ -38,6 +40,7 @@ class TranscriptWriter:
             duration_s=duration_s,
             segments=tuple(_in_order(self._segments, duration_s)),
             words=tuple(_in_order(self._words, duration_s)),
+            language_name=language_name(language, names=LANGUAGES),
         )
 
 

@@ -138,7 +138,7 @@ def verbose_of(
     return VerboseTranscription(
         task="translate" if translated else "transcribe",
         # What is written is English, whatever was spoken.
-        language="english" if translated else transcript.language,
+        language="english" if translated else transcript.language_name or transcript.language,
         duration=transcript.duration_s,
         text=transcript.text,
         segments=segments if "segment" in wanted else None,
