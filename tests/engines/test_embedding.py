@@ -290,6 +290,19 @@ def test_token_ids_are_read_as_they_are(engine: Engine) -> None:
     assert numbers(engine.answer(EmbedRequest((ids,)))) == embed(engine, "Hello")
 
 
+def test_texts_among_token_ids_are_named_by_their_place(engine: Engine) -> None:
+    engine.load(encoder("MiniLM-tiny"))
+    ids = engine.child.call(_ids_of, encoder("MiniLM-tiny"), "Hello")
+    long = "France " * 127
+    with pytest.raises(ContextTooLong, match="Input 1 has 129 tokens"):
+        engine.admit("long", EmbedRequest((ids, long)))
+    told = engine.admit("cut", EmbedRequest((ids, long, "Hello"), truncate=True))
+    assert isinstance(told, Prepared)
+    assert told.left_out == ("1 tokens of input 1",)
+    first, _, last = numbers(engine.drain()["cut"])
+    assert first == last
+
+
 def _ids_of(folder: Any, text: str) -> tuple[int, ...]:
     from transformers import AutoTokenizer
 

@@ -112,20 +112,23 @@ class EmbeddingEngine(EncoderEngine):
         )
         if before is None:
             reader.cuts.append("input_type")
-        texts = [(before or "") + each for each in request.inputs if isinstance(each, str)]
-        read = reader.texts(texts, still_wanted)
-        if len(texts) == len(request.inputs):
-            return list(read)
-        if before and request.prompt is not None:
+        texts = {
+            number: (before or "") + each
+            for number, each in enumerate(request.inputs)
+            if isinstance(each, str)
+        }
+        if before and request.prompt is not None and len(texts) < len(request.inputs):
             raise InvalidRequest(
                 "A prompt cannot be put before token ids.",
                 hint="Send texts, or leave `prompt_name` out.",
                 param="prompt_name",
             )
-        return [
-            Item(number, next(read).ids) if isinstance(each, str) else reader.ids(number, each)
+        ids = [
+            reader.ids(number, each)
             for number, each in enumerate(request.inputs)
+            if not isinstance(each, str)
         ]
+        return [*reader.texts([*texts.values()], still_wanted, numbers=[*texts]), *ids]
 
 
 def _options(spec: LoadSpec) -> EmbeddingOptions:

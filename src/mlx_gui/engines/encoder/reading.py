@@ -35,9 +35,18 @@ class Reader:
     param: str
     cuts: list[str]
 
-    def texts(self, texts: Sequence[str], still_wanted: StillWanted) -> Iterator[Item]:
-        """Their tokens in order. Raises as `still_wanted` does, and InvalidRequest."""
-        for group in _groups(texts):
+    def texts(
+        self,
+        texts: Sequence[str],
+        still_wanted: StillWanted,
+        *,
+        numbers: Sequence[int] | None = None,
+    ) -> Iterator[Item]:
+        """Their tokens in order; `numbers` are those of the inputs, where there are others too.
+
+        Raises as `still_wanted` does, and InvalidRequest.
+        """
+        for group in _groups(texts, numbers or range(len(texts))):
             still_wanted()
             short = [self._known_too_long(text) is None for _, text in group]
             whole = iter(
@@ -55,7 +64,7 @@ class Reader:
         """The tokens of `query` with each of `texts`. Raises as `texts` does."""
         if self._known_too_long(query) is not None:
             raise self.too_long("The query", self._known_too_long(query) or 0, param="query")
-        for group in _groups(texts):
+        for group in _groups(texts, range(len(texts))):
             still_wanted()
             short = [self._known_too_long(text) is None for _, text in group]
             whole = iter(
@@ -139,7 +148,7 @@ class Reader:
             self.cuts.append(f"{tokens - self.longest_tokens} tokens of {self.param} {number}")
 
 
-def _groups(texts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
-    numbered = list(enumerate(texts))
+def _groups(texts: Sequence[str], numbers: Sequence[int]) -> Iterator[list[tuple[int, str]]]:
+    numbered = list(zip(numbers, texts, strict=True))
     for start in range(0, len(numbered), _TOGETHER):
         yield numbered[start : start + _TOGETHER]
