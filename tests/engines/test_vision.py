@@ -395,6 +395,14 @@ def test_what_is_no_picture_is_refused_before_mlx_sees_it(
     assert engine.answer(asked("red", (1, 1))).usage.images == 1
 
 
+def test_a_picture_of_which_nothing_would_be_left_is_refused(engine: RemoteEngine) -> None:
+    # The longest edge of this model is 112: a fiftieth.
+    engine.see(seeing("Mistral-Small-3.1-tiny"))
+    with pytest.raises(InvalidRequest, match=r"5600x28 pixels: .* nothing of it is left"):
+        engine.answer(asked("red", (5600, 28)))
+    assert engine.answer(asked("red", (560, 28))).text == "The picture is red."
+
+
 def test_a_picture_where_the_template_has_no_place_for_it_is_refused(
     engine: RemoteEngine,
 ) -> None:

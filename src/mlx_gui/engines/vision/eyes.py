@@ -119,6 +119,8 @@ class MistralEyes(_Eyes):
             (image.height, image.width), size=self._most(), patch_size=self._square
         )
         rows, columns = height // self._square, width // self._square
+        if not rows or not columns:
+            raise ValueError("as small as it has to be, nothing of it is left.")
         row = (*(self.marker,) * columns, self._break)
         return (*(row * rows)[:-1], self._end), (rows, columns)
 
