@@ -6,6 +6,9 @@ Cue = tuple[float, float, str]
 """From when to when, in seconds, which text is shown."""
 
 
+_LEAST_S = 0.001
+
+
 def srt(cues: Iterable[Cue]) -> str:
     """SubRip."""
     return "\n".join(_srt(cues))
@@ -32,7 +35,8 @@ def _vtt(cues: Iterable[Cue]) -> Iterator[str]:
 
 def _lines(cue: Cue, clock: Callable[[float], str]) -> Iterator[str]:
     start_s, end_s, text = cue
-    yield f"{clock(start_s)} --> {clock(end_s)}"
+    # Of a cue that takes no time parsers think nothing.
+    yield f"{clock(start_s)} --> {clock(max(end_s, start_s + _LEAST_S))}"
     # An empty line, or an arrow, would end or begin a cue.
     yield " ".join(text.split()).replace("-->", "->") + "\n"
 

@@ -171,10 +171,10 @@ def test_texts_and_subtitles(address: str, format_: str, type_: str, text: str) 
     assert (answer.headers["content-type"], answer.text) == (type_, text)
 
 
-def test_signs_of_a_cue_stand_for_themselves_in_webvtt(
+def test_a_cue_of_webvtt_takes_time_and_signs_stand_for_themselves(
     address: str, dispatch: ScriptedDispatch
 ) -> None:
-    said = HeardSegment("R&D: <b> is bold.", 0.0, 1.0)
+    said = HeardSegment("R&D: <b> is bold.", 1.0, 1.0)
 
     async def hear_signs(_: WorkerRequest) -> AsyncGenerator[Event]:
         yield Result(0, Transcript(said.text, "en", 1.0, segments=(said,)).packed())
@@ -182,7 +182,9 @@ def test_signs_of_a_cue_stand_for_themselves_in_webvtt(
 
     dispatch.script = hear_signs
 
-    assert "R&amp;D: &lt;b> is bold." in post(address, response_format="vtt").text
+    # Which takes no time, and must take some to be a cue.
+    webvtt = post(address, response_format="vtt").text
+    assert "00:00:01.000 --> 00:00:01.001\nR&amp;D: &lt;b> is bold.\n" in webvtt
     assert said.text in post(address, response_format="srt").text
 
 
