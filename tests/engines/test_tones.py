@@ -42,13 +42,14 @@ def heard(child: Child, folder: Path, samples: Samples, **how: object) -> Transc
 def test_parakeet_writes_its_words_with_their_times(child: Child) -> None:
     words = ["one", "three", "five", "two", "four"]
 
-    got = heard(child, parakeet_tones(), spoken(words), words=True)
+    got = heard(child, parakeet_tones(), spoken(words), words=True, language="de")
 
     assert got.text == " ".join(words)
     assert [word.text for word in got.words] == words
     for number, word in enumerate(got.words):
         assert word.start_s == pytest.approx(LEAD_S + 0.64 * number, abs=0.25)
-    assert got.language == "en"
+    # It knows no other, whatever is named.
+    assert (got.language, got.language_name) == ("en", "english")
 
 
 def test_parakeet_joins_its_chunks_where_they_overlap(child: Child) -> None:

@@ -41,8 +41,7 @@ class ParakeetRecogniser:
         self._says_nothing = says_nothing
         self._dtype = dtype
         self._model_id = model_id
-        english = len(model.vocabulary) <= _ENGLISH_TOKENS
-        self._language = "en" if english else UNDETERMINED
+        self._knows_english_only = len(model.vocabulary) <= _ENGLISH_TOKENS
 
     def check(self, asked: TranscribeRequest) -> TranscribeRequest:
         if asked.translate:
@@ -55,7 +54,7 @@ class ParakeetRecogniser:
 
     def listen(self, asked: TranscribeRequest, feed: SoundFeed, times: Times) -> Listening:
         yield from _Listener(self._model, self._dtype, self._says_nothing, feed, times).listen()
-        return asked.language or self._language
+        return "en" if self._knows_english_only else asked.language or UNDETERMINED
 
 
 @dataclass(slots=True)
