@@ -96,7 +96,7 @@ def test_too_long_a_document_is_refused_or_cut_and_the_query_stays(
 ) -> None:
     engine.load(encoder(name), context_tokens=512 if name in JUDGES else 64)
     long = "Paris France Tokyo " * 200
-    with pytest.raises(ContextTooLong, match="Input 1 has"):
+    with pytest.raises(ContextTooLong, match="Document 1 has"):
         engine.admit("long", RerankRequest(QUERY, ("Hello", long), truncate=False))
     told = engine.admit("cut", RerankRequest(QUERY, ("Hello", long), truncate=True))
     assert isinstance(told, Prepared)
@@ -117,6 +117,9 @@ def test_an_embedding_model_compares_vectors(engine: Engine) -> None:
     (query,) = numbers(engine.answer(EmbedRequest((QUERY,), purpose="query")))
     expected = [sum(a * b for a, b in zip(query, each, strict=True)) for each in documents]
     assert by_cosine == pytest.approx(expected, abs=1e-5)
+    with pytest.raises(ContextTooLong, match="The query has") as refusal:
+        engine.admit("query", RerankRequest("Paris " * 3000, ("Hello",), truncate=True))
+    assert (refusal.value.details["param"], "truncate" in refusal.value.hint) == ("query", False)
 
 
 def test_requests_share_batches_and_one_that_is_cancelled_leaves(engine: Engine) -> None:

@@ -19,6 +19,7 @@ _CHARACTERS_A_TOKEN = 32
 """Of a text that is cut anyway no more than this for each token that stays is looked at."""
 
 _SHOWN_CUTS = 20
+_QUERY, _DOCUMENTS = "query", "documents"
 
 
 @dataclass(slots=True)
@@ -63,7 +64,7 @@ class Reader:
     def pairs(self, query: str, texts: Sequence[str], still_wanted: StillWanted) -> Iterator[Item]:
         """The tokens of `query` with each of `texts`. Raises as `texts` does."""
         if self._known_too_long(query) is not None:
-            raise self.too_long("The query", self._known_too_long(query) or 0, param="query")
+            raise self.query_too_long(self._known_too_long(query) or 0)
         for group in _groups(texts, range(len(texts))):
             still_wanted()
             short = [self._known_too_long(text) is None for _, text in group]
@@ -92,18 +93,32 @@ class Reader:
             self._leave_out(number, len(ids))
         return self._item(number, ids[: self.longest_tokens])
 
-    def too_long(self, what: str, tokens: int, *, param: str | None = None) -> ContextTooLong:
-        """The refusal of `what`, which has so many tokens."""
+    def query_too_long(self, tokens: int, *, with_: str = "") -> ContextTooLong:
+        """The refusal of a query, of which nothing is ever left out."""
         return ContextTooLong(
-            f"{what} has {tokens} tokens, the model reads {self.longest_tokens}.",
-            hint="Cut the text into shorter ones, or have its end left out: `truncate`.",
-            param=param or self.param,
+            f"The query{with_} has {tokens} tokens, the model reads {self.longest_tokens}.",
+            hint="Send a shorter one.",
+            param=_QUERY,
         )
+
+    def _too_long(self, number: int, tokens: int) -> ContextTooLong:
+        if self.param == _QUERY:
+            return self.query_too_long(tokens)
+        return ContextTooLong(
+            f"{self._named(number)} has {tokens} tokens, the model reads {self.longest_tokens}.",
+            hint="Cut the text into shorter ones, or have its end left out: `truncate`.",
+            param=self.param,
+        )
+
+    def _named(self, number: int) -> str:
+        return f"{'Document' if self.param == _DOCUMENTS else 'Input'} {number}"
 
     def _item(self, number: int, ids: Sequence[int], types: Sequence[int] | None = None) -> Item:
         if not ids:
             raise InvalidRequest(
-                f"Input {number} has no tokens.", hint="Send a text with words.", param=self.param
+                f"{self._named(number)} has no tokens.",
+                hint="Send a text with words.",
+                param=self.param,
             )
         highest = max(ids)
         if highest >= self.vocabulary:
@@ -136,14 +151,14 @@ class Reader:
             return self.tokenizer.post_process(part)
         asked = self.tokenizer.encode(query, add_special_tokens=False)
         if len(asked) >= room:
-            raise self.too_long("The query", len(asked) + around, param="query")
+            raise self.query_too_long(len(asked) + around)
         part.truncate(room - len(asked))
         return self.tokenizer.post_process(asked, part)
 
     def _leave_out(self, number: int, tokens: int) -> None:
         """Note what is cut. Raises ContextTooLong where nothing is to be."""
         if not self.truncate:
-            raise self.too_long(f"Input {number}", tokens)
+            raise self._too_long(number, tokens)
         if len(self.cuts) < _SHOWN_CUTS:
             self.cuts.append(f"{tokens - self.longest_tokens} tokens of {self.param} {number}")
 

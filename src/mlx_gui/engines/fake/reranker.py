@@ -62,7 +62,7 @@ class FakeReranker:
         for number, words in enumerate(texts):
             if len(words) > longest and not request.truncate:
                 raise ContextTooLong(
-                    f"Input {number} has {len(words) + len(query)} tokens, the model reads "
+                    f"Document {number} has {len(words) + len(query)} tokens, the model reads "
                     f"{longest + len(query)}.",
                     param="documents",
                 )

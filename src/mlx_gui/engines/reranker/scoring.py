@@ -87,7 +87,8 @@ class JudgingChat:
         reader.longest_tokens -= len(self._before) + len(self._behind)
         without_document = len(reader.tokenizer.encode(self._asked(request, "")))
         if without_document >= reader.longest_tokens:
-            raise reader.too_long("The query", without_document, param="query")
+            with_ = " with its instruction" if request.instruction else ""
+            raise reader.query_too_long(without_document, with_=with_)
         texts = [self._asked(request, document) for document in request.documents]
         return [
             Item(item.index, self._within(item.ids)) for item in reader.texts(texts, still_wanted)
