@@ -68,7 +68,7 @@ class GuardedFetch:
                     content = await self._kept(response, errand, files)
                     log.info(
                         "media_fetched",
-                        host=place.host,
+                        host=place.raw_host.decode("ascii"),
                         duration_ms=round((time.monotonic() - began_s) * 1000, 1),
                     )
                     return content
@@ -172,7 +172,8 @@ class _Errand:
             raise self.refused("it is none") from None
         if not 0 < _port_of(place) < 1 << 16:
             raise self.refused(f"there is no port {_port_of(place)}")
-        if place.scheme not in _PORTS or not place.host:
+        # The name as it is sent: what it stands for may be nothing (xn--).
+        if place.scheme not in _PORTS or not place.raw_host:
             raise self.refused("it does not begin with http:// or https:// and a host")
         if self.bounds.encrypted and place.scheme != "https":
             raise self.refused("it is not encrypted (https)")

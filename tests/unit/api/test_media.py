@@ -282,8 +282,15 @@ def test_an_address_that_is_none_is_refused(tmp_path: Path, url: str, said: str)
     assert said in refusal(tmp_path, url).message
 
 
-def test_a_host_that_nobody_knows_is_refused(tmp_path: Path) -> None:
-    assert "no such host" in refusal(tmp_path, f"http://{HOST}/", resolve=leads_to([])).message
+@pytest.mark.parametrize("host", [HOST, "xn--", "xn--a.test"])
+def test_a_host_that_nobody_knows_is_refused(tmp_path: Path, host: str) -> None:
+    assert "no such host" in refusal(tmp_path, f"http://{host}/", resolve=leads_to([])).message
+
+
+def test_a_name_that_stands_for_nothing_is_asked_as_it_is(
+    media: MediaServer, tmp_path: Path
+) -> None:
+    assert fetched(tmp_path, f"http://xn--a:{media.port}/a.png") == PNG
 
 
 def test_nobody_at_the_address_is_told(tmp_path: Path) -> None:
