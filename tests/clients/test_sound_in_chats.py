@@ -91,8 +91,12 @@ def test_a_setting_that_names_no_speech_model_is_told(
     with running_server(tmp_path_factory.mktemp("wrong"), settings=settings) as server:
         answer = post(server, sound(SMALL))
 
-    assert answer.status_code == 400
-    assert name in answer.json()["error"]["message"]
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "capability_missing")
+    assert "chat_audio_model names" in error["message"]
+    assert name in error["message"]
+    # Not the model that was asked is to blame.
+    assert error["param"] == "messages[0].content[0].input_audio.data"
 
 
 def test_the_tokens_of_sound_are_not_guessed(hearing: Server) -> None:

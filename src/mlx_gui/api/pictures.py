@@ -31,8 +31,8 @@ _UNABLE: dict[Sense, tuple[str, str]] = {
     ),
     "sound": (
         "cannot hear",
-        "Leave it out, or send it to /v1/chat/completions and set chat_audio_model: the speech "
-        "model that it names writes it down.",
+        "Leave it out, or send it as `input_audio` to /v1/chat/completions and set "
+        "chat_audio_model: the speech model that it names writes it down.",
     ),
     "a video": ("takes no videos", "Leave it out, or send pictures of it."),
     "a file": ("takes no files", "Leave it out, or send what it says as text."),

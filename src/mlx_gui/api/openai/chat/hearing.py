@@ -7,6 +7,7 @@ from mlx_gui.api.picture_files import with_parts
 from mlx_gui.api.pictures import Shown
 from mlx_gui.api.serving import Serving
 from mlx_gui.core.blob import INLINE_BYTES, Content
+from mlx_gui.core.capabilities import check_capability
 from mlx_gui.core.errors import CapabilityMissing, MlxGuiError, ModelNotFound
 from mlx_gui.core.generation import GenerateRequest, Part, Result, TextPart
 from mlx_gui.core.model import Model
@@ -20,8 +21,8 @@ _FILE = "file"
 async def with_heard(serving: Serving, request: GenerateRequest, shown: Shown) -> GenerateRequest:
     """The request with the words of each sound in its place; the answer's header says by whom.
 
-    Raises CapabilityMissing where the setting names no model that is here, and what the speech
-    model refuses.
+    Raises CapabilityMissing where the setting names no model that is here and hears, and what the
+    speech model refuses.
     """
     if not shown.sounds:
         return request
@@ -36,13 +37,22 @@ async def with_heard(serving: Serving, request: GenerateRequest, shown: Shown) -
 async def _speech_model(serving: Serving, *, where: str) -> Model:
     name = serving.services.server.config.chat_audio_model
     try:
-        return await serving.model(name)
+        model = await serving.model(name)
     except ModelNotFound as missing:
-        raise CapabilityMissing(
-            f"`{where}` is sound, and chat_audio_model names {name!r}, which is not installed.",
-            hint="Set it to a speech model that `mlx-gui list` shows.",
-            param=where,
-        ) from missing
+        raise _not_heard(f"{name!r}, which is not installed", where) from missing
+    try:
+        check_capability(model, "transcription")
+    except CapabilityMissing as missing:
+        raise _not_heard(f"{model.id}, which cannot write down what is said", where) from missing
+    return model
+
+
+def _not_heard(what: str, where: str) -> CapabilityMissing:
+    return CapabilityMissing(
+        f"`{where}` is sound, and chat_audio_model names {what}.",
+        hint="Set it to a speech model that `mlx-gui list` shows.",
+        param=where,
+    )
 
 
 async def _words(serving: Serving, model: Model, data: bytes, *, where: str) -> str:
