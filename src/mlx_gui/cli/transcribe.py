@@ -15,7 +15,7 @@ from mlx_gui.cli.options import DataDir, Url, complete_models
 from mlx_gui.cli.output import console, report_error, write_json
 from mlx_gui.client import Client
 from mlx_gui.client.sound import HeardPiece, HeardSound
-from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.errors import MlxGuiError, NotFound
 from mlx_gui.core.model import Capability
 from mlx_gui.core.subtitles import srt, vtt
 
@@ -54,8 +54,7 @@ def command(
 ) -> None:
     """The text goes to standard output, or into a folder; a file that fails keeps no other from
     its turn."""
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+    written = None if out is None else files_in(out, files, format)
     fields = {"prompt": prompt} if prompt else {}
     if language is not None and not translate:
         fields["language"] = language
@@ -66,11 +65,14 @@ def command(
         for file in files:
             try:
                 heard = _heard(client, file, fields, translate=translate)
+                if written is not None:
+                    _keep(_formatted(heard, format), written[file])
             except MlxGuiError as error:
                 failed += 1
                 report_error(f"{file}: {error.message}", error.hint)
                 continue
-            _write(heard, file, format=format, out=out, several=len(files) > 1)
+            if written is None:
+                _print(heard, file, format=format, several=len(files) > 1)
     if failed:
         raise typer.Exit(1)
 
@@ -119,19 +121,46 @@ class HowFar:
         return f"{_minutes(self.heard_s)}{of} heard"
 
 
-def _write(
-    heard: HeardSound, file: Path, *, format: Format, out: Path | None, several: bool
-) -> None:
-    text = _formatted(heard, format)
-    if out is not None:
-        (out / f"{file.stem}.{_ENDINGS[format]}").write_text(f"{text}\n", encoding="utf-8")
-        return
+def files_in(out: Path, files: Sequence[Path], format: Format) -> dict[Path, Path]:
+    """The file in the folder `out`, which is there then, for each of `files`.
+
+    Raises BadParameter for two that would be one, and NotFound where there can be no folder.
+    """
+    written: dict[Path, Path] = {}
+    for file in files:
+        into = out / f"{file.stem}.{_ENDINGS[format]}"
+        other = next((each for each, taken in written.items() if taken == into), file)
+        if other != file:
+            raise typer.BadParameter(f"{other} and {file} would both be written to {into}.")
+        written[file] = into
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from None
+    return written
+
+
+def _keep(text: str, file: Path) -> None:
+    """Raises NotFound where the file cannot be written."""
+    try:
+        file.write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise _unwritable(file, error) from None
+
+
+def _unwritable(path: Path, error: OSError) -> NotFound:
+    return NotFound(
+        f"{path} cannot be written: {error.strerror}.", hint="Check its folder and its rights."
+    )
+
+
+def _print(heard: HeardSound, file: Path, *, format: Format, several: bool) -> None:
     if format == "json":
         write_json(heard.raw)
         return
     if several:
         console().print(f"==> {file} <==", soft_wrap=True)
-    console().print(text, soft_wrap=True)
+    console().print(_formatted(heard, format), soft_wrap=True)
 
 
 def _formatted(heard: HeardSound, format: Format) -> str:
