@@ -14,7 +14,8 @@ def source_of(image: Any, detail: Any, *, where: str) -> PictureSource:
     if not isinstance(image, str):
         raise InvalidRequest(
             f"`{where}` is required, as a string.",
-            hint="Send the picture as a data URL (data:image/png;base64,…) there.",
+            hint="Send the picture as a data URL (data:image/png;base64,…) there; files that a "
+            "`file_id` names are not kept here.",
             param=where,
         )
     if detail is not None and not isinstance(detail, str):
