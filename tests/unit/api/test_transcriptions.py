@@ -153,7 +153,7 @@ def test_a_verbose_answer_has_segments_and_words_as_they_were_asked_for(address:
         ("text", "text/plain; charset=utf-8", f"{HEARD.text}\n"),
         (
             "srt",
-            "application/x-subrip",
+            "application/x-subrip; charset=utf-8",
             "1\n00:00:00,000 --> 00:00:01,250\nGood day.\n\n"
             "2\n00:00:01,250 --> 01:01:01,500\nIt -> rains.\n",
         ),

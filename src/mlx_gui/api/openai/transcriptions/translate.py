@@ -84,7 +84,9 @@ def response_of(fields: TranslationFields, transcript: Transcript, usage: Usage 
         case "text":
             return Response(f"{transcript.text}\n", media_type="text/plain")
         case "srt":
-            return Response(srt(_cues(transcript)), media_type="application/x-subrip")
+            return Response(
+                srt(_cues(transcript)), media_type="application/x-subrip; charset=utf-8"
+            )
         case "vtt":
             return Response(vtt(_cues(transcript)), media_type="text/vtt")
 
