@@ -42,4 +42,4 @@ def begun(environment: dict[str, str], data_dir: Path) -> Forked:
     with log, Path(os.devnull).open("rb") as nothing:
         streams = [nothing.fileno(), log.fileno(), log.fileno()]
         asked = ["tray", "--data-dir", str(data_dir)]
-        return forked(asked, environment=environment, streams=streams)
+        return forked(asked, environment=environment, descriptors=streams)

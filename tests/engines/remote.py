@@ -32,10 +32,13 @@ from mlx_gui.core.worker_env import worker_environment
 from mlx_gui.engines.base import PreparedRequest, StepEvents
 from mlx_gui.kinds.vision_facts import VisionOptions
 from tests.support.models import changed_spec
+from tests.support.nursery import forked
 from tests.support.preparing import prepare
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 300
+_STREAMS = (0, 1, 2)
+_CHANNEL = len(_STREAMS)
 CACHE = Path(os.environ.get("MLX_GUI_TEST_CACHE") or ROOT / ".cache").absolute() / "engines"
 
 
@@ -57,18 +60,35 @@ class Child:
 
 
 @contextmanager
-def child(*, mlx: bool = True) -> Iterator[Child]:
-    """A running child; with `mlx`, it is prepared for MLX as a worker is."""
+def child(*, mlx: bool = True, imported: bool = True) -> Iterator[Child]:
+    """A running child; with `mlx`, it is prepared for MLX as a worker is.
+
+    It has `imported` all engines' libraries then, where a fork can have.
+    """
+    environment = os.environ | worker_environment(sys.platform)
     ours, theirs = socket.socketpair()
     with theirs:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.engines.remote", str(theirs.fileno()), str(int(mlx))],
-            cwd=ROOT,
-            env={**os.environ, **worker_environment(sys.platform)},
-            pass_fds=(theirs.fileno(),),
-        )
-    with process, Connection(ours.detach()) as connection:
-        yield Child(connection)
+        if imported and sys.platform == "linux":
+            process = forked(
+                [str(_CHANNEL)],
+                environment=environment,
+                descriptors=[*_STREAMS, theirs.fileno()],
+                entry=f"{__name__}:main",
+                with_mlx=mlx,
+            )
+        else:
+            arguments = [str(theirs.fileno()), *(["mlx"] if mlx else [])]
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tests.engines.remote", *arguments],
+                cwd=ROOT,
+                env=environment,
+                pass_fds=(theirs.fileno(),),
+            )
+    try:
+        with Connection(ours.detach()) as connection:
+            yield Child(connection)
+    finally:
+        process.wait()
 
 
 @dataclass(slots=True)
@@ -252,12 +272,16 @@ def _serve(connection: Connection) -> None:
         connection.send(answer)
 
 
+def main() -> None:
+    _serve(Connection(int(sys.argv[1])))
+
+
 if __name__ == "__main__":
-    if sys.argv[2] == "1":
+    if sys.argv[2:] == ["mlx"]:
         from mlx_gui.engines.device import prepare_process
 
         prepare_process("auto", CACHE)
     # Under its own name: what the test process pickles must be this module's, not __main__'s.
     from tests.engines import remote
 
-    remote._serve(Connection(int(sys.argv[1])))
+    remote.main()

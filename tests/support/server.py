@@ -130,7 +130,7 @@ def _begun(
     with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
         if program is None and sys.platform == "linux":
             streams = [nothing.fileno(), output.fileno(), output.fileno()]
-            return forked(arguments, environment=environment, streams=streams)
+            return forked(arguments, environment=environment, descriptors=streams)
         return subprocess.Popen(
             [sys.executable, *(program or PROGRAM), *arguments],
             env=environment,
