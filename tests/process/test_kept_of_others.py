@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from tests.encoders.cache import encoder
-from tests.support.server import Server, running_server
+from tests.support.server import PROGRAM, Server, running_server
 from tests.tones.checkpoints import parakeet_tones
 from tests.tones.signals import RATE_HZ, WORDS, spoken
 
@@ -32,7 +32,8 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     models.mkdir(parents=True)
     (models / "parakeet-tones").symlink_to(parakeet_tones())
     (models / "minilm").symlink_to(encoder("MiniLM-tiny"))
-    with running_server(folder, engine="mlx", settings={"model_dirs": folder / "models"}) as server:
+    settings = {"model_dirs": folder / "models"}
+    with running_server(folder, engine="mlx", settings=settings, program=PROGRAM) as server:
         yield server
 
 

@@ -233,7 +233,7 @@ def test_a_load_is_joined_and_its_progress_is_seen(server: Visitor) -> None:
 
 def test_no_worker_survives_its_server_and_a_restart_finds_its_state(tmp_path: Path) -> None:
     with (
-        visited_server(tmp_path, settings=SERVER_SETTINGS) as visitor,
+        visited_server(tmp_path, settings=SERVER_SETTINGS, program=PROGRAM) as visitor,
         visitor.stream("fake/slow", ENDLESS) as stream,
     ):
         stream.text()

@@ -11,6 +11,7 @@ from mlx_gui.core.errors import WorkerOutOfMemory
 from tests.process.large import large_checkpoint
 from tests.process.visitor import visited_server
 from tests.process.workers import DEADLINE_S, Observed, settings, text_spec
+from tests.support.server import PROGRAM
 from tests.support.soak import in_soak
 from tests.zoo.cache import checkpoint
 
@@ -55,7 +56,7 @@ def test_a_worker_that_runs_out_while_it_answers_is_told_apart_and_all_answer_on
         "max_context_tokens": 256,
         "prefix_cache_bytes": 0,
     }
-    with visited_server(tmp_path, engine="mlx", settings=limits) as visitor:
+    with visited_server(tmp_path, engine="mlx", settings=limits, program=PROGRAM) as visitor:
         assert visitor.ask(SMALL, "Hello", max_tokens=2).status_code == 200
         assert visitor.ask(LARGE, "Hello", max_tokens=2).status_code == 200
 

@@ -23,6 +23,7 @@ from mlx_gui.log_tail import LogTail
 from mlx_gui.store.data_dir import hold
 from mlx_gui.store.database import Store
 from tests.process.visitor import Visitor, chat, script, visited_server
+from tests.support.server import PROGRAM
 from tests.support.waiting import wait_until
 from tests.zoo.cache import checkpoint
 
@@ -203,7 +204,7 @@ def test_unloading_a_real_model_gives_its_memory_back_each_time(
     (tmp_path / "models" / "tiny").mkdir(parents=True)
     (tmp_path / "models" / "tiny" / name).symlink_to(checkpoint(name))
     settings = {"model_dirs": tmp_path / "models"}
-    with visited_server(tmp_path, engine="mlx", settings=settings) as visitor:
+    with visited_server(tmp_path, engine="mlx", settings=settings, program=PROGRAM) as visitor:
         server = psutil.Process(visitor.server.process.pid)
         held, shares = list[int](), list[float]()
         for _ in range(cycles):

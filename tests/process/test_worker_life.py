@@ -28,6 +28,7 @@ from tests.process.workers import (
     scripted,
     settings,
 )
+from tests.support.server import PROGRAM
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("known_machine")
@@ -224,7 +225,10 @@ def test_a_worker_that_is_killed_by_hand_did_not_run_out_of_memory(tmp_path: Pat
 @pytest.fixture
 def orphans(tmp_path: Path) -> Iterator[tuple[Visitor, list[psutil.Process]]]:
     """A server with a worker inside a step; whatever the test leaves of them is killed."""
-    with visited_server(tmp_path) as visitor, visitor.stream("fake/echo", ENDLESS) as stream:
+    with (
+        visited_server(tmp_path, program=PROGRAM) as visitor,
+        visitor.stream("fake/echo", ENDLESS) as stream,
+    ):
         stream.text()
         workers = visitor.workers()
         yield visitor, workers

@@ -9,6 +9,7 @@ from typing import Any, Self
 import httpx
 import psutil
 
+from tests.support.offspring import NURSERY
 from tests.support.server import Server, running_server
 
 
@@ -51,7 +52,8 @@ class Visitor:
         return psutil.Process(self.row(model)["pid"])
 
     def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.server.process.pid).children(recursive=True)
+        children = psutil.Process(self.server.process.pid).children(recursive=True)
+        return [each for each in children if each.name() != NURSERY]
 
 
 @contextmanager

@@ -16,7 +16,11 @@ from typing import NoReturn, cast
 from mlx_gui.engines.base import EngineModule
 from mlx_gui.kinds.registry import KINDS
 
-_OF_PROGRAMS = ("mlx_gui.cli.main", "mlx_gui.cli.start", "mlx_gui.serve", "mlx_gui.asgi")
+_OF_PROGRAMS = (
+    *("mlx_gui.cli.main", "mlx_gui.cli.start", "mlx_gui.serve", "mlx_gui.asgi"),
+    *("mlx_gui.worker.__main__", "mlx_gui.worker.loop", "tests.support.offspring"),
+    *(f"mlx_gui.engines.fake.{kind.name}" for kind in KINDS),
+)
 # One of mlx-audio's models for transcription computes when it is imported, and so begins a thread.
 _OF_ENGINES = [kind.engine for kind in KINDS if kind.name != "transcription"]
 PROGRAM = "mlx_gui.__main__:main"

@@ -19,6 +19,7 @@ from filelock import FileLock
 from mlx_gui.core.runtime import RUNTIME_FILE, Runtime
 from mlx_gui.store.database import DATABASE_FILE
 from tests.support.nursery import Forked, forked
+from tests.support.offspring import SERVER
 from tests.support.shared import shared_folder
 from tests.support.waiting import wait_until
 
@@ -130,7 +131,13 @@ def _begun(
     with log.open("wb") as output, Path(os.devnull).open("rb") as nothing:
         if program is None and sys.platform == "linux":
             streams = [nothing.fileno(), output.fileno(), output.fileno()]
-            return forked(arguments, environment=environment, descriptors=streams)
+            return forked(
+                arguments,
+                environment=environment,
+                descriptors=streams,
+                entry=SERVER,
+                with_mlx=environment["MLX_GUI_ENGINE"] != "fake",
+            )
         return subprocess.Popen(
             [sys.executable, *(program or PROGRAM), *arguments],
             env=environment,
