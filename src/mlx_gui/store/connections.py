@@ -1,5 +1,6 @@
 """Connections to SQLite whose transactions are SQLite's own."""
 
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,8 +26,14 @@ def engine(path: Path, *, pool_size: int, pragmas: Sequence[str]) -> Engine:
 
     def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(f"PRAGMA {pragma}")
+        try:
+            for pragma in pragmas:
+                cursor.execute(f"PRAGMA {pragma}")
+        except sqlite3.Error:
+            # Nobody else closes a connection that never came to be, as on a full disk.
+            cursor.close()
+            connection.close()
+            raise
         cursor.close()
 
     def begin(connection: Connection) -> None:
