@@ -20,6 +20,17 @@ const GRACE_MS = 2_000;
 /** What the server tells by events, and whether it still does. */
 class Live {
   #state = $state.raw<LiveState>(NOTHING_YET);
+  // Each by itself: a second of figures is nothing to whoever shows models.
+  readonly #models = $derived(this.#state.models);
+  readonly #memory = $derived(this.#state.memory);
+  readonly #manager = $derived(this.#state.manager);
+  readonly #system = $derived(this.#state.system);
+  readonly #settings = $derived(this.#state.settings);
+  readonly #metrics = $derived(this.#state.metrics);
+  readonly #downloads = $derived(this.#state.downloads);
+  readonly #jobs = $derived(this.#state.jobs);
+  readonly #notices = $derived(this.#state.notices);
+  readonly #hello = $derived(this.#state.hello);
   #link = $state.raw<LinkStatus>({ state: "connecting" });
   #graceOver = $state(false);
   #unlocked = $state(0);
@@ -53,24 +64,24 @@ class Live {
   }
 
   get models(): readonly Model[] | null {
-    return this.#state.models;
+    return this.#models;
   }
 
   get memory(): LiveState["memory"] {
-    return this.#state.memory;
+    return this.#memory;
   }
 
   get manager(): LiveState["manager"] {
-    return this.#state.manager;
+    return this.#manager;
   }
 
   get system(): LiveState["system"] {
-    return this.#state.system;
+    return this.#system;
   }
 
   /** The settings of the server; null before they were told. */
   get settings(): ServerSettings | null {
-    return this.#state.settings;
+    return this.#settings;
   }
 
   /** What the server has just answered goes before what it told earlier. */
@@ -80,22 +91,22 @@ class Live {
 
   /** The last second; null before it was told. */
   get metrics(): LiveState["metrics"] {
-    return this.#state.metrics;
+    return this.#metrics;
   }
 
   /** The newest first. */
   get downloads(): readonly Download[] | null {
-    return this.#state.downloads;
+    return this.#downloads;
   }
 
   /** What takes long, the newest first; null before it was told. */
   get jobs(): readonly Job[] | null {
-    return this.#state.jobs;
+    return this.#jobs;
   }
 
   /** In the order in which they were told; null before they were. */
   get notices(): readonly Notice[] | null {
-    return this.#state.notices;
+    return this.#notices;
   }
 
   /** Has `told` called with what an event brings, beside what the snapshot has. */
@@ -105,7 +116,7 @@ class Live {
 
   /** Changes with every start of the server; null before it was told. */
   get bootId(): string | null {
-    return this.#state.hello?.boot_id ?? null;
+    return this.#hello?.boot_id ?? null;
   }
 
   get link(): LinkStatus {
@@ -129,7 +140,7 @@ class Live {
 
   /** The server is of another version than this page. */
   get outdated(): boolean {
-    const served = this.#state.hello?.ui_build;
+    const served = this.#hello?.ui_build;
     return Boolean(served && __UI_BUILD__ && served !== __UI_BUILD__);
   }
 
@@ -145,32 +156,32 @@ class Live {
 
   /** How the model stands that has a worker. */
   loaded(modelId: string): LoadedModel | undefined {
-    return this.#state.manager?.loaded_models.find(({ id }) => id === modelId) as LoadedModel | undefined;
+    return this.#manager?.loaded_models.find(({ id }) => id === modelId) as LoadedModel | undefined;
   }
 
   /** How the model stands that somebody waits for and that has no worker yet. */
   waiting(modelId: string): WaitingModel | undefined {
-    return this.#state.manager?.waiting.find(({ id }) => id === modelId);
+    return this.#manager?.waiting.find(({ id }) => id === modelId);
   }
 
   /** How the model stands that was in memory, or was to be, and is not now. */
   unloaded(modelId: string): UnloadedModel | undefined {
-    return this.#state.manager?.unloaded_models.find(({ id }) => id === modelId);
+    return this.#manager?.unloaded_models.find(({ id }) => id === modelId);
   }
 
   /** The installed model with that id. */
   installed(modelId: string): Model | undefined {
-    return this.#state.models?.find(({ id }) => id === modelId);
+    return this.#models?.find(({ id }) => id === modelId);
   }
 
   /** The latest download of that model, unless it is one that is over. */
   downloadOf(modelId: string): Download | undefined {
-    const latest = this.#state.downloads?.find((download) => download.model_id === modelId);
+    const latest = this.#downloads?.find((download) => download.model_id === modelId);
     return latest && latest.state !== "done" && latest.state !== "cancelled" ? latest : undefined;
   }
 
   get #colored(): string[] {
-    const ids = this.#state.memory?.segments.map(({ model_id }) => model_id) ?? [];
+    const ids = this.#memory?.segments.map(({ model_id }) => model_id) ?? [];
     const expected = this.#expected;
     return expected === null || ids.includes(expected) ? ids : [...ids, expected];
   }
