@@ -1,22 +1,15 @@
 """Every component in every state, on a page that only builds for those who work on it have."""
 
-import mimetypes
-import os
-import subprocess
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from urllib.parse import urlsplit
 
 import pytest
-from filelock import FileLock
-from playwright.sync_api import BrowserContext, Route, expect
+from playwright.sync_api import expect
 
-from hatch_build import sources_digest
-from mlx_gui.web.static_files import ADMIN_HEADERS, STATIC_FOLDER
+from mlx_gui.web.static_files import STATIC_FOLDER
 from tests.browser.axe import axe
 from tests.browser.conftest import OpenContext
+from tests.browser.kit import kit_of, serve
 from tests.browser.pages import Theme
-from tests.real.packages import cache
 from tests.support.server import Server
 
 ROOT = Path(__file__).parents[2]
@@ -24,18 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def kit() -> Path:
-    """The interface, built with the pages for those who work on it; once from the same sources."""
-    kept = cache().with_name("kit") / sources_digest(ROOT / "web")
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{kept}.lock"):
-        if not kept.is_dir():
-            with TemporaryDirectory(dir=kept.parent) as unfinished:
-                folder = Path(unfinished) / "built"
-                command = ["scripts/npm.sh", "run", "build", "--", "--outDir", str(folder)]
-                environment = {**os.environ, "MLX_GUI_DEV": "1"}
-                subprocess.run(command, cwd=ROOT, env=environment, check=True)
-                folder.rename(kept)
-    return kept
+    return kit_of(ROOT / "web")
 
 
 def test_a_build_for_users_has_no_kit() -> None:
@@ -74,16 +56,3 @@ def test_axe_finds_nothing_in_any_state_of_any_component(
         page.get_by_role("button", name="Close it").press("Enter")
     page.set_viewport_size({"width": 320, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") == 320
-
-
-def serve(context: BrowserContext, folder: Path) -> None:
-    """Have the files of `folder` stand where the server has its own."""
-
-    def answer(route: Route) -> None:
-        file = folder / urlsplit(route.request.url).path.removeprefix("/admin/")
-        found = file if file.is_file() else folder / "index.html"
-        kind = mimetypes.guess_type(found)[0] or "application/octet-stream"
-        headers = {**ADMIN_HEADERS, "content-type": kind}
-        route.fulfill(body=found.read_bytes(), headers=headers)
-
-    context.route("**/admin/**", answer)
