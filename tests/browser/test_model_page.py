@@ -140,6 +140,21 @@ def test_settings_are_changed_reset_and_discarded_with_their_source(
     assert setting(server, "priority")["source"] == "default"
 
 
+def test_bytes_are_written_with_their_unit_and_shown_so(
+    server: Server, open_page: OpenPage
+) -> None:
+    page = open_page(f"{PATH}?tab=settings")
+    limit = page.locator("[data-setting=memory_limit_bytes]").get_by_role("textbox")
+    limit.fill("600")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Write a unit behind it: GB, GiB,")).to_be_visible()
+    limit.fill("1024 mib")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The settings are saved.")).to_be_visible()
+    assert setting(server, "memory_limit_bytes")["value"] == 2**30
+    expect(limit).to_have_value("1 GiB")
+
+
 def test_what_does_not_fit_is_said_and_nothing_that_was_typed_is_lost(
     server: Server, open_page: OpenPage
 ) -> None:

@@ -5,7 +5,7 @@ import { changes, differs, fieldOf, grouped, Unfit, valueOf } from "../src/pages
 import { contextsOf } from "../src/pages/model/plans";
 import { CONVERSATION, partsOf } from "../src/pages/model/prompt-parts";
 
-const SAYS = { notNumber: "no number", notJson: "no object" };
+const SAYS = { notNumber: "no number", notJson: "no object", noUnit: (units: readonly string[]) => units.join() };
 
 const setting = (more: Partial<ModelSetting>): ModelSetting => ({
   value: null,
@@ -69,6 +69,33 @@ describe("a field of a setting", () => {
     expect(valueOf(setting({}), "  ", SAYS)).toBeNull();
     expect(valueOf(setting({}), null, SAYS)).toBeNull();
     expect(valueOf(setting({ type: "switch" }), false, SAYS)).toBe(false);
+  });
+
+  it.each([
+    ["bytes", 512 * 2 ** 20, "512 MiB"],
+    ["bytes", 2_000_000_000, "2 GB"],
+    ["bytes", 0, "0 GB"],
+    ["bytes", 1_234_567, "1234567 bytes"],
+    ["s", 900, "15 min"],
+    ["s", -1, "-1 s"],
+  ])("shows %s as a short number with its unit, and reads the same again: %d", (unit, value, text) => {
+    const measure = setting({ unit, value });
+    expect(fieldOf(measure)).toBe(text);
+    expect(valueOf(measure, text, SAYS)).toBe(value);
+  });
+
+  it("reads bytes and seconds in any unit, and asks for one where it matters", () => {
+    const bytes = setting({ unit: "bytes" });
+    expect(valueOf(bytes, "1.5gb", SAYS)).toBe(1_500_000_000);
+    expect(valueOf(bytes, " 3 kib ", SAYS)).toBe(3_072);
+    expect(valueOf(bytes, "0", SAYS)).toBe(0);
+    expect(valueOf(setting({ unit: "s", type: "number" }), "0.5 h", SAYS)).toBe(1_800);
+    expect(valueOf(setting({ unit: "s" }), "-1", SAYS)).toBe(-1);
+    expect(valueOf(setting({ unit: "s", words: ["auto"] }), "auto", SAYS)).toBe("auto");
+    expect(() => valueOf(bytes, "600", SAYS)).toThrow("GB,GiB,MB,MiB,kB,KiB,bytes");
+    for (const text of ["GB", "2 GB 3", "2 parsecs", "1,5 GB", "0x10 MB"]) {
+      expect(() => valueOf(bytes, text, SAYS)).toThrow("no number");
+    }
   });
 
   it.each([

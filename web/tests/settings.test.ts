@@ -50,6 +50,18 @@ it.each([
 });
 
 it.each([
+  ["512 MiB", 512 * 2 ** 20],
+  ["2gb", 2_000_000_000],
+  ["2", 2_000],
+])("takes the unit that is written before the one that is chosen: %s", (text, value) => {
+  expect(parsed(bytes, { text, unit: "kB" })).toEqual({ value });
+});
+
+it("says what is wrong with a measure as with a number", () => {
+  for (const text of ["GB", "2 parsecs", "many"]) expect(parsed(bytes, { text, unit: "GB" })).toHaveProperty("wrong");
+});
+
+it.each([
   ["7", { value: 7 }],
   [" 7 ", { value: 7 }],
   ["", { wrong: "Write a whole number." }],

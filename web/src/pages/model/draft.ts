@@ -1,4 +1,5 @@
 import type { ModelSetting } from "../../lib/api/types";
+import { apart, factorOf, inUnit, isMeasure, numberIn, unitsOf } from "../../lib/measure";
 
 /** What stands in a field: a text that was typed, or what was chosen. Null resets the setting. */
 export type Field = string | boolean | null;
@@ -29,7 +30,13 @@ export function fieldOf(setting: ModelSetting, value: unknown = setting.value): 
   if (setting.type === "switch") return value === true;
   if (value === null || value === undefined) return "";
   if (setting.type === "object") return Object.keys(value as object).length ? JSON.stringify(value, null, 2) : "";
+  if (isMeasure(setting.unit) && typeof value === "number") return amount(setting.unit, value);
   return Array.isArray(value) ? value.join(", ") : String(value);
+}
+
+function amount(counted: string, value: number): string {
+  const { text, unit } = inUnit(counted, value);
+  return `${text} ${unit}`;
 }
 
 /** Whether the draft would change anything. */
@@ -40,15 +47,22 @@ export function differs(setting: ModelSetting, field: Field): boolean {
 
 export class Unfit extends Error {}
 
+interface Says {
+  notNumber: string;
+  notJson: string;
+  noUnit: (units: readonly string[]) => string;
+}
+
 /** What is to be sent for a field; the empty text resets. Raises Unfit with one of the words. */
-export function valueOf(setting: ModelSetting, field: Field, says: { notNumber: string; notJson: string }): unknown {
+export function valueOf(setting: ModelSetting, field: Field, says: Says): unknown {
   if (field === null || typeof field === "boolean") return field;
   const text = field.trim();
   if (text === "") return null;
   switch (setting.type) {
     case "integer":
     case "number":
-      return setting.words.includes(text) ? text : numberOf(text, says.notNumber);
+      if (setting.words.includes(text)) return text;
+      return isMeasure(setting.unit) ? amountOf(setting, text, says) : numberOf(text, says.notNumber);
     case "object":
       return objectOf(text, says.notJson);
     case "list":
@@ -69,6 +83,16 @@ function numberOf(text: string, otherwise: string): number {
   const value = Number(text);
   if (!Number.isFinite(value)) throw new Unfit(otherwise);
   return value;
+}
+
+/** What no unit stands behind might be meant in any; nothing, and less, is the same in all. */
+function amountOf(setting: ModelSetting, field: string, says: Says): number {
+  const { text, unit } = apart(setting.unit, { text: field, unit: "" });
+  const figure = numberIn(text);
+  if (figure === null) throw new Unfit(says.notNumber);
+  if (unit === "" && figure > 0) throw new Unfit(says.noUnit(unitsOf(setting.unit)));
+  const value = figure * factorOf(setting.unit, unit);
+  return setting.type === "integer" ? Math.round(value) : value;
 }
 
 function objectOf(text: string, otherwise: string): unknown {

@@ -1,5 +1,6 @@
 import type { ServerSetting } from "../../lib/api/types";
-import { parsed, wanted, type Written } from "./field-text";
+import type { Written } from "../../lib/measure";
+import { parsed, wanted } from "./field-text";
 
 /** A change that is not applied yet. `written` is null where it goes back to the default. */
 export interface Draft {

@@ -1,11 +1,11 @@
 import { api, ApiError, UNREACHABLE } from "../../lib/api/client";
 import type { ServerSetting } from "../../lib/api/types";
 import { words } from "../../lib/i18n/settings";
+import type { Written } from "../../lib/measure";
 import { live } from "../../lib/state/live.svelte";
 import { keep, kept } from "../../lib/state/storage";
 import { toasts } from "../../lib/state/toasts.svelte";
 import { now, valueOf, type Draft } from "./draft";
-import type { Written } from "./field-text";
 
 export type Settings = Readonly<Record<string, ServerSetting>>;
 type Drafted = Readonly<Record<string, Draft>>;

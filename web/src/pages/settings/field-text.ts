@@ -1,21 +1,10 @@
 import type { ServerSetting } from "../../lib/api/types";
 import { number } from "../../lib/i18n/format";
 import { words } from "../../lib/i18n/settings";
-
-/** What stands in a field: its text, and the unit that a measure is written in. */
-export interface Written {
-  text: string;
-  unit: string;
-}
+import { apart, factorOf, inUnit, isMeasure, numberIn, type Written } from "../../lib/measure";
 
 /** How a setting is written: what kind of field it takes. */
 export type Control = "switch" | "choice" | "secret" | "measure" | "number" | "words" | "list" | "lines" | "text";
-
-const UNITS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  bytes: { GB: 1e9, GiB: 2 ** 30, MB: 1e6, MiB: 2 ** 20, kB: 1e3, KiB: 2 ** 10, bytes: 1 },
-  s: { h: 3600, min: 60, s: 1 },
-};
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)$/;
 
 export function controlOf({ type, choices, words: instead, secret, unit }: ServerSetting): Control {
   if (secret) return "secret";
@@ -23,12 +12,7 @@ export function controlOf({ type, choices, words: instead, secret, unit }: Serve
   if (type === "switch" || type === "list" || type === "text") return type;
   if (type === "lines" || type === "object") return "lines";
   if (instead.length > 0) return "words";
-  return unit in UNITS ? "measure" : "number";
-}
-
-/** The units that a measure can be written in, the largest first. */
-export function unitsOf({ unit }: ServerSetting): string[] {
-  return Object.keys(UNITS[unit] ?? {});
+  return isMeasure(unit) ? "measure" : "number";
 }
 
 /** `value` as a field shows it: a measure in the largest unit in which it is a short number. */
@@ -38,15 +22,7 @@ export function written(setting: ServerSetting, value: unknown): Written {
   if (setting.type === "list") return plain(Array.isArray(value) ? value.join("\n") : String(value));
   if (setting.type === "object") return plain(JSON.stringify(value, null, 2));
   if (controlOf(setting) !== "measure") return plain(String(value));
-  const units = Object.entries(UNITS[setting.unit] ?? {});
-  const short = (factor: number) => Math.abs(Number(value)) >= factor && (Number(value) * 100) % factor === 0;
-  const [unit, factor] = units.find(([, each]) => short(each)) ?? unitOfRest(units, Number(value));
-  return { text: String(Number(value) / factor), unit };
-}
-
-/** Nothing is nothing in any unit: bytes are most often given in the largest, seconds in the smallest. */
-function unitOfRest(units: [string, number][], value: number): [string, number] {
-  return (value === 0 && units[0]?.[0] === "GB" ? units[0] : units.at(-1)) ?? ["", 1];
+  return inUnit(setting.unit, Number(value));
 }
 
 /** The value that is written, as the server takes it; else what is wrong with it. */
@@ -67,21 +43,22 @@ export function parsed(setting: ServerSetting, { text, unit }: Written): Parsed 
     case "object":
       return parsedObject(trimmed);
     default:
-      return parsedNumber(setting, trimmed, UNITS[setting.unit]?.[unit] ?? 1);
+      return parsedNumber(setting, apart(setting.unit, { text: trimmed, unit }));
   }
 }
 
-function parsedNumber(setting: ServerSetting, text: string, factor: number): Parsed {
+function parsedNumber(setting: ServerSetting, { text, unit }: Written): Parsed {
   const says = words.wrong;
   const word = setting.words.find((each) => each === text.toLowerCase());
   if (word !== undefined) return { value: word };
   const whole = setting.type === "integer";
-  const exact = Number(text) * factor;
-  if (!NUMBER.test(text) || (whole && factor === 1 && !Number.isInteger(exact))) {
+  const factor = factorOf(setting.unit, unit);
+  const figure = numberIn(text);
+  if (figure === null || (whole && factor === 1 && !Number.isInteger(figure))) {
     if (setting.words.length > 0) return { wrong: says.numberOr(setting.words) };
     return { wrong: whole ? says.whole : says.number };
   }
-  const value = whole ? Math.round(exact) : exact;
+  const value = whole ? Math.round(figure * factor) : figure * factor;
   const [low, high] = setting.bounds ?? [-Infinity, Infinity];
   if (value >= low && value <= high) return { value };
   return { wrong: says.between(shownNumber(setting, low), shownNumber(setting, high)) };

@@ -131,7 +131,8 @@ export const model: typeof english = {
     notSaved: "Die Einstellungen wurden nicht gesichert",
     notJson: "Das ist kein JSON-Objekt.",
     notNumber: "Das ist keine Zahl.",
-    unit: { bytes: "Bytes", s: "Sekunden", days: "Tage", tokens: "Token" },
+    noUnit: (units: readonly string[]) => `Eine Einheit dahinter schreiben: ${units.join(", ")}.`,
+    unit: { days: "Tage", tokens: "Token" },
   },
   template: {
     title: "Chat-Vorlage",

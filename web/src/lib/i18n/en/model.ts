@@ -128,7 +128,8 @@ export const model = {
     notSaved: "The settings were not saved",
     notJson: "This is no JSON object.",
     notNumber: "This is no number.",
-    unit: { bytes: "bytes", s: "seconds", days: "days", tokens: "tokens" } as Record<string, string>,
+    noUnit: (units: readonly string[]) => `Write a unit behind it: ${units.join(", ")}.`,
+    unit: { days: "days", tokens: "tokens" } as Record<string, string>,
   },
   template: {
     title: "Chat template",
