@@ -120,6 +120,12 @@ def test_what_waits_is_put_into_another_order(home: House, open_page: OpenPage) 
     expect(waiting).to_have_text([re.compile("org/third"), re.compile("org/second")])
     waiting.nth(1).locator("[draggable]").drag_to(waiting.nth(0))
     expect(waiting).to_have_text([re.compile("org/second"), re.compile("org/third")])
+    page.set_viewport_size({"width": 390, "height": 900})
+    handle = waiting.nth(1).locator("[draggable]").bounding_box()
+    name = waiting.nth(1).get_by_role("link").bounding_box()
+    assert handle is not None
+    assert name is not None
+    assert handle["y"] < name["y"] + name["height"], "the handle stands on a line of its own"
     page.get_by_role("button", name="Pause all").click()
     resting = page.get_by_role("region", name="Paused and failed").get_by_role("listitem")
     expect(resting).to_have_count(3)
