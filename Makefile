@@ -1,5 +1,5 @@
 # `make run` starts the server, `make test` does all that CI does. `make help` lists the rest.
-.PHONY: help run test check soak bench metal-check screenshots bundle bundle-check lock
+.PHONY: help run test check soak bench metal-check screenshots visual bundle bundle-check lock
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -41,6 +41,10 @@ metal-check:  ## try step by step what depends on the device   (ARGS="--desktop"
 screenshots:  ## pictures of every page, into build/pictures   (ARGS=--docs for those of the documents)
 	@scripts/setup.sh --test
 	@.venv/bin/python -m scripts.screenshots $(ARGS)
+
+visual:  ## what looks different than at another commit   (ARGS=v0.1.0; else than where the change began)
+	@scripts/setup.sh --test
+	@.venv/bin/python -m scripts.visual $(ARGS)
 
 bundle:  ## the standalone app, in dist/
 	@scripts/setup.sh --bundle

@@ -1,0 +1,1 @@
+"""Compares the interface with that of another commit, picture by picture."""
