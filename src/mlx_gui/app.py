@@ -47,6 +47,7 @@ from mlx_gui.control.removals import Removals
 from mlx_gui.control.requests.log import RequestLog
 from mlx_gui.control.requests.observing import Observers
 from mlx_gui.control.requests.overview import Requests
+from mlx_gui.control.requests.tracing import collector_of
 from mlx_gui.control.residency.decisions import marks
 from mlx_gui.control.residency.effects import Effects, ResidencySettings
 from mlx_gui.control.residency.run_loop import RunLoop
@@ -270,6 +271,7 @@ class Application:
             spare=self.spare,
             disks=self._disks,
             updates=self._updates,
+            tracing=self.requests.tracing,
             run_loop=self.run_loop,
             recorder=self._recorder,
             bus=self.bus,
@@ -280,6 +282,7 @@ class Application:
             self._config.data_dir,
             bounds=self.settings.view(_record_bounds),
             last_load=lambda model_id: self.run_loop.last_load(model_id),
+            collector=self.settings.view(collector_of),
             bus=self.bus,
         )
 
@@ -347,6 +350,7 @@ class Application:
         # Any thread may log, and only the loop may publish.
         self._logs.listen(lambda: loop.call_soon_threadsafe(self.bus.publish, "logs"))
         self._recorder.mark("start", text=__version__)
+        self.requests.tracing.look()
         if self.safe_mode.reason is not None:
             self.notices.tell(safe_mode_news(self.safe_mode.reason))
         self._background.keep("run-loop", self.run_loop.run)
@@ -388,6 +392,7 @@ class Application:
         await finished("uploads", self.uploads.close())
         await finished("samples", asyncio.to_thread(self.samples.close))
         await finished("requests", self.requests.records.close())
+        await finished("traces", self.requests.tracing.close())
 
     async def install(self, starter: Starter) -> Job | None:
         """The job that installs `starter`; None when it is there already.

@@ -91,6 +91,7 @@ class Config:
     samples_retention_days: int
     requests_retention_days: int
     requests_kept: int
+    otlp_endpoint: str
     downloads_at_once: int
     download_connections: int
     download_limit_bytes: int

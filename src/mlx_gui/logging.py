@@ -18,9 +18,9 @@ LOGS_FOLDER = "logs"
 LOG_FILE = "server.log"
 _FILE_BYTES = 10_000_000
 _FILES_KEPT = 4
-_QUIET_LIBRARIES = ("uvicorn", "httpx", "httpcore", "asyncio", "alembic", "filelock")
-_SILENT_LIBRARIES = ("python_multipart",)
-"""What they warn of is a client's mistake, and answered to it."""
+_QUIET_LIBRARIES = ("uvicorn", "httpx", "httpcore", "urllib3", "asyncio", "alembic", "filelock")
+_SILENT_LIBRARIES = ("python_multipart", "opentelemetry")
+"""What they warn of is a client's mistake, and answered to it; or told by us, and once."""
 
 
 def configure(level: str, *, stream: TextIO = sys.stderr, tail: LogTail | None = None) -> None:

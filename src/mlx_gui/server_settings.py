@@ -2,7 +2,12 @@
 
 import os
 
-from mlx_gui.core.network import listed_endpoint, listed_network, listed_token
+from mlx_gui.core.network import (
+    listed_collector,
+    listed_endpoint,
+    listed_network,
+    listed_token,
+)
 from mlx_gui.core.origin import listed_origin
 from mlx_gui.core.setting_row import Setting
 
@@ -336,6 +341,14 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         100_000,
         "Records of requests that are kept, and 128 MB of them at most; 0 keeps none.",
         bounds=(0, 10_000_000),
+    ),
+    Setting(
+        "otlp_endpoint",
+        "text",
+        "off",
+        "Address of an OpenTelemetry collector that gets a trace of each request over HTTP, "
+        "without prompts and answers; `off` sends none. It needs the extra `otel`.",
+        plain=listed_collector,
     ),
     Setting(
         "downloads_at_once",

@@ -37,6 +37,9 @@ C = TypeVar("C", bound=Collector)
 MAX_CLIENT_CHARACTERS = 200
 """Of what a client calls itself."""
 
+_TRACEPARENT_CHARACTERS = 55
+"""As many as version 00 of the header has, which every later one begins with."""
+
 Events = AsyncGenerator[Event]
 ErrorFrame = Callable[[MlxGuiError, str], bytes]
 """How a stream that has begun ends by an error, with the id of its request."""
@@ -123,6 +126,7 @@ class Serving:
             endpoint=scope["route"].path,
             client=self.request.headers.get("user-agent", "")[:MAX_CLIENT_CHARACTERS],
             tenant=self.who.tenant,
+            traceparent=self.request.headers.get("traceparent", "")[:_TRACEPARENT_CHARACTERS],
             key_id=None if self.who.id == LOCAL.id else self.who.id,
             priority=self.priority if priority is None else priority,
             credits=credits,

@@ -28,9 +28,9 @@ class Ask:
     """One request to one model, from the route to the engine and back.
 
     `id` is the answer's, unique, `request_id` what `x-request-id` says. `endpoint` is the route's
-    path and `client` what the client calls itself. `credits` are the sequences that it occupies.
-    Requests of one `tenant` share queue turns and caches. A model that lacks what it `needs`
-    refuses it before anything is loaded or evicted.
+    path, `client` what the client calls itself, `traceparent` says which span of its it asks in.
+    `credits` are the sequences that it occupies. Requests of one `tenant` share queue turns and
+    caches. A model that lacks what it `needs` refuses it before anything is loaded or evicted.
     """
 
     id: str
@@ -41,6 +41,7 @@ class Ask:
     client: str = ""
     tenant: str = LOCAL_TENANT
     key_id: str | None = None
+    traceparent: str = ""
     priority: int = 0
     credits: int = 1
 

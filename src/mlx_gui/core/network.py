@@ -38,6 +38,25 @@ def listed_endpoint(text: str) -> str:
     return text.rstrip("/")
 
 
+def listed_collector(text: str) -> str:
+    """`text` as the address of a collector of traces, or `off`. Raises Unfit."""
+    if text == "off":
+        return text
+    try:
+        return listed_endpoint(text)
+    except Unfit:
+        raise Unfit(
+            "off, or an address like `http://127.0.0.1:4318`, without user, `?` and `#`"
+        ) from None
+
+
+def is_here(address: str) -> bool:
+    """Whether the URL `address` is one of this machine itself."""
+    host = urlsplit(address).hostname or ""
+    parsed = parse_address(host)
+    return host == "localhost" if parsed is None else parsed.is_loopback
+
+
 def listed_token(text: str) -> str:
     """`text` as a token that a header can carry. Raises Unfit."""
     if not _TOKEN.fullmatch(text):

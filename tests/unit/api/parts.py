@@ -223,6 +223,7 @@ def services(
         settings.data_dir,
         bounds=lambda: Bounds(owner.config.requests_kept, owner.config.requests_retention_days),
         last_load=lambda _: None,
+        collector=lambda: None,
         bus=bus,
     )
     run_loop = RunLoop(

@@ -44,12 +44,14 @@ class Desk:
 
     clock: Clock
     records: list[RequestRecord] = field(default_factory=list[RequestRecord])
+    traced: list[tuple[RequestRecord, Ask]] = field(default_factory=list[tuple[RequestRecord, Ask]])
     changes: list[float] = field(default_factory=list[float])
     load: LoadSpan | None = None
 
     def __post_init__(self) -> None:
         self.tracker = RequestTracker(
             [self.records.append],
+            trace=lambda record, ask: self.traced.append((record, ask)),
             last_load=lambda _: self.load,
             on_change=lambda: self.changes.append(self.clock.now_s),
         )
@@ -86,6 +88,7 @@ def test_a_request_is_followed_from_its_arrival_to_its_end(desk: Desk) -> None:
     phases = record.phases
     assert (phases.total_ms, phases.queued_ms, phases.load_ms) == (9000, 2000, 3000)
     assert (phases.first_token_ms, phases.prefill_ms, phases.decode_ms) == (6000, 400, 550)
+    assert desk.traced == [(record, ASK)]
     assert len(desk.changes) == 3
 
 

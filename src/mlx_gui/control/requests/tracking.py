@@ -38,19 +38,21 @@ class FollowedRequest:
 class RequestTracker:
     """An observer of requests. Each of `readers` gets the record of each that has ended.
 
-    Readers are called on the event loop and must neither block nor raise. `meter` counts the tokens
-    of all requests as they come. `last_load` says of a
-    model when its last load began and ended, `on_change` is called whenever a request moves on.
+    `trace` gets its ask besides. All are called on the event loop and must neither block nor raise.
+    `meter` counts the tokens of all requests as they come. `last_load` says of a model when its
+    last load began and ended, `on_change` is called whenever a request moves on.
     """
 
     def __init__(
         self,
         readers: Sequence[Callable[[RequestRecord], None]],
         *,
+        trace: Callable[[RequestRecord, Ask], None],
         last_load: Callable[[str], LoadSpan | None],
         on_change: Callable[[], None],
     ) -> None:
         self._readers = tuple(readers)
+        self._trace = trace
         self._last_load = last_load
         self._on_change = on_change
         self._followed: dict[str, FollowedRequest] = {}
@@ -82,6 +84,7 @@ class RequestTracker:
         record = self._record(followed, end)
         for reader in self._readers:
             reader(record)
+        self._trace(record, ask)
         self._on_change()
 
     def running(self) -> list[FollowedRequest]:

@@ -11,6 +11,7 @@ from mlx_gui.control.jobs.owner import Jobs
 from mlx_gui.control.machine.recorder import SampleRecorder
 from mlx_gui.control.notices.disks import DiskWatch
 from mlx_gui.control.removals import Removals
+from mlx_gui.control.requests.tracing import Tracing
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.retention import ResponseRetention
 from mlx_gui.control.supervision import Background
@@ -38,6 +39,7 @@ class Applying:
     spare: WarmSpare
     disks: DiskWatch
     updates: Updates
+    tracing: Tracing
     run_loop: RunLoop
     recorder: SampleRecorder
     bus: EventBus
@@ -76,6 +78,7 @@ class Applying:
             (("downloads_at_once",), self.jobs.look_again),
             (("disk_reserve_bytes", "model_dirs"), lambda: once("disks", self.disks.look())),
             (("check_updates", "offline"), lambda: once("updates", self.updates.look())),
+            (("otlp_endpoint", "offline"), self.tracing.look),
             (("download_limit_bytes",), self.bandwidth.share_anew),
         )
 

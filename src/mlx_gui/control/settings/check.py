@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from mlx_gui.config import Config
 from mlx_gui.control.plans.pins import check_pins, check_pins_below
 from mlx_gui.control.plans.plan import find_draft
+from mlx_gui.control.requests.tracing import EXTRA_HINT, NOT_INSTALLED, can_trace
 from mlx_gui.control.residency.run_loop import RunLoop
 from mlx_gui.control.settings.models import ModelSettingsOwner
 from mlx_gui.control.settings.templates import TemplateTrials
 from mlx_gui.control.workers.probe import DeviceProbe
-from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.errors import Conflict, MlxGuiError
 from mlx_gui.core.model import Model
 from mlx_gui.core.plan import LoadPlan
 from mlx_gui.core.setting_row import ModelSettings, Value
@@ -77,10 +78,15 @@ class SettingsCheck:
         )
 
     async def of_server(self, after: Config) -> None:
-        """Raises Conflict where what is pinned would be more, or need more, than `after` allows.
+        """Raises Conflict where traces are to be sent and cannot be.
 
+        And where what is pinned would be more, or need more, than `after` allows.
         Only what the change itself brings is judged; memory limits leave the pinned where they are.
         """
+        if after.otlp_endpoint not in ("off", self.config().otlp_endpoint) and not can_trace():
+            raise Conflict(
+                NOT_INSTALLED, hint=EXTRA_HINT, details={"param": "settings.otlp_endpoint"}
+            )
         pinned = [each for each in self.models() if self.settings.of(each).pinned]
         wanted = {each.id: self.settings.under(after, model=each) for each in pinned}
         fewer = after.max_loaded_models < self.config().max_loaded_models

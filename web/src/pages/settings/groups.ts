@@ -71,7 +71,10 @@ const NAMES: readonly (readonly [Section, readonly string[]])[] = [
     "downloads",
     ["hub_endpoint", "hub_token", "downloads_at_once", "download_limit_bytes", "download_connections", "download_stall_s", "xet"],
   ],
-  ["privacy", ["requests_retention_days", "requests_kept", "responses_retention_days", "samples_retention_days"]],
+  [
+    "privacy",
+    ["requests_retention_days", "requests_kept", "responses_retention_days", "samples_retention_days", "otlp_endpoint"],
+  ],
   ["advanced", ["health_timeout_s", "hang_timeout_s", "blas", "engine"]],
 ];
 

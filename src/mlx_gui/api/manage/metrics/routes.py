@@ -30,7 +30,10 @@ router = APIRouter(
 async def get_metrics(services: InjectedServices) -> Response:
     """Requests, tokens and durations since the server started; models, queues and memory now."""
     moment = moment_of(
-        services.models.run_loop.snapshot(), present_memory(services), version=__version__
+        services.models.run_loop.snapshot(),
+        present_memory(services),
+        spans=services.requests.tracing.counts,
+        version=__version__,
     )
     # Thousands of lines where there are many models: they hold nobody up beside the event loop.
     figures = await asyncio.to_thread(services.requests.metrics.exposition, moment)

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from mlx_gui.control.requests.trace_sender import SpanCounts
 from mlx_gui.control.residency.views import ResidencySnapshot
 from mlx_gui.wire.status import MemoryStatus
 
 
-def moment_of(snapshot: ResidencySnapshot, memory: MemoryStatus, *, version: str) -> list[Metric]:
-    """What is loaded, who waits, and what memory is taken."""
+def moment_of(
+    snapshot: ResidencySnapshot, memory: MemoryStatus, *, spans: SpanCounts | None, version: str
+) -> list[Metric]:
+    """What is loaded, who waits, what memory is taken, and what became of `spans` of traces."""
     views = snapshot.models.values()
     loaded = [view for view in views if view.pid is not None]
     waited_for = [view for view in views if view.pid is not None or view.queued]
@@ -46,7 +49,19 @@ def moment_of(snapshot: ResidencySnapshot, memory: MemoryStatus, *, version: str
         _gauge("memory_budget_bytes", "What models may use now.", {(): memory.budget_bytes}),
         _gauge("memory_total_bytes", "The machine's memory.", {(): memory.total_bytes}),
         _gauge("memory_available_bytes", "What of it is free.", {(): memory.available_bytes}),
+        *(() if spans is None else (_spans(spans),)),
     ]
+
+
+def _spans(counts: SpanCounts) -> Metric:
+    family = CounterMetricFamily(
+        "mlx_gui_trace_spans",
+        "Spans of traces: those that the collector took, and those that were dropped.",
+        labels=("fate",),
+    )
+    family.add_metric(("sent",), counts.sent)
+    family.add_metric(("dropped",), counts.dropped)
+    return family
 
 
 def _gauge(

@@ -88,6 +88,7 @@ export const settings: typeof english = {
     requests_kept: "Aufgezeichnete Anfragen",
     responses_retention_days: "Tage gespeicherter Antworten",
     samples_retention_days: "Tage der Messwerte",
+    otlp_endpoint: "Empfänger der Traces",
     health_timeout_s: "Antwort auf ein Ping",
     hang_timeout_s: "Worker, die hängen",
     blas: "Matrix-Bibliothek",

@@ -87,6 +87,7 @@ export const settings = {
     requests_kept: "Request records",
     responses_retention_days: "Days of stored responses",
     samples_retention_days: "Days of samples",
+    otlp_endpoint: "Collector of traces",
     health_timeout_s: "Answer to a ping",
     hang_timeout_s: "Workers that hang",
     blas: "Matrix library",
