@@ -11,6 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.parser import Parser
 from pathlib import Path
 
 import httpx
@@ -169,6 +170,18 @@ def test_the_wheel_carries_the_built_interface_and_no_sources_of_it(
         names = archive.namelist()
     assert BUILT_PAGE in names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"mlx_gui"}
+
+
+def test_the_wheel_names_its_extras_and_nobody_gets_them_unasked(
+    distribution: Distribution,
+) -> None:
+    with zipfile.ZipFile(distribution.wheel) as archive:
+        (name,) = [each for each in archive.namelist() if each.endswith(".dist-info/METADATA")]
+        told = Parser().parsestr(archive.read(name).decode())
+    assert set(told.get_all("Provides-Extra", [])) == {"app", "cuda", "heic", "otel", "tray"}
+    for extra, package in {"cuda": "mlx[cuda12]", "otel": "opentelemetry-sdk"}.items():
+        (needed,) = [each for each in told.get_all("Requires-Dist", []) if package in each]
+        assert f"extra == '{extra}'" in needed
 
 
 def test_a_build_changes_no_file_of_the_repository(either: Distribution) -> None:

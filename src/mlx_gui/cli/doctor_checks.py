@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.mlx_library import CPU_PACKAGE, MlxLibrary
 from mlx_gui.core.units import format_bytes
 from mlx_gui.service.system import ServiceStatus
 
@@ -40,12 +41,15 @@ class Folder:
 class Machine:
     """All that the examination looks at. A `problem` is None when there is none.
 
-    `device` is a sentence when the probe failed, `service` when there is one that cannot be asked.
-    `hub_problem` is only looked for unless `offline`.
+    `python` is the interpreter as a shell reads it. `device` is a sentence when the probe failed,
+    `service` when there is one that cannot be asked. `hub_problem` is only looked for unless
+    `offline`.
     """
 
     system: str
     versions: dict[str, str | None]
+    python: str
+    library: MlxLibrary
     device: DeviceFacts | str
     available_bytes: int
     compiler: str | None
@@ -65,6 +69,7 @@ class Machine:
 def findings(machine: Machine) -> Iterator[Finding]:
     """Every line, in the order in which one thing needs the other."""
     yield _versions(machine)
+    yield from _library(machine)
     yield from _device(machine)
     yield _memory(machine)
     yield _data_dir(machine)
@@ -85,11 +90,39 @@ def _versions(machine: Machine) -> Finding:
     return Finding("Versions", "ok", named)
 
 
+def _library(machine: Machine) -> Iterator[Finding]:
+    """Only where there is more than what mlx-gui brings itself."""
+    library, mlx = machine.library, machine.versions.get("mlx")
+    if (cuda := library.cuda_package) is None:
+        return
+    pip, version = f"{machine.python} -m pip", library.packages[cuda]
+    if mlx is not None and version != mlx:
+        text = f"{cuda} {version} is not for mlx {mlx}."
+        yield Finding(
+            "MLX for CUDA", "warn", text, f"Install its like: {pip} install {cuda}=={mlx}"
+        )
+    elif library.owner == cuda:
+        yield Finding("MLX for CUDA", "ok", f"{cuda} {version}")
+    else:
+        other = "another file" if library.owner is None else f"the library of {library.owner}"
+        text = f"{cuda} is installed, but {other} lies in its place: models do not use the GPU."
+        again = f"{pip} install --force-reinstall --no-deps {cuda}=={version}"
+        yield Finding("MLX for CUDA", "warn", text, f"Install it once more: {again}")
+
+
 def _device(machine: Machine) -> Iterator[Finding]:
     device = machine.device
+    cuda = machine.library.owner if machine.library.may_need_cuda else None
     if isinstance(device, str):
         advice = "No model can run before MLX does; install mlx-gui anew if this stays."
+        if cuda is not None:
+            advice = f"Install NVIDIA's driver. {_back_to_processor(machine, cuda)}"
         yield Finding("Backend", "fail", f"MLX does not start here: {device}", advice)
+        return
+    if device.backend == "cpu" and cuda is not None:
+        text = f"cpu, {device.name}: no CUDA device was found."
+        advice = f"See whether nvidia-smi finds one. {_back_to_processor(machine, cuda)}"
+        yield Finding("Backend", "warn", text, advice)
         return
     if device.backend != "cpu":
         yield Finding("Backend", "ok", f"{device.backend}, {device.name}")
@@ -100,6 +133,15 @@ def _device(machine: Machine) -> Iterator[Finding]:
     else:
         yield Finding("Backend", "ok", f"cpu, {device.name}")
     yield from _blas(device, machine.compiler)
+
+
+def _back_to_processor(machine: Machine, cuda: str) -> str:
+    pip = f"{machine.python} -m pip"
+    library = f"{CPU_PACKAGE}=={machine.library.packages[cuda]}"
+    return (
+        f"Or compute on the processor: {pip} uninstall --yes {cuda} && "
+        f"{pip} install --force-reinstall --no-deps {library}"
+    )
 
 
 def _blas(device: DeviceFacts, compiler: str | None) -> Iterator[Finding]:

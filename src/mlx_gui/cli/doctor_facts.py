@@ -2,8 +2,10 @@
 
 import os
 import platform
+import shlex
 import shutil
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from mlx_gui.client import Client, ServerUnreachable
 from mlx_gui.config import Config
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
+from mlx_gui.core.mlx_library import mlx_library
 from mlx_gui.service.errors import ServiceError
 from mlx_gui.service.installing import status, system_here
 from mlx_gui.service.system import ServiceStatus
@@ -31,6 +34,8 @@ def examine(config: Config) -> Machine:
     return Machine(
         system=platform.system(),
         versions=installed_versions(),
+        python=shlex.quote(sys.executable),
+        library=mlx_library(),
         device=_device(config),
         available_bytes=psutil.virtual_memory().available,
         compiler=shutil.which("cc") or shutil.which("gcc") or shutil.which("clang"),

@@ -7,26 +7,31 @@ import importlib
 import os
 import platform
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 
 from mlx_gui.core.device import LIMITS, Backend, BlasFacts, DeviceFacts
+from mlx_gui.core.errors import LoadFailed
+from mlx_gui.core.mlx_library import mlx_library
 from mlx_gui.core.model import Kind
 from mlx_gui.engines.cpu.blas import cpu_name, open_blas
 from mlx_gui.kinds.registry import KINDS
 
-_CUDA_PACKAGES = ("mlx-cuda-12", "mlx-cuda-13")
 _REPORTED_PACKAGES = ("mlx", "mlx-lm", "mlx-vlm", "mlx-audio", "transformers", "tokenizers")
 
 
 def prepare_process(blas: str, cache_dir: Path) -> BlasFacts:
     """Make this process ready for MLX; first thing in a child, before anything imports `mlx.core`.
 
-    `blas` is the setting of that name; trials and builds are kept in `cache_dir`.
+    `blas` is the setting of that name; trials and builds are kept in `cache_dir`. Raises LoadFailed
+    where MLX cannot be imported for want of a driver.
     """
     facts = BlasFacts(None, None)
-    if sys.platform == "linux" and not _has_any(_CUDA_PACKAGES):
-        facts = open_blas(blas, cache_dir)
+    if sys.platform == "linux":
+        if mlx_library().may_need_cuda:
+            _check_driver()
+        else:
+            facts = open_blas(blas, cache_dir)
 
     import mlx.core as mx
 
@@ -86,11 +91,14 @@ def _model_types() -> dict[Kind, tuple[str, ...]]:
     }
 
 
-def _has_any(packages: tuple[str, ...]) -> bool:
-    for package in packages:
-        try:
-            version(package)
-        except PackageNotFoundError:
-            continue
-        return True
-    return False
+def _check_driver() -> None:
+    """Raises LoadFailed where MLX needs the driver of a GPU that is not there."""
+    try:
+        importlib.import_module("mlx.core")
+    except ImportError as error:
+        if "libcuda.so" not in str(error):
+            raise
+        raise LoadFailed(
+            "MLX is installed for CUDA here, and there is no NVIDIA driver (libcuda.so.1).",
+            hint="Install it, or have MLX compute on the processor: mlx-gui doctor says how.",
+        ) from error

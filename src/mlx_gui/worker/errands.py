@@ -31,18 +31,20 @@ def run_errand(channel: BlockingChannel, start: StartErrand) -> int:
 
                 result = msgspec.json.encode(probe(start.blas, Path(start.cache_dir)))
             case "convert-gguf":
-                from mlx_gui.engines.convert.gguf import convert
                 from mlx_gui.engines.device import prepare_process
 
                 prepare_process(start.blas, Path(start.cache_dir))
+                from mlx_gui.engines.convert.gguf import convert
+
                 convert(Path(start.arguments["source"]), Path(start.arguments["out"]), report)
                 result = b"null"
             case "quantize":
-                from mlx_gui.engines.convert.packing import packing_of
-                from mlx_gui.engines.convert.quantize import quantize
                 from mlx_gui.engines.device import prepare_process
 
                 prepare_process(start.blas, Path(start.cache_dir))
+                from mlx_gui.engines.convert.packing import packing_of
+                from mlx_gui.engines.convert.quantize import quantize
+
                 quantize(
                     Path(start.arguments["source"]),
                     Path(start.arguments["out"]),

@@ -20,6 +20,7 @@ from mlx_gui.cli.doctor_checks import Finding, Folder, Machine, findings
 from mlx_gui.config import Config, resolve
 from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.errors import WorkerFailed
+from mlx_gui.core.mlx_library import MlxLibrary
 from mlx_gui.service.system import Activity, Installed, ServiceStatus
 
 CPU = DeviceFacts(
@@ -42,6 +43,8 @@ METAL = DeviceFacts(
 WELL = Machine(
     system="Linux",
     versions={"mlx-gui": "0.1.0", "mlx": "0.32.4"},
+    python="/env/bin/python",
+    library=MlxLibrary({"mlx-cpu": "0.32.4"}, "mlx-cpu"),
     device=CPU,
     available_bytes=8_000_000_000,
     compiler="/usr/bin/cc",
@@ -79,6 +82,25 @@ def test_a_mac_with_metal_is_not_asked_for_a_matrix_library() -> None:
     assert "BLAS" not in found
 
 
+BOTH = {"mlx-cpu": "0.32.4", "mlx-cuda-12": "0.32.4"}
+FOR_CUDA = replace(WELL, library=MlxLibrary(BOTH, "mlx-cuda-12"))
+CUDA = DeviceFacts("cuda", "NVIDIA H200", 1, 1, {}, {})
+
+
+def test_a_machine_with_cuda_says_whose_library_it_has() -> None:
+    found = by_topic(replace(FOR_CUDA, device=CUDA))
+    assert found["MLX for CUDA"] == Finding("MLX for CUDA", "ok", "mlx-cuda-12 0.32.4")
+    assert found["Backend"] == Finding("Backend", "ok", "cuda, NVIDIA H200")
+
+
+def test_how_to_go_back_to_the_processor_is_two_commands_for_this_python() -> None:
+    advice = by_topic(replace(FOR_CUDA, device="no libcuda.so.1"))["Backend"].advice
+    assert advice.endswith(
+        "/env/bin/python -m pip uninstall --yes mlx-cuda-12 && "
+        "/env/bin/python -m pip install --force-reinstall --no-deps mlx-cpu==0.32.4"
+    )
+
+
 BARE_CPU = replace(WELL, device=DeviceFacts("cpu", "Some CPU", 1, None, {}, {}))
 REFUSED_BLAS = DeviceFacts(
     "cpu", "Some CPU", 1, None, {}, (), BlasFacts(None, None, "it computes wrongly here")
@@ -92,6 +114,24 @@ NO_SHIM = DeviceFacts("cpu", "Some CPU", 1, None, {}, (), BlasFacts("libopenblas
         (replace(WELL, versions={"mlx": None}), "Versions", "fail", "mlx", "Install"),
         (replace(WELL, device="no libc"), "Backend", "fail", "no libc", "install"),
         (replace(WELL, system="Darwin"), "Backend", "warn", "no Metal device", "Apple silicon"),
+        (
+            replace(FOR_CUDA, device="no libcuda.so.1"),
+            "Backend", "fail", "no libcuda.so.1", "Install NVIDIA's driver",
+        ),
+        (FOR_CUDA, "Backend", "warn", "no CUDA device", "nvidia-smi"),
+        (
+            replace(WELL, library=MlxLibrary(BOTH, "mlx-cpu")),
+            "MLX for CUDA", "warn", "the library of mlx-cpu lies in its place",
+            "install --force-reinstall --no-deps mlx-cuda-12==0.32.4",
+        ),
+        (
+            replace(WELL, library=MlxLibrary(BOTH, None)),
+            "MLX for CUDA", "warn", "another file lies", "--force-reinstall",
+        ),
+        (
+            replace(WELL, library=MlxLibrary({"mlx-cuda-13": "0.31.0"}, "mlx-cuda-13")),
+            "MLX for CUDA", "warn", "0.31.0 is not for mlx 0.32.4", "install mlx-cuda-13==0.32.4",
+        ),
         (BARE_CPU, "BLAS", "warn", "none was found", "libopenblas0-pthread"),
         (replace(WELL, device=REFUSED_BLAS), "BLAS", "warn", "it computes wrongly", "Install"),
         (replace(WELL, device=NO_SHIM, compiler=None), "BLAS shim", "warn", "compiler", "gcc"),

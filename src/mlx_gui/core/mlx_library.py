@@ -1,0 +1,59 @@
+"""Whose MLX's library is on Linux: the packages that bring it write the same file.
+
+`mlx-cpu` comes with mlx-gui; who has one of CUDA besides has the file of whichever was installed
+last.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, distribution
+
+CPU_PACKAGE = "mlx-cpu"
+CUDA_PACKAGES = ("mlx-cuda-12", "mlx-cuda-13")
+
+_FILE = "mlx/lib/libmlx.so"
+
+
+@dataclass(frozen=True, slots=True)
+class MlxLibrary:
+    """`packages` bring one, with their versions; the file is that of `owner`, None for nobody's."""
+
+    packages: Mapping[str, str]
+    owner: str | None
+
+    @property
+    def cuda_package(self) -> str | None:
+        """The package of CUDA that is installed, whoever's the file is."""
+        if self.owner in CUDA_PACKAGES:
+            return self.owner
+        return next((name for name in CUDA_PACKAGES if name in self.packages), None)
+
+    @property
+    def may_need_cuda(self) -> bool:
+        """Whether the file is one for CUDA, or of nobody although one for CUDA is installed."""
+        return self.cuda_package is not None and self.owner != CPU_PACKAGE
+
+
+def mlx_library() -> MlxLibrary:
+    """As it lies there now. Imports nothing of it; no package is known on macOS."""
+    packages: dict[str, str] = {}
+    owner: str | None = None
+    for name in (CPU_PACKAGE, *CUDA_PACKAGES):
+        try:
+            found = distribution(name)
+        except PackageNotFoundError:
+            continue
+        packages[name] = found.version
+        for file in found.files or ():
+            # They differ by tens of megabytes, and to read them whole would hold up each worker.
+            if str(file) == _FILE and file.size == _size_bytes(file.locate()):
+                owner = name
+    return MlxLibrary(packages, owner)
+
+
+def _size_bytes(path: "os.PathLike[str]") -> int | None:
+    try:
+        return os.path.getsize(path)
+    except OSError:
+        return None
