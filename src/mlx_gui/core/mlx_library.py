@@ -6,8 +6,9 @@ last.
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 
 CPU_PACKAGE = "mlx-cpu"
 CUDA_PACKAGES = ("mlx-cuda-12", "mlx-cuda-13")
@@ -37,19 +38,25 @@ class MlxLibrary:
 
 def mlx_library() -> MlxLibrary:
     """As it lies there now. Imports nothing of it; no package is known on macOS."""
-    packages: dict[str, str] = {}
-    owner: str | None = None
+    found: dict[str, Distribution] = {}
     for name in (CPU_PACKAGE, *CUDA_PACKAGES):
-        try:
-            found = distribution(name)
-        except PackageNotFoundError:
-            continue
-        packages[name] = found.version
-        for file in found.files or ():
-            # They differ by tens of megabytes, and to read them whole would hold up each worker.
-            if str(file) == _FILE and file.size == _size_bytes(file.locate()):
-                owner = name
-    return MlxLibrary(packages, owner)
+        with suppress(PackageNotFoundError):
+            found[name] = distribution(name)
+    packages = {name: each.version for name, each in found.items()}
+    if packages.keys() <= {CPU_PACKAGE}:
+        # Nobody wrote over it, and to look at all files of a package takes 10 ms.
+        return MlxLibrary(packages, next(iter(packages), None))
+    owners = [name for name, each in found.items() if _lies_there(each)]
+    return MlxLibrary(packages, owners[-1] if owners else None)
+
+
+def _lies_there(package: Distribution) -> bool:
+    """Whether the file is as large as that of `package`.
+
+    They differ by tens of megabytes, and to read them whole would hold up each worker.
+    """
+    files = package.files or ()
+    return any(str(file) == _FILE and file.size == _size_bytes(file.locate()) for file in files)
 
 
 def _size_bytes(path: "os.PathLike[str]") -> int | None:
