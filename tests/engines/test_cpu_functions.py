@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,11 @@ def test_what_is_not_of_32_bits_stays_with_mlx(engine: RemoteEngine, name: str) 
     assert found(engine, kinds_of, name) == (True, True, True)
 
 
+@pytest.mark.parametrize("name", ["erf", "tanh", "sigmoid", "softmax", "logsumexp"])
+def test_what_is_little_stays_with_mlx(engine: RemoteEngine, name: str) -> None:
+    assert found(engine, few_are_mlx_s_own, name)
+
+
 @pytest.mark.parametrize("at_once", [1 << 20, 200, 1])
 @pytest.mark.parametrize("groups", [8, 2, 1])
 @pytest.mark.parametrize(
@@ -132,13 +138,26 @@ def test_where_mlx_has_vectors_nothing_is_replaced(engine: RemoteEngine) -> None
 # In the child
 
 
+@contextmanager
+def however_few() -> Iterator[None]:
+    """Nothing is left to MLX for being few."""
+    from mlx_gui.engines.cpu import attention, functions
+
+    before = functions.FEW
+    functions.FEW = attention.FEW = 0
+    try:
+        yield
+    finally:
+        functions.FEW = attention.FEW = before
+
+
 def computed_by(name: str, numbers: Any) -> Any:
     import mlx.core as mx
 
     from mlx_gui.engines.cpu import functions
 
-    function = getattr(functions, name)
-    return np.array(function(mx.array(numbers)))
+    with however_few():
+        return np.array(getattr(functions, name)(mx.array(numbers)))
 
 
 def along(numbers: Any, axis: Any) -> Any:
@@ -147,33 +166,43 @@ def along(numbers: Any, axis: Any) -> Any:
     from mlx_gui.engines.cpu import functions
 
     given = mx.array(numbers)
-    ours = {
-        "softmax": np.array(functions.softmax(given, axis)),
-        "logsumexp": np.array(functions.logsumexp(given, axis)),
-    }
     theirs = {
         "softmax": np.array(functions._mlx_softmax(given, axis)),
         "logsumexp": np.array(functions._mlx_logsumexp(given, axis)),
     }
-    shapes = [
-        each(given, axis, True).shape for each in (functions.logsumexp, functions._mlx_logsumexp)
-    ]
-    return ours, theirs, shapes
+    with however_few():
+        ours = {
+            "softmax": np.array(functions.softmax(given, axis)),
+            "logsumexp": np.array(functions.logsumexp(given, axis)),
+        }
+        whole = functions.logsumexp(given, axis, True)
+    return ours, theirs, (whole.shape, functions._mlx_logsumexp(given, axis, True).shape)
 
 
 def kinds_of(name: str) -> tuple[bool, bool, bool]:
-    """Whether 16 bits, whole numbers and plain ones of Python give what MLX gives."""
+    """Whether 16 bits of both kinds, and whole numbers, give what MLX gives."""
     import mlx.core as mx
 
     from mlx_gui.engines.cpu import functions
 
     ours, own = getattr(functions, name), getattr(functions, f"_mlx_{name}")
     given = (mx.array([[0.5, -1.0]], mx.bfloat16), mx.array([[1, 0]]), mx.array(0.5, mx.float16))
-    same = [
-        ours(each).dtype == own(each).dtype and mx.array_equal(ours(each), own(each)).item()
-        for each in given
-    ]
+    with however_few():
+        same = [
+            ours(each).dtype == own(each).dtype and mx.array_equal(ours(each), own(each)).item()
+            for each in given
+        ]
     return bool(same[0]), bool(same[1]), bool(same[2])
+
+
+def few_are_mlx_s_own(name: str) -> bool:
+    import mlx.core as mx
+
+    from mlx_gui.engines.cpu import functions
+
+    few = mx.random.normal((functions.FEW,))
+    ours, own = getattr(functions, name), getattr(functions, f"_mlx_{name}")
+    return bool(mx.array_equal(ours(few), own(few)).item())
 
 
 def attended(mask: Any, groups: int, at_once: int) -> Any:
@@ -188,7 +217,8 @@ def attended(mask: Any, groups: int, at_once: int) -> Any:
         mask = mx.array(mask) if mask.dtype == bool else mx.array(mask.astype(np.float32))
     before, attention._SCORES = attention._SCORES, at_once
     try:
-        ours = attention.scaled_dot_product_attention(q, k, v, scale=0.7, mask=mask)
+        with however_few():
+            ours = attention.scaled_dot_product_attention(q, k, v, scale=0.7, mask=mask)
         return np.array(ours), np.array(attention._mlx_attention(q, k, v, scale=0.7, mask=mask))
     finally:
         attention._SCORES = before
@@ -200,7 +230,8 @@ def attention_of_16_bits() -> bool:
     from mlx_gui.engines.cpu import attention
 
     q = mx.random.normal((1, 2, 3, 4)).astype(mx.float16)
-    ours = attention.scaled_dot_product_attention(q, q, q, scale=1.0, mask="causal")
+    with however_few():
+        ours = attention.scaled_dot_product_attention(q, q, q, scale=1.0, mask="causal")
     theirs = attention._mlx_attention(q, q, q, scale=1.0, mask="causal")
     return ours.dtype == mx.float16 and bool(mx.array_equal(ours, theirs).item())
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import mlx.core as mx
 
-from mlx_gui.engines.cpu.functions import FAR, LOG2_E
+from mlx_gui.engines.cpu.functions import FAR, FEW, LOG2_E
 
 _SCORES = 1 << 20
 """So many are computed at a time, which bounds the memory of a long prompt as well."""
@@ -23,11 +23,12 @@ def scaled_dot_product_attention(
     **more: Any,
 ) -> mx.array:
     """As MLX's: of queries [rows, heads, tokens, size], [rows, heads, tokens, values]."""
-    floats = all(each.dtype == mx.float32 for each in (q, k, v))
-    if not floats or sinks is not None or more:
-        return _mlx_attention(q, k, v, scale=scale, mask=mask, sinks=sinks, **more)
     rows, heads, tokens, size = q.shape
     groups, kept = k.shape[1:3]
+    floats = all(each.dtype == mx.float32 for each in (q, k, v))
+    many = rows * heads * tokens * kept > FEW
+    if not (floats and many) or sinks is not None or more:
+        return _mlx_attention(q, k, v, scale=scale, mask=mask, sinks=sinks, **more)
     # The scores' powers are of two, not of e. Heads that share a key are one product with it.
     q = (q * (scale * LOG2_E)).reshape(rows, groups, heads // groups, tokens, size)
     keys = k.swapaxes(-1, -2)

@@ -3,7 +3,8 @@
 Its build for these has no vector instructions of its own: a sum or a product of two arrays becomes
 them by the compiler and takes 0.4 ns a number, but an `exp` takes 21, an `erf` 50. So `erf` and
 `tanh` are quotients of polynomials here, and powers of e are powers of two, which the C library
-computes in 9. Each is given what MLX's own is given, and hands on what is not float32.
+computes in 9. Each is given what MLX's own is given, and hands on what is not float32, and what is
+so little that its one operation is done before our several have begun.
 """
 
 import math
@@ -13,6 +14,9 @@ from typing import Any
 import mlx.core as mx
 
 LOG2_E = math.log2(math.e)
+
+FEW = 1 << 13
+"""MLX's own are as fast for so many numbers."""
 
 _PART = 1 << 16
 """So many numbers stay in a core's own cache from one operation to the next."""
@@ -105,8 +109,8 @@ def logsumexp(a: Any, /, axis: Axis = None, keepdims: bool = False, **more: Any)
 
 
 def _is_ours(a: Any, more: dict[str, Any]) -> bool:
-    """Whether MLX would compute it with 32 bits, and nobody names a stream."""
-    return not more and isinstance(a, mx.array) and a.dtype == mx.float32
+    """Whether they are many, MLX would compute them with 32 bits, and nobody names a stream."""
+    return not more and isinstance(a, mx.array) and a.dtype == mx.float32 and a.size > FEW
 
 
 def _in_parts(rational: _Rational, a: mx.array) -> mx.array:
