@@ -58,6 +58,7 @@ def importing(page: Page) -> None:
 
 def row_details(page: Page) -> None:
     page.get_by_role("button", name=f"Details of {CHAT.rpartition('/')[2]}").click()
+    expect(page.get_by_text("Everything about it")).to_be_visible()
 
 
 def notices(page: Page) -> None:

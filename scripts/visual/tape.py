@@ -51,7 +51,7 @@ class Tape:
         context.add_init_script(script=f"({_EVENTS})({json.dumps(self._events)})")
         context.route("**/v1/**", self._answer)
         page = context.new_page()
-        page.clock.set_fixed_time(self._began_s * 1000)
+        page.clock.set_fixed_time(self._began_s)
         return page
 
     def _answer(self, route: Route) -> None:
