@@ -18,7 +18,7 @@ from tests.support.waiting import wait_until
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
-CHAT, LARGE, SMALL, SEES = (shown.id for shown in HERE[:4])
+CHAT, LARGE, SMALL = (shown.id for shown in HERE[:3])
 HEARS, VECTORS = HERE[5].id, HERE[6].id
 LOADED = (CHAT, SMALL, HEARS, VECTORS)
 SLOW_BYTES = 8_000_000

@@ -1,1 +1,1 @@
-"""What makes MLX fast on a processor: a BLAS of the machine instead of the one that MLX brings."""
+"""What makes MLX fast on a processor: another BLAS, and on x86-64 other functions of numbers."""

@@ -22,7 +22,11 @@ def scaled_dot_product_attention(
     sinks: mx.array | None = None,
     **more: Any,
 ) -> mx.array:
-    """As MLX's: of queries [rows, heads, tokens, size], [rows, heads, tokens, values]."""
+    """As MLX's: [rows, heads, tokens, values] of queries [rows, heads, tokens, size].
+
+    Keys are [rows, groups, kept, size], values [rows, groups, kept, values]; so many heads as there
+    are in a group share both.
+    """
     rows, heads, tokens, size = q.shape
     groups, kept = k.shape[1:3]
     floats = all(each.dtype == mx.float32 for each in (q, k, v))
