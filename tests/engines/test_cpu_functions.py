@@ -253,7 +253,7 @@ def called_by_libraries() -> set[str]:
 
         return call
 
-    replace_slow_functions("x86_64")
+    replace_slow_functions(None, "x86_64")
     names = {"erf": mx, "sigmoid": mx, "tanh": mx, "scaled_dot_product_attention": mx.fast}
     for name, module in names.items():
         setattr(module, name, noted(name, getattr(module, name)))
@@ -263,7 +263,7 @@ def called_by_libraries() -> set[str]:
         attend: Any = scaled_dot_product_attention
         mx.eval(attend(numbers, numbers, numbers, cache=None, scale=1.0, mask=None))
     finally:
-        replace_slow_functions("x86_64")
+        replace_slow_functions(None, "x86_64")
     return called
 
 
@@ -284,7 +284,7 @@ def replaced_on(machine: str) -> list[str]:
     for name, place in places.items():
         setattr(place, name, own[name])
     try:
-        replace_slow_functions(machine)
+        replace_slow_functions(None, machine)
         return sorted(name for name, place in places.items() if getattr(place, name) != own[name])
     finally:
         for name, place in places.items():

@@ -60,11 +60,15 @@ def scored_tokens(backend: Backend, vocabulary: int) -> int:
 
 
 class BlasFacts(msgspec.Struct, frozen=True):
-    """The CPU BLAS that workers open before MLX; `problem` says why a faster one is not used."""
+    """The CPU BLAS that workers open before MLX; `problem` says why a faster one is not used.
+
+    With `packed` it multiplies packed weights as they are, and nobody has to unpack them.
+    """
 
     library: str | None
     shim: str | None
     problem: str | None = None
+    packed: bool = False
 
 
 class DeviceFacts(msgspec.Struct, frozen=True):

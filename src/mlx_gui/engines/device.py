@@ -10,6 +10,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+import msgspec
+
 from mlx_gui.core.device import LIMITS, Backend, BlasFacts, DeviceFacts
 from mlx_gui.core.errors import LoadFailed
 from mlx_gui.core.mlx_library import mlx_library
@@ -42,7 +44,7 @@ def prepare_process(blas: str, cache_dir: Path) -> BlasFacts:
         mx.disable_compile()
         from mlx_gui.engines.cpu.replaced import replace_slow_functions
 
-        replace_slow_functions()
+        replace_slow_functions(Path(facts.shim) if facts.shim else None)
     if current == "metal":
         # What is not wired may be paged out between two steps, and decoding slows to a crawl.
         mx.set_wired_limit(int(mx.device_info()["max_recommended_working_set_size"]))
@@ -79,8 +81,16 @@ def probe(blas: str, cache_dir: Path) -> DeviceFacts:
             **{package: version(package) for package in _REPORTED_PACKAGES},
         },
         model_types=_model_types(),
-        blas=blas_facts if current == "cpu" else None,
+        blas=_with_packed(blas_facts) if current == "cpu" else None,
     )
+
+
+def _with_packed(facts: BlasFacts) -> BlasFacts:
+    """`facts` of a process that was prepared, with what it can multiply."""
+    from mlx_gui.engines.cpu.packed import packed_products
+
+    products = packed_products()
+    return msgspec.structs.replace(facts, packed=products is not None and products.work)
 
 
 def _model_types() -> dict[Kind, tuple[str, ...]]:

@@ -14,6 +14,7 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from mlx_gui.core.model import WeightForm
 from mlx_gui.engines.base import LoadReport
+from mlx_gui.engines.cpu.packed import packed_products
 
 DenseShells = Mapping[type[nn.Module], Callable[[mx.array], nn.Module]]
 """What takes the place of a packed layer, made of its unpacked weight."""
@@ -72,6 +73,8 @@ def hold_weights(
         mx.eval([array for _, array in group])
         model.update(tree_unflatten(group))
         progress.add(sum(array.nbytes for _, array in group))
+    if form == "float32-scales":
+        _multiply_packed(model)
 
 
 def _next_group(plain: list[tuple[str, mx.array]], form: WeightForm) -> list[tuple[str, mx.array]]:
@@ -121,6 +124,22 @@ def _dense(layer: Any, shells: DenseShells) -> nn.Module:
     if "bias" in layer:
         dense.bias = layer["bias"]
     return dense
+
+
+def _multiply_packed(model: nn.Module) -> None:
+    """Leave products with packed layers to whoever computes them faster than MLX, if anyone."""
+    products = packed_products()
+    if products is None:
+        return
+    for _, layer in model.named_modules():
+        if {"scales", "biases"} <= layer.keys() and getattr(layer, "mode", None) == "affine":
+            products.hold(
+                layer["weight"],
+                layer["scales"],
+                layer["biases"],
+                group_size=layer.group_size,
+                bits=layer.bits,
+            )
 
 
 class _Progress:

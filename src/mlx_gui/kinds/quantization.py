@@ -22,6 +22,11 @@ class Quantization:
         return f"{self.bits}-bit{mode}, group {self.group_size}"
 
 
+def is_affine(quantization: str) -> bool:
+    """Whether numbers mean steps of equal width in all layers that do not differ, by its name."""
+    return "-bit," in quantization
+
+
 def read_quantization(config: Mapping[str, object]) -> Quantization | None:
     """None for a dense checkpoint and for the formats of other programs."""
     part = language_part(config)

@@ -18,6 +18,7 @@ from mlx_gui.core.model import (
 from mlx_gui.core.setting_row import ContextTokens, ModelSettings
 from mlx_gui.kinds.base import LoadAsked, LoadPlanned
 from mlx_gui.kinds.memory import text_need
+from mlx_gui.kinds.quantization import is_affine
 
 CONTEXT_STEP_TOKENS = 256
 """Contexts that are not asked for are multiples of this."""
@@ -90,7 +91,11 @@ def weight_forms(facts: ModelFacts, device: DeviceFacts) -> tuple[WeightForm, ..
     """The forms that `device` can hold weights in, the fastest first and the last smallest."""
     if device.backend != "cpu":
         return ("stored",)
-    return ("float32", "stored" if facts.quantization is None else "float32-scales")
+    if facts.quantization is None:
+        return "float32", "stored"
+    if device.blas is not None and device.blas.packed and is_affine(facts.quantization):
+        return ("float32-scales",)
+    return "float32", "float32-scales"
 
 
 class _Sizing:

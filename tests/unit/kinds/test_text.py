@@ -3,9 +3,10 @@
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from mlx_gui.core.device import Backend, DeviceFacts
+from mlx_gui.core.device import Backend, BlasFacts, DeviceFacts
 from mlx_gui.core.fill_tokens import FILL_TOKENS, FillTokens
 from mlx_gui.core.model import (
     KVLayout,
@@ -185,22 +186,32 @@ def test_weights_that_mlx_lm_does_not_read_do_not_count(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "quantized", "expected"),
+    ("backend", "packs", "mode", "expected"),
     [
-        ("metal", True, ("stored",)),
-        ("cuda", True, ("stored",)),
-        ("cpu", True, ("float32", "float32-scales")),
-        ("cpu", False, ("float32", "stored")),
+        ("metal", False, "affine", ("stored",)),
+        ("cuda", False, "affine", ("stored",)),
+        ("cpu", False, None, ("float32", "stored")),
+        ("cpu", True, None, ("float32", "stored")),
+        ("cpu", False, "affine", ("float32", "float32-scales")),
+        ("cpu", True, "affine", ("float32-scales",)),
+        ("cpu", True, "mxfp4", ("float32", "float32-scales")),
     ],
 )
 def test_the_weight_forms_of_a_device_come_fastest_first(
-    tmp_path: Path, backend: Backend, quantized: bool, expected: tuple[WeightForm, ...]
+    tmp_path: Path,
+    backend: Backend,
+    packs: bool,
+    mode: str | None,
+    expected: tuple[WeightForm, ...],
 ) -> None:
-    if quantized:
-        write_model(tmp_path, config=QUANTIZED, tensors=PACKED)
-    else:
+    if mode is None:
         write_model(tmp_path)
-    assert weight_forms(facts_of(tmp_path), device(backend)) == expected
+    else:
+        quantization = {**QUANTIZED["quantization"], "mode": mode}
+        write_model(tmp_path, config={**QUANTIZED, "quantization": quantization}, tensors=PACKED)
+    blas = BlasFacts("libopenblas.so.0", "shim.so", packed=packs)
+    computes = msgspec.structs.replace(device(backend), blas=blas if backend == "cpu" else None)
+    assert weight_forms(facts_of(tmp_path), computes) == expected
 
 
 @pytest.mark.parametrize(

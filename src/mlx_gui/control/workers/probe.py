@@ -15,6 +15,7 @@ from mlx_gui.control.workers.process import WorkerSettings
 from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.errors import MlxGuiError
 from mlx_gui.core.mlx_library import mlx_library
+from mlx_gui.version import __version__
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +73,7 @@ async def probe_once(settings: WorkerSettings) -> DeviceFacts:
 def machine_key(blas: str) -> str:
     """What the facts depend on, as one string: another key means to probe again."""
     parts = [
+        f"mlx-gui={__version__}",
         f"mlx={_version('mlx')}",
         f"library={mlx_library().owner}",
         f"mlx-lm={_version('mlx-lm')}",

@@ -1,14 +1,17 @@
-"""Builds the small product of `small_sgemm.c` around a BLAS, once per machine."""
+"""Builds the products of `sgemm/` around a BLAS, once per machine."""
 
 import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 
 _BUILD_TIMEOUT_S = 120
+_MAIN = "sgemm.c"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
@@ -26,12 +29,18 @@ def shim_around(library: Path, *, folder: Path, cpu: str) -> Path:
     compiler = shutil.which("cc")
     if compiler is None:
         raise ShimUnavailable("There is no C compiler (cc).")
-    source = files("mlx_gui.engines.cpu").joinpath("small_sgemm.c").read_bytes()
-    parts = (source, _version(compiler), str(library).encode(), _stamp(library), cpu.encode())
+    sources = {
+        each.name: each.read_bytes()
+        for each in sorted(
+            files("mlx_gui.engines.cpu").joinpath("sgemm").iterdir(), key=attrgetter("name")
+        )
+    }
+    code = (*sources.values(), _version(compiler))
+    parts = (*code, str(library).encode(), _stamp(library), cpu.encode())
     key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
     shim = folder / f"sgemm-{key}.so"
     if not _is_whole(shim):
-        _build(compiler, source, library, shim)
+        _build(compiler, sources, library, shim)
     return shim
 
 
@@ -51,11 +60,12 @@ def _is_whole(shim: Path) -> bool:
     return hashlib.sha256(content[:-_DIGEST_BYTES]).digest() == content[-_DIGEST_BYTES:]
 
 
-def _build(compiler: str, source: bytes, library: Path, shim: Path) -> None:
+def _build(compiler: str, sources: Mapping[str, bytes], library: Path, shim: Path) -> None:
     with tempfile.TemporaryDirectory(dir=shim.parent, prefix="building-") as folder:
-        code, unfinished = Path(folder, "small_sgemm.c"), Path(folder, shim.name)
-        code.write_bytes(source)
-        options = ["-std=gnu11", "-O3", "-march=native", "-shared", "-fPIC"]
+        for name, content in sources.items():
+            Path(folder, name).write_bytes(content)
+        code, unfinished = Path(folder, _MAIN), Path(folder, shim.name)
+        options = ["-std=gnu11", "-O3", "-march=native", "-Wno-psabi", "-shared", "-fPIC"]
         name = str(library).replace("\\", "\\\\").replace('"', '\\"')
         _run([compiler, *options, f'-DLIBRARY="{name}"', str(code), "-o", str(unfinished), "-ldl"])
         content = unfinished.read_bytes()

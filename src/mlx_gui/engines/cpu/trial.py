@@ -1,6 +1,7 @@
 """Tries a BLAS in a process of its own before a worker trusts it.
 
-Old builds of OpenBLAS crash or compute nonsense on processors that they do not know.
+Old builds of OpenBLAS crash or compute nonsense on processors that they do not know. Of the shim
+the products with packed weights are tried as well.
 """
 
 import ctypes
@@ -32,6 +33,12 @@ _SHAPES = (
     (128, 192, 576, True),
     (128, 64, 150, False),
 )
+
+_GROUP = 64
+_PACKED_COLUMNS, _PACKED_DEPTH = 41, 9 * _GROUP
+_PACKED_BITS = (2, 3, 4, 5, 6, 8)
+_PACKED_ROWS = ((1, True), (6, True), (75, True), (3, False))
+"""Rows of the other factor, and whether the packed one is transposed."""
 
 
 def problem_with(library: Path, *, folder: Path, cpu: str) -> str | None:
@@ -83,7 +90,8 @@ def _try(library: Path) -> tuple[str | None, bool]:
 
 def _trial(library: Path) -> int:
     try:
-        sgemm = ctypes.CDLL(str(library)).cblas_sgemm
+        opened = ctypes.CDLL(str(library))
+        sgemm = opened.cblas_sgemm
     except (OSError, AttributeError):
         return _UNUSABLE
     sgemm.restype = None
@@ -92,8 +100,53 @@ def _trial(library: Path) -> int:
         *[size] * 6, number, pointer, size, pointer, size, number, pointer, size,
     ]  # fmt: skip
     source = random.Random(0)
-    right = all(_is_right(sgemm, source, *shape) for shape in _SHAPES)
+    right = all(_multiplies(sgemm, source, *shape) for shape in _SHAPES)
+    if right and hasattr(opened, "mlx_gui_hold_packed"):
+        right = all(_multiplies_packed(opened, sgemm, source, bits) for bits in _PACKED_BITS)
     return _GOOD if right else _WRONG
+
+
+def _multiplies(
+    sgemm: Callable[..., None],
+    source: random.Random,
+    rows: int,
+    columns: int,
+    depth: int,
+    transposed: bool,
+) -> bool:
+    """Whether one product is exact."""
+    b = _whole(source, depth * columns, 3)
+    at = (ctypes.c_float * len(b))(*b)
+    return _is_right(sgemm, source, rows, columns, depth, b, at, transposed=transposed)
+
+
+def _multiplies_packed(
+    library: ctypes.CDLL, sgemm: Callable[..., None], source: random.Random, bits: int
+) -> bool:
+    """Whether products with numbers of so many bits are exact, or such are not taken at all."""
+    rows, columns = _PACKED_COLUMNS, _PACKED_DEPTH
+    count, groups = rows * columns, rows * columns // _GROUP
+    numbers = source.choices(range(1 << bits), k=count)
+    scales, biases = _whole(source, groups, 2), _whole(source, groups, 2)
+    weights = [
+        scales[place // _GROUP] * number + biases[place // _GROUP]
+        for place, number in enumerate(numbers)
+    ]
+    stream = sum(number << place * bits for place, number in enumerate(numbers))
+    packed = ctypes.create_string_buffer(stream.to_bytes(count * bits // 8, "little"))
+    kept = [(ctypes.c_float * groups)(*values) for values in (scales, biases)]
+    hold = library.mlx_gui_hold_packed
+    size = ctypes.c_long
+    if not hold(packed, *kept, size(1), size(rows), size(columns), bits, _GROUP):
+        return True
+    at = ctypes.cast(packed, ctypes.POINTER(ctypes.c_float))
+    return all(
+        _is_right(
+            sgemm, source, others, *((rows, columns) if transposed else (columns, rows)), weights,
+            at, transposed=transposed,
+        )
+        for others, transposed in _PACKED_ROWS
+    )  # fmt: skip
 
 
 def _is_right(
@@ -102,25 +155,23 @@ def _is_right(
     rows: int,
     columns: int,
     depth: int,
+    b: list[float],
+    at: object,
+    *,
     transposed: bool,
 ) -> bool:
-    """Whether one product is exact.
+    """Whether a product with `b`, which lies at `at`, is exact.
 
     The numbers are small and whole, so that every order of summing gives the same float32. Compared
     are the products with a vector, C v with A (B v): any wrong element shows, and nobody has to
     multiply matrices in Python.
     """
-
-    def whole(count: int, limit: int) -> list[float]:
-        return [float(n) for n in source.choices(range(-limit, limit + 1), k=count)]
-
-    a, b = whole(rows * depth, 3), whole(depth * columns, 3)
-    vector = whole(columns, 1000)
+    a, vector = _whole(source, rows * depth, 3), _whole(source, columns, 1000)
     product = (ctypes.c_float * (rows * columns))(*[float("nan")] * (rows * columns))
     sgemm(
         _ROW_MAJOR, _AS_IS, _TRANSPOSED if transposed else _AS_IS, rows, columns, depth,
         1.0, (ctypes.c_float * len(a))(*a), depth,
-        (ctypes.c_float * len(b))(*b), depth if transposed else columns,
+        at, depth if transposed else columns,
         0.0, product, columns,
     )  # fmt: skip
     if transposed:
@@ -128,6 +179,10 @@ def _is_right(
     else:
         b_vector = _times(b, vector)
     return _times(list(product), vector) == _times(a, b_vector)
+
+
+def _whole(source: random.Random, count: int, limit: int) -> list[float]:
+    return [float(n) for n in source.choices(range(-limit, limit + 1), k=count)]
 
 
 def _times(matrix: list[float], vector: list[float]) -> list[float]:
