@@ -52,6 +52,8 @@ def test_many_texts_are_asked_for_in_parts(server: Server) -> None:
         (("no/model", "x"), b"", 1, "no/model"),
         (("fake/embedding", "x", "--file", "/nowhere"), b"", 2, "cannot be read"),
         (("fake/embedding",), b"\xff\xfe", 2, "not UTF-8"),
+        (("fake/embedding",), b" \n\n", 2, "Nothing was piped in and no TEXT is given."),
+        (("fake/embedding", "--file", "/dev/null"), b"", 2, "/dev/null has no text in it."),
         (("fake/embedding", "x", "--dimensions", "65"), b"", 1, "64 dimensions"),
         (("fake/embedding", "word " * 600), b"", 1, "the model reads 512"),
         (("fake/embedding", "x", "--prompt", "no"), b"", 1, "no prompt 'no'"),

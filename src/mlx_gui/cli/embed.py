@@ -61,6 +61,7 @@ def command(
 def _asked(texts: Sequence[str], file: str | None) -> Iterator[str]:
     """The texts, then those of the file. Raises BadParameter where there are none."""
     yield from texts
+    none_yet = not texts
     if file is None and texts:
         return
     given = sys.stdin
@@ -69,13 +70,19 @@ def _asked(texts: Sequence[str], file: str | None) -> Iterator[str]:
         raise typer.BadParameter("Give a TEXT, a --file, or pipe texts in.")
     try:
         # Whatever the locale says of it.
-        yield from (
+        for line in (
             _lines(TextIOWrapper(piped.buffer, "utf-8")) if piped else _of_file(Path(file or ""))
-        )
+        ):
+            none_yet = False
+            yield line
     except UnicodeDecodeError:
         raise typer.BadParameter("The texts are not UTF-8.") from None
     except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
+    if none_yet:
+        raise typer.BadParameter(
+            "Nothing was piped in and no TEXT is given." if piped else f"{file} has no text in it."
+        )
 
 
 def _of_file(file: Path) -> Iterator[str]:
