@@ -225,6 +225,7 @@ def _predicate(problem: Mapping[str, Any]) -> str:
     for subject in _SUBJECTS:
         if message.startswith(subject):
             wanted = message.removeprefix(subject).replace(" after validation, not ", ", not ")
+            wanted = wanted.replace("a valid dictionary", "an object")
             if problem["type"].endswith("_parsing"):
                 # The rest says that a text could not be read, which the value shows.
                 wanted = wanted.partition(", ")[0]

@@ -15,7 +15,7 @@ def command(
     alias: Annotated[
         str | None,
         typer.Argument(
-            metavar="[ALIAS]", help="The other name, like `gpt-4o` or `'claude-*'`; else all."
+            metavar="ALIAS", help="The other name, like `gpt-4o` or `'claude-*'`; else all."
         ),
     ] = None,
     model: OptionalModelName = None,

@@ -10,7 +10,7 @@ from mlx_gui.core.setting_row import Setting, from_text
 
 Changes = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[NAME=VALUE]...", help="Settings to change; @FILE is a file."),
+    typer.Argument(metavar="NAME=VALUE", help="Settings to change; @FILE is a file."),
 ]
 Resets = Annotated[
     list[str] | None,

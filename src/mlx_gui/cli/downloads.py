@@ -17,7 +17,7 @@ def command(
     download: Annotated[
         str | None,
         typer.Argument(
-            metavar="[DOWNLOAD]", help="Id of a download, or its model; without it, all of them."
+            metavar="DOWNLOAD", help="Id of a download, or its model; without it, all of them."
         ),
     ] = None,
     *,

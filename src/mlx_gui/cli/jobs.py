@@ -14,7 +14,7 @@ from mlx_gui.wire.jobs import JobBody
 
 def command(
     job: Annotated[
-        str | None, typer.Argument(metavar="[JOB]", help="Id of a job; without it, all of them.")
+        str | None, typer.Argument(metavar="JOB", help="Id of a job; without it, all of them.")
     ] = None,
     *,
     pause: Annotated[bool, typer.Option("--pause", help="Have it rest.")] = False,

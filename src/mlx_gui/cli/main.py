@@ -85,7 +85,12 @@ class LazyCommand(TyperCommand):
         self._row = (name, summary)
 
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **extra: Any) -> Any:
-        return self._resolve().make_context(info_name, args, *rest, **extra)
+        try:
+            return self._resolve().make_context(info_name, args, *rest, **extra)
+        except typer.BadParameter as refusal:
+            from mlx_gui.cli.wrong_values import explained
+
+            raise explained(refusal) from None
 
     def _resolve(self) -> Any:
         """The command itself, from its module."""

@@ -17,7 +17,7 @@ def command(
     removed: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TRASH-ID|MODEL]", help="What is to come back; without it, all that can."
+            metavar="TRASH-ID|MODEL", help="What is to come back; without it, all that can."
         ),
     ] = None,
     *,

@@ -26,7 +26,7 @@ _FITS = {
 
 def command(
     query: Annotated[
-        str | None, typer.Argument(metavar="[QUERY]", help="Part of the model's name.")
+        str | None, typer.Argument(metavar="QUERY", help="Part of the model's name.")
     ] = None,
     *,
     kind: Annotated[

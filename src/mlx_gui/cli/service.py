@@ -28,7 +28,7 @@ _INTERRUPTED = 130
 
 
 def command(
-    action: Annotated[Action, typer.Argument(help="What to do.")],
+    action: Annotated[Action, typer.Argument(metavar="ACTION", help="What to do.")],
     *,
     show: Annotated[
         bool, typer.Option("--print", help="With install: print the file, install nothing.")

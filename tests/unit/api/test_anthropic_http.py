@@ -216,7 +216,11 @@ def test_a_body_that_is_no_json_object_is_refused(
         ({"top_k": -1}, "top_k", "greater than or equal to 0"),
         ({"tools": [{"input_schema": {}}]}, "tools[0].name", "is required"),
         ({"tools": [{"name": "", "input_schema": {}}]}, "tools[0].name", "at least 1"),
-        ({"tools": [{"name": "a", "input_schema": []}]}, "tools[0].input_schema", "dictionary"),
+        (
+            {"tools": [{"name": "a", "input_schema": []}]},
+            "tools[0].input_schema",
+            "should be an object",
+        ),
         ({"tool_choice": "auto"}, "tool_choice", "object"),
         ({"tool_choice": {"type": "some"}}, "tool_choice.type", "'auto'"),
         ({"thinking": {"type": "deep"}}, "thinking.type", "'enabled'"),

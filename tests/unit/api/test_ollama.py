@@ -235,7 +235,7 @@ BAD: list[tuple[str, dict[str, object], str, str]] = [
         "chat",
         {"messages": [CALLED_WITH_TEXT]},
         "messages[0].tool_calls[0].function.arguments",
-        'should be a valid dictionary, not "{}".',
+        'should be an object, not "{}".',
     ),
     (
         "chat",

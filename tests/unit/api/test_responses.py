@@ -562,7 +562,11 @@ PICTURE = {"type": "input_image", "image_url": "http://127.0.0.1:9/never-fetched
             "tools[0].parameters.type",
             "should be object, not 'array'",
         ),
-        ({"tools": [{**FUNCTION, "parameters": "{}"}]}, "tools[0].parameters", "dictionary"),
+        (
+            {"tools": [{**FUNCTION, "parameters": "{}"}]},
+            "tools[0].parameters",
+            "should be an object",
+        ),
         ({"tool_choice": "required"}, "tool_choice", "names no tool"),
         ({"tool_choice": "perhaps"}, "tool_choice", "'perhaps'"),
         ({"tool_choice": {"type": "file_search"}}, "tool_choice", "'file_search'"),

@@ -59,6 +59,7 @@ def test_every_command_has_help(
     assert mlx_gui(name, "--help") == 0
     shown = capsys.readouterr().out
     assert shown.startswith(f"Usage: mlx-gui {name} ")
+    assert "[[" not in shown.partition("\n")[0]
     assert COMMANDS[name] in shown
 
 
@@ -75,7 +76,10 @@ def test_without_a_command_the_help_is_shown(
         (["lst"], "Did you mean 'list'?"),
         (["load"], "Missing argument 'MODEL'"),
         (["list", "--jsn"], "No such option"),
-        (["run", "m", "hi", "--seed", "x"], "--seed"),
+        (["run", "m", "hi", "--seed", "x"], "'--seed': 'x' is not a valid integer.\n"),
+        (["search", "--limit", "0"], "'0' is not greater than or equal to 1.\n"),
+        (["transcribe", "--format", "xyz", "f"], "'--format': 'xyz' is not one of 'text', 'srt'"),
+        (["service", "dance"], "'ACTION': 'dance' is not one of 'install', "),
         (["run", "m", "hi", "--format", "/nowhere"], "/nowhere cannot be read"),
         (["run", "m", "hi", "--raw", "--system", "x"], "--system needs a chat template"),
         (["settings", "m", "temperature"], "NAME=VALUE"),
