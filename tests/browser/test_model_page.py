@@ -299,6 +299,8 @@ def test_a_template_of_ones_own_is_tried_compared_saved_and_taken_back(
     page.get_by_role("button", name="Save").click()
     refusal = page.get_by_role("alert").filter(has_text="Not saved")
     expect(refusal).to_contain_text("for its line 2: Unexpected end of template")
+    expect(refusal.locator("code").first).to_have_text("messages")
+    expect(refusal).not_to_contain_text("`")
     assert shelf_setting(server)["source"] == "default"
     # What was written is there again, whatever was looked at meanwhile.
     page.get_by_role("radio", name="Overview").check(force=True)
