@@ -5,7 +5,12 @@ import { changes, differs, fieldOf, grouped, Unfit, valueOf } from "../src/pages
 import { contextsOf } from "../src/pages/model/plans";
 import { CONVERSATION, partsOf } from "../src/pages/model/prompt-parts";
 
-const SAYS = { notNumber: "no number", notJson: "no object", noUnit: (units: readonly string[]) => units.join() };
+const SAYS = {
+  notNumber: "no number",
+  either: (_text: string, thousands: string, fraction: string) => `${thousands} ${fraction}`,
+  notJson: "no object",
+  noUnit: (units: readonly string[]) => units.join(),
+};
 
 const setting = (more: Partial<ModelSetting>): ModelSetting => ({
   value: null,
@@ -87,15 +92,27 @@ describe("a field of a setting", () => {
   it("reads bytes and seconds in any unit, and asks for one where it matters", () => {
     const bytes = setting({ unit: "bytes" });
     expect(valueOf(bytes, "1.5gb", SAYS)).toBe(1_500_000_000);
+    expect(valueOf(bytes, "1,5 GB", SAYS)).toBe(1_500_000_000);
     expect(valueOf(bytes, " 3 kib ", SAYS)).toBe(3_072);
     expect(valueOf(bytes, "0", SAYS)).toBe(0);
     expect(valueOf(setting({ unit: "s", type: "number" }), "0.5 h", SAYS)).toBe(1_800);
     expect(valueOf(setting({ unit: "s" }), "-1", SAYS)).toBe(-1);
     expect(valueOf(setting({ unit: "s", words: ["auto"] }), "auto", SAYS)).toBe("auto");
     expect(() => valueOf(bytes, "600", SAYS)).toThrow("GB,GiB,MB,MiB,kB,KiB,bytes");
-    for (const text of ["GB", "2 GB 3", "2 parsecs", "1,5 GB", "0x10 MB"]) {
+    for (const text of ["GB", "2 GB 3", "2 parsecs", "1,5,5 GB", "1.000,5 GB", "1,000.5 GB", ", GB", "0x10 MB"]) {
       expect(() => valueOf(bytes, text, SAYS)).toThrow("no number");
     }
+  });
+
+  it("has a comma or a point before a fraction, and asks where a comma may stand between thousands", () => {
+    const of = (text: string) => valueOf(setting({ type: "number" }), text, SAYS);
+    expect(["1,5", "1.5", "0,125", "-0,5", "1,25", "1,5000", "1.500", ",5"].map(of)).toEqual([
+      1.5, 1.5, 0.125, -0.5, 1.25, 1.5, 1.5, 0.5,
+    ]);
+    expect(() => of("1,500")).toThrow("1500 1.5");
+    expect(() => of("-12,345")).toThrow("-12345 -12.345");
+    expect(() => valueOf(setting({ unit: "bytes" }), "1,500 MB", SAYS)).toThrow("1500 1.5");
+    expect(() => of("1,234,567")).toThrow("no number");
   });
 
   it.each([

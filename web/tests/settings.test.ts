@@ -74,6 +74,14 @@ it.each([
   expect(parsed(setting(), { text, unit: "" })).toEqual(result);
 });
 
+it("has a comma or a point before a fraction, and asks where a comma may stand between thousands", () => {
+  const hours = (text: string) => parsed(setting({ unit: "s", type: "number", bounds: [0, 1e9] }), { text, unit: "h" });
+  expect(hours("1,5")).toEqual({ value: 5_400 });
+  expect(hours("0,125")).toEqual({ value: 450 });
+  expect(hours("1,500")).toEqual({ wrong: "Write 1500 or 1.5; 1,500 may be either." });
+  expect(hours("1.000,5")).toEqual({ wrong: "Write a number." });
+});
+
 it("takes the words that may stand for a number", () => {
   const context = setting({ words: ["auto"], unit: "tokens", bounds: [16, 10_000_000] });
   expect(controlOf(context)).toBe("words");

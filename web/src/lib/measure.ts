@@ -11,7 +11,9 @@ const UNITS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
   bytes: { GB: 1e9, GiB: 2 ** 30, MB: 1e6, MiB: 2 ** 20, kB: 1e3, KiB: 2 ** 10, bytes: 1 },
   s: { h: 3600, min: 60, s: 1 },
 };
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)$/;
+const NUMBER = /^[+-]?(\d+[.,]?\d*|[.,]\d+)$/;
+/** `1,500` may be meant as fifteen hundred; a 0 before the comma can only begin a fraction. */
+const THOUSANDS = /^[+-]?[1-9]\d{0,2},\d{3}$/;
 const NAMED = /^(.*?)\s*([a-z]+)$/i;
 
 /** Whether what the server counts in `counted` is written in other units. */
@@ -43,9 +45,14 @@ export function apart(counted: string, { text, unit }: Written): Written {
   return named === undefined || rest === undefined ? { text, unit } : { text: rest, unit: named };
 }
 
-/** The number that is written; null where it is none. */
+/** Both numbers that may be meant by what has a comma before three digits; null where it is plain. */
+export function eitherOf(text: string): [string, string] | null {
+  return THOUSANDS.test(text) ? [text.replace(",", ""), String(Number(text.replace(",", ".")))] : null;
+}
+
+/** The number that is written, with a point or a comma; null where it is none, or either of two. */
 export function numberIn(text: string): number | null {
-  return NUMBER.test(text) ? Number(text) : null;
+  return NUMBER.test(text) && !THOUSANDS.test(text) ? Number(text.replace(",", ".")) : null;
 }
 
 /** How many of what the server counts in one of `unit` is. */

@@ -1,5 +1,5 @@
 import type { ModelSetting } from "../../lib/api/types";
-import { apart, factorOf, inUnit, isMeasure, numberIn, unitsOf } from "../../lib/measure";
+import { apart, eitherOf, factorOf, inUnit, isMeasure, numberIn, unitsOf } from "../../lib/measure";
 
 /** What stands in a field: a text that was typed, or what was chosen. Null resets the setting. */
 export type Field = string | boolean | null;
@@ -49,6 +49,7 @@ export class Unfit extends Error {}
 
 interface Says {
   notNumber: string;
+  either: (text: string, thousands: string, fraction: string) => string;
   notJson: string;
   noUnit: (units: readonly string[]) => string;
 }
@@ -62,7 +63,7 @@ export function valueOf(setting: ModelSetting, field: Field, says: Says): unknow
     case "integer":
     case "number":
       if (setting.words.includes(text)) return text;
-      return isMeasure(setting.unit) ? amountOf(setting, text, says) : numberOf(text, says.notNumber);
+      return isMeasure(setting.unit) ? amountOf(setting, text, says) : numberOf(text, says);
     case "object":
       return objectOf(text, says.notJson);
     case "list":
@@ -79,17 +80,17 @@ export function changes(settings: Readonly<Record<string, ModelSetting>>, draft:
   );
 }
 
-function numberOf(text: string, otherwise: string): number {
-  const value = Number(text);
-  if (!Number.isFinite(value)) throw new Unfit(otherwise);
-  return value;
+function numberOf(text: string, says: Says): number {
+  const value = numberIn(text);
+  if (value !== null) return value;
+  const either = eitherOf(text);
+  throw new Unfit(either ? says.either(text, ...either) : says.notNumber);
 }
 
 /** What no unit stands behind might be meant in any; nothing, and less, is the same in all. */
 function amountOf(setting: ModelSetting, field: string, says: Says): number {
   const { text, unit } = apart(setting.unit, { text: field, unit: "" });
-  const figure = numberIn(text);
-  if (figure === null) throw new Unfit(says.notNumber);
+  const figure = numberOf(text, says);
   if (unit === "" && figure > 0) throw new Unfit(says.noUnit(unitsOf(setting.unit)));
   const value = figure * factorOf(setting.unit, unit);
   return setting.type === "integer" ? Math.round(value) : value;

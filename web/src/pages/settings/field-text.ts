@@ -1,7 +1,7 @@
 import type { ServerSetting } from "../../lib/api/types";
 import { number } from "../../lib/i18n/format";
 import { words } from "../../lib/i18n/settings";
-import { apart, factorOf, inUnit, isMeasure, numberIn, type Written } from "../../lib/measure";
+import { apart, eitherOf, factorOf, inUnit, isMeasure, numberIn, type Written } from "../../lib/measure";
 
 /** How a setting is written: what kind of field it takes. */
 export type Control = "switch" | "choice" | "secret" | "measure" | "number" | "words" | "list" | "lines" | "text";
@@ -54,6 +54,8 @@ function parsedNumber(setting: ServerSetting, { text, unit }: Written): Parsed {
   const whole = setting.type === "integer";
   const factor = factorOf(setting.unit, unit);
   const figure = numberIn(text);
+  const either = eitherOf(text);
+  if (either) return { wrong: says.either(text, ...either) };
   if (figure === null || (whole && factor === 1 && !Number.isInteger(figure))) {
     if (setting.words.length > 0) return { wrong: says.numberOr(setting.words) };
     return { wrong: whole ? says.whole : says.number };

@@ -131,6 +131,7 @@ export const model: typeof english = {
     notSaved: "Die Einstellungen wurden nicht gesichert",
     notJson: "Das ist kein JSON-Objekt.",
     notNumber: "Das ist keine Zahl.",
+    either: (text, thousands, fraction) => `${thousands} oder ${fraction} schreiben; ${text} kann beides sein.`,
     noUnit: (units: readonly string[]) => `Eine Einheit dahinter schreiben: ${units.join(", ")}.`,
     unit: { days: "Tage", tokens: "Token" },
   },

@@ -147,6 +147,7 @@ export const settings: typeof english = {
     empty: "Einen Wert schreiben, oder zurück zur Vorgabe.",
     whole: "Eine ganze Zahl schreiben.",
     number: "Eine Zahl schreiben.",
+    either: (text, thousands, fraction) => `${thousands} oder ${fraction} schreiben; ${text} kann beides sein.`,
     numberOr: (choices) => `Eine ganze Zahl schreiben, oder ${choices.join(" oder ")}.`,
     between: (low, high) => `Es muss von ${low} bis ${high} sein.`,
     json: "Ein JSON-Objekt schreiben.",

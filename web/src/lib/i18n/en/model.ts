@@ -128,6 +128,8 @@ export const model = {
     notSaved: "The settings were not saved",
     notJson: "This is no JSON object.",
     notNumber: "This is no number.",
+    either: (text: string, thousands: string, fraction: string) =>
+      `Write ${thousands} or ${fraction}; ${text} may be either.`,
     noUnit: (units: readonly string[]) => `Write a unit behind it: ${units.join(", ")}.`,
     unit: { days: "days", tokens: "tokens" } as Record<string, string>,
   },

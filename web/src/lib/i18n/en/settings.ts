@@ -146,6 +146,8 @@ export const settings = {
     empty: "Write a value, or go back to the default.",
     whole: "Write a whole number.",
     number: "Write a number.",
+    either: (text: string, thousands: string, fraction: string) =>
+      `Write ${thousands} or ${fraction}; ${text} may be either.`,
     numberOr: (choices: readonly string[]) => `Write a whole number, or ${choices.join(" or ")}.`,
     between: (low: string, high: string) => `It must be from ${low} to ${high}.`,
     json: "Write a JSON object.",
