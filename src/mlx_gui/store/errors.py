@@ -41,6 +41,19 @@ class NewerDatabase(StoreError):
     pass
 
 
+def backups_of(path: Path) -> Path:
+    """The folder of the copies that were made before upgrades of the database `path`."""
+    return path.parent / "backups"
+
+
+def or_a_copy(path: Path, what_to_do: str) -> str:
+    """`what_to_do`, or to put a copy of the database in its place, where there is one."""
+    folder = backups_of(path)
+    if not any(folder.glob(f"*{path.suffix}")):
+        return what_to_do
+    return f"{what_to_do}, or put a copy from {folder} in its place"
+
+
 @contextmanager
 def named_errors(path: Path) -> Generator[None]:
     """Turns what SQLite and the file system say about `path` into the errors of this module.
@@ -74,8 +87,8 @@ def _named(error: BaseException | None, path: Path) -> Exception | None:
         case "NOTADB" | "CORRUPT":
             return DamagedDatabase(
                 f"The database {path} is damaged: {reason}.",
-                hint=f"Put a copy from {path.parent / 'backups'} in its place, or move it away: "
-                "models stay, settings made in the interface are lost.",
+                hint=f"{or_a_copy(path, 'Move it away')}: models stay, settings made in the "
+                "interface are lost.",
             )
         case "BUSY" | "LOCKED":
             return StoreError(

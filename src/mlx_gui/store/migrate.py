@@ -7,7 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mlx_gui.store.connections import engine
-from mlx_gui.store.errors import DamagedDatabase, NewerDatabase, named_errors
+from mlx_gui.store.errors import (
+    DamagedDatabase,
+    NewerDatabase,
+    backups_of,
+    named_errors,
+    or_a_copy,
+)
 from mlx_gui.store.schema import REVISIONS
 
 KEPT_BACKUPS = 3
@@ -48,14 +54,13 @@ def _revision(path: Path) -> str | None:
         raise NewerDatabase(
             f"{path} was written by a newer mlx-gui: its schema is {row[0]}, "
             f"this version knows up to {REVISIONS[-1]}.",
-            hint="Install the newer version again, or put a copy from "
-            f"{path.parent / 'backups'} in its place.",
+            hint=f"{or_a_copy(path, 'Install the newer version again')}.",
         )
     return row[0]
 
 
 def _back_up(path: Path, revision: str) -> None:
-    folder = path.parent / "backups"
+    folder = backups_of(path)
     folder.mkdir(mode=0o700, exist_ok=True)
     now = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
     copy = folder / f"{now}-{revision}{path.suffix}"
@@ -86,7 +91,7 @@ def _upgrade(path: Path) -> None:
                 raise DamagedDatabase(
                     f"The database {path} could not be upgraded: {len(broken)} of its rows refer "
                     "to rows that are not there.",
-                    hint=f"It is unchanged; older copies are in {path.parent / 'backups'}.",
+                    hint=f"It is unchanged; older copies are in {backups_of(path)}.",
                 )
     finally:
         migrations.dispose()

@@ -148,8 +148,20 @@ def test_a_newer_database_stops_the_start_and_is_not_changed(path: Path) -> None
     with pytest.raises(NewerDatabase, match=rf"9999.*{REVISIONS[-1]}") as caught:
         Store.open(path.parent)
     assert str(path) in caught.value.message
-    assert "newer version" in caught.value.hint
+    assert caught.value.hint == "Install the newer version again."
     assert schema(path) == before
+
+
+def test_the_copies_are_named_to_whoever_has_some(path: Path) -> None:
+    restore(REVISIONS[0], path)
+    migrate(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(NewerDatabase) as caught:
+        migrate(path)
+    folder = path.parent / "backups"
+    copies = f"or put a copy from {folder} in its place."
+    assert caught.value.hint == f"Install the newer version again, {copies}"
 
 
 def test_a_database_of_another_program_is_not_changed(path: Path) -> None:
