@@ -3,6 +3,7 @@
 On Linux only: elsewhere not all that a system's libraries have begun outlives a fork.
 """
 
+import atexit
 import os
 import select
 import signal
@@ -142,4 +143,5 @@ def _nursery(with_mlx: bool) -> socket.socket:
             pass_fds=[theirs.fileno()],
             check=True,
         )
+    atexit.register(ours.close)
     return ours

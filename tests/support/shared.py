@@ -1,5 +1,6 @@
 """What all processes of one run of the tests share."""
 
+import atexit
 import os
 from functools import cache
 from pathlib import Path
@@ -21,4 +22,6 @@ def shared_folder() -> Path:
 @cache
 def _own_folder() -> TemporaryDirectory[str]:
     """Kept for as long as this process lives."""
-    return TemporaryDirectory(prefix="mlx-gui-tests-")
+    folder = TemporaryDirectory(prefix="mlx-gui-tests-")
+    atexit.register(folder.cleanup)
+    return folder
