@@ -273,6 +273,9 @@ def test_a_pull_in_ollamas_words(slow: Visitor, noise: Path, hub: HubServer) -> 
     lost = slow.client.post("/api/pull", json={"model": "org/lost"})
     assert lost.status_code == 404
     assert "org/lost" in lost.json()["error"]
+    tagged = slow.client.post("/api/pull", json={"model": "hf.co/org/noise-GGUF:Q4_K_M"})
+    assert tagged.status_code == 400
+    assert "'org/noise-GGUF:Q4_K_M' has a tag" in tagged.json()["error"]
     assert slow.client.post("/api/pull", json={}).status_code == 400
 
 

@@ -32,6 +32,14 @@ def test_other_ids_are_refused_and_repeated_in_short(name: str) -> None:
     assert refused.value.message.isprintable()
 
 
+@pytest.mark.parametrize("name", ["org/Name-GGUF:Q4_K_M", "llama3.2:1b", f"org/n:{'t' * 500}"])
+def test_a_tag_as_ollama_has_it_is_refused_as_one(name: str) -> None:
+    with pytest.raises(InvalidRequest, match="has a tag, and models") as refused:
+        checked_repo_id(name)
+    assert "weights for MLX" in refused.value.hint
+    assert len(refused.value.message) < 150
+
+
 @pytest.mark.parametrize("name", ["main", "v1.0", "refs/pr/12", "a" * 40, "feature/x+y_z"])
 def test_revisions_pass(name: str) -> None:
     assert checked_revision(name) == name

@@ -122,21 +122,34 @@ class Told(msgspec.Struct, frozen=True):
 
 def checked_repo_id(text: str, *, param: str = "model_id") -> str:
     """`text`, if a repo can be called so: `name` or `org/name`. Raises InvalidRequest."""
-    parts = text.split("/")
-    if (
-        len(parts) > 2
-        or any(len(part) > _LONGEST_PART or not _PART.fullmatch(part) for part in parts)
-        or "--" in text
-        or ".." in text
-        or text.endswith(".git")
-    ):
+    if _is_repo_id(text):
+        return text
+    name, _, tag = text.partition(":")
+    if param == "model_id" and _PART.fullmatch(tag) and _is_repo_id(name):
         raise InvalidRequest(
-            f"{_shown(text)} is not the id of a model.",
-            hint="An id is `org/name`: letters, digits, `-`, `_` and `.`, at most "
-            f"{_LONGEST_PART} characters on either side of the slash, without `--` and `..`.",
+            f"{_shown(text)} has a tag, and models of the hub are named without one.",
+            hint="Name a repo that has the weights for MLX, such as one of mlx-community. A GGUF "
+            "file is not served as it is: `mlx-gui pull` with `--file '*Q4_K_M.gguf'` brings one, "
+            "and `mlx-gui import` converts it.",
             param=param,
         )
-    return text
+    raise InvalidRequest(
+        f"{_shown(text)} is not the id of a model.",
+        hint="An id is `org/name`: letters, digits, `-`, `_` and `.`, at most "
+        f"{_LONGEST_PART} characters on either side of the slash, without `--` and `..`.",
+        param=param,
+    )
+
+
+def _is_repo_id(text: str) -> bool:
+    parts = text.split("/")
+    return (
+        len(parts) <= 2
+        and all(len(part) <= _LONGEST_PART and _PART.fullmatch(part) for part in parts)
+        and "--" not in text
+        and ".." not in text
+        and not text.endswith(".git")
+    )
 
 
 def checked_revision(text: str) -> str:
