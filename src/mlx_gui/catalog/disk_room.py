@@ -1,4 +1,4 @@
-"""Whether a disk has room for what is to be downloaded onto it."""
+"""What stays free on a disk, and whether it has room for what is to be downloaded onto it."""
 
 import asyncio
 import shutil

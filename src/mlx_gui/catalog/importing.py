@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from mlx_gui.catalog.disk_room import reserve_of
 from mlx_gui.core.durable import sync_folder, write_durably
 from mlx_gui.core.errors import Conflict, DiskFull, InvalidRequest, NotServable
 from mlx_gui.core.hub import checked_repo_id
@@ -80,10 +81,13 @@ def check_free(target: Path, root: Path) -> None:
             )
 
 
-def check_place(source: Importable, target: Path, root: Path, *, mode: ImportMode) -> None:
+def check_place(
+    source: Importable, target: Path, root: Path, *, mode: ImportMode, reserve_bytes: int
+) -> None:
     """Raises Conflict as `check_free` does, and DiskFull when a copy would not fit.
 
-    Raises InvalidRequest for a folder that cannot be moved.
+    `reserve_bytes` is what is to stay free, 0 the usual. Raises InvalidRequest for a folder that
+    cannot be moved.
     """
     check_free(target, root)
     if mode == "move" and source.bound_by is not None:
@@ -98,13 +102,14 @@ def check_place(source: Importable, target: Path, root: Path, *, mode: ImportMod
     moved = mode == "move" and source.path.stat().st_dev == room.stat().st_dev
     if source.form == "folder" and (mode == "link" or moved):
         return
-    free_bytes = shutil.disk_usage(room).free
-    if free_bytes < source.bytes:
+    usage = shutil.disk_usage(room)
+    kept_bytes = reserve_of(usage.total, reserve_bytes)
+    if usage.free - kept_bytes < source.bytes:
         raise DiskFull(
             f"{source.path} needs {format_bytes(source.bytes)}, but the disk of {room} has "
-            f"{format_bytes(free_bytes)} left.",
-            hint="Free some space, or import it with the mode link.",
-            details={"needed_bytes": source.bytes, "free_bytes": free_bytes},
+            f"{format_bytes(usage.free)} left, and a reserve of {format_bytes(kept_bytes)} stays.",
+            hint="Free some space, set disk_reserve_bytes lower, or import it with the mode link.",
+            details={"needed_bytes": source.bytes, "free_bytes": usage.free},
         )
 
 

@@ -1,6 +1,9 @@
 """What can be imported from elsewhere on this machine, and how its files come."""
 
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +16,7 @@ from mlx_gui.catalog.importing import (
     put_in_place,
     work_folder,
 )
-from mlx_gui.core.errors import Conflict, InvalidRequest, MlxGuiError, NotServable
+from mlx_gui.core.errors import Conflict, DiskFull, InvalidRequest, NotServable
 from tests.unit.catalog.test_scan import hub_model
 from tests.unit.kinds.folders import write_model
 
@@ -108,7 +111,7 @@ def test_a_place_that_is_taken_is_refused(tmp_path: Path) -> None:
         if not taken.exists():
             taken.symlink_to("nowhere")
         with pytest.raises(Conflict, match="already"):
-            check_place(source, taken, tmp_path / "to", mode="link")
+            check_place(source, taken, tmp_path / "to", mode="link", reserve_bytes=0)
 
 
 def test_a_place_within_another_model_is_refused(tmp_path: Path) -> None:
@@ -120,8 +123,8 @@ def test_a_place_within_another_model_is_refused(tmp_path: Path) -> None:
     source = examine(str(write_model(tmp_path / "from" / "model")))
     for owner in ("model", "link"):
         with pytest.raises(Conflict, match=f"in the folder of the model {owner}"):
-            check_place(source, root / owner / "mine", root, mode="copy")
-    check_place(source, root / "org" / "mine", root, mode="copy")
+            check_place(source, root / owner / "mine", root, mode="copy", reserve_bytes=0)
+    check_place(source, root / "org" / "mine", root, mode="copy", reserve_bytes=0)
 
 
 def test_what_would_lead_nowhere_is_not_moved(tmp_path: Path) -> None:
@@ -133,23 +136,32 @@ def test_what_would_lead_nowhere_is_not_moved(tmp_path: Path) -> None:
     (along / "also.json").symlink_to("config.json")
     for source in (snapshot, examine(str(whole))):
         with pytest.raises(InvalidRequest, match="would lead nowhere"):
-            check_place(source, root / "model", root, mode="move")
-        check_place(source, root / "model", root, mode="link")
-    check_place(examine(str(along)), root / "model", root, mode="move")
+            check_place(source, root / "model", root, mode="move", reserve_bytes=0)
+        check_place(source, root / "model", root, mode="link", reserve_bytes=0)
+    check_place(examine(str(along)), root / "model", root, mode="move", reserve_bytes=0)
 
 
 def test_a_copy_that_does_not_fit_is_refused_before_it_begins(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = examine(str(write_model(tmp_path / "from" / "model")))
-    monkeypatch.setattr(
-        "mlx_gui.catalog.importing.shutil.disk_usage", lambda _: type("Usage", (), {"free": 1})
-    )
     target = tmp_path / "to" / "model"
-    with pytest.raises(MlxGuiError, match="needs"):
-        check_place(source, target, target.parent, mode="copy")
-    for mode in ("link", "move"):
-        check_place(source, target, target.parent, mode=mode)
+    for free_bytes, reserve_bytes, fits in (
+        (source.bytes, 1, False),
+        (source.bytes + 1, 1, True),
+        # A twentieth of a small disk.
+        (11 * source.bytes - 1, 0, False),
+        (11 * source.bytes, 0, True),
+    ):
+        usage = SimpleNamespace(total=200 * source.bytes, free=free_bytes)
+        monkeypatch.setattr(
+            "mlx_gui.catalog.importing.shutil.disk_usage", lambda _, usage=usage: usage
+        )
+        check = partial(check_place, source, target, target.parent, reserve_bytes=reserve_bytes)
+        with nullcontext() if fits else pytest.raises(DiskFull, match=r"needs .* a reserve of"):
+            check(mode="copy")
+        for mode in ("link", "move"):
+            check(mode=mode)
 
 
 def test_a_copy_is_the_same_files_and_appears_at_once(tmp_path: Path) -> None:

@@ -69,7 +69,10 @@ class ImportModel:
     async def _put(self, context: JobContext, root: Path, work: Path) -> None:
         target = root / self.model_id
         source = await asyncio.to_thread(examine, self.path)
-        await asyncio.to_thread(check_place, source, target, root, mode=self.mode)
+        reserve_bytes = context.tools.config().disk_reserve_bytes
+        await asyncio.to_thread(
+            check_place, source, target, root, mode=self.mode, reserve_bytes=reserve_bytes
+        )
         await in_thread(clear_work, work)
         if source.form == "gguf":
             work.parent.mkdir(parents=True, exist_ok=True)

@@ -44,7 +44,14 @@ async def import_model(body: ImportRequest, services: InjectedServices) -> JobBo
             )
     services.models.library.refuse_taken(name)
     root = starter_folder(config)
-    await asyncio.to_thread(check_place, source, root / name, root, mode=body.mode)
+    await asyncio.to_thread(
+        check_place,
+        source,
+        root / name,
+        root,
+        mode=body.mode,
+        reserve_bytes=config.disk_reserve_bytes,
+    )
     return job_body(
         await services.jobs.start(ImportModel(str(source.path), name, body.mode, source.form))
     )
