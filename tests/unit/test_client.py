@@ -386,6 +386,24 @@ def test_a_name_is_quoted_but_its_slash_stays(client: Client, server: ScriptedSe
     ]
 
 
+def test_a_name_leads_to_no_other_place(client: Client, server: ScriptedServer) -> None:
+    server.reply = answers(404, refusal("model_not_found"))
+    with pytest.raises(ModelNotFound):
+        client.remove("../trash")
+    with pytest.raises(ModelNotFound):
+        client.model("./a..b")
+    assert [(method, path) for method, path, _ in server.asked] == [
+        ("DELETE", "/v1/models/%2E%2E/trash"),
+        ("GET", "/v1/models/%2E/a..b"),
+    ]
+    for none in ("", "/"):
+        with pytest.raises(InvalidRequest, match="name of the model is empty"):
+            client.load(none)
+        with pytest.raises(InvalidRequest, match="name of the job is empty"):
+            client.cancel_job(none)
+    assert len(server.asked) == 2
+
+
 def test_plans_loads_and_unloads_say_what_is_wanted(client: Client, server: ScriptedServer) -> None:
     server.reply = answers(409, refusal("plan_changed"))
     calls: list[Callable[[], object]] = [
@@ -520,5 +538,5 @@ def test_jobs_are_asked_for_and_changed_by_their_ids(
         ("POST", "/v1/jobs/job-1/pause"),
         ("POST", "/v1/jobs/job-1/resume"),
         ("POST", "/v1/jobs/job-1/cancel"),
-        ("DELETE", "/v1/jobs/a%2Fb"),
+        ("DELETE", "/v1/jobs/a/b"),
     ]

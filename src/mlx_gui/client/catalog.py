@@ -1,9 +1,7 @@
 """What lies on the disks: removing models, the trash, aliases."""
 
-from urllib.parse import quote
-
 from mlx_gui.client.connection import Connection
-from mlx_gui.client.encoding import encoded
+from mlx_gui.client.encoding import encoded, in_path
 from mlx_gui.wire.aliases import AliasBody, AliasList, RemovedAlias
 from mlx_gui.wire.disk import DiskUse
 from mlx_gui.wire.removals import DeletedTrash, RemovedModelBody, RestoredModel, TrashList
@@ -22,7 +20,7 @@ class CatalogCalls(Connection):
         asked = {"remove_files": "false" if keep_files else None}
         asked |= {"for_good": "true" if for_good else None, "force": "true" if force else None}
         query = {name: value for name, value in asked.items() if value is not None}
-        path = f"/v1/models/{quote(name, safe='/', errors='surrogateescape')}"
+        path = f"/v1/models/{in_path(name, of='model')}"
         return self._ask("DELETE", path, RemovedModelBody, patient=True, query=query)
 
     def trash(self) -> TrashList:
@@ -30,12 +28,12 @@ class CatalogCalls(Connection):
 
     def restore(self, trash_id: str) -> RestoredModel:
         """Conflict where its place is taken."""
-        path = f"/v1/trash/{_quoted(trash_id)}/restore"
+        path = f"/v1/trash/{in_path(trash_id, of='removed model')}/restore"
         return self._ask("POST", path, RestoredModel, patient=True)
 
     def delete_trash(self, trash_id: str) -> DeletedTrash:
         """Answers when it is gone for good."""
-        path = f"/v1/trash/{_quoted(trash_id)}"
+        path = f"/v1/trash/{in_path(trash_id, of='removed model')}"
         return self._ask("DELETE", path, DeletedTrash, patient=True)
 
     def disk(self) -> DiskUse:
@@ -58,8 +56,4 @@ class CatalogCalls(Connection):
 
 
 def _alias_path(alias: str) -> str:
-    return f"/v1/aliases/{quote(alias, safe='/', errors='surrogateescape')}"
-
-
-def _quoted(trash_id: str) -> str:
-    return quote(trash_id, safe="", errors="surrogateescape")
+    return f"/v1/aliases/{in_path(alias, of='alias')}"

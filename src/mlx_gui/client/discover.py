@@ -1,9 +1,9 @@
 """Models on the hub."""
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from mlx_gui.client.connection import Connection
+from mlx_gui.client.encoding import in_path
 from mlx_gui.wire.discover import DiscoveredDetail, DiscoveredList, StarterList
 
 
@@ -16,7 +16,7 @@ class DiscoverCalls(Connection):
 
     def discover_model(self, model_id: str, *, revision: str | None = None) -> DiscoveredDetail:
         """All about one model. ModelNotOnHub, Offline, HubUnreachable or HubAnswer."""
-        path = f"/v1/discover/models/{quote(model_id, safe='/', errors='surrogateescape')}"
+        path = f"/v1/discover/models/{in_path(model_id, of='model')}"
         query = {} if revision is None else {"revision": revision}
         return self._ask("GET", path, DiscoveredDetail, patient=True, query=query)
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from typing import Annotated
-from urllib.parse import quote
 
 from pydantic import Field, RootModel
 
 from mlx_gui.client.connection import Connection
-from mlx_gui.client.encoding import encoded
+from mlx_gui.client.encoding import encoded, in_path
 from mlx_gui.wire.downloads import DownloadBody, DownloadList, RemovedDownload
 from mlx_gui.wire.models import ModelObject
 
@@ -69,5 +68,5 @@ class DownloadCalls(Connection):
 
 
 def _path(download_id: str, action: str = "") -> str:
-    path = f"/v1/downloads/{quote(download_id, safe='', errors='surrogateescape')}"
+    path = f"/v1/downloads/{in_path(download_id, of='download')}"
     return f"{path}/{action}" if action else path

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from urllib.parse import quote
 
 import msgspec
 
@@ -30,3 +31,17 @@ def check_numbers(wanted: Mapping[str, object]) -> None:
         if isinstance(value, float) and not math.isfinite(value):
             # null would mean the default.
             raise InvalidRequest(f"{name} is {value}, but must be a number.", param=name)
+
+
+def in_path(name: str, *, of: str) -> str:
+    """`name` as part of a path, which leads nowhere else by it. Raises InvalidRequest for none.
+
+    `of` says what is called so.
+    """
+    if not name.strip("/"):
+        raise InvalidRequest(f"The name of the {of} is empty.")
+    # Whoever reads an address takes `..` for the folder above.
+    return "/".join(
+        "%2E" * len(part) if part in (".", "..") else quote(part, errors="surrogateescape")
+        for part in name.split("/")
+    )

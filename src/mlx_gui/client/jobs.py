@@ -1,8 +1,7 @@
 """Work that takes long."""
 
-from urllib.parse import quote
-
 from mlx_gui.client.connection import Connection
+from mlx_gui.client.encoding import in_path
 from mlx_gui.wire.jobs import JobBody, JobList, RemovedJob
 
 
@@ -33,5 +32,5 @@ class JobCalls(Connection):
 
 
 def _job_path(job_id: str, action: str = "") -> str:
-    path = f"/v1/jobs/{quote(job_id, safe='', errors='surrogateescape')}"
+    path = f"/v1/jobs/{in_path(job_id, of='job')}"
     return f"{path}/{action}" if action else path

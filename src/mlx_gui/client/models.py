@@ -1,10 +1,9 @@
 """Installed models, their settings, and what is in memory."""
 
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
 
 from mlx_gui.client.connection import Connection
-from mlx_gui.client.encoding import check_numbers, encoded
+from mlx_gui.client.encoding import check_numbers, encoded, in_path
 from mlx_gui.wire.benchmarks import BenchmarkList
 from mlx_gui.wire.jobs import JobBody
 from mlx_gui.wire.model_settings import ModelSettingsBody
@@ -130,7 +129,7 @@ class ModelCalls(Connection):
 
 
 def _model_path(name: str, action: str = "") -> str:
-    path = f"/v1/models/{quote(name, safe='/', errors='surrogateescape')}"
+    path = f"/v1/models/{in_path(name, of='model')}"
     return f"{path}/{action}" if action else path
 
 
