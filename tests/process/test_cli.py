@@ -197,6 +197,10 @@ def test_a_server_is_found_by_its_address_too(mlx_gui: Run, tmp_path: Path) -> N
         (["settings", "echo", "temprature=1"], "Did you mean temperature?"),
         (["settings", "echo", "draft_model=nobody"], "'nobody' is not installed"),
         (["load", "echo+tune"], "The adapter 'tune' for fake/echo is not installed."),
+        (["transcribe", "/nowhere.wav"], "Error: /nowhere.wav cannot be read: "),
+        (["transcribe", __file__, "--model", "echo"], "test_cli.py: fake/echo cannot "),
+        (["convert", "echo"], "fake/echo is built in, and has no weights"),
+        (["info", ""], "The name of the model is empty."),
     ],
 )
 def test_a_refusal_is_one_line_on_stderr(mlx_gui: Run, arguments: list[str], said: str) -> None:

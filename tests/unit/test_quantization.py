@@ -61,6 +61,9 @@ def test_memory_and_disk_are_looked_at_before_anything_is_read() -> None:
     broken = msgspec.structs.replace(MODEL, problem="It has no weights.")
     with pytest.raises(ModelUnsupported, match="cannot be converted"):
         check_conversion(broken, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+    scripted = msgspec.structs.replace(MODEL, path="")
+    with pytest.raises(ModelUnsupported, match="built in, and has no weights"):
+        check_conversion(scripted, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
 
 
 @pytest.mark.parametrize(("name", "sense"), [("vision_config", "sees"), ("audio_config", "hears")])

@@ -24,7 +24,7 @@ def read_changes(changes: Iterable[str], rows: Iterable[Setting]) -> dict[str, o
     values: dict[str, object] = {}
     for change in changes:
         name, equals, text = change.partition("=")
-        if not equals:
+        if not equals or not name:
             raise typer.BadParameter(f"{change} should be like NAME=VALUE.")
         if text.startswith("@"):
             text = _read_file(text[1:])

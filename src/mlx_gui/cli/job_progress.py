@@ -37,9 +37,12 @@ def _shown(client: Client, job: JobBody) -> JobBody:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
     )
+    screen = console(stderr=True)
     with (
         client.events("jobs") as events,
-        Progress(*columns, console=console(stderr=True), transient=True) as progress,
+        Progress(
+            *columns, console=screen, transient=True, disable=not screen.is_terminal
+        ) as progress,
     ):
         bar = progress.add_task(job.title, total=None)
         job = client.job(job.id)

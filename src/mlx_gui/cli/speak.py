@@ -85,10 +85,15 @@ def command(
 
 def _asked(text: str | None) -> str:
     """The text, or what is piped in. Raises BadParameter where there is none."""
-    if text is not None and text != PIPED:
-        return text
+    said = _piped(may_be_typed=text == PIPED) if text is None or text == PIPED else text
+    if not said.strip():
+        raise typer.BadParameter("The text is empty.")
+    return said
+
+
+def _piped(*, may_be_typed: bool) -> str:
     given = sys.stdin
-    if text is None and (given is None or given.isatty()):
+    if given is None or (given.isatty() and not may_be_typed):
         raise typer.BadParameter("Give a TEXT, or pipe one in.")
     try:
         # Whatever the locale says of it.

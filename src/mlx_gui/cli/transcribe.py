@@ -69,7 +69,8 @@ def command(
                     _keep(_formatted(heard, format), written[file])
             except MlxGuiError as error:
                 failed += 1
-                report_error(f"{file}: {error.message}", error.hint)
+                named = error.message.startswith(str(file))
+                report_error(error.message if named else f"{file}: {error.message}", error.hint)
                 continue
             if written is None:
                 _print(heard, file, format=format, several=len(files) > 1)
@@ -85,7 +86,10 @@ def _heard(client: Client, file: Path, fields: dict[str, str], *, translate: boo
     columns = (
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console(stderr=True), transient=True) as progress:
+    screen = console(stderr=True)
+    with Progress(
+        *columns, console=screen, transient=True, disable=not screen.is_terminal
+    ) as progress:
         bar = progress.add_task(f"{file.name}: sent", total=None)
         if translate:
             return client.translate_sound(file, fields)

@@ -83,6 +83,8 @@ def test_without_a_command_the_help_is_shown(
         (["run", "m", "hi", "--format", "/nowhere"], "/nowhere cannot be read"),
         (["run", "m", "hi", "--raw", "--system", "x"], "--system needs a chat template"),
         (["settings", "m", "temperature"], "NAME=VALUE"),
+        (["settings", "m", "=1"], "=1 should be like NAME=VALUE."),
+        (["speak", " ", "--output", "speech.mp3"], "The text is empty."),
     ],
 )
 def test_wrong_usage_ends_with_code_2(

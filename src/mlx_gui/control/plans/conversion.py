@@ -37,6 +37,8 @@ def check_conversion(
     `sense` is what the model does besides writing text, by its config.
     """
     facts = model.facts
+    if not model.path:
+        raise ModelUnsupported(f"{model.id} is built in, and has no weights to be packed.")
     if model.problem is not None or facts is None:
         raise ModelUnsupported(f"{model.id} cannot be converted: {model.problem}")
     if sense is not None and facts.kind == "text":
