@@ -76,10 +76,14 @@ def model_object(
     )
     if resident is None or (model.away and resident.state == "not_loaded"):
         return shown
+    return _with_residency(shown, resident)
+
+
+def _with_residency(shown: ModelObject, resident: ResidentView) -> ModelObject:
     asked_s = resident.keep_alive_s
     return shown.model_copy(
         update={
-            "keep_alive_s": keep_alive_s if asked_s is None else asked_s,
+            "keep_alive_s": shown.keep_alive_s if asked_s is None else asked_s,
             "state": resident.state,
             "load_progress": resident.load_progress,
             "load_stage": resident.load_stage,
