@@ -193,7 +193,9 @@ def test_a_server_that_hangs_up_is_reported(client: Client, server: ScriptedServ
         client.health()
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:8000", "localhost", "ftp://x", "http://[::1"])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1:8000", "localhost", "ftp://x", "http://[::1", "http://", "http://:80"]
+)
 def test_what_is_no_address_is_said_to_be_none(address: str) -> None:
     with (
         pytest.raises(ServerUnreachable, match="is not an address") as caught,

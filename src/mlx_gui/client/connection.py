@@ -30,6 +30,8 @@ class Connection:
         if token is not None:
             headers["authorization"] = f"Bearer {token}"
         with reaching(self.address):
+            if not httpx.URL(self.address).host:
+                raise httpx.InvalidURL("it names no host")
             # A proxy from the environment would be asked for loopback addresses too.
             self._http = httpx.Client(
                 base_url=self.address,
