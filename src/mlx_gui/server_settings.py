@@ -391,8 +391,8 @@ SERVER_SETTINGS: tuple[Setting, ...] = (
         "disk_reserve_bytes",
         "integer",
         0,
-        "Space that downloads and imports leave on a disk; 0 takes 2 GB, or a twentieth of a "
-        "smaller disk than 40 GB.",
+        "Space that downloads, imports and conversions leave on a disk; 0 takes 2 GB, or a "
+        "twentieth of a smaller disk than 40 GB.",
         bounds=(0, 2**50),
     ),
     Setting(

@@ -1,6 +1,7 @@
 """Which ways of packing weights there are, and what they take."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,7 @@ from mlx_gui.core.quantization import Quantization, QuantizationMode, checked_qu
 from tests.unit.api.parts import MODEL
 
 PLENTY = 10**12
+check = partial(check_conversion, available_bytes=PLENTY, free_disk_bytes=PLENTY, reserve_bytes=0)
 
 
 def test_what_is_left_out_is_the_usual_of_its_mode() -> None:
@@ -46,24 +48,28 @@ def test_what_mlx_cannot_do_is_refused_with_what_it_can(
 
 def test_memory_and_disk_are_looked_at_before_anything_is_read() -> None:
     wanted = Quantization(4, 64)
-    check_conversion(MODEL, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+    check(MODEL, wanted)
     assert MODEL.facts is not None
     assert packed_bytes(MODEL, wanted) > MODEL.facts.parameter_count / 2
     with pytest.raises(InsufficientMemory) as short:
-        check_conversion(MODEL, wanted, available_bytes=10**6, free_disk_bytes=PLENTY)
+        check(MODEL, wanted, available_bytes=10**6)
     assert short.value.details["needed_bytes"] > 10**6
     with pytest.raises(DiskFull):
-        check_conversion(MODEL, wanted, available_bytes=PLENTY, free_disk_bytes=10)
+        check(MODEL, wanted, free_disk_bytes=10)
+    made_bytes = packed_bytes(MODEL, wanted)
+    check(MODEL, wanted, free_disk_bytes=made_bytes + 5, reserve_bytes=5)
+    with pytest.raises(DiskFull, match="a reserve of 6 B stays"):
+        check(MODEL, wanted, free_disk_bytes=made_bytes + 5, reserve_bytes=6)
     facts = msgspec.structs.replace(MODEL.facts, quantization="4 bits")
     packed = msgspec.structs.replace(MODEL, facts=facts)
     with pytest.raises(ModelUnsupported, match="quantized already"):
-        check_conversion(packed, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+        check(packed, wanted)
     broken = msgspec.structs.replace(MODEL, problem="It has no weights.")
     with pytest.raises(ModelUnsupported, match="cannot be converted"):
-        check_conversion(broken, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+        check(broken, wanted)
     scripted = msgspec.structs.replace(MODEL, path="")
     with pytest.raises(ModelUnsupported, match="built in, and has no weights"):
-        check_conversion(scripted, wanted, available_bytes=PLENTY, free_disk_bytes=PLENTY)
+        check(scripted, wanted)
 
 
 @pytest.mark.parametrize(("name", "sense"), [("vision_config", "sees"), ("audio_config", "hears")])
@@ -72,13 +78,7 @@ def test_what_a_conversion_would_lose_is_no_surprise(tmp_path: Path, name: str, 
     model = msgspec.structs.replace(MODEL, path=str(tmp_path))
     assert sense_of(model) == sense
     with pytest.raises(ModelUnsupported, match=f"also {sense}, which a conversion would lose"):
-        check_conversion(
-            model,
-            Quantization(4, 64),
-            available_bytes=PLENTY,
-            free_disk_bytes=PLENTY,
-            sense=sense_of(model),
-        )
+        check(model, Quantization(4, 64), sense=sense_of(model))
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
     assert sense_of(model) is None
 
@@ -87,17 +87,9 @@ def test_a_model_that_sees_here_is_converted() -> None:
     assert MODEL.facts is not None
     facts = msgspec.structs.replace(MODEL.facts, kind="vision")
     seeing = msgspec.structs.replace(MODEL, facts=facts)
-    check_conversion(
-        seeing,
-        Quantization(4, 64),
-        available_bytes=PLENTY,
-        free_disk_bytes=PLENTY,
-        sense="sees",
-    )
+    check(seeing, Quantization(4, 64), sense="sees")
     hearing = msgspec.structs.replace(
         MODEL, facts=msgspec.structs.replace(MODEL.facts, kind="transcription")
     )
     with pytest.raises(ModelUnsupported, match="only models of text, and of text and pictures"):
-        check_conversion(
-            hearing, Quantization(4, 64), available_bytes=PLENTY, free_disk_bytes=PLENTY
-        )
+        check(hearing, Quantization(4, 64))

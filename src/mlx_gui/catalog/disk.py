@@ -76,10 +76,11 @@ def room_of(folder: Path) -> DiskSpace | None:
         return None
 
 
-def free_bytes_for(folder: Path) -> int:
-    """What is free on the disk that `folder` is on, or will be once it is made. Raises OSError."""
+def space_for(folder: Path) -> DiskSpace:
+    """The disk that `folder` is on, or will be once it is made. Raises OSError."""
     there = next(each for each in (folder, *folder.parents) if each.exists())
-    return shutil.disk_usage(there).free
+    found = shutil.disk_usage(there)
+    return DiskSpace(there.stat().st_dev, found.total, found.free)
 
 
 def bytes_below(folder: Path) -> int:

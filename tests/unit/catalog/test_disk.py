@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from mlx_gui.api.manage.disk.translate import folder_bodies
-from mlx_gui.catalog.disk import bytes_below, disk_use, free_bytes_for
+from mlx_gui.catalog.disk import bytes_below, disk_use, space_for
 from mlx_gui.catalog.recognitions import Recognitions
 from mlx_gui.catalog.removal import TRASH_NAME
 from mlx_gui.catalog.scan import search
@@ -64,8 +64,9 @@ def test_a_model_that_is_a_link_counts_where_it_is_listed(tmp_path: Path) -> Non
 def test_a_folder_that_will_be_made_has_the_room_of_its_disk(tmp_path: Path) -> None:
     (here,) = used(tmp_path)
     assert here.room is not None
-    there = free_bytes_for(tmp_path / "not" / "yet")
-    assert abs(there - here.room.free_bytes) < here.room.total_bytes / 10
+    there = space_for(tmp_path / "not" / "yet")
+    assert (there.device, there.total_bytes) == (here.room.device, here.room.total_bytes)
+    assert abs(there.free_bytes - here.room.free_bytes) < here.room.total_bytes / 10
 
 
 def test_a_folder_that_is_not_there_has_no_room(tmp_path: Path) -> None:

@@ -30,11 +30,13 @@ def check_conversion(
     *,
     available_bytes: int,
     free_disk_bytes: int,
+    reserve_bytes: int,
     sense: str | None = None,
 ) -> None:
     """Raises ModelUnsupported, InsufficientMemory or DiskFull where it cannot be done now.
 
-    `sense` is what the model does besides writing text, by its config.
+    `reserve_bytes` of the disk are to stay free. `sense` is what the model does besides writing
+    text, by its config.
     """
     facts = model.facts
     if not model.path:
@@ -67,10 +69,11 @@ def check_conversion(
             details={"needed_bytes": needed_bytes, "available_bytes": available_bytes},
             retry_after_s=30,
         )
-    if made_bytes > free_disk_bytes:
+    if made_bytes > free_disk_bytes - reserve_bytes:
         raise DiskFull(
             f"The converted model takes about {format_bytes(made_bytes)}, and the disk has "
-            f"{format_bytes(free_disk_bytes)} left.",
-            hint="Free some space and try again.",
+            f"{format_bytes(free_disk_bytes)} left, of which a reserve of "
+            f"{format_bytes(reserve_bytes)} stays.",
+            hint="Free some space, or set disk_reserve_bytes lower.",
             details={"needed_bytes": made_bytes, "free_bytes": free_disk_bytes},
         )

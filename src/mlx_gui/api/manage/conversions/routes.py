@@ -9,7 +9,8 @@ from mlx_gui.api.documented import errors_as
 from mlx_gui.api.injected import InjectedServices
 from mlx_gui.api.manage.jobs.translate import job_body
 from mlx_gui.api.validation import StrictJsonRoute
-from mlx_gui.catalog.disk import free_bytes_for
+from mlx_gui.catalog.disk import space_for
+from mlx_gui.catalog.disk_room import reserve_of
 from mlx_gui.catalog.importing import check_free
 from mlx_gui.control.jobs.converting import ConvertModel, sense_of
 from mlx_gui.control.jobs.starter import starter_folder
@@ -40,15 +41,17 @@ async def convert_model(name: str, body: ConvertRequest, services: InjectedServi
     wanted = checked_quantization(body.mode, body.bits, body.group_size)
     made = checked_repo_id(body.name or f"{model.id}-{wanted.words}", param="name")
     services.models.library.refuse_taken(made)
-    root = starter_folder(services.server.config)
+    config = services.server.config
+    root = starter_folder(config)
     await asyncio.to_thread(check_free, root / made, root)
-    free_bytes = await asyncio.to_thread(free_bytes_for, root)
+    disk = await asyncio.to_thread(space_for, root)
     memory = services.machine.sampler.latest
     check_conversion(
         model,
         wanted,
         available_bytes=memory.available_bytes,
-        free_disk_bytes=free_bytes,
+        free_disk_bytes=disk.free_bytes,
+        reserve_bytes=reserve_of(disk.total_bytes, config.disk_reserve_bytes),
         sense=await asyncio.to_thread(sense_of, model),
     )
     assert model.facts is not None, "what is not known is refused"
