@@ -18,8 +18,7 @@ run:  ## set up, install the starter model, serve   (PORT=8000 HOST=127.0.0.1 AR
 # Whatever the environment says: with bytecode of the tests, the next run collects them sooner.
 test:  ## everything that CI runs   (ARGS="-k name" for some)
 	@scripts/setup.sh --test
-	@scripts/check.sh
-	@scripts/npm.sh test --silent
+	@scripts/check.sh --web
 	@PYTHONDONTWRITEBYTECODE= .venv/bin/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:  ## lint, types, layers, documents
