@@ -23,7 +23,7 @@ from tests.support.waiting import wait_until
 SEES, BLIND = "fake/vision", "fake/echo"
 RED_64, BLUE_32, GREEN_40 = plain(RED), plain(BLUE, (32, 32)), plain(GREEN, (40, 40))
 SEEN = "I see 64x64 #ff0000, 32x32 #0000ff. You said: "
-LARGE = encoded(Image.effect_noise((1000, 900), 90).convert("RGB"), "PNG")
+LARGE = encoded(Image.effect_noise((1000, 900), 90).convert("RGB"), "PNG", compress_level=0)
 """Too large to travel inside a request."""
 
 

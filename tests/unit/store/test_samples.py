@@ -120,16 +120,17 @@ def test_a_damaged_file_is_set_aside_and_a_new_one_begun(tmp_path: Path) -> None
 
 def test_damage_that_shows_only_while_reading_is_mended_too(tmp_path: Path) -> None:
     store = SampleStore(tmp_path)
-    add(store, *(replace(ONE, at_s=at_s) for at_s in range(0, 20_000, 10)))
+    add(store, *(replace(ONE, at_s=at_s) for at_s in range(0, 2000, 10)))
     store.close()
     path = tmp_path / SAMPLES_FILE
     content = bytearray(path.read_bytes())
     # All but the first page, which holds the names of the tables.
+    assert len(content) > 3 * 4096
     content[4096:] = b"\xff" * (len(content) - 4096)
     path.write_bytes(content)
 
     reopened = SampleStore(tmp_path)
-    assert series(reopened, 0, 20_000) == ()
+    assert series(reopened, 0, 2000) == ()
     add(reopened, ONE)
     assert series(reopened, 1000, 1010) == (ONE,)
     reopened.close()
