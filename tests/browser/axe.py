@@ -31,7 +31,9 @@ def looks(width: int, theme: Theme) -> pytest.MarkDecorator:
 
 def axe(page: Page, source: str, *, within: str = "html") -> list[str]:
     """Each violation with the element that has it; `within` selects what is looked at."""
-    page.evaluate(source)
+    # What has looked at this document already looks twice as fast.
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(source)
     result = page.evaluate(
         "([within, tags]) => axe.run(within, {runOnly: tags, resultTypes: ['violations']})",
         [within, RULES],
