@@ -7,6 +7,7 @@ import gc
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -65,12 +66,7 @@ def await_orders(orders: socket.socket, part: Callable[[Sequence[int], int], Non
     `part` is called in each fork and returns in the process that is to become it: with its
     descriptors, and with the one of where to tell of it.
     """
-    # No collection looks through what is here, in no fork.
-    gc.freeze()
-    # Ctrl-C in a terminal is for the tests and for the program, and ends both.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Nobody asks how those ended who are between.
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _before_forks()
     while True:
         length, descriptors, *_ = socket.recv_fds(orders, _LENGTH_BYTES, _MOST_DESCRIPTORS)
         if not length:
@@ -94,6 +90,15 @@ def await_orders(orders: socket.socket, part: Callable[[Sequence[int], int], Non
             return getattr(importlib.import_module(module), function)
         for each in descriptors:
             os.close(each)
+
+
+def _before_forks() -> None:
+    # No collection looks through what is here, in no fork.
+    gc.freeze()
+    # Ctrl-C in a terminal is for the tests and for the program, and ends both.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Nobody asks how those ended who are between.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 def _received(orders: socket.socket, length: int) -> bytes:
@@ -131,8 +136,19 @@ def _look_after(descriptors: Sequence[int], told: int) -> None:
     os._exit(0)
 
 
-def main(orders_fd: int, *, with_mlx: bool) -> None:
-    """Serve the orders of a socket, prepared for MLX as a worker is or without it."""
+def _taken(listening: socket.socket, starter: socket.socket) -> socket.socket | None:
+    """In a fork, the orders of one process of tests; None in the first, when `starter` ends."""
+    _before_forks()
+    while starter not in select.select([listening, starter], [], [])[0]:
+        orders, _ = listening.accept()
+        if os.fork() == 0:
+            return orders
+        orders.close()
+    return None
+
+
+def main(listening_fd: int, starter_fd: int, *, with_mlx: bool) -> None:
+    """Serve the orders of all who connect, prepared for MLX as a worker is or without it."""
     if with_mlx:
         from mlx_gui.engines.device import prepare_process
         from tests.engines.remote import CACHE
@@ -144,7 +160,14 @@ def main(orders_fd: int, *, with_mlx: bool) -> None:
         importlib.import_module(name)
     # What a thread holds at a fork is held there for ever.
     assert len(os.listdir("/proc/self/task")) == 1
-    with socket.socket(fileno=orders_fd) as orders:
+    with (
+        socket.socket(fileno=listening_fd) as listening,
+        socket.socket(fileno=starter_fd) as starter,
+    ):
+        orders = _taken(listening, starter)
+    if orders is None:
+        return
+    with orders:
         born = await_orders(orders, _look_after)
     if born is not None:
         become(born)
@@ -157,4 +180,4 @@ if __name__ == "__main__":
     # Under its own name, by which what is imported may know it.
     from tests.support import births
 
-    births.main(int(sys.argv[1]), with_mlx=sys.argv[2:] == ["mlx"])
+    births.main(int(sys.argv[1]), int(sys.argv[2]), with_mlx=sys.argv[3:] == ["mlx"])

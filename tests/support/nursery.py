@@ -17,8 +17,11 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryFile
 
+from filelock import FileLock
+
 from mlx_gui.core.worker_env import worker_environment
 from tests.support.births import PROGRAM, order, read_number
+from tests.support.shared import shared_folder
 
 DEADLINE_S = 120.0
 _ROOT = Path(__file__).parents[2]
@@ -128,19 +131,40 @@ def ran(
 
 @cache
 def _nursery(with_mlx: bool) -> socket.socket:
-    """Where such processes are ordered, for as long as this one lives."""
-    ours, theirs = socket.socketpair()
-    arguments = [str(theirs.fileno()), *(["mlx"] if with_mlx else [])]
+    """Where such processes are ordered, for as long as this one lives.
+
+    One process has imported for all of a run; whoever finds it gone begins another one.
+    """
+    place = shared_folder() / ("nursery-mlx" if with_mlx else "nursery")
+    orders = socket.socket(socket.AF_UNIX)
+    with FileLock(f"{place}.lock"):
+        try:
+            orders.connect(str(place))
+        except (FileNotFoundError, ConnectionRefusedError):
+            place.unlink(missing_ok=True)
+            _begun(place, with_mlx)
+            orders.connect(str(place))
+    return orders
+
+
+@cache
+def _begun(place: Path, with_mlx: bool) -> socket.socket:
+    """Has a nursery listen at `place`, which ends with what is returned: with this process."""
+    ours, starter = socket.socketpair()
     # In no case has NumPy's BLAS a thread of its own.
     environment = worker_environment(sys.platform) if with_mlx else {"OPENBLAS_NUM_THREADS": "1"}
-    with theirs:
+    with starter, socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(place))
+        listening.listen()
+        passed = [listening.fileno(), starter.fileno()]
+        arguments = [*map(str, passed), *(["mlx"] if with_mlx else [])]
         subprocess.run(
             [sys.executable, "-m", "tests.support.births", *arguments],
             cwd=_ROOT,
             env=os.environ | environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            pass_fds=[theirs.fileno()],
+            pass_fds=passed,
             check=True,
         )
     atexit.register(ours.close)
