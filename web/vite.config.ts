@@ -29,5 +29,8 @@ export default defineConfig({
   },
   test: {
     include: ["tests/**/*.test.ts"],
+    // To load what is tested anew for each file takes longer than all tests do.
+    isolate: false,
+    pool: "threads",
   },
 });
