@@ -13,7 +13,7 @@ from mlx_gui.kinds.memory import (
     unpacking_bytes,
     weights_bytes,
 )
-from mlx_gui.kinds.text_plan import weight_forms
+from mlx_gui.kinds.weight_forms import weight_forms
 
 REQUESTS_TOGETHER = 32
 """So many requests share batches: many clients with one short text each are answered by one."""

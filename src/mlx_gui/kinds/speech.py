@@ -23,7 +23,7 @@ from mlx_gui.kinds.speech_files import (
     why_not_these,
 )
 from mlx_gui.kinds.speech_memory import speech_need
-from mlx_gui.kinds.text_plan import weight_forms
+from mlx_gui.kinds.weight_forms import weight_forms
 
 _TOGETHER = 4
 """More wait: each has caches of its own."""

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import msgspec
 
-from mlx_gui.core.device import DeviceFacts
 from mlx_gui.core.generation import Reasoning, Sampling
 from mlx_gui.core.model import (
     LoadSpec,
@@ -13,12 +12,11 @@ from mlx_gui.core.model import (
     ModelFacts,
     TextFacts,
     TextOptions,
-    WeightForm,
 )
 from mlx_gui.core.setting_row import ContextTokens, ModelSettings
 from mlx_gui.kinds.base import LoadAsked, LoadPlanned
 from mlx_gui.kinds.memory import text_need
-from mlx_gui.kinds.quantization import is_affine
+from mlx_gui.kinds.weight_forms import weight_forms
 
 CONTEXT_STEP_TOKENS = 256
 """Contexts that are not asked for are multiples of this."""
@@ -85,17 +83,6 @@ def text_facts(facts: ModelFacts) -> TextFacts:
     """What `facts`, which are a text model's, have of it."""
     assert facts.text is not None, f"they are of the kind {facts.kind}"
     return facts.text
-
-
-def weight_forms(facts: ModelFacts, device: DeviceFacts) -> tuple[WeightForm, ...]:
-    """The forms that `device` can hold weights in, the fastest first and the last smallest."""
-    if device.backend != "cpu":
-        return ("stored",)
-    if facts.quantization is None:
-        return "float32", "stored"
-    if device.blas is not None and device.blas.packed and is_affine(facts.quantization):
-        return ("float32-scales",)
-    return "float32", "float32-scales"
 
 
 class _Sizing:

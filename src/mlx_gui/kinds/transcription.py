@@ -20,7 +20,6 @@ from mlx_gui.core.model import (
 from mlx_gui.kinds.base import LoadAsked, LoadPlanned, Recognised
 from mlx_gui.kinds.checkpoint import INDEX_FILE, DamagedFile, Tensor, read_header, read_tensors
 from mlx_gui.kinds.quantization import parameter_counts, read_quantization
-from mlx_gui.kinds.text_plan import weight_forms
 from mlx_gui.kinds.transcription_facts import (
     DETECTOR_TYPES,
     TranscriptionFacts,
@@ -28,6 +27,7 @@ from mlx_gui.kinds.transcription_facts import (
     family_of,
 )
 from mlx_gui.kinds.transcription_memory import transcription_need
+from mlx_gui.kinds.weight_forms import weight_forms
 
 MODEL_TYPES = ("hubert", "moonshine", "parakeet", "parakeet_tdt", "wav2vec2", "whisper")
 """Speech models that this kind claims; which of them can be loaded is the library's to say."""

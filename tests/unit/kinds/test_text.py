@@ -17,7 +17,8 @@ from mlx_gui.core.model import (
     WeightForm,
 )
 from mlx_gui.kinds.registry import KINDS, kind_of, recognise
-from mlx_gui.kinds.text_plan import text_facts, weight_forms
+from mlx_gui.kinds.text_plan import text_facts
+from mlx_gui.kinds.weight_forms import weight_forms
 from tests.unit.kinds.folders import DENSE, LLAMA, PACKED, write_model
 
 TEXT = kind_of("text")
