@@ -13,7 +13,7 @@ from bench.filling import Filled, fill
 from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import resolve
 from mlx_gui.control.plans.plan import Machine, Plan, plan_load
-from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.model import Model
 from mlx_gui.kinds.architecture import vocabulary_size
 from mlx_gui.kinds.registry import recognise
@@ -30,8 +30,7 @@ _ROOT = Path(__file__).parents[1]
 PAGE = _ROOT / "docs" / "guides" / "memory.md"
 BEGIN, END = "<!-- measured -->", "<!-- /measured -->"
 _CONFIG = resolve(flags={"data_dir": "/nowhere"}, environment={})
-_ROOMY_BYTES = 4 << 30
-_TIGHT_BYTES = 800_000_000
+_BUDGET_BYTES = 4 << 30
 _ENCODERS = (
     *("MiniLM-tiny", "xlm-roberta-tiny", "modernbert-tiny", "Qwen3-Embedding-tiny"),
     *("embeddinggemma-tiny", "bert-reranker-tiny", "Qwen3-Reranker-tiny"),
@@ -56,19 +55,18 @@ def main() -> int:
         return 1
     real = resolve(flags={}, environment={}).model_dirs[0] / EMBEDDED.model_id
     runs = [
-        (folder, _ROOMY_BYTES, {"context_tokens": 2048, "slots": 4})
-        for folder in checkpoints(*FAMILIES)
+        (folder, True, {"context_tokens": 2048, "slots": 4}) for folder in checkpoints(*FAMILIES)
     ]
     if real.exists():
         short = {"context_tokens": 512, "slots": 2}
-        runs += [(real, budget_bytes, short) for budget_bytes in (_ROOMY_BYTES, _TIGHT_BYTES)]
-    runs += [(encoder(name), _ROOMY_BYTES, {}) for name in _ENCODERS]
+        runs += [(real, packs, short) for packs in (False, True)]
+    runs += [(encoder(name), True, {}) for name in _ENCODERS]
     others = (minilm(), e5(), parakeet_tones(), whisper_tiny_en(), pocket_tts(), qwen3_tts())
-    runs += [(folder, _ROOMY_BYTES, {}) for folder in others]
+    runs += [(folder, True, {}) for folder in others]
     lines = [_COLUMNS, ("---",) * len(_COLUMNS)]
     with tempfile.TemporaryDirectory() as scratch:
-        runs.append((_speaking(Path(scratch)), _ROOMY_BYTES, {}))
-        lines += [_row(folder, budget_bytes, own) for folder, budget_bytes, own in runs]
+        runs.append((_speaking(Path(scratch)), True, {}))
+        lines += [_row(folder, packs, own) for folder, packs, own in runs]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     after = rest.partition(END)[2]
@@ -84,9 +82,9 @@ def _speaking(scratch: Path) -> Path:
     return folder
 
 
-def _row(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[str, ...]:
+def _row(folder: Path, packs: bool, own: dict[str, Any]) -> tuple[str, ...]:
     print(f"measuring {folder.name}", file=sys.stderr)
-    plan, found = _filled(folder, budget_bytes, own)
+    plan, found = _filled(folder, packs, own)
     need = plan.need
     return (
         _DIGEST.sub("", folder.name),
@@ -99,11 +97,13 @@ def _row(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[str, ...
     )
 
 
-def _filled(folder: Path, budget_bytes: int, own: dict[str, Any]) -> tuple[Plan, Filled]:
+def _filled(folder: Path, packs: bool, own: dict[str, Any]) -> tuple[Plan, Filled]:
+    """With packed weights that are multiplied as they are, or unpacked."""
     facts = recognise(folder).facts
     assert facts is not None
     model = Model(folder.name, str(folder), facts, None, 0, "")
-    machine = Machine(DeviceFacts("cpu", "", 0, None, {}, {}), budget_bytes)
+    blas = BlasFacts(None, None, packed=packs)
+    machine = Machine(DeviceFacts("cpu", "", 0, None, {}, {}, blas), _BUDGET_BYTES)
     plan = plan_load(model, machine, _CONFIG, settings=resolve_model(_CONFIG, own))
     config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     vocabulary = vocabulary_size(config) or 1

@@ -14,7 +14,7 @@ from bench.filling import Filled, fill
 from mlx_gui.catalog.starters import EMBEDDED
 from mlx_gui.config import resolve
 from mlx_gui.control.plans.plan import Machine, Plan, plan_load
-from mlx_gui.core.device import DeviceFacts
+from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.generation import GenerateRequest
 from mlx_gui.core.model import Model
 from mlx_gui.kinds.architecture import vocabulary_size
@@ -63,12 +63,16 @@ def test_a_quantized_cache_takes_what_was_planned(kv_bits: int) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("budget_bytes", [BUDGET_BYTES, 900_000_000, 700_000_000])
-def test_a_real_model_takes_what_was_planned_in_every_form(budget_bytes: int) -> None:
+@pytest.mark.parametrize(
+    ("budget_bytes", "packs"),
+    [(BUDGET_BYTES, False), (900_000_000, False), (700_000_000, False), (BUDGET_BYTES, True)],
+)
+def test_a_real_model_takes_what_was_planned_in_every_form(budget_bytes: int, packs: bool) -> None:
     folder = resolve(flags={}, environment={}).model_dirs[0] / EMBEDDED.model_id
     if not folder.exists():
         pytest.skip("the starter model is not installed")
-    check(*filled(folder, budget_bytes=budget_bytes, context_tokens=512, slots=2))
+    sizes = {"context_tokens": 512, "slots": 2}
+    check(*filled(folder, budget_bytes=budget_bytes, packs=packs, **sizes))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +114,7 @@ def filled(
     folder: Path,
     *,
     budget_bytes: int = BUDGET_BYTES,
+    packs: bool = True,
     before: Sequence[GenerateRequest] = (),
     **own: Any,
 ) -> tuple[Plan, Filled]:
@@ -117,7 +122,8 @@ def filled(
     assert facts is not None
     vocabulary = vocabulary_size(json.loads((folder / "config.json").read_text())) or 1
     model = Model(folder.name, str(folder), facts, None, 0, "2026-01-01T00:00:00+00:00")
-    device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, {})
+    blas = BlasFacts(None, None, packed=packs)
+    device = DeviceFacts("cpu", "some", 4 * budget_bytes, None, {}, {}, blas)
     settings = resolve_model(CONFIG, own)
     plan = plan_load(model, Machine(device, budget_bytes), CONFIG, settings=settings)
     return plan, asyncio.run(fill(plan, vocabulary=vocabulary, cache_dir=CACHE, before=before))
