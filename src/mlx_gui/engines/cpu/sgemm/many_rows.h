@@ -68,10 +68,10 @@ static void all_panels(int ahead, int rows, int columns, int depth, const float 
   const float *panel = panels;
   for (int first = 0; first < rows; first += PANEL_ROWS) {
     const int own = least(PANEL_ROWS, rows - first), vectors = vectors_of(own);
-#define TILES(COUNT)                                                                              \
-  case COUNT:                                                                                     \
-    tiles(COUNT < VECTORS ? COUNT : VECTORS, ahead &&first == 0, own, columns, depth, panel, b, ldb, \
-          alpha, beta, c + first * ldc, ldc);                                                     \
+#define TILES(COUNT)                                                                      \
+  case COUNT:                                                                             \
+    tiles(COUNT < VECTORS ? COUNT : VECTORS, ahead && !first, own, columns, depth, panel, \
+          b, ldb, alpha, beta, c + first * ldc, ldc);                                     \
     break
     switch (vectors) {
       TILES(1);

@@ -19,7 +19,7 @@
 
 enum { ROW_MAJOR = 101, AS_IS = 111, TRANSPOSED = 112 };
 
-/* Up to so many rows were faster than with OpenBLAS, and whether packed ones are than in float32. */
+/* Up to so many rows were faster than OpenBLAS, and whether packed ones are faster than float32. */
 #if defined(__AVX2__)
 enum { MOST_ROWS = 128, FAST_WHERE_PACKED = 1 };
 #elif defined(__ARM_NEON)
@@ -192,14 +192,14 @@ void cblas_sgemm(int order, int trans_a, int trans_b, int m, int n, int k, float
   const int transposed = trans_b == TRANSPOSED;
   struct packed packed;
   if (find_held(b, &packed)) {
-    if (order != ROW_MAJOR) abort();
+    if (order != ROW_MAJOR) abort(); /* MLX has no other, and nobody else may read it. */
     float *copy = trans_a == AS_IS ? NULL : turned(m, k, a, lda);
     const float *rows = copy ? copy : a;
     times_held(transposed, m, n, k, alpha, rows, copy ? k : lda, packed, beta, c, ldc);
     free(copy);
     return;
   }
-  if (order == ROW_MAJOR && trans_a == AS_IS) {
+  if (order == ROW_MAJOR && trans_a == AS_IS && k > 0) {
     if (transposed && m <= MOST_ROWS) {
       (m <= FEW_ROWS ? few_rows : many_rows)(m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
       return;
