@@ -144,6 +144,7 @@ def _nursery(with_mlx: bool) -> socket.socket:
             place.unlink(missing_ok=True)
             _begun(place, with_mlx)
             orders.connect(str(place))
+    atexit.register(orders.close)
     return orders
 
 
