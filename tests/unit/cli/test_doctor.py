@@ -106,6 +106,9 @@ REFUSED_BLAS = DeviceFacts(
     "cpu", "Some CPU", 1, None, {}, (), BlasFacts(None, None, "it computes wrongly here")
 )
 NO_SHIM = DeviceFacts("cpu", "Some CPU", 1, None, {}, (), BlasFacts("libopenblas.so.0", None))
+PACKS = DeviceFacts(
+    "cpu", "Some CPU", 1, None, {}, (), BlasFacts("libopenblas.so.0", "shim.so", packed=True)
+)
 
 
 @pytest.mark.parametrize(
@@ -172,6 +175,7 @@ def test_what_is_wrong_comes_with_what_to_do(
         (replace(WELL, port="ours"), "Port", "which runs"),
         (replace(WELL, port="any"), "Port", "at start"),
         (replace(WELL, device=NO_SHIM), "BLAS shim", "not built"),
+        (replace(WELL, device=PACKS), "BLAS shim", "stay packed"),
         (
             replace(WELL, folders=(Folder(Path("/x"), exists=False, problem=None),)),
             "Models",
