@@ -162,8 +162,8 @@ def _blas(device: DeviceFacts, compiler: str | None) -> Iterator[Finding]:
         yield Finding("BLAS shim", "ok", f"{blas.shim}{packed}")
     elif compiler is None:
         advice = (
-            "Install one (Debian, Ubuntu: apt install gcc): answers are written faster with it, and "
-            "quantized models take a fifth of the memory."
+            "Install one (Debian, Ubuntu: apt install gcc): answers are written faster with it, "
+            "and quantized models take a fifth of the memory."
         )
         yield Finding("BLAS shim", "warn", "Not built: there is no C compiler.", advice)
     else:
