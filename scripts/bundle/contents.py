@@ -99,7 +99,10 @@ def data_files() -> list[tuple[str, str]]:
     return [
         (str(package / "web" / "static"), "mlx_gui/web/static"),
         (str(package / "catalog" / "starters.toml"), "mlx_gui/catalog"),
-        (str(package / "engines" / "cpu" / "sgemm"), "mlx_gui/engines/cpu/sgemm"),
+        *(
+            (str(source), "mlx_gui/engines/cpu/sgemm")
+            for source in sorted((package / "engines" / "cpu" / "sgemm").iterdir())
+        ),
         (str(migrations / "*.py"), "mlx_gui/store/migrations"),
         (str(migrations / "versions" / "*.py"), "mlx_gui/store/migrations/versions"),
         (str(STARTER), CARRIED_FOLDER),

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from mlx_gui.core.device import BlasFacts, DeviceFacts
 from mlx_gui.core.generation import Event, Result, Usage, WorkerRequest
 from mlx_gui.core.model import LoadSpec
 from mlx_gui.engines.base import TakesLong, always_wanted
@@ -32,7 +33,8 @@ def spec_of(folder: Path, **settings: Any) -> LoadSpec:
     }
     kind = kind_of(recognised.facts.kind)
     model: Any = SimpleNamespace(id=f"test/{folder.name}", path=str(folder))
-    device: Any = SimpleNamespace(backend="cpu")
+    blas = BlasFacts(None, None, packed=True)
+    device = DeviceFacts("cpu", "some", 1 << 40, None, {}, {}, blas)
     planned = kind.plan(
         LoadAsked(
             model=model,
