@@ -35,7 +35,8 @@ _SHAPES = (
 )
 
 _GROUP = 64
-_PACKED_COLUMNS, _PACKED_DEPTH = 41, 9 * _GROUP
+_PACKED_SHAPE = 41, 9 * _GROUP
+"""Rows and columns of a packed matrix; more columns than are opened at once."""
 _PACKED_BITS = (2, 3, 4, 5, 6, 8)
 _PACKED_ROWS = ((1, True), (6, True), (75, True), (3, False))
 """Rows of the other factor, and whether the packed one is transposed."""
@@ -124,7 +125,7 @@ def _multiplies_packed(
     library: ctypes.CDLL, sgemm: Callable[..., None], source: random.Random, bits: int
 ) -> bool:
     """Whether products with numbers of so many bits are exact, or such are not taken at all."""
-    rows, columns = _PACKED_COLUMNS, _PACKED_DEPTH
+    rows, columns = _PACKED_SHAPE
     count, groups = rows * columns, rows * columns // _GROUP
     numbers = source.choices(range(1 << bits), k=count)
     scales, biases = _whole(source, groups, 2), _whole(source, groups, 2)
